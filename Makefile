@@ -1,0 +1,30 @@
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+READY = $(VENV)/.ready
+# Synapse lives in an environment of its own, made once and shared by demo, tests and bench.
+export POSTROOM_SYNAPSE ?= $(CURDIR)/.cache/synapse-1.163.0
+
+.PHONY: demo test lint bench
+
+# Fill the environment anew when what it holds is declared differently.
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check -e '.[dev]'
+	touch $(READY)
+
+demo: $(READY)
+	$(BIN)/postroom demo $(if $(ONCE),--once)
+
+test: $(READY)
+	$(BIN)/python -m tests.provision
+	STRICT=$(STRICT) $(BIN)/python -m pytest -q $(ARGS)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY)
+	$(BIN)/python -m tests.provision
+	$(BIN)/python -m bench.run

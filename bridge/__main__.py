@@ -1,0 +1,147 @@
+"""The command line: `postroom init | run | migrate | check | demo | failpoints | version`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from bridge import __version__, failpoint
+from bridge.config import ConfigError, Registration, Settings, load, load_registration
+from bridge.model import BridgeError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code: 1 for failures, 2 for a wrong configuration."""
+    parser = argparse.ArgumentParser(prog="postroom", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, run: Callable[[argparse.Namespace], int], help: str) -> Any:
+        command = commands.add_parser(name, help=help)
+        command.set_defaults(run=run)
+        return command
+
+    for name, run, help in (
+        ("run", _run, "run the bridge"),
+        ("migrate", _migrate, "bring the database to this version's schema"),
+        ("check", _check, "try homeserver, database and every inbox; one line each"),
+    ):
+        command = add(name, run, help)
+        command.add_argument("-c", "--config", type=Path, default=Path("config.yaml"))
+    init = add("init", _init, "write config.yaml and registration.yaml with fresh tokens")
+    init.add_argument("folder", type=Path, nargs="?", default=Path())
+    init.add_argument("--server-name", default="example.com")
+    init.add_argument("--admin", default="")
+    demo = add("demo", _demo, "a throw-away world: homeserver, mail server, bridge, one story")
+    demo.add_argument("--folder", type=Path, default=Path(".demo"))
+    demo.add_argument("--once", action="store_true", help="end after the story")
+    add("failpoints", _failpoints, "list the points BRIDGE_FAILPOINT knows")
+    add("version", _version, "print the version")
+    chosen = parser.parse_args(arguments)
+    try:
+        return int(chosen.run(chosen))
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except BridgeError as error:
+        print(f"postroom: {error}", file=sys.stderr)
+        return 1
+
+
+def logs(level: str) -> None:
+    """Lines for people and machines alike; libraries that print mail are kept quiet."""
+    logging.basicConfig(level=level, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    for name in ("mau", "aiohttp.access", "aiosqlite", "aioimaplib"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(
+                key_order=["timestamp", "level", "event"], drop_missing=True
+            ),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+async def until_stopped(work: Coroutine[Any, Any, None]) -> None:
+    """Run `work` until it ends or SIGTERM or SIGINT comes."""
+    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        return
+
+
+async def serve(settings: Settings, registration: Registration) -> None:
+    from bridge.app import App
+
+    async with App(settings, registration) as app:
+        await app.run()
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    settings = load(arguments.config)
+    logs(settings.log_level)
+    asyncio.run(until_stopped(serve(settings, load_registration(settings))))
+    return 0
+
+
+def _migrate(arguments: argparse.Namespace) -> int:
+    from bridge.store.database import Database
+
+    settings = load(arguments.config)
+
+    async def migrate() -> None:
+        await (await Database.open(settings.database)).close()
+
+    asyncio.run(migrate())
+    print(f"{settings.database} is at this version's schema")
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from bridge.check import check
+
+    settings = load(arguments.config)
+    return 0 if asyncio.run(check(settings, load_registration(settings))) else 1
+
+
+def _init(arguments: argparse.Namespace) -> int:
+    from bridge.init import init
+
+    print(init(arguments.folder, arguments.server_name, arguments.admin))
+    return 0
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from bridge.demo.main import demo
+
+    return demo(arguments.folder, once=arguments.once)
+
+
+def _failpoints(arguments: argparse.Namespace) -> int:
+    print("\n".join(failpoint.names()))
+    return 0
+
+
+def _version(arguments: argparse.Namespace) -> int:
+    print(__version__)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

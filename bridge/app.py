@@ -1,0 +1,199 @@
+"""The one place where everything is built, started and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from bridge.config import Registration, Settings
+from bridge.desk import admin, converse, deliver, listen, post, receive, setup, upload
+from bridge.desk.desk import Desk
+from bridge.egress import SmtpSender
+from bridge.ingress.imap import Watcher
+from bridge.matrix.homeserver import Homeserver, HomeserverError
+from bridge.matrix.reconcile import Reconciler
+from bridge.matrix.service import Service
+from bridge.model import Job, Permanent, Transient
+from bridge.sentfolder import SentFolder
+from bridge.store.database import Database
+from bridge.store.leases import Leases
+from bridge.web.health import HealthPage
+from bridge.worker import Handler, Worker
+
+log = structlog.get_logger("app")
+
+ALARM_EVERY = 15.0
+"""Seconds between looks at the health of the mail accounts."""
+Act = Callable[[Desk, Job], Awaitable[None]]
+ACTS: dict[str, Act] = {
+    "receive": receive.receive,
+    "room": setup.make_conversation_room,
+    "setup": setup.setup,
+    "post": post.post,
+    "upload": upload.upload,
+    "event": converse.converse,
+    "deliver": deliver.deliver,
+    "copy": deliver.copy,
+}
+
+
+class App:
+    """A running bridge. `async with App(settings, registration) as app: await app.run()`."""
+
+    def __init__(self, settings: Settings, registration: Registration) -> None:
+        self._settings, self._registration = settings, registration
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stop = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> App:
+        try:
+            await self._start()
+        except BaseException:
+            await self._stop.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._stop.aclose()
+        log.info("stopped")
+
+    async def run(self) -> None:
+        """Work until cancelled. Raises what ended a part that should never end."""
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
+    async def _start(self) -> None:
+        settings = self._settings
+        self.database = await Database.open(settings.database)
+        self._stop.push_async_callback(self.database.close)
+        leases = Leases(self.database)
+        await leases.start()
+        prefix, server = settings.appservice.prefix, settings.homeserver.server_name
+        token = self._registration.as_token.get_secret_value()
+        self.homeserver = Homeserver(settings.homeserver.url, token, f"@{prefix}bot:{server}")
+        await self.homeserver.start()
+        self._stop.push_async_callback(self.homeserver.close)
+        self.desk = Desk(
+            store=self.database,
+            chat=self.homeserver,
+            sender=SmtpSender(),
+            mailbox=SentFolder(),
+            settings=settings,
+            secret=await _secret(self.database),
+            now=time.time,
+        )
+        take = functools.partial(listen.take, self.desk)
+        self.reconciler = Reconciler(self.homeserver, self.database, take)
+        await self._listen(take)
+        await setup.order_rooms(self.desk)
+        handlers: dict[str, Handler] = {
+            kind: functools.partial(act, self.desk) for kind, act in ACTS.items()
+        }
+        bury = functools.partial(admin.bury, self.desk)
+        worker = Worker(leases, handlers, bury, name=f"worker-{secrets.token_hex(4)}")
+        self.database.on_jobs = worker.wake
+        self._spawn("worker", worker.run())
+        self._spawn("reconciler", self._reconcile())
+        self._spawn("alarms", self._watch_health())
+        for inboxes in settings.accounts().values():
+            active = [inbox for inbox in inboxes if not inbox.paused]
+            if active:
+                refused = functools.partial(admin.refused_login, self.desk)
+                watcher = Watcher(self.database, active, settings.limits, refused)
+                self._spawn(f"imap {watcher.account}", watcher.run())
+        log.info("started", inboxes=list(settings.inboxes))
+
+    async def _listen(self, take: Callable[[list[object]], Awaitable[int]]) -> None:
+        settings, registration = self._settings, self._registration
+        self.service = Service(
+            take,
+            self._nudged,
+            url=settings.homeserver.url,
+            domain=settings.homeserver.server_name,
+            as_token=registration.as_token.get_secret_value(),
+            hs_token=registration.hs_token.get_secret_value(),
+            sender=registration.sender_localpart,
+            id=registration.id,
+        )
+        await _bind(
+            "appservice", settings.appservice.host, settings.appservice.port, self.service.start
+        )
+        self._stop.push_async_callback(self.service.stop)
+        health = HealthPage(self.database, settings, self.homeserver)
+        await _bind("health", settings.health.host, settings.health.port, health.start)
+        self._stop.push_async_callback(health.close)
+
+    def _spawn(self, name: str, work: Awaitable[None]) -> None:
+        self._tasks.append(asyncio.ensure_future(work))
+        self._tasks[-1].set_name(name)
+
+    def _nudged(self) -> None:
+        """We refused the first push on purpose; a ping has it sent again at once."""
+        asyncio.get_running_loop().call_later(0.2, lambda: self._spawn_once(self._ping()))
+
+    def _spawn_once(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._once = task  # a task nobody holds may be collected while it runs
+
+    async def _ping(self) -> None:
+        try:
+            await self.homeserver.ping(self._registration.id)
+        except (Transient, HomeserverError) as error:
+            log.info("ping failed", error=str(error))
+
+    async def _reconcile(self) -> None:
+        await self.homeserver_ready()
+        await self._ping()
+        await self.reconciler.run()
+
+    async def homeserver_ready(self) -> None:
+        """Wait until the homeserver answers and the bot is registered there."""
+        tries = 0
+        while True:
+            try:
+                await self.homeserver.ensure_ghost(self.homeserver.bot)
+                return
+            except (Transient, HomeserverError) as error:
+                log.warning("the homeserver is not ready", error=str(error))
+                tries += 1
+                await asyncio.sleep(min(30.0, 0.5 * 2 ** min(tries, 6)))
+
+    async def _watch_health(self) -> None:
+        while True:
+            await asyncio.sleep(ALARM_EVERY)
+            try:
+                await admin.watch(self.desk)
+            except Transient as error:
+                log.warning("alarms not looked at", error=str(error))
+
+
+async def _secret(database: Database) -> str:
+    """The key of our Message-IDs and aliases: made once, kept in the database."""
+    async with database.transaction("settings") as tx:
+        value = await tx.keep.value("secret")
+        if value is None:
+            value = secrets.token_hex(32)
+            await tx.keep.set_value("secret", value)
+    return value
+
+
+async def _bind(
+    what: str, host: str, port: int, start: Callable[[str, int], Awaitable[None]]
+) -> None:
+    try:
+        await start(host, port)
+    except OSError as error:
+        raise Permanent(
+            f"{what}: cannot listen on {host}:{port}: {error.strerror}; stop what uses the port or"
+            f" choose another one in config.yaml"
+        ) from error

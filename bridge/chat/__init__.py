@@ -1,0 +1,1 @@
+"""Pure Matrix face: commands in, texts and event contents out."""

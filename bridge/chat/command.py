@@ -1,0 +1,169 @@
+"""Commands and reactions: what an agent said, and the one table of what can be said."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from bridge.model import Content, EventId
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """`!name rest` as it was typed; `rest` keeps its line breaks."""
+
+    name: str
+    rest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One command: where it works, how it is used, what it does."""
+
+    name: str
+    room: str
+    usage: str
+    help: str
+
+
+TABLE: tuple[Spec, ...] = (
+    Spec("reply", "conversation", "reply TEXT", "Email TEXT to the customer. Markdown works, and"
+         " many lines. As a reply to a mail it answers that mail, as a reply to your file it sends"
+         " the file too."),
+    Spec("send", "conversation", "send", "As a reply to an agent's message: email that message."
+         " The same as reacting with 📧."),
+    Spec("attach", "conversation", "attach", "As a reply to a file: keep it for your next email."
+         " The same as reacting with 📎."),
+    Spec("undo", "conversation", "undo", "Stop the email that is about to leave. The same as ❌ on"
+         " its status."),
+    Spec("yes", "conversation", "yes", "Answer the bridge's question with yes, as ✅ does."),
+    Spec("no", "conversation", "no", "Answer the bridge's question with no, as ❌ does."),
+    Spec("retry", "conversation", "retry", "Try a failed or unconfirmed email again, as 🔁 does."),
+    Spec("to", "conversation", "to [+ADDRESS…] [-ADDRESS…]", "Show who the next email goes to, or"
+         " add and remove addresses until changed again."),
+    Spec("cc", "conversation", "cc [+ADDRESS…] [-ADDRESS…]", "The same for copies."),
+    Spec("bcc", "conversation", "bcc [+ADDRESS…] [-ADDRESS…]", "The same for blind copies."),
+    Spec("take", "conversation", "take", "Make this conversation yours. The same as ✋ on its"
+         " card."),
+    Spec("close", "conversation", "close", "Close the conversation. A mail from the customer opens"
+         " it again."),
+    Spec("reopen", "conversation", "reopen", "Open a closed conversation again."),
+    Spec("info", "conversation", "info", "Show the contact, state, agent and people of this"
+         " conversation."),
+    Spec("help", "conversation", "help [COMMAND]", "Show the commands, or one of them."),
+    Spec("take", "queue", "take NUMBER", "Make conversation NUMBER yours."),
+    Spec("help", "queue", "help [COMMAND]", "Show the commands, or one of them."),
+    Spec("status", "control", "status", "Show the homeserver, every inbox and what is waiting."),
+    Spec("retry", "control", "retry", "Give everything that failed for good new tries."),
+    Spec("help", "control", "help [COMMAND]", "Show the commands, or one of them."),
+)  # fmt: skip
+
+REACTIONS: tuple[tuple[str, str], ...] = (
+    ("✋", "on a card: take the conversation"),
+    ("📧", "on an agent's message or file: email it"),
+    ("📎", "on a file: keep it for your next email"),
+    ("❌", "on a status: stop the email, or answer no"),
+    ("✅", "on a status: answer yes, or say that it arrived"),
+    ("🔁", "on a status: try again"),
+)
+HAND, MAIL, CLIP, CROSS, TICK, AGAIN = (emoji for emoji, _ in REACTIONS)
+SKIN_TONES_AND_VARIANTS = re.compile("[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]")
+
+
+def emoji(key: str) -> str:
+    """A reaction's key without U+FE0F and skin tones, which clients add as they like."""
+    return SKIN_TONES_AND_VARIANTS.sub("", key)
+
+
+def spec(name: str, room: str) -> Spec | None:
+    return next((each for each in TABLE if each.name == name and each.room == room), None)
+
+
+def new_text(content: Content) -> str:
+    """A message's own text, the reply fallback stripped; empty for what is no text message."""
+    if content.get("msgtype") != "m.text":
+        return ""
+    body = content.get("body")
+    if not isinstance(body, str):
+        return ""
+    if replied_to(content) is not None and body.startswith("> "):
+        # Client-Server API v1.12 and before: quoted lines, then one empty line
+        lines = body.split("\n")
+        while lines and lines[0].startswith(">"):
+            lines.pop(0)
+        body = "\n".join(lines).removeprefix("\n")
+    return body
+
+
+def parse(content: Content, prefix: str) -> Command | None:
+    """The command a message begins with; None for talk and for edits."""
+    if edited(content) is not None:
+        return None
+    return parse_text(new_text(content), prefix)
+
+
+def parse_text(text: str, prefix: str) -> Command | None:
+    """The command `text` begins with; names compare without regard to case."""
+    if not text.startswith(prefix):
+        return None
+    match = re.match(r"([a-zA-Z]+)(?:[ \t\n]+|$)", text[len(prefix) :])
+    if match is None:
+        return None
+    return Command(match[1].lower(), text[len(prefix) + match.end() :].strip())
+
+
+def relation(content: Content) -> dict[str, Any]:
+    found = content.get("m.relates_to")
+    return found if isinstance(found, dict) else {}
+
+
+def replied_to(content: Content) -> EventId | None:
+    """The event a message truly replies to; a thread's fallback does not count."""
+    relates = relation(content)
+    if relates.get("is_falling_back") is True:
+        return None
+    reply = relates.get("m.in_reply_to")
+    event = reply.get("event_id") if isinstance(reply, dict) else None
+    return EventId(event) if isinstance(event, str) else None
+
+
+def edited(content: Content) -> EventId | None:
+    """The event a message edits."""
+    relates = relation(content)
+    event = relates.get("event_id")
+    if relates.get("rel_type") == "m.replace" and isinstance(event, str):
+        return EventId(event)
+    return None
+
+
+def reaction(content: Content) -> tuple[EventId, str] | None:
+    """(event, emoji) of an m.reaction's content."""
+    relates = relation(content)
+    event, key = relates.get("event_id"), relates.get("key")
+    if relates.get("rel_type") == "m.annotation" and isinstance(event, str):
+        return (EventId(event), emoji(key)) if isinstance(key, str) else None
+    return None
+
+
+def latest(event: Content) -> Content | None:
+    """The content of an event as its author last edited it; None when it was redacted.
+
+    `event` is as the homeserver gives it: GET /event keeps the old content and bundles the
+    newest edit, which can be by anybody.
+    """
+    content = event.get("content") or {}
+    unsigned = event.get("unsigned") or {}
+    if not content or unsigned.get("redacted_because"):
+        return None
+    edit = (unsigned.get("m.relations") or {}).get("m.replace")
+    if isinstance(edit, dict) and edit.get("sender") == event.get("sender"):
+        changed = (edit.get("content") or {}).get("m.new_content")
+        if isinstance(changed, dict):
+            # the relation stays that of the first version
+            return {**changed, "m.relates_to": relation(content)}
+    return dict(content)
+
+
+def is_file(content: Content) -> bool:
+    return content.get("msgtype") in ("m.file", "m.image", "m.audio", "m.video")

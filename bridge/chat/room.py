@@ -1,0 +1,173 @@
+"""The rooms of the bridge: bodies for createRoom, names, topics, power levels, ids."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Sequence
+
+from bridge.config import Inbox
+from bridge.mail.charset import clean_line
+from bridge.model import Address, Content, Conversation, Mxid, RoomId
+
+BOT_POWER = 100
+AGENT_POWER = 50
+
+
+def ghost_localpart(prefix: str, address: Address) -> str:
+    """The localpart of an address's ghost: readable, reversible and never that of another.
+
+    Client-Server API, appendices "Mapping from other character sets": =XX for every byte that
+    is not allowed. An id over the limit of 255 is named by a hash instead.
+    """
+    escaped = "".join(
+        chr(byte) if re.match(rb"[a-z0-9._/-]", bytes([byte])) else f"={byte:02x}"
+        for byte in address.key.encode("utf-8", "replace")
+    )
+    if len(escaped) > 150:
+        return f"{prefix}={hashlib.sha256(address.key.encode()).hexdigest()}"
+    return f"{prefix}{escaped}"
+
+
+def ghost_name(address: Address) -> str:
+    """`Alice Doe (alice@example.com)`: the address always stands beside the name."""
+    name = clean_line(address.name, 64)
+    return f"{name} ({address.spec})"[:256] if name else address.spec[:256]
+
+
+def alias_localpart(prefix: str, secret: str, role: str, key: object) -> str:
+    """A room's alias nobody can guess: createRoom has no transaction id, the alias is ours."""
+    digest = hmac.new(secret.encode(), f"{role}:{key}".encode(), hashlib.sha256).hexdigest()
+    return f"{prefix}{role[0]}_{digest[:24]}"
+
+
+def link(room: RoomId, server: str) -> str:
+    """matrix.to; room ids of version 12 have no server part, so `via` always stands."""
+    return f"https://matrix.to/#/{room}?via={server}"
+
+
+def name(conversation: Conversation) -> str:
+    return clean_line(f"#{conversation.number} {conversation.subject or '(no subject)'}", 200)
+
+
+def topic(conversation: Conversation, inbox: Inbox) -> str:
+    """`Alice Doe <alice@example.com> · support@acme.com · open · @bob`."""
+    parts = [str(conversation.contact), inbox.address, conversation.state.value]
+    if conversation.assignee:
+        parts.append(conversation.assignee)
+    return clean_line(" · ".join(parts), 500)
+
+
+def _state(type: str, content: Content, state_key: str = "") -> Content:
+    return {"type": type, "state_key": state_key, "content": content}
+
+
+def _locked(users: dict[str, int], invite: int, bot: str, version: str) -> Content:
+    """Power levels in which only the bot decides on access.
+
+    The override replaces keys whole, so every key stands here. From version 12 on the creator
+    must not be named.
+    """
+    return {
+        "users": users if version == "12" else {bot: BOT_POWER, **users},
+        "users_default": 0,
+        "events": {},
+        "events_default": 0,
+        "state_default": BOT_POWER,
+        "invite": invite,
+        "kick": BOT_POWER,
+        "ban": BOT_POWER,
+        "redact": BOT_POWER,
+        "notifications": {"room": AGENT_POWER},
+    }
+
+
+def _body(
+    name: str, topic: str, alias: str, version: str, power: Content, federate: bool,
+    invite: Sequence[str], state: list[Content],
+) -> Content:  # fmt: skip
+    return {
+        "preset": "private_chat",
+        "visibility": "private",
+        "room_version": version,
+        "name": name,
+        "topic": topic,
+        "room_alias_name": alias,
+        "creation_content": {"m.federate": federate},
+        "invite": list(invite),
+        "power_level_content_override": power,
+        "initial_state": [
+            *state,
+            _state("m.room.history_visibility", {"history_visibility": "shared"}),
+            _state("m.room.guest_access", {"guest_access": "forbidden"}),
+        ],
+    }
+
+
+def control(admins: Sequence[str], alias: str, version: str, bot: str) -> Content:
+    """The one room in which admin commands count."""
+    return _body(
+        "Postroom control", "Admin commands work here: !help", alias, version,
+        _locked({}, BOT_POWER, bot, version), False, admins,
+        [_state("m.room.join_rules", {"join_rule": "invite"})],
+    )  # fmt: skip
+
+
+def queue_power(inbox: Inbox, version: str, bot: str) -> Content:
+    """Leads 50; they may invite where the inbox says so, else only the bot does."""
+    invite = AGENT_POWER if inbox.agents_invite == "leads" else BOT_POWER
+    return _locked(dict.fromkeys(inbox.leads, AGENT_POWER), invite, bot, version)
+
+
+def queue(inbox: Inbox, alias: str, version: str, bot: str) -> Content:
+    """The room whose joined members are the inbox's agents."""
+    return _body(
+        f"{inbox.name} queue", f"New mail to {inbox.address}. Press ✋ on a card to take it.",
+        alias, version, queue_power(inbox, version, bot), inbox.federate,
+        sorted({*inbox.agents, *inbox.leads}),
+        [_state("m.room.join_rules", {"join_rule": "invite"})],
+    )  # fmt: skip
+
+
+def _restricted(queue_room: RoomId) -> Content:
+    return {
+        "join_rule": "restricted",
+        "allow": [{"type": "m.room_membership", "room_id": queue_room}],
+    }
+
+
+def space(
+    inbox: Inbox, alias: str, version: str, bot: str, queue_room: RoomId, server: str
+) -> Content:
+    """The folder of an inbox's rooms; its list is closed to who is not in the queue room."""
+    body = _body(
+        inbox.name, f"Conversations of {inbox.address}", alias, version,
+        _locked({}, BOT_POWER, bot, version), inbox.federate,
+        sorted({*inbox.agents, *inbox.leads}),
+        [
+            _state("m.room.join_rules", _restricted(queue_room)),
+            _state("m.space.child", {"via": [server], "order": "0"}, queue_room),
+        ],
+    )  # fmt: skip
+    return {**body, "creation_content": {**body["creation_content"], "type": "m.space"}}
+
+
+def conversation_power(agents: Sequence[Mxid], version: str, bot: str) -> Content:
+    """Agents 50, so that Element's own invite works for them and for nobody else."""
+    return _locked(dict.fromkeys(agents, AGENT_POWER), AGENT_POWER, bot, version)
+
+
+def conversation(
+    about: Conversation, inbox: Inbox, alias: str, version: str, bot: str, ghost: str,
+    agents: Sequence[Mxid], queue_room: RoomId, space_room: RoomId, server: str,
+) -> Content:  # fmt: skip
+    """One conversation's room: any agent of the inbox walks in and reads from the start."""
+    return _body(
+        name(about), topic(about, inbox), alias, version,
+        conversation_power(agents, version, bot), inbox.federate, [ghost],
+        [
+            _state("m.room.join_rules", _restricted(queue_room)),
+            _state("m.space.parent", {"via": [server], "canonical": True}, space_room),
+        ],
+    )  # fmt: skip

@@ -1,0 +1,77 @@
+"""`postroom demo`: start the world, play the story, stay up for a look with Element."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+from bridge.demo.story import STORY
+from bridge.demo.world import CUSTOMER, PASSWORD, PEOPLE, SERVER, SUPPORT, World, out
+
+
+def demo(folder: Path, *, once: bool) -> int:
+    """Returns the exit code: 1 when a step fails."""
+    from bridge.__main__ import logs
+
+    logs(os.environ.get("POSTROOM_LOG", "WARNING"))
+    try:
+        return asyncio.run(_demo(folder, once))
+    except KeyboardInterrupt:
+        out("demo: stopped; start it again and it goes on")
+        return 0
+
+
+async def _demo(folder: Path, once: bool) -> int:
+    began = time.monotonic()
+
+    def say(text: str) -> None:
+        out(f"[{time.monotonic() - began:5.1f} s] {text}")
+
+    step = "start"
+    try:
+        async with World(folder, say) as world:
+            story_began = time.monotonic()
+            for step, act in STORY:
+                if step in world.state.get("done", []):
+                    say(f"{step}: done before")
+                    continue
+                await _break(world, step)
+                told = await asyncio.wait_for(act(world), 60)
+                world.remember(done=[*world.state.get("done", []), step])
+                say(f"{step}: {told}")
+            say(f"the story took {time.monotonic() - story_began:.1f} s")
+            if not once:
+                await _stay(world)
+    except Exception as error:  # noqa: BLE001 - whatever fails, the demo names the step
+        out(f"demo: FAILED at {step}: {error}")
+        return 1
+    out("demo: ok")
+    return 0
+
+
+async def _break(world: World, step: str) -> None:
+    """DEMO_BREAK=smtp|imap|hs takes a server away, so that a test sees the demo fail."""
+    broken = os.environ.get("DEMO_BREAK", "")
+    if broken == "smtp" and step == "agent replies":
+        world.smtp.refuse = "554 5.7.1 refused (DEMO_BREAK)"
+    elif broken == "imap" and step == "customer writes":
+        await world.imap.stop()
+    elif broken == "hs" and step == "agents talk":
+        await world.synapse.kill()
+
+
+async def _stay(world: World) -> None:
+    smtp = world.state["ports"]["smtp"]
+    out(
+        "\nThe demo stays up until Ctrl-C. Have a look with Element or any Matrix client:\n"
+        f"  homeserver  {world.synapse.url}\n"
+        f"  log-ins     {', '.join(f'@{name}:{SERVER}' for name in PEOPLE)}; password {PASSWORD}\n"
+        "Write as the customer:\n"
+        f"  python3 -c \"import smtplib; smtplib.SMTP('127.0.0.1', {smtp}).sendmail("
+        f"'{CUSTOMER}', ['{SUPPORT}'], 'From: {CUSTOMER}\\nTo: {SUPPORT}\\nSubject: Hello\\n\\n"
+        "Is anybody there?')\"\n"
+    )
+    if world.bridge is not None:
+        await world.bridge

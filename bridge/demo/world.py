@@ -1,0 +1,211 @@
+"""The demo's world: folder, ports and log-ins kept on disk, servers started around the bridge."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from bridge.app import App
+from bridge.config import Listener, load, load_registration
+from bridge.demo.imapserver import PymapServer
+from bridge.demo.mailserver import MailServer
+from bridge.demo.person import Person
+from bridge.demo.synapse import VERSION, Synapse, install
+from bridge.init import registration_text, write_private
+
+SERVER = "demo.local"
+PASSWORD = "demo"  # noqa: S105 - of throw-away users on this machine
+SUPPORT, CUSTOMER = "support@acme.example", "carla@customer.example"
+MAILBOXES = {SUPPORT: PASSWORD, CUSTOMER: PASSWORD}
+PEOPLE = ("admin", "alice", "bob")
+
+
+class World:
+    """Everything of a demo is in `folder`; a killed demo goes on where it was."""
+
+    def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
+        self.folder, self.say = folder.resolve(), say
+        self._file = self.folder / "state.json"
+        self._stack = AsyncExitStack()
+        self.people: dict[str, Person] = {}
+        self.state: dict[str, Any] = {}
+        self.bridge: asyncio.Task[None] | None = None
+
+    def remember(self, **values: Any) -> None:
+        """Keep values for a later start, whole or not at all."""
+        self.state |= values
+        fresh = self._file.with_suffix(".new")
+        fresh.write_text(json.dumps(self.state, indent=1))
+        os.replace(fresh, self._file)
+
+    async def __aenter__(self) -> World:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self._file.exists():
+            self.state = json.loads(self._file.read_text())
+        else:
+            names = ("homeserver", "appservice", "health", "imap", "smtp")
+            self.remember(ports=dict(zip(names, _free_ports(len(names)), strict=True)))
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def _start(self) -> None:
+        ports = self.state["ports"]
+        venv = Path(os.environ.get("POSTROOM_SYNAPSE", self.folder / f"synapse-{VERSION}"))
+        python = await install(venv, self.say)
+        registration = self._write_files()
+        await self._start_mail(ports)
+        self.synapse = Synapse(
+            self.folder / "homeserver", python, ports["homeserver"],
+            server_name=SERVER, registrations=[registration],
+        )  # fmt: skip
+        self.say("starting Synapse")
+        await _freed(ports["homeserver"])
+        await self.synapse.start()
+        self._stack.push_async_callback(self.synapse.stop)
+        for name in PEOPLE:
+            token = self.state.get("tokens", {}).get(name)
+            if token is None:
+                token = await self._register(name)
+            person = Person(self.synapse.url, f"@{name}:{SERVER}", token)
+            self.people[name] = person
+            self._stack.push_async_callback(person.close)
+        self.say("starting the bridge")
+        settings = load(self.folder / "config.yaml")
+        await _freed(ports["appservice"])
+        app = await self._stack.enter_async_context(App(settings, load_registration(settings)))
+        self.bridge = asyncio.create_task(app.run())
+        self._stack.callback(self.bridge.cancel)
+        await _healthy(ports["health"])
+
+    async def _register(self, name: str) -> str:
+        try:
+            token = await self.synapse.register(name, PASSWORD, admin=name == "admin")
+        except RuntimeError:  # registered before we were killed
+            anybody = Person(self.synapse.url, "", "")
+            answer = await anybody.call("POST", "/_matrix/client/v3/login", {
+                "type": "m.login.password", "password": PASSWORD,
+                "identifier": {"type": "m.id.user", "user": name},
+            })  # fmt: skip
+            await anybody.close()
+            token = str(answer["access_token"])
+        self.remember(tokens={**self.state.get("tokens", {}), name: token})
+        return token
+
+    async def _start_mail(self, ports: dict[str, int]) -> None:
+        self.say("starting the mail server")
+        mailboxes = self.folder / "mail"
+        mailboxes.mkdir(exist_ok=True)
+        await _freed(ports["imap"])
+        self.imap = PymapServer(str(mailboxes), MAILBOXES, port=ports["imap"])
+        await self.imap.start()
+        self._stack.push_async_callback(self.imap.stop)
+        await _freed(ports["smtp"])
+        self.smtp = MailServer(self.folder / "accepted.jsonl", self._put, ports["smtp"])
+        await self.smtp.start()
+        self._stack.push_async_callback(self.smtp.stop)
+
+    async def _put(self, recipient: str, raw: bytes) -> None:
+        if recipient.lower() in MAILBOXES:
+            await self.imap.append(recipient.lower(), raw)
+
+    def _write_files(self) -> Path:
+        """The bridge's own two files, as an admin would have them."""
+        ports = self.state["ports"]
+        registration = self.folder / "registration.yaml"
+        listener = Listener(port=ports["appservice"])
+        if not registration.exists():
+            write_private(registration, registration_text(SERVER, listener))
+        end = {"host": "127.0.0.1", "tls": "none", "user": SUPPORT, "password": PASSWORD}
+        config = {
+            "homeserver": {
+                "url": f"http://127.0.0.1:{ports['homeserver']}",
+                "server_name": SERVER,
+            },
+            "appservice": {"port": ports["appservice"]},
+            "health": {"port": ports["health"]},
+            "admins": [f"@admin:{SERVER}"],
+            "log_level": os.environ.get("POSTROOM_LOG", "WARNING"),
+            "inboxes": {
+                "support": {
+                    "name": "Support",
+                    "address": SUPPORT,
+                    "agents": [f"@{name}:{SERVER}" for name in ("alice", "bob")],
+                    "undo": 1,
+                    "signature": "Acme Support",
+                    "imap": {**end, "port": ports["imap"]},
+                    "smtp": {"host": "127.0.0.1", "tls": "none", "auth": "none",
+                             "port": ports["smtp"]},
+                }
+            },
+        }  # fmt: skip
+        write_private(self.folder / "config.yaml", json.dumps(config, indent=1))  # JSON is YAML
+        return registration
+
+
+async def _healthy(port: int, timeout: float = 30.0) -> None:
+    """Wait until the bridge says of itself that everything works: mail that comes before the
+    first look at a mailbox is old mail to it."""
+    deadline = time.monotonic() + timeout
+    answer = "no answer"
+    async with aiohttp.ClientSession() as http:
+        while time.monotonic() < deadline:
+            try:
+                async with http.get(f"http://127.0.0.1:{port}/health") as response:
+                    if response.status == 200:
+                        return
+                    answer = await response.text()
+            except aiohttp.ClientError:
+                pass
+            await asyncio.sleep(0.1)
+    raise RuntimeError(f"the bridge is not well: {answer}")
+
+
+async def _freed(port: int, timeout: float = 10.0) -> None:
+    """Wait until a port is free: what a killed demo left needs a moment to end."""
+    deadline = time.monotonic() + timeout
+    while True:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+                return
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise RuntimeError(f"port {port} stays in use") from error
+        await asyncio.sleep(0.1)
+
+
+def _free_ports(count: int) -> list[int]:
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
+
+
+Step = Callable[[World], Awaitable[str]]
+
+
+def out(text: str) -> None:
+    print(text, flush=True)
+    sys.stdout.flush()

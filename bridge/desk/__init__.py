@@ -1,0 +1,1 @@
+"""The acts of the desk: decisions and transactions, through the ports only."""

@@ -1,0 +1,263 @@
+"""Matrix events to acts: who may say what where, and the one answer they get."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from bridge.chat import command, render, room
+from bridge.chat.command import AGAIN, CLIP, CROSS, HAND, MAIL, TICK
+from bridge.desk import admin, assign, decide, members, people, reply
+from bridge.desk.desk import Desk
+from bridge.desk.hearing import Hearing
+from bridge.desk.refresh import answer
+from bridge.model import (
+    Content,
+    Event,
+    EventId,
+    Job,
+    Kind,
+    Number,
+    Permanent,
+    Place,
+    Refused,
+)
+from bridge.ports import Tx
+
+Act = Callable[[Tx, Desk, Hearing, EventId | None], Awaitable[str | None]]
+
+
+async def _help(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> str | None:
+    return admin.help_text(heard.place.role, heard.rest, desk.settings.command_prefix)
+
+
+async def _info(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> str | None:
+    letter = await tx.mails.latest(heard.about.number)
+    to = (await people.shown(tx, desk, heard)).split("\n")[1:]
+    return render.info(heard.about, heard.inbox, letter, to, desk.now())
+
+
+def _people(field: str) -> Act:
+    async def act(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> str | None:
+        return await people.change(tx, desk, heard, field)
+
+    return act
+
+
+def _plain(act: Callable[[Tx, Desk, Hearing], Awaitable[str | None]]) -> Act:
+    async def with_target(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> str | None:
+        return await act(tx, desk, heard)
+
+    return with_target
+
+
+ACTS: dict[str, Act] = {
+    "reply": _plain(reply.reply),
+    "send": reply.send,
+    "attach": reply.attach,
+    "undo": decide.undo,
+    "no": decide.undo,
+    "yes": decide.yes,
+    "retry": decide.retry,
+    "to": _people("to"),
+    "cc": _people("cc"),
+    "bcc": _people("bcc"),
+    "take": _plain(assign.take),
+    "close": _plain(assign.close),
+    "reopen": _plain(assign.reopen),
+    "info": _info,
+    "help": _help,
+}
+REACTION_ACTS: dict[str, str] = {
+    MAIL: "send", CLIP: "attach", CROSS: "undo", TICK: "yes", AGAIN: "retry", HAND: "take"
+}  # fmt: skip
+NEEDS_TARGET = ("reply", "send", "attach")
+"""Acts that look at the message they point at, on the homeserver."""
+
+
+async def converse(desk: Desk, job: Job) -> None:
+    """Handle one event from Matrix; whatever it leads to commits with the end of its job."""
+    async with desk.store.reading() as tx:
+        event = await tx.events.get(EventId(job.payload["event"]))
+        if event is None:
+            raise Permanent(f"event {job.payload['event']} is not there")
+        place = await tx.rooms.place(event.room)
+    if place is None or event.type == "m.room.encrypted":
+        await _outside(desk, job, event, place)
+        return
+    name, rest, target = _said(desk, event)
+    seen: Content | None = None
+    if name in NEEDS_TARGET and target is not None:
+        seen = await desk.chat.event(event.room, target)
+    async with desk.store.transaction("event") as tx:
+        if event.type == "m.room.member":
+            await members.changed(tx, desk, event)
+        elif event.type == "m.room.redaction":
+            await _redacted(tx, desk, event)
+        elif (edited := command.edited(event.content)) is not None:
+            await _edited(tx, desk, event, edited)
+        elif name:
+            said = await _act(tx, desk, event, place, name, rest, target, seen)
+            if said:
+                await answer(tx, desk, _where(place), event.id, said)
+        await tx.jobs.finish(job)
+
+
+def _said(desk: Desk, event: Event) -> tuple[str, str, EventId | None]:
+    """(command name, its text, event it points at) of a command or a reaction."""
+    if event.type == "m.reaction":
+        reaction = command.reaction(event.content)
+        if reaction is None:
+            return "", "", None
+        return REACTION_ACTS.get(reaction[1], ""), "", reaction[0]
+    said = command.parse(event.content, desk.settings.command_prefix)
+    if said is None:
+        return "", "", None
+    return said.name, said.rest, command.replied_to(event.content)
+
+
+def _where(place: Place) -> str:
+    if place.conversation is not None:
+        return f"conversation:{place.conversation}"
+    return f"{place.role}:{place.inbox}" if place.inbox else place.role
+
+
+async def _act(
+    tx: Tx, desk: Desk, event: Event, place: Place, name: str, rest: str,
+    target: EventId | None, seen: Content | None,
+) -> str | None:  # fmt: skip
+    """Judge who speaks where, then do it. A refusal is a short answer and changes nothing."""
+    by_reaction = event.type == "m.reaction"
+    try:
+        if place.role == "control":
+            return None if by_reaction else await _control(tx, desk, event, name, rest)
+        if place.inbox is None:
+            return None
+        inbox = desk.inbox(place.inbox)
+        if not await tx.rooms.is_agent(inbox.id, event.sender):
+            if name not in ACTS or (by_reaction and name not in ("send", "attach")):
+                return None  # talk of guests, and reactions that mean nothing here
+            raise Refused(f"Only agents of {inbox.name} can do that; nothing was done.")
+        number = await _number(tx, place, name, rest, target, by_reaction)
+        if number is None and (by_reaction or place.role == "conversation"):
+            return None
+        if not by_reaction and command.spec(name, place.role) is None:
+            raise Refused(_unknown(desk, name, place.role))
+        about = await tx.conversations.get(number) if number is not None else None
+        if about is not None and about.inbox != inbox.id:
+            raise Refused(f"There is no #{number} in {inbox.name}.")
+        if by_reaction and name in ("undo", "yes", "retry") and not await _is_ours(tx, target):
+            return None
+        heard = Hearing(event, place, inbox, about, rest, seen)
+        return await ACTS[name](tx, desk, heard, target)
+    except Refused as refusal:
+        return str(refusal)
+
+
+async def _is_ours(tx: Tx, target: EventId | None) -> bool:
+    """Whether a reaction is on a status: people put ❌ and ✅ on ordinary talk too."""
+    post = await tx.posts.by_event(target) if target is not None else None
+    return post is not None and post.key.startswith("status:")
+
+
+async def _number(
+    tx: Tx, place: Place, name: str, rest: str, target: EventId | None, by_reaction: bool
+) -> Number | None:
+    """The conversation meant: of the room, of the card, or named by number."""
+    if place.conversation is not None:
+        return None if by_reaction and name == "take" else place.conversation
+    if by_reaction:
+        post = await tx.posts.by_event(target) if target is not None else None
+        on_card = post is not None and post.key.startswith("card:") and name == "take"
+        return Number(int(post.key.partition(":")[2])) if post is not None and on_card else None
+    if name != "take":
+        return None
+    digits = rest.strip().lstrip("#")
+    if not digits.isdigit():
+        raise Refused("Say which: !take NUMBER, or press ✋ on its card.")
+    return Number(int(digits))
+
+
+async def _control(tx: Tx, desk: Desk, event: Event, name: str, rest: str) -> str | None:
+    if event.sender not in desk.settings.admins:
+        return "Only admins can do that."
+    match name:
+        case "status":
+            return await admin.status(tx, desk)
+        case "retry":
+            return await admin.retry(tx)
+        case "help":
+            return admin.help_text("control", rest, desk.settings.command_prefix)
+        case _:
+            return _unknown(desk, name, "control")
+
+
+def _unknown(desk: Desk, name: str, role: str) -> str:
+    prefix = desk.settings.command_prefix
+    elsewhere = [spec.room for spec in command.TABLE if spec.name == name]
+    if elsewhere:
+        return f"{prefix}{name} works in the {elsewhere[0]} room."
+    return f"No command {prefix}{name}; {prefix}help lists them."
+
+
+async def _redacted(tx: Tx, desk: Desk, event: Event) -> None:
+    """Taking back a message, a 📧 or a 📎 takes back what it led to, while there is time."""
+    gone = event.redacts
+    if gone is None:
+        return
+    await tx.conversations.unpin(by=gone)
+    delivery = await tx.deliveries.by_order(gone) or await tx.deliveries.live(gone)
+    if delivery is None:
+        return
+    late = await decide.stop(tx, desk, delivery, "the message was taken back")
+    if late:
+        await answer(tx, desk, f"conversation:{delivery.conversation}", event.id, late)
+
+
+async def _edited(tx: Tx, desk: Desk, event: Event, source: EventId) -> None:
+    """An edit by the author changes a mail that still waits, and the status says so. What is
+    sent is read from the homeserver when the time comes; an edit never makes a new command."""
+    delivery = await tx.deliveries.live(source)
+    if delivery is None:
+        return
+    original = await tx.events.get(source)
+    if original is not None and original.sender != event.sender:
+        return
+    place = f"conversation:{delivery.conversation}"
+    if delivery.state not in decide.STOPPABLE:
+        await answer(tx, desk, place, event.id, "Already sent as it was before this edit.")
+        return
+    changed = event.content.get("m.new_content")
+    text = command.new_text(changed) if isinstance(changed, dict) else ""
+    said = command.parse_text(text, desk.settings.command_prefix)
+    if delivery.source == delivery.order and (said is None or said.name != "reply"):
+        await decide.stop(tx, desk, delivery, "the message was edited into something else")
+        return
+    delivery = await tx.deliveries.update(delivery.id, detail="as edited")
+    await reply.show(tx, desk, delivery)
+
+
+async def _outside(desk: Desk, job: Job, event: Event, place: Place | None) -> None:
+    """A room that is not ours: people who wait for the bot are shown the control room."""
+    invited = event.type == "m.room.member" and event.state_key == desk.bot
+    async with desk.store.reading() as tx:
+        control = await tx.rooms.find("control")
+        known = event.sender in desk.settings.admins
+        for inbox in desk.settings.inboxes:
+            known = known or await tx.rooms.is_agent(inbox, event.sender)
+    is_invite = invited and event.content.get("membership") == "invite" and place is None
+    if is_invite:
+        try:
+            await (desk.chat.join if known else desk.chat.leave)(event.room)
+        except Permanent:
+            is_invite = False  # the invite was taken back meanwhile
+    async with desk.store.transaction("event") as tx:
+        talks = event.type in ("m.room.message", "m.room.encrypted")
+        if known and control is not None and (is_invite or talks) and place is None:
+            text = (
+                "I work in rooms of my own. Admins talk to me here: "
+                f"{room.link(control.room, desk.server)}"
+            )
+            await tx.posts.put(
+                f"pointer:{event.room}", event.room, desk.bot, Kind.MESSAGE, render.notice(text)
+            )
+        await tx.jobs.finish(job)

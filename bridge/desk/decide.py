@@ -1,0 +1,105 @@
+"""What people decide about a delivery: stop it, let it go, try again, say that it arrived."""
+
+from __future__ import annotations
+
+from bridge.chat import status
+from bridge.desk.desk import Desk
+from bridge.desk.hearing import Hearing
+from bridge.desk.reply import dispatch, show
+from bridge.desk.sent import settle
+from bridge.model import Delivery, DeliveryState, EventId, Fate, Refused
+from bridge.ports import Tx
+
+STOPPABLE = (DeliveryState.ASKING, DeliveryState.WAITING)
+RETRYABLE = (DeliveryState.FAILED, DeliveryState.UNKNOWN, DeliveryState.DEFERRED)
+
+
+async def meant(
+    tx: Tx, heard: Hearing, event: EventId | None, states: tuple[DeliveryState, ...]
+) -> Delivery:
+    """The delivery of the status replied to, else the newest that waits for this decision."""
+    if event is not None:
+        post = await tx.posts.by_event(event)
+        if post is not None and post.key.startswith("status:"):
+            return await tx.deliveries.get(int(post.key.partition(":")[2]))
+        if (delivery := await tx.deliveries.of_source(event)) is not None:
+            return delivery
+    newest = await tx.deliveries.newest(heard.about.number, states)
+    if newest is None:
+        raise Refused("Nothing waits for that here.")
+    return newest
+
+
+async def undo(tx: Tx, desk: Desk, heard: Hearing, event: EventId | None) -> str | None:
+    """`!undo`, ❌ on the status, or `!no` to a question."""
+    delivery = await meant(tx, heard, event, STOPPABLE)
+    return await stop(tx, desk, delivery, f"stopped by {heard.who}")
+
+
+async def stop(tx: Tx, desk: Desk, delivery: Delivery, why: str) -> str | None:
+    """Cancel what was not attempted yet; what was cannot be called back."""
+    if delivery.state is DeliveryState.CANCELLED:
+        return None
+    if delivery.state not in STOPPABLE:
+        return f"Too late: {status.text(delivery, '', desk.now())}"
+    await tx.jobs.drop(f"deliver:{delivery.id}")
+    delivery = await tx.deliveries.update(
+        delivery.id, state=DeliveryState.CANCELLED, detail=why, finished_at=desk.now()
+    )
+    await show(tx, desk, delivery)
+    return None
+
+
+async def yes(tx: Tx, desk: Desk, heard: Hearing, event: EventId | None) -> str | None:
+    """`!yes` or ✅: send what was asked about; on an unconfirmed one: it arrived."""
+    delivery = await meant(tx, heard, event, (DeliveryState.ASKING, DeliveryState.UNKNOWN))
+    if delivery.state is DeliveryState.UNKNOWN:
+        await tx.deliveries.set_fates(
+            delivery.id,
+            {
+                each.address.spec: (Fate.SENT, f"confirmed by {heard.who}")
+                for each in delivery.recipients
+                if each.fate is Fate.UNKNOWN
+            },
+        )
+        await settle(tx, desk, heard.inbox, await tx.deliveries.get(delivery.id))
+        return None
+    if delivery.state is not DeliveryState.ASKING:
+        raise Refused("Nothing waits for a yes there.")
+    now = desk.now()
+    delivery = await tx.deliveries.update(
+        delivery.id, state=DeliveryState.WAITING, run_at=now + heard.inbox.undo, created_at=now
+    )
+    await dispatch(tx, delivery)
+    await show(tx, desk, delivery)
+    return None
+
+
+async def retry(tx: Tx, desk: Desk, heard: Hearing, event: EventId | None) -> str | None:
+    """`!retry` or 🔁: the same bytes go out again, to whom they did not reach."""
+    delivery = await meant(tx, heard, event, RETRYABLE)
+    if delivery.state not in RETRYABLE:
+        raise Refused(f"Nothing to try again: {status.text(delivery, '', desk.now())}")
+    if delivery.state is DeliveryState.DEFERRED:
+        await tx.jobs.hasten(f"deliver:{delivery.id}", 0.0)
+        await tx.deliveries.update(delivery.id, run_at=desk.now())
+        return None
+    live = await tx.deliveries.live(delivery.source)
+    if live is not None and live.id != delivery.id:
+        return status.text(live, "", desk.now())
+    await tx.deliveries.set_fates(
+        delivery.id,
+        {
+            each.address.spec: (Fate.PENDING, "")
+            for each in delivery.recipients
+            if each.fate is not Fate.SENT
+        },
+    )
+    now = desk.now()
+    delivery = await tx.deliveries.update(
+        delivery.id, state=DeliveryState.WAITING, run_at=now, created_at=now, detail="",
+        data_begun=False, finished_at=None,
+    )  # fmt: skip
+    await dispatch(tx, delivery)
+    await show(tx, desk, delivery)
+    return None

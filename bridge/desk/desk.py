@@ -1,0 +1,82 @@
+"""The desk: what every act needs, in one frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bridge.chat import room
+from bridge.config import Inbox, Settings
+from bridge.mail.token import Tokens
+from bridge.model import Address, InboxId, Mxid, Number, Permanent, Post, RoomId
+from bridge.ports import Chat, Mailbox, Sender, Store, Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The doors, the settings, the signing secret and the clock."""
+
+    store: Store
+    chat: Chat
+    sender: Sender
+    mailbox: Mailbox
+    settings: Settings
+    secret: str
+    now: Callable[[], float]
+
+    @property
+    def tokens(self) -> Tokens:
+        return Tokens(self.secret)
+
+    @property
+    def server(self) -> str:
+        return self.settings.homeserver.server_name
+
+    @property
+    def version(self) -> str:
+        return self.settings.homeserver.room_version
+
+    @property
+    def own_prefix(self) -> str:
+        """What the ids of the bot and of all ghosts begin with."""
+        return f"@{self.settings.appservice.prefix}"
+
+    @property
+    def bot(self) -> Mxid:
+        return Mxid(f"{self.own_prefix}bot:{self.server}")
+
+    def is_own(self, mxid: str) -> bool:
+        return mxid.startswith(self.own_prefix) and mxid.endswith(f":{self.server}")
+
+    def inbox(self, inbox: InboxId | None) -> Inbox:
+        """Raises Permanent for an inbox that is no longer configured."""
+        found = self.settings.inboxes.get(inbox) if inbox is not None else None
+        if found is None:
+            raise Permanent(f"inbox {inbox} is not in the configuration any more")
+        return found
+
+    def ghost(self, address: Address) -> Mxid:
+        prefix = self.settings.appservice.prefix
+        return Mxid(f"@{room.ghost_localpart(prefix, address)}:{self.server}")
+
+    def alias(self, role: str, key: object) -> str:
+        """The localpart of a room's alias."""
+        return room.alias_localpart(self.settings.appservice.prefix, self.secret, role, key)
+
+    async def resolve(self, tx: Tx, place: str) -> RoomId | None:
+        """The room behind a post's symbolic place; None when it is not made yet."""
+        role, _, key = place.partition(":")
+        if role == "conversation":
+            return (await tx.conversations.get(Number(int(key)))).room
+        if role in ("queue", "space", "control"):
+            found = await tx.rooms.find(role, InboxId(key) if key else None)
+            return found.room if found else None
+        return RoomId(place)
+
+
+def mail_of(post: Post | None) -> int | None:
+    """The mail a post shows, as its text or one of its files."""
+    if post is None:
+        return None
+    kind, _, rest = post.key.partition(":")
+    return int(rest.partition(":")[0]) if kind in ("mail", "file") else None

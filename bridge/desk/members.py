@@ -1,0 +1,51 @@
+"""Who comes and goes: agents are the joined members of the queue room."""
+
+from __future__ import annotations
+
+from bridge.desk.desk import Desk
+from bridge.desk.refresh import powers
+from bridge.model import Event, InboxId, Kind, Mxid, Place
+from bridge.ports import Tx
+
+
+async def changed(tx: Tx, desk: Desk, event: Event) -> None:
+    """Note a membership; a new agent gains rights in every room, one who left loses them."""
+    about = Mxid(event.state_key or "")
+    membership = str(event.content.get("membership", ""))
+    place = await tx.rooms.place(event.room)
+    if place is None:
+        return
+    before = await tx.rooms.membership(event.room, about)
+    await tx.rooms.set_member(event.room, about, membership)
+    if place.role != "queue" or place.inbox is None:
+        return
+    if membership == "join" and before != "join":
+        await _empower(tx, desk, place.inbox)
+        space = await tx.rooms.find("space", place.inbox)
+        if space and await tx.rooms.membership(space.room, about) not in ("join", "invite"):
+            await tx.posts.put(
+                f"invite:space:{place.inbox}:{about}:{event.id}", f"space:{place.inbox}",
+                desk.bot, Kind.INVITE, {}, type="m.room.member", state_key=about,
+            )  # fmt: skip
+    elif before == "join" and membership in ("leave", "ban"):
+        await _expel(tx, desk, place, about, event)
+        await _empower(tx, desk, place.inbox)
+
+
+async def _empower(tx: Tx, desk: Desk, inbox: InboxId) -> None:
+    """Agents, and nobody else, may invite in the inbox's conversation rooms."""
+    for conversation in await tx.conversations.of_inbox(inbox):
+        await powers(tx, desk, conversation, already_there=False)
+
+
+async def _expel(tx: Tx, desk: Desk, queue: Place, who: Mxid, event: Event) -> None:
+    """Leaving the queue room is leaving the space and every conversation: the homeserver would
+    let them go on reading and writing in each room they joined before."""
+    rooms = set(await tx.rooms.rooms_of(who))
+    for place in await tx.rooms.of_inbox(queue.inbox or InboxId("")):
+        if place.room in rooms and place.role != "queue":
+            await tx.posts.put(
+                f"expel:{place.room}:{who}:{event.id}", place.room, desk.bot, Kind.KICK,
+                {"reason": "no agent of this inbox any more"}, type="m.room.member",
+                state_key=who, lane=f"expel:{place.room}",
+            )  # fmt: skip

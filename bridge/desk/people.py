@@ -1,0 +1,43 @@
+"""`!to !cc !bcc`: who the next emails of a conversation go to."""
+
+from __future__ import annotations
+
+import re
+
+from bridge.desk import recipients
+from bridge.desk.desk import Desk
+from bridge.desk.hearing import Hearing
+from bridge.mail.address import bare
+from bridge.model import Refused
+from bridge.ports import Tx
+
+
+async def change(tx: Tx, desk: Desk, heard: Hearing, field: str) -> str | None:
+    """Show the recipients, or add and remove addresses until changed again."""
+    number = heard.about.number
+    for word in re.split(r"[\s,]+", heard.rest.strip()):
+        if not word:
+            continue
+        found = bare(word.lstrip("+-"))
+        if found is None:
+            raise Refused(f"{word[:100]} is no email address; nothing was changed.")
+        if found.key in heard.inbox.own:
+            raise Refused(f"{found.spec} is this inbox itself; nothing was changed.")
+        await tx.conversations.override(number, field, found.spec, not word.startswith("-"))
+    return await shown(tx, desk, heard)
+
+
+async def shown(tx: Tx, desk: Desk, heard: Hearing) -> str:
+    """Who an answer to the latest mail goes to now."""
+    addressed = recipients.address(
+        heard.inbox,
+        heard.about,
+        await tx.mails.latest(heard.about.number),
+        await tx.conversations.overrides(heard.about.number),
+    )
+    lines = []
+    for name in ("to", "cc", "bcc"):
+        specs = [str(each.address) for each in addressed.recipients if each.field == name]
+        if specs:
+            lines.append(f"{name.capitalize()}: {', '.join(specs)}")
+    return "The next email goes\n" + "\n".join(lines or ["to nobody"])

@@ -1,0 +1,246 @@
+"""Mail in: accept it for good, then find out where it belongs and want it in Matrix."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import ParamSpec, TypeVar
+
+from bridge.chat import render
+from bridge.chat.room import ghost_name
+from bridge.config import Inbox
+from bridge.desk.desk import Desk
+from bridge.desk.refresh import refresh
+from bridge.mail.parse import parse
+from bridge.mail.quote import Body, split
+from bridge.mail.thread import Fresh, Joined, Known, base_subject, place
+from bridge.model import (
+    Attachment,
+    Conversation,
+    InboxId,
+    Job,
+    Kind,
+    Letter,
+    Mail,
+    MailId,
+    Nature,
+    Number,
+    State,
+)
+from bridge.ports import Tx
+
+REOPENS_FOR = 30 * 86400.0
+"""Seconds after closing during which a mail opens the conversation again."""
+LARGE = 200_000
+"""Bytes from which a mail is parsed beside the event loop."""
+SLOW = 2_000_000
+"""Bytes from which a placeholder keeps a file's place while it is uploaded."""
+EML, TEXT = -1, -2
+"""Parts that are no parts: the whole mail, and its whole text."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def addressed(inboxes: Sequence[Inbox], recipients: Sequence[str]) -> list[Inbox]:
+    """The inboxes of one account a mail is for: those it names, else the default one."""
+    named = [inbox for inbox in inboxes if inbox.own.intersection(recipients)]
+    if named or len(inboxes) == 1:
+        return named or list(inboxes)
+    return [inbox for inbox in inboxes if inbox.default]
+
+
+async def accept(
+    tx: Tx, inboxes: Sequence[Inbox], source_key: str, raw: bytes, note: str, now: float
+) -> None:
+    """Keep a mail that arrived and give it a receive job, in the caller's transaction.
+
+    `note` is not empty where the bytes are only the head of a mail that was too large.
+    """
+    kept = await tx.mails.keep_raw(raw)
+    for inbox in inboxes:
+        intake = await tx.mails.accept(inbox.id, source_key, kept, note, now)
+        if intake is not None:
+            await tx.jobs.add("receive", f"inbox:{inbox.id}:receive", {"intake": intake})
+
+
+async def receive(desk: Desk, job: Job) -> None:
+    """Read one accepted mail, place it, and want its text and files in its room."""
+    async with desk.store.reading() as tx:
+        inbox_id, raw_id, note, at = await tx.mails.intake(job.payload["intake"])
+        raw = await tx.mails.raw(raw_id)
+    inbox = desk.inbox(inbox_id)
+    read = asyncio.to_thread if len(raw) > LARGE else _here
+    mail = await read(parse, raw, inbox.authserv_id)
+    if note:
+        mail = replace(mail, text=_oversize(note, mail.text), html="", attachments=())
+    body = await read(split, mail)
+    async with desk.store.transaction("receive") as tx:
+        if not await _is_echo(tx, desk, inbox.id, mail):
+            await _file(tx, desk, inbox, mail, body, raw_id, at, cut=bool(note))
+        await tx.jobs.finish(job)
+
+
+async def _here(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """asyncio.to_thread's twin that stays here."""
+    return function(*args, **kwargs)
+
+
+def _oversize(note: str, text: str) -> str:
+    """What is shown of a mail that stayed in the mailbox."""
+    about = json.loads(note)
+    size, limit = render.size(about["size"]), render.size(about["limit"])
+    lines = [f"⚠️ This mail has {size}, over the limit of {limit}. It stays in the mailbox."]
+    if about.get("files"):
+        lines.append(f"Left there: {', '.join(about['files'])}")
+    return "\n".join(lines) + (f"\n\n{text}" if text.strip() else "")
+
+
+async def _is_echo(tx: Tx, desk: Desk, inbox: InboxId, mail: Mail) -> bool:
+    """The same mail again, or one that we sent ourselves and that came back to this inbox."""
+    if await tx.mails.is_known(inbox, mail.message_id, mail.body_hash):
+        return True
+    if desk.tokens.read(mail.message_id) is None:
+        return False
+    return bool(await tx.mails.conversations_of(inbox, [mail.message_id]))
+
+
+async def _file(
+    tx: Tx, desk: Desk, inbox: Inbox, mail: Mail, body: Body, raw_id: int, at: float, *, cut: bool
+) -> None:
+    conversation, fresh = await _conversation(tx, desk, inbox, mail, body, at)
+    number = conversation.number
+    known = await tx.mails.addresses(number)
+    named = (*mail.to, *mail.cc, *mail.reply_to)
+    new = (
+        ()
+        if fresh
+        else tuple(address.key for address in named if address.key not in known | inbox.own)
+    )
+    letter = Letter(
+        id=MailId(0), inbox=inbox.id, conversation=number, outbound=False,
+        message_id=mail.message_id, sender=mail.sender, to=mail.to, cc=mail.cc,
+        reply_to=mail.reply_to, subject=mail.subject, references=mail.references,
+        nature=mail.nature, verdict=mail.verdict, new_addresses=new, at=at, raw=raw_id,
+    )  # fmt: skip
+    mail_id = await tx.mails.save(letter, mail.body_hash, ())
+    ancestors = mail.ancestors()
+    missing = set(ancestors) - {
+        message_id for message_id, _ in await tx.mails.conversations_of(inbox.id, ancestors)
+    }
+    await tx.mails.wait_for(inbox.id, [each for each in ancestors if each in missing], number)
+    if mail.nature is Nature.PERSON:
+        await tx.conversations.add_participants(number, [mail.sender.spec])
+    if fresh:
+        await tx.jobs.add(
+            "room", f"conversation:{number}:out", {"number": number}, key=f"room:{number}"
+        )
+    await _show(tx, desk, inbox, conversation, mail, body, mail_id, raw_id, new, cut=cut)
+    await _link_twins(tx, desk, inbox, conversation, mail, mail_id)
+    await refresh(tx, desk, conversation)
+
+
+async def _conversation(
+    tx: Tx, desk: Desk, inbox: Inbox, mail: Mail, body: Body, at: float
+) -> tuple[Conversation, bool]:
+    """The conversation the mail belongs to, and whether it is a new one."""
+    found = place(mail, await _known(tx, desk, inbox.id, mail))
+    follows = None
+    if isinstance(found, Joined):
+        old = await tx.conversations.get(found.number)
+        if not (old.state is State.CLOSED and at - (old.closed_at or at) > REOPENS_FOR):
+            if mail.nature is not Nature.PERSON:
+                return old, False
+            waiting_since = old.waiting_since if old.state is State.OPEN else at
+            return await tx.conversations.update(
+                old.number, state=State.OPEN, waiting_since=waiting_since or at, changed_at=at,
+                closed_at=None,
+            ), False  # fmt: skip
+        follows = old.number
+    conversation = await tx.conversations.create(
+        inbox.id, mail.sender, base_subject(mail.subject) or mail.subject, at,
+        preview=_preview(body.text), files=render.file_names(mail.attachments),
+        claim=found.claim if isinstance(found, Fresh) else None, follows=follows,
+        waiting=mail.nature is Nature.PERSON,
+    )  # fmt: skip
+    return conversation, True
+
+
+async def _known(tx: Tx, desk: Desk, inbox: InboxId, mail: Mail) -> Known:
+    ancestors = mail.ancestors()
+    signed = [
+        number
+        for number in filter(None, map(desk.tokens.read, ancestors))
+        if await tx.conversations.exists(inbox, number)
+    ]
+    ids = await tx.mails.conversations_of(inbox, ancestors)
+    awaited = await tx.mails.waiting_for(inbox, mail.message_id)
+    participants = {
+        number: await tx.conversations.participants(number)
+        for number in {*(number for _, number in ids), *awaited}
+    }
+    return Known(signed, ids, participants, awaited, await _same_subject(tx, inbox, mail))
+
+
+async def _same_subject(tx: Tx, inbox: InboxId, mail: Mail) -> Number | None:
+    """A conversation of the same contact under the same subject: a claim, never a decision."""
+    subject = base_subject(mail.subject).casefold()
+    if not subject or subject == mail.subject.casefold():
+        return None
+    for each in await tx.conversations.of_contact(inbox, mail.sender.spec):
+        if base_subject(each.subject).casefold() == subject:
+            return each.number
+    return None
+
+
+def _preview(text: str) -> str:
+    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+    preview = "\n".join(lines[:3])
+    return preview if len(preview) <= 280 else preview[:279] + "…"
+
+
+async def _show(
+    tx: Tx, desk: Desk, inbox: Inbox, conversation: Conversation, mail: Mail, body: Body,
+    mail_id: int, raw_id: int, new: Sequence[str], *, cut: bool,
+) -> None:  # fmt: skip
+    """The mail's text by its sender's ghost, then its files."""
+    ghost, room = desk.ghost(mail.sender), f"conversation:{conversation.number}"
+    await tx.posts.put(
+        f"enter:{conversation.number}:{ghost}", room, ghost, Kind.ENTER,
+        {"name": ghost_name(mail.sender)}, type="m.room.member", state_key=ghost,
+    )  # fmt: skip
+    above = render.lines_above(mail, inbox, conversation, new)
+    mention = conversation.assignee if mail.nature is Nature.PERSON else None
+    content, too_long = render.mail_message(mail, body, above, mention, bool(mail.attachments))
+    await tx.posts.put(f"mail:{mail_id}", room, ghost, Kind.MESSAGE, content)
+    files = list(mail.attachments)
+    if too_long:
+        files.append(Attachment(TEXT, "whole text.txt", "text/plain", len(mail.text.encode())))
+    if mail.problem and not cut:
+        files.append(Attachment(EML, "original.eml", "message/rfc822", 0))
+    for file in files:
+        key = f"file:{mail_id}:{file.part}"
+        await tx.posts.put(
+            key, room, ghost, Kind.MESSAGE, render.placeholder(file), held=file.size < SLOW
+        )
+        await tx.posts.add_file(key, raw_id, file)
+
+
+async def _link_twins(
+    tx: Tx, desk: Desk, inbox: Inbox, conversation: Conversation, mail: Mail, mail_id: int
+) -> None:
+    """A mail to two inboxes has a room in each; each names the other."""
+    for twin in await tx.mails.twins(inbox.id, mail.message_id, mail.body_hash):
+        other = desk.inbox(twin.inbox)
+        here = f"conversation:{conversation.number}"
+        there = f"conversation:{twin.conversation}"
+        await tx.posts.put(
+            f"twin:{mail_id}:{twin.id}", here, desk.bot, Kind.MESSAGE,
+            render.notice(f"This mail also went to {other.name}: #{twin.conversation}"),
+        )  # fmt: skip
+        await tx.posts.put(
+            f"twin:{twin.id}:{mail_id}", there, desk.bot, Kind.MESSAGE,
+            render.notice(f"This mail also went to {inbox.name}: #{conversation.number}"),
+        )  # fmt: skip

@@ -1,0 +1,78 @@
+"""Who an email goes to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bridge.config import Inbox
+from bridge.model import Address, Conversation, Letter, Recipient, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Addressed:
+    """Recipients, what must be asked before sending, and what the status should mention."""
+
+    recipients: tuple[Recipient, ...]
+    question: str = ""
+    note: str = ""
+
+
+def address(
+    inbox: Inbox,
+    conversation: Conversation,
+    letter: Letter | None,
+    overrides: Sequence[tuple[str, str, bool]],
+) -> Addressed:
+    """The recipients of an answer to `letter`: its sender, and its To and Cc without us.
+
+    Reply-To counts only on the sender's own domain. Addresses new to the conversation are left
+    out when the mail failed its sender check; where no check is configured, they are asked
+    about. `overrides` are (field, address, present), set by `!to !cc !bcc`, and win.
+    """
+    question = note = ""
+    others: tuple[Address, ...] = ()
+    chosen: dict[str, Recipient] = {}
+    if letter is None:
+        to = conversation.contact
+    else:
+        to = letter.sender
+        if letter.reply_to:
+            if all(each.domain == to.domain for each in letter.reply_to):
+                to = letter.reply_to[0]
+            elif letter.reply_to[0].key != to.key:
+                note = f"not to the reply address {letter.reply_to[0].spec}; !to can add it"
+        others = (*letter.to, *letter.cc)
+        if letter.sender.key != conversation.contact.key:
+            question = (
+                f"This answers {letter.sender.spec}, not the contact"
+                f" {conversation.contact.spec}. Send?"
+            )
+    _add(chosen, to, "to")
+    strangers: list[str] = []
+    for other in others:
+        if other.key in inbox.own or other.key in chosen:
+            continue
+        if letter is not None and other.key in letter.new_addresses:
+            if letter.verdict is Verdict.FAIL:
+                strangers.append(other.spec)
+                continue
+            if letter.verdict is Verdict.NONE and not inbox.authserv_id:
+                question = question or (
+                    f"{other.spec} is new here, named by the last mail, and nothing proves who"
+                    " wrote that. Send to it too?"
+                )
+        _add(chosen, other, "cc")
+    if strangers:
+        note = f"left out, the sender check failed: {', '.join(strangers)}"
+    for field, spec, present in overrides:
+        chosen.pop(spec.casefold(), None)
+        if present:
+            _add(chosen, Address(spec), field)
+    order = {"to": 0, "cc": 1, "bcc": 2}
+    recipients = sorted(chosen.values(), key=lambda each: order[each.field])
+    return Addressed(tuple(recipients), question, note)
+
+
+def _add(chosen: dict[str, Recipient], address: Address, field: str) -> None:
+    chosen.setdefault(address.key, Recipient(address, field))

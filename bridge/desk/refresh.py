@@ -1,0 +1,78 @@
+"""Bring card, summary, name and topic in line with a conversation."""
+
+from __future__ import annotations
+
+from bridge.chat import render, room
+from bridge.chat.command import HAND
+from bridge.config import Inbox
+from bridge.desk.desk import Desk
+from bridge.model import Conversation, Kind
+from bridge.ports import Tx
+
+
+async def refresh(tx: Tx, desk: Desk, conversation: Conversation) -> None:
+    """Want in Matrix what the conversation now is; what did not change costs nothing."""
+    inbox = desk.inbox(conversation.inbox)
+    if conversation.room is not None:
+        queue = f"queue:{inbox.id}"
+        card = f"card:{conversation.number}"
+        await tx.posts.put(
+            card, queue, desk.bot, Kind.MESSAGE, render.card(conversation, desk.server)
+        )
+        await tx.posts.put(
+            f"hand:{conversation.number}", queue, desk.bot, Kind.REACTION, {"emoji": HAND},
+            type="m.reaction", target=card,
+        )  # fmt: skip
+        await name_and_topic(tx, desk, conversation, inbox, already_there=False)
+    await refresh_summary(tx, desk, inbox)
+
+
+async def name_and_topic(
+    tx: Tx, desk: Desk, conversation: Conversation, inbox: Inbox, *, already_there: bool
+) -> None:
+    """`already_there`: the room was made with them."""
+    place = f"conversation:{conversation.number}"
+    for type_, key, text in (
+        ("m.room.name", "name", room.name(conversation)),
+        ("m.room.topic", "topic", room.topic(conversation, inbox)),
+    ):
+        await tx.posts.put(
+            f"{key}:{conversation.number}", place, desk.bot, Kind.STATE, {key: text},
+            type=type_, already_there=already_there,
+        )  # fmt: skip
+
+
+async def refresh_summary(tx: Tx, desk: Desk, inbox: Inbox) -> None:
+    """The pinned list of an inbox."""
+    total, free, first = await tx.conversations.waiting(inbox.id, 20)
+    content = render.summary(total, free, first, inbox, desk.server, desk.now())
+    place, key = f"queue:{inbox.id}", f"summary:{inbox.id}"
+    await tx.posts.put(key, place, desk.bot, Kind.MESSAGE, content)
+    await tx.posts.put(
+        f"pinned:{inbox.id}", place, desk.bot, Kind.STATE, {"pinned": ["$target"]},
+        type="m.room.pinned_events", target=key,
+    )  # fmt: skip
+
+
+async def powers(tx: Tx, desk: Desk, conversation: Conversation, *, already_there: bool) -> None:
+    """Power levels of a conversation's room: the inbox's agents may invite."""
+    agents = await tx.rooms.agents(conversation.inbox)
+    place = await tx.rooms.place(conversation.room) if conversation.room else None
+    version = place.version if place else desk.version
+    await tx.posts.put(
+        f"powers:{conversation.number}", f"conversation:{conversation.number}", desk.bot,
+        Kind.STATE, room.conversation_power(agents, version, desk.bot),
+        type="m.room.power_levels", already_there=already_there,
+    )  # fmt: skip
+
+
+async def answer(tx: Tx, desk: Desk, place: str, event: str, text: str) -> None:
+    """The bridge's one answer to an event, as a reply to it."""
+    await tx.posts.put(
+        f"answer:{event}", place, desk.bot, Kind.MESSAGE, render.notice(text), target=event
+    )
+
+
+async def tell_control(tx: Tx, desk: Desk, key: str, text: str) -> None:
+    """A notice in the control room; the same key again edits it. m.text: admins are notified."""
+    await tx.posts.put(key, "control", desk.bot, Kind.MESSAGE, render.text_message(text))

@@ -1,0 +1,181 @@
+"""`!reply`, `!send` and 📧: one explicit act of an agent becomes one delivery."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bridge.chat import command, render, status
+from bridge.desk import recipients
+from bridge.desk.desk import Desk, mail_of
+from bridge.desk.hearing import Hearing
+from bridge.desk.refresh import refresh
+from bridge.mail.compose import reply_subject
+from bridge.model import (
+    Conversation,
+    Delivery,
+    DeliveryState,
+    EventId,
+    Kind,
+    Letter,
+    MailId,
+    Refused,
+)
+from bridge.ports import Tx
+
+LATE = 3600.0
+"""Seconds after which a command that only now arrives asks before it sends."""
+
+
+async def reply(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+    """`!reply TEXT`: answers the mail it replies to, else the latest one a person wrote."""
+    files = await tx.conversations.pins(heard.about.number, heard.who)
+    target = command.replied_to(heard.event.content)
+    letter = None
+    if target is not None:
+        letter = await _letter(tx, target)
+        content = _content(heard)
+        if letter is None and content is not None and command.is_file(content):
+            await _written_by_agent(tx, heard)
+            files = [target, *files]
+    if not heard.rest and not files:
+        raise Refused(
+            f"Nothing to send: write the text behind {desk.settings.command_prefix}reply."
+        )
+    return await order(tx, desk, heard, heard.event.id, files, letter)
+
+
+async def send(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> str | None:
+    """`!send` as a reply, or 📧: the message it points at goes out as last edited."""
+    if target is None:
+        raise Refused("Use this as a reply to the message that shall be sent.")
+    content = _content(heard)
+    if content is None:
+        raise Refused("That message is gone; nothing was sent.")
+    await _written_by_agent(tx, heard)
+    files = await tx.conversations.pins(heard.about.number, heard.who)
+    prefix = desk.settings.command_prefix
+    if command.is_file(content):
+        files = [target, *(file for file in files if file != target)]
+    else:
+        said = command.parse_text(command.new_text(content), prefix)
+        if said is not None and said.name != "reply":
+            raise Refused(f"{prefix}{said.name} is a command, not a message to send.")
+        if not (said.rest if said else command.new_text(content)).strip():
+            raise Refused("That message has no text to send.")
+    replied = command.replied_to(content)
+    letter = await _letter(tx, replied) if replied else None
+    return await order(tx, desk, heard, target, files, letter)
+
+
+async def attach(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> str | None:
+    """`!attach` as a reply, or 📎: a file is kept for this agent's next email."""
+    content = _content(heard)
+    if target is None or content is None or not command.is_file(content):
+        raise Refused("Use this as a reply to a file.")
+    await _written_by_agent(tx, heard)
+    await tx.conversations.pin(heard.about.number, heard.who, target, heard.event.id)
+    name = str(content.get("filename") or content.get("body") or "The file")[:100]
+    return f"📎 {name} goes with your next email."
+
+
+def _content(heard: Hearing) -> dict[str, object] | None:
+    return command.latest(heard.target) if heard.target is not None else None
+
+
+async def _letter(tx: Tx, event: EventId) -> Letter | None:
+    """The mail an event of ours shows."""
+    mail = mail_of(await tx.posts.by_event(event))
+    return await tx.mails.letter(MailId(mail)) if mail is not None else None
+
+
+async def _written_by_agent(tx: Tx, heard: Hearing) -> None:
+    author = (heard.target or {}).get("sender", "")
+    if not await tx.rooms.is_agent(heard.inbox.id, author):
+        raise Refused("That was not written by an agent; use !reply.")
+
+
+async def order(
+    tx: Tx, desk: Desk, heard: Hearing, source: EventId, files: Sequence[EventId],
+    letter: Letter | None,
+) -> str | None:  # fmt: skip
+    """Make the delivery; a message with a live one is answered with that one's status."""
+    about, inbox, now = heard.about, heard.inbox, desk.now()
+    if inbox.paused or inbox.smtp is None:
+        why = "is paused" if inbox.paused else "has no outgoing server"
+        raise Refused(f"Inbox {inbox.name} {why}; nothing was sent. An admin can change that.")
+    letter = letter or await tx.mails.latest(about.number)
+    addressed = recipients.address(
+        inbox, about, letter, await tx.conversations.overrides(about.number)
+    )
+    if not addressed.recipients:
+        raise Refused("Nobody to send to; add an address with !to +ADDRESS.")
+    question = addressed.question
+    if now - heard.event.at > LATE:
+        question = f"This was written {render.clock(heard.event.at, now)} and only now arrived."
+        question += " Send it still?"
+    wanted = Delivery(
+        id=0, inbox=inbox.id, conversation=about.number, source=source, order=heard.event.id,
+        agent=heard.who, state=DeliveryState.ASKING if question else DeliveryState.WAITING,
+        answers=letter.id if letter else None, files=tuple(files),
+        subject=reply_subject(letter.subject if letter and letter.subject else about.subject),
+        message_id=None, run_at=now + inbox.undo, attempts=0, data_begun=False, detail="",
+        created_at=now, finished_at=None, recipients=addressed.recipients,
+    )  # fmt: skip
+    delivery = await tx.deliveries.create(wanted, question)
+    if delivery is None:
+        live = await tx.deliveries.live(source)
+        return status.text(live, "", now) if live and live.order != heard.event.id else None
+    if addressed.note:
+        delivery = await tx.deliveries.update(delivery.id, detail=addressed.note)
+    await show(tx, desk, delivery)
+    if not question:
+        await dispatch(tx, delivery)
+    return await _own(tx, desk, heard, about)
+
+
+async def dispatch(tx: Tx, delivery: Delivery) -> None:
+    """Have a delivery attempted when its time comes, behind the conversation's earlier ones."""
+    await tx.jobs.add(
+        "deliver", f"conversation:{delivery.conversation}:mail", {"delivery": delivery.id},
+        run_after=delivery.run_at, key=f"deliver:{delivery.id}",
+    )  # fmt: skip
+
+
+async def show(tx: Tx, desk: Desk, delivery: Delivery) -> None:
+    """The one status message of a delivery, and its sign on the message sent."""
+    question = await tx.deliveries.question(delivery.id)
+    text = status.text(delivery, question, desk.now())
+    place = f"conversation:{delivery.conversation}"
+    await tx.posts.put(
+        f"status:{delivery.id}", place, desk.bot, Kind.MESSAGE, render.notice(text),
+        target=delivery.source,
+    )  # fmt: skip
+    sign = status.SIGNS[delivery.state] if delivery.state in SIGNED else ""
+    key = f"sign:{delivery.source}"
+    if sign or await tx.posts.by_key(key) is not None:
+        await tx.posts.put(
+            key, place, desk.bot, Kind.REACTION, {"emoji": sign}, type="m.reaction",
+            target=delivery.source,
+        )  # fmt: skip
+
+
+SIGNED = (
+    DeliveryState.SENT,
+    DeliveryState.FAILED,
+    DeliveryState.DEFERRED,
+    DeliveryState.UNKNOWN,
+)
+
+
+async def _own(tx: Tx, desk: Desk, heard: Hearing, about: Conversation) -> str | None:
+    """Who replies first owns the conversation; an owner is told when somebody else replies."""
+    if about.assignee is None:
+        about = await tx.conversations.update(
+            about.number, assignee=heard.who, changed_at=desk.now()
+        )
+        await refresh(tx, desk, about)
+    elif about.assignee != heard.who:
+        content = render.notice(f"{heard.who} replies here; {about.assignee} has taken it.")
+        content["m.mentions"] = {"user_ids": [about.assignee]}
+        await tx.posts.put(f"owner:{heard.event.id}", heard.where, desk.bot, Kind.MESSAGE, content)
+    return None

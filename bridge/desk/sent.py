@@ -1,0 +1,109 @@
+"""What follows from a server's verdict on a delivery."""
+
+from __future__ import annotations
+
+from bridge.config import Inbox
+from bridge.desk.desk import Desk
+from bridge.desk.refresh import refresh
+from bridge.desk.reply import show
+from bridge.mail.parse import parse
+from bridge.model import (
+    Delivery,
+    DeliveryState,
+    Fate,
+    Letter,
+    MailId,
+    Nature,
+    State,
+    Verdict,
+)
+from bridge.ports import Tx
+
+SCHEDULE = (0.0, 60.0, 300.0, 900.0, 3600.0)
+"""Seconds to the next try after each; the last holds for all later ones."""
+GIVE_UP = 48 * 3600.0
+
+
+def next_try(attempts: int) -> float:
+    """Seconds after the nth attempt (from 1) at which the next one is due."""
+    return SCHEDULE[min(attempts, len(SCHEDULE) - 1)]
+
+
+def overall(delivery: Delivery, now: float) -> DeliveryState:
+    """The state of a delivery after an attempt, from the fates of its recipients."""
+    fates = {recipient.fate for recipient in delivery.recipients}
+    if Fate.UNKNOWN in fates:
+        return DeliveryState.UNKNOWN
+    if fates & {Fate.DEFERRED, Fate.PENDING}:
+        if now - delivery.created_at > GIVE_UP:
+            return DeliveryState.SENT if Fate.SENT in fates else DeliveryState.FAILED
+        return DeliveryState.DEFERRED
+    return DeliveryState.SENT if Fate.SENT in fates else DeliveryState.FAILED
+
+
+async def settle(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery) -> Delivery:
+    """Write down where a delivery stands now, keep the mail once it left, and tell the room."""
+    now = desk.now()
+    state = overall(delivery, now)
+    replies = [
+        each.reply for each in delivery.recipients
+        if each.reply and each.fate in (Fate.DEFERRED, Fate.FAILED)
+    ]  # fmt: skip
+    if state is DeliveryState.UNKNOWN and inbox.on_unknown == "retry":
+        await tx.deliveries.set_fates(
+            delivery.id,
+            {
+                each.address.spec: (Fate.DEFERRED, each.reply)
+                for each in delivery.recipients
+                if each.fate is Fate.UNKNOWN
+            },
+        )
+        state = DeliveryState.DEFERRED
+        replies = ["the server did not confirm"]
+    final = state in (DeliveryState.SENT, DeliveryState.FAILED)
+    delivery = await tx.deliveries.update(
+        delivery.id, state=state, detail=replies[0] if replies else "",
+        finished_at=now if final else None,
+    )  # fmt: skip
+    if state is DeliveryState.DEFERRED:
+        await tx.jobs.add(
+            "deliver", f"delivery:{delivery.id}", {"delivery": delivery.id},
+            run_after=delivery.run_at, key=f"deliver:{delivery.id}",
+        )  # fmt: skip
+    if state in (DeliveryState.SENT, DeliveryState.UNKNOWN):
+        # also when unknown: an answer to it must find its conversation
+        await _keep(tx, delivery, now)
+    if state is DeliveryState.SENT:
+        await _answered(tx, desk, inbox, delivery, now)
+    await show(tx, desk, delivery)
+    return delivery
+
+
+async def _keep(tx: Tx, delivery: Delivery, now: float) -> None:
+    raw = await tx.mails.keep_raw(await tx.deliveries.mime(delivery.id) or b"")
+    mail = parse(await tx.mails.raw(raw))
+    letter = Letter(
+        id=MailId(0), inbox=delivery.inbox, conversation=delivery.conversation, outbound=True,
+        message_id=mail.message_id, sender=mail.sender, to=mail.to, cc=mail.cc, reply_to=(),
+        subject=mail.subject, references=mail.references, nature=Nature.PERSON,
+        verdict=Verdict.NONE, new_addresses=(), at=now, raw=raw,
+    )  # fmt: skip
+    await tx.mails.save(letter, mail.body_hash, ())
+    await tx.conversations.add_participants(
+        delivery.conversation,
+        [each.address.spec for each in delivery.recipients if each.fate is not Fate.FAILED],
+    )
+
+
+async def _answered(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery, now: float) -> None:
+    await tx.conversations.unpin(files=delivery.files)
+    about = await tx.conversations.get(delivery.conversation)
+    if about.state is not State.CLOSED:
+        about = await tx.conversations.update(
+            about.number, state=State.ANSWERED, waiting_since=None, changed_at=now
+        )
+    await refresh(tx, desk, about)
+    if inbox.sent_copy != "never" and inbox.imap is not None:
+        await tx.jobs.add(
+            "copy", f"copy:{inbox.id}", {"delivery": delivery.id}, key=f"copy:{delivery.id}"
+        )

@@ -1,0 +1,144 @@
+"""The rooms of the bridge: control, queue, space, and one for each conversation."""
+
+from __future__ import annotations
+
+from bridge.chat import room
+from bridge.desk.desk import Desk
+from bridge.desk.refresh import name_and_topic, powers, refresh, refresh_summary, tell_control
+from bridge.model import (
+    Content,
+    InboxId,
+    Job,
+    Kind,
+    Mxid,
+    Number,
+    Permanent,
+    Place,
+    RoomId,
+    Transient,
+)
+from bridge.ports import Tx
+
+WELCOME = (
+    "Postroom is running. Admin commands work in this room and nowhere else: !status shows how"
+    " things are, !help what there is."
+)
+
+
+async def order_rooms(desk: Desk) -> None:
+    """At every start: have the rooms of the configuration made or looked at."""
+    async with desk.store.transaction("setup") as tx:
+        await tx.jobs.add("setup", "setup", {"role": "control", "inbox": ""}, key="setup:control")
+        for inbox in desk.settings.inboxes:
+            for role in ("queue", "space"):
+                await tx.jobs.add(
+                    "setup", "setup", {"role": role, "inbox": inbox}, key=f"setup:{role}:{inbox}"
+                )
+
+
+async def setup(desk: Desk, job: Job) -> None:
+    """Make or find one room, note who is in it, invite whom the configuration names."""
+    role = job.payload["role"]
+    inbox = InboxId(job.payload["inbox"]) or None
+    async with desk.store.reading() as tx:
+        place = await tx.rooms.find(role, inbox)
+        queue = await tx.rooms.find("queue", inbox)
+    await desk.chat.ensure_ghost(desk.bot)
+    if place is None:
+        made = await _make(desk, role, inbox, queue.room if queue else None)
+        place = Place(made, role, inbox, None, desk.version)
+    members = await desk.chat.members(place.room)
+    encrypted = await desk.chat.state(place.room, "m.room.encryption") is not None
+    async with desk.store.transaction("setup") as tx:
+        await tx.rooms.save(place)
+        for mxid, membership in members.items():
+            if desk.is_own(mxid):
+                continue
+            await tx.rooms.set_member(place.room, mxid, membership)
+        await _furnish(tx, desk, role, inbox)
+        if encrypted:
+            await tell_control(
+                tx, desk, f"encrypted:{place.room}",
+                f"The homeserver encrypts new rooms ({role} {inbox or ''}), and the bridge cannot"
+                " read those. Set encryption_enabled_by_default_for_room_type: off in Synapse, then"
+                " remove the room and start the bridge again.",
+            )  # fmt: skip
+        await tx.jobs.finish(job)
+
+
+async def _make(desk: Desk, role: str, inbox: InboxId | None, queue: RoomId | None) -> RoomId:
+    alias = desk.alias(role, inbox or "")
+    if role == "control":
+        body = room.control(desk.settings.admins, alias, desk.version, desk.bot)
+    elif role == "queue":
+        body = room.queue(desk.inbox(inbox), alias, desk.version, desk.bot)
+    elif queue is None:
+        raise Transient(f"the queue room of {inbox} is not made yet", retry_after=1.0)
+    else:
+        body = room.space(desk.inbox(inbox), alias, desk.version, desk.bot, queue, desk.server)
+    return await make_room(desk, alias, body)
+
+
+async def make_room(desk: Desk, alias: str, body: Content) -> RoomId:
+    try:
+        return await desk.chat.make_room(f"#{alias}:{desk.server}", body)
+    except Permanent as error:
+        raise Permanent(f"room {body['name']!r} could not be made: {error}") from error
+
+
+async def _furnish(tx: Tx, desk: Desk, role: str, inbox: InboxId | None) -> None:
+    """What each room shows, and who is invited: each named person once, ever."""
+    if role == "control":
+        await tell_control(tx, desk, "welcome", WELCOME)
+        people = list(desk.settings.admins)
+    else:
+        settings = desk.inbox(inbox)
+        people = sorted({*settings.agents, *settings.leads})
+        if role == "queue":
+            await refresh_summary(tx, desk, settings)
+            place = await tx.rooms.find("queue", inbox)
+            await tx.posts.put(
+                f"powers:queue:{inbox}", f"queue:{inbox}", desk.bot, Kind.STATE,
+                room.queue_power(settings, place.version if place else desk.version, desk.bot),
+                type="m.room.power_levels",
+            )  # fmt: skip
+    where = f"{role}:{inbox}" if inbox else role
+    place = await tx.rooms.find(role, inbox)
+    for mxid in people:
+        known = place is not None and await tx.rooms.membership(place.room, Mxid(mxid))
+        await tx.posts.put(
+            f"invite:{where}:{mxid}", where, desk.bot, Kind.INVITE, {}, type="m.room.member",
+            state_key=mxid, already_there=bool(known),
+        )  # fmt: skip
+
+
+async def make_conversation_room(desk: Desk, job: Job) -> None:
+    """Make the room of a new conversation; its mail waits behind this job in the same lane."""
+    number = Number(job.payload["number"])
+    async with desk.store.reading() as tx:
+        about = await tx.conversations.get(number)
+        queue = await tx.rooms.find("queue", about.inbox)
+        space = await tx.rooms.find("space", about.inbox)
+        agents = await tx.rooms.agents(about.inbox)
+    inbox = desk.inbox(about.inbox)
+    if queue is None or space is None:
+        raise Transient(f"the rooms of {inbox.id} are not made yet", retry_after=1.0)
+    ghost = desk.ghost(about.contact)
+    await desk.chat.ensure_ghost(ghost)
+    alias = desk.alias("conversation", number)
+    made = about.room or await make_room(
+        desk, alias,
+        room.conversation(about, inbox, alias, desk.version, desk.bot, ghost, agents, queue.room,
+                          space.room, desk.server),
+    )  # fmt: skip
+    async with desk.store.transaction("room") as tx:
+        conversation = await tx.conversations.update(number, room=made)
+        await tx.rooms.save(Place(made, "conversation", inbox.id, number, desk.version))
+        await name_and_topic(tx, desk, about, inbox, already_there=True)
+        await powers(tx, desk, conversation, already_there=True)
+        await tx.posts.put(
+            f"child:{number}", f"space:{inbox.id}", desk.bot, Kind.STATE,
+            {"via": [desk.server], "suggested": False}, type="m.space.child", state_key=made,
+        )  # fmt: skip
+        await refresh(tx, desk, conversation)
+        await tx.jobs.finish(job)

@@ -1,0 +1,78 @@
+"""The files of a mail into the media repository, each on its own."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bridge.chat import render
+from bridge.desk.desk import Desk
+from bridge.desk.receive import EML, TEXT
+from bridge.mail.parse import parse, part_bytes
+from bridge.model import Attachment, Job, Kind, Permanent, Post, Transient
+
+
+async def upload(desk: Desk, job: Job) -> None:
+    """Upload one file, then have its post show it. Create, note the address, then fill it:
+    a repeat after a crash fills the same address."""
+    key = job.payload["key"]
+    async with desk.store.reading() as tx:
+        file = await tx.posts.file(key)
+        post = await tx.posts.by_key(key)
+        if file is None or post is None:
+            raise Permanent(f"file {key} is not there")
+        raw = await tx.mails.raw(file.raw)
+    attachment = file.attachment
+    try:
+        data = await asyncio.to_thread(_bytes, raw, attachment.part)
+        limit = desk.settings.limits.upload_size or await desk.chat.upload_limit()
+        if len(data) > limit:
+            await _give_up(desk, job, key, post, attachment, limit)
+            return
+        mxc = file.mxc
+        if not mxc:
+            mxc = await desk.chat.reserve_media()
+            async with desk.store.transaction("media-made") as tx:
+                await tx.posts.set_mxc(key, mxc, done=False)
+        content = render.file_message(attachment, mxc, len(data))
+        await desk.chat.fill_media(mxc, attachment.name, content["info"]["mimetype"], data)
+    except Transient:
+        await _place(desk, key, post, attachment)
+        raise
+    async with desk.store.transaction("uploaded") as tx:
+        await tx.posts.set_mxc(key, mxc, done=True)
+        await tx.posts.put(key, post.place, post.sender, Kind.MESSAGE, content)
+        await tx.jobs.finish(job)
+
+
+def _bytes(raw: bytes, part: int) -> bytes:
+    if part == EML:
+        return raw
+    if part == TEXT:
+        return parse(raw).text.encode()
+    return part_bytes(raw, part)
+
+
+async def _place(desk: Desk, key: str, post: Post, file: Attachment) -> None:
+    """Name a file in the room that cannot be uploaded yet; a later try replaces the line."""
+    async with desk.store.transaction("placeholder") as tx:
+        await tx.posts.put(
+            key,
+            post.place,
+            post.sender,
+            Kind.MESSAGE,
+            render.placeholder(file, "not uploaded yet, the bridge keeps trying"),
+        )
+
+
+async def _give_up(
+    desk: Desk, job: Job, key: str, post: Post, file: Attachment, limit: int
+) -> None:
+    problem = (
+        f"over the homeserver's upload limit of {render.size(limit)}; the mail in the mailbox has"
+        " it. An admin can raise max_upload_size in Synapse"
+    )
+    async with desk.store.transaction("placeholder") as tx:
+        await tx.posts.put(
+            key, post.place, post.sender, Kind.MESSAGE, render.placeholder(file, problem)
+        )
+        await tx.jobs.finish(job)

@@ -1,0 +1,139 @@
+"""Mail out: one message to one SMTP server, and its verdict for each recipient."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import aiosmtplib
+import structlog
+
+from bridge import failpoint
+from bridge.config import Inbox, Smtp
+from bridge.model import Fate
+
+log = structlog.get_logger("egress")
+
+DIAL_TIMEOUT = 30.0
+COMMAND_TIMEOUT = 120.0
+DATA_TIMEOUT = 600.0
+"""Seconds; RFC 5321 §4.5.3.2.6 gives the server ten minutes after the final dot."""
+Fates = dict[str, tuple[Fate, str]]
+
+
+class SmtpSender:
+    """Implements ports.Sender. The phases of SMTP are ours, because what breaks before DATA may
+    be tried again, and what breaks after it may have arrived."""
+
+    async def send(
+        self,
+        inbox: Inbox,
+        sender: str,
+        recipients: Sequence[str],
+        mime: bytes,
+        data_begun: Callable[[], Awaitable[None]],
+    ) -> Mapping[str, tuple[Fate, str]]:
+        """Send `mime` as it is. Returns (fate, what the server said) for each recipient."""
+        assert inbox.smtp is not None
+        client = _client(inbox.smtp, inbox.domain)
+        fates: Fates = {}
+        try:
+            async with failpoint.around("smtp.dial"):
+                await _log_in(client, inbox.smtp)
+            accepted = await _envelope(client, sender, recipients, fates)
+        except (aiosmtplib.SMTPException, OSError) as error:
+            client.close()
+            return {spec: fates.get(spec, _before_data(error)) for spec in recipients}
+        try:
+            if accepted:
+                await data_begun()
+                verdict = await _data(client, mime)
+                fates |= dict.fromkeys(accepted, verdict)
+        finally:
+            await _hang_up(client)
+        return fates
+
+
+def _client(smtp: Smtp, domain: str) -> aiosmtplib.SMTP:
+    context = ssl.create_default_context(cafile=str(smtp.ca_file) if smtp.ca_file else None)
+    return aiosmtplib.SMTP(
+        hostname=smtp.host,
+        port=smtp.at_port,
+        local_hostname=domain,  # ours would tell the world our machine's name
+        use_tls=smtp.tls == "implicit",
+        start_tls=smtp.tls == "starttls",
+        tls_context=None if smtp.tls == "none" else context,
+        timeout=DIAL_TIMEOUT,
+    )
+
+
+async def dial(smtp: Smtp, domain: str) -> aiosmtplib.SMTP:
+    """A connection that is logged in. Raises SMTPException or OSError."""
+    client = _client(smtp, domain)
+    await _log_in(client, smtp)
+    return client
+
+
+async def _log_in(client: aiosmtplib.SMTP, smtp: Smtp) -> None:
+    await client.connect()
+    if smtp.auth == "password":
+        await client.login(smtp.user, smtp.password.get_secret_value())
+
+
+async def _envelope(
+    client: aiosmtplib.SMTP, sender: str, recipients: Sequence[str], fates: Fates
+) -> list[str]:
+    """MAIL and RCPT. Fills the fates of the refused; returns the accepted."""
+    options: list[str] = []
+    if not all(spec.isascii() for spec in (sender, *recipients)):
+        await client._ehlo_or_helo_if_needed()
+        if client.supports_extension("smtputf8"):
+            options = ["SMTPUTF8"]
+    encoding = "utf-8" if options else "ascii"
+    await client.mail(sender, options=options, encoding=encoding, timeout=COMMAND_TIMEOUT)
+    accepted = []
+    for spec in recipients:
+        if not spec.isascii() and not options:
+            text = "the outgoing server cannot take addresses that are not ASCII"
+            fates[spec] = (Fate.FAILED, text)
+            continue
+        try:
+            await client.rcpt(spec, encoding=encoding, timeout=COMMAND_TIMEOUT)
+            accepted.append(spec)
+        except aiosmtplib.SMTPRecipientRefused as error:
+            fates[spec] = _refusal(error.code, error.message)
+    return accepted
+
+
+async def _data(client: aiosmtplib.SMTP, mime: bytes) -> tuple[Fate, str]:
+    """DATA, body and dot. No answer after it began means unknown."""
+    try:
+        async with failpoint.around("smtp.data"):
+            code, text = await client.data(mime, timeout=DATA_TIMEOUT)
+        return Fate.SENT, f"{code} {text}"
+    except aiosmtplib.SMTPDataError as error:
+        return _refusal(error.code, error.message)
+    except (aiosmtplib.SMTPException, OSError) as error:
+        log.warning("no answer after DATA", error=str(error))
+        return Fate.UNKNOWN, str(error)
+
+
+def _refusal(code: int, message: str) -> tuple[Fate, str]:
+    return (Fate.FAILED if code >= 500 else Fate.DEFERRED), f"{code} {message}"
+
+
+def _before_data(error: Exception) -> tuple[Fate, str]:
+    """What broke before DATA did no harm. Only a refused sender is final: a refused log-in can
+    be mended, and the mail then goes."""
+    if isinstance(error, aiosmtplib.SMTPSenderRefused):
+        return _refusal(error.code, error.message)
+    if isinstance(error, aiosmtplib.SMTPResponseException):
+        return Fate.DEFERRED, f"{error.code} {error.message}"
+    return Fate.DEFERRED, str(error) or type(error).__name__
+
+
+async def _hang_up(client: aiosmtplib.SMTP) -> None:
+    try:
+        await client.quit(timeout=5)
+    except (aiosmtplib.SMTPException, OSError):
+        client.close()

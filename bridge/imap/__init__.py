@@ -1,0 +1,1 @@
+"""An IMAP client: aioimaplib's commands, with its receiving side replaced."""

@@ -1,0 +1,332 @@
+"""One IMAP connection: log-in, folders, search, fetch, IDLE, append."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+import ssl
+from collections.abc import AsyncIterator, Collection, Iterable
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from aioimaplib import aioimaplib as lib
+
+from bridge import failpoint
+from bridge.imap.protocol import SMALL_LITERAL, Protocol
+from bridge.imap.syntax import (
+    CommandRefused,
+    ConnectionLost,
+    Folder,
+    ImapError,
+    LoginRefused,
+    NoSuchMessage,
+    clean,
+    mailbox,
+    parse,
+    parse_date,
+    quote,
+    utf7_decode,
+)
+
+SLOWEST = 20_000
+"""Bytes per second under which a transfer is given up."""
+
+
+class ImapConnection:
+    """One connection. Every await is bounded; whatever ends a command early, be it time or
+    cancelling, ends the connection. Raises ImapError and its kin only."""
+
+    def __init__(self, protocol: Protocol, timeout: float) -> None:
+        self._p, self.timeout = protocol, timeout
+        self._lock = asyncio.Lock()
+        self._woken = False
+
+    @asynccontextmanager
+    async def _session(self, patience: float = 0.0, transfer: int = 0) -> AsyncIterator[Protocol]:
+        """Exclusive use. `patience`: the longest silence in seconds; `transfer`: bytes that may
+        take their time."""
+        p, loop, patience = self._p, asyncio.get_running_loop(), patience or self.timeout
+        try:
+            async with asyncio.timeout(self.timeout):
+                await self._lock.acquire()
+        except TimeoutError:
+            raise ImapError("the connection is busy") from None
+        last = loop.time() + 10 * patience + transfer / SLOWEST
+        try:
+            async with asyncio.timeout(patience) as scope:
+
+                def progress() -> None:
+                    if not scope.expired():
+                        scope.reschedule(min(loop.time() + patience, last))
+
+                p.progress = progress
+                try:
+                    yield p
+                finally:
+                    p.progress = None
+        except CommandRefused:
+            raise
+        except TimeoutError:
+            p.fail(ConnectionLost("no answer in time"))
+            raise p.error or ImapError() from None
+        except (ImapError, OSError) as error:
+            p.fail(
+                error
+                if isinstance(error, ImapError)
+                else ConnectionLost(f"connection failed: {error}")
+            )
+            raise p.error or error from (None if error is p.error else error)
+        except (lib.AioImapException, ValueError, IndexError, TypeError) as error:
+            p.fail(ConnectionLost(f"broken IMAP from the server ({type(error).__name__})"))
+            raise p.error or ImapError() from None
+        except BaseException:
+            p.fail(ConnectionLost("given up"))
+            raise
+        finally:
+            self._lock.release()
+
+    @classmethod
+    async def connect(
+        cls,
+        host: str,
+        port: int,
+        tls: Literal["implicit", "starttls", "none"] = "implicit",
+        ssl_context: ssl.SSLContext | None = None,
+        timeout: float = 60.0,
+    ) -> ImapConnection:
+        loop = asyncio.get_running_loop()
+        p = Protocol(loop)
+        self = cls(p, timeout)
+        context = None if tls == "none" else ssl_context or ssl.create_default_context()
+        async with self._session():
+            await loop.create_connection(
+                lambda: p, host, port, ssl=context if tls == "implicit" else None
+            )
+            await p.until(lambda: bool(p.greeting))
+            if tls == "starttls":
+                if p.state != lib.NONAUTH:
+                    raise ConnectionLost("the server lets us in without TLS (PREAUTH)")
+                try:
+                    await p.starttls(context or ssl.create_default_context(), host)
+                except CommandRefused as error:
+                    raise ConnectionLost(f"the server refuses STARTTLS: {error}") from None
+            if not p.capabilities:
+                await p.command("CAPABILITY")
+        return self
+
+    @property
+    def closed(self) -> bool:
+        return self._p.error is not None
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        return frozenset(self._p.capabilities)
+
+    async def _authenticate(self, name: str, *args: str, answers: Iterable[bytes]) -> None:
+        async with self._session() as p:
+            before, p.capabilities, p.challenge = p.capabilities, set(), b""
+            try:
+                await p.command(name, *args, answers=answers)
+            except CommandRefused as error:
+                p.capabilities, reason = before, p.challenge
+                with suppress(ValueError):
+                    reason = base64.b64decode(reason, validate=True)
+                raise LoginRefused(f"{error} {clean(reason)}".strip()) from None
+            p.state = lib.AUTH
+            if not p.capabilities:
+                await p.command("CAPABILITY")
+
+    async def login(self, user: str, password: str) -> None:
+        if "LOGINDISABLED" in self.capabilities:
+            raise LoginRefused("NO [PRIVACYREQUIRED] the server allows no LOGIN here")
+        if (user + password).isascii():
+            return await self._authenticate("LOGIN", quote(user), quote(password), answers=())
+        quote(user + password)  # for its check
+        u, w = user.encode(), password.encode()
+        await self._authenticate(
+            "LOGIN", f"{{{len(u)}}}", answers=(u + b" {%d}\r\n" % len(w), w + b"\r\n")
+        )
+
+    async def xoauth2(self, user: str, token: str) -> None:
+        quote(user + token)
+        secret = base64.b64encode(f"user={user}\1auth=Bearer {token}\1\1".encode()).decode()
+        if "SASL-IR" in self.capabilities:
+            await self._authenticate("AUTHENTICATE", "XOAUTH2", secret, answers=())
+        else:
+            await self._authenticate(
+                "AUTHENTICATE", "XOAUTH2", answers=(secret.encode() + b"\r\n",)
+            )
+
+    async def select(self, folder: str | Folder) -> tuple[int, int | None, int]:
+        """UIDVALIDITY, UIDNEXT, EXISTS"""
+        name = mailbox(folder)
+        async with self._session() as p:
+            try:
+                done = await p.command("SELECT", name, want=(b"OK", b"EXISTS"))
+            except CommandRefused:
+                p.state = lib.AUTH
+                raise
+            p.state = lib.SELECTED
+            p.news = False
+            said = b"\n".join(reply[0] for reply in done.replies).upper()
+            validity = re.search(rb"^OK \[UIDVALIDITY (\d+)", said, re.M)
+            following = re.search(rb"^OK \[UIDNEXT (\d+)", said, re.M)
+            exists = re.findall(rb"^(\d+) EXISTS", said, re.M)
+            if not validity or not exists:
+                raise CommandRefused("NO the server gives no UIDVALIDITY or EXISTS")
+            return int(validity[1]), int(following[1]) if following else None, int(exists[-1])
+
+    async def search(self, criteria: str) -> list[int]:
+        if not criteria.isascii() or not criteria.isprintable():
+            raise ValueError("criteria must be printable ASCII")
+        async with self._session() as p:
+            p.news = False  # what is announced from here on ends the next idle() at once
+            done = await p.command("SEARCH", criteria, uid=True, want=(b"SEARCH",))
+            return sorted(
+                {int(n) for [line] in done.replies for n in line.partition(b"(")[0].split()[1:]}
+            )
+
+    async def _fetch(
+        self, uids: Collection[int], items: str, limit: int = 0
+    ) -> dict[int, dict[bytes, Any]]:
+        found: dict[int, dict[bytes, Any]] = {int(uid): {} for uid in uids}
+        if not 0 < len(found) <= 250 or min(found) < 1:
+            raise ValueError("1 to 250 UIDs")
+        async with self._session(transfer=limit) as p:
+            done = await p.command(
+                "FETCH",
+                ",".join(map(str, sorted(found))),
+                items,
+                uid=True,
+                want=(b"FETCH",),
+                max_literal=limit or SMALL_LITERAL,
+            )
+            for reply in done.replies:
+                pairs = parse(reply)[2]
+                data = {
+                    key.upper().partition(b"<")[0]: value
+                    for key, value in zip(pairs[::2], pairs[1::2], strict=False)
+                }
+                if (uid := int(data.get(b"UID", 0))) in found:
+                    found[uid].update(data)
+        return found
+
+    async def fetch_meta(self, uids: Collection[int]) -> list[tuple[int, int, datetime]]:
+        """(UID, size, INTERNALDATE); UIDs which no longer exist are left out."""
+        found = await self._fetch(uids, "(UID RFC822.SIZE INTERNALDATE)")
+        return [
+            (uid, int(data[b"RFC822.SIZE"]), parse_date(data[b"INTERNALDATE"] or b""))
+            for uid, data in found.items()
+            if {b"RFC822.SIZE", b"INTERNALDATE"} <= data.keys()
+        ]
+
+    async def _fetch_body(self, uid: int, section: str, part: str, limit: int) -> bytes:
+        found = (await self._fetch([uid], f"(UID BODY.PEEK[{section}]{part})", limit))[uid]
+        body = found.get(b"BODY[%s]" % section.encode())
+        if not isinstance(body, bytes):
+            raise NoSuchMessage(f"NO [NONEXISTENT] message {uid} is gone")
+        return body
+
+    async def fetch_raw(self, uid: int, limit: int) -> bytes:
+        """The message. One larger than `limit` bytes ends the connection (TooLarge), so look at
+        its size first."""
+        return await self._fetch_body(uid, "", "", limit)
+
+    async def fetch_header(self, uid: int, limit: int = 256 << 10) -> bytes:
+        """The header, cut at limit"""
+        return await self._fetch_body(uid, "HEADER", f"<0.{limit}>", limit)
+
+    async def fetch_partial(self, uid: int, n_bytes: int) -> bytes:
+        return await self._fetch_body(uid, "", f"<0.{n_bytes}>", n_bytes)
+
+    async def idle(self, timeout: float) -> bool:
+        """Wait for the server. True when something changed since the last search(), or wake() was
+        called; False when nothing did within `timeout` seconds."""
+        if "IDLE" not in self.capabilities:
+            raise CommandRefused("NO the server has no IDLE")
+        async with self._session(patience=timeout + 3 * self.timeout) as p:
+            if not (p.news or self._woken):
+                await p.idle_until(lambda: p.news or self._woken, timeout, self.timeout)
+            happened = p.news or self._woken
+            p.news = self._woken = False
+            return happened
+
+    def wake(self) -> None:
+        self._woken = True
+        self._p.changed.set()
+
+    async def store_seen(self, uid: int) -> None:
+        """Set the Seen flag: a courtesy to people who look at the mailbox, never our state."""
+        async with failpoint.around("imap.seen"), self._session() as p:
+            await p.command("STORE", str(int(uid)), "+FLAGS.SILENT", "(\\Seen)", uid=True)
+
+    async def append(
+        self,
+        folder: str | Folder,
+        raw: bytes,
+        flags: Iterable[str] = (),
+        when: datetime | None = None,
+    ) -> int | None:
+        """The new message's UID if the server tells."""
+        args = [mailbox(folder), "({})".format(" ".join(flags))]
+        if not re.fullmatch(r"\((\\?[A-Za-z0-9$_.-]+ ?)*\)", args[1]):
+            raise ValueError("bad flag")
+        if when:
+            args.append(lib.time2internaldate(when.astimezone(UTC)))
+        patience = self.timeout + len(raw) / SLOWEST
+        async with failpoint.around("imap.append"), self._session(patience=patience) as p:
+            done = await p.command("APPEND", *args, f"{{{len(raw)}}}", answers=(raw + b"\r\n",))
+            uid = re.search(r"\[APPENDUID \d+ (\d+)\]", done.text, re.I)
+            return int(uid[1]) if uid else None
+
+    async def create(self, folder: str) -> None:
+        async with self._session() as p:
+            await p.command("CREATE", mailbox(folder))
+
+    async def list_folders(self) -> list[Folder]:
+        extended = {"SPECIAL-USE", "LIST-EXTENDED"} <= self.capabilities
+        async with self._session() as p:
+            done = await p.command(
+                "LIST",
+                '""',
+                '"*"',
+                *(["RETURN (SPECIAL-USE)"] if extended else []),
+                want=(b"LIST",),
+            )
+            folders = []
+            for reply in done.replies:
+                _, attributes, delimiter, raw, *_ = parse(reply)
+                wire = (raw or b"NIL").decode("utf-8", "replace")
+                folders.append(
+                    Folder(
+                        utf7_decode(wire),
+                        wire,
+                        frozenset(clean(a).lower() for a in attributes),
+                        delimiter.decode("ascii", "replace") if delimiter else None,
+                    )
+                )
+            return folders
+
+    async def noop(self) -> None:
+        async with self._session() as p:
+            await p.command("NOOP")
+
+    async def logout(self) -> None:
+        try:
+            async with self._session() as p:
+                await p.command("LOGOUT")
+        except ImapError:
+            pass
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        self._p.fail(ConnectionLost("closed"))
+        if self._p.transport:
+            try:
+                async with asyncio.timeout(2):
+                    await self._p.closed.wait()
+            except TimeoutError:
+                pass

@@ -1,0 +1,148 @@
+"""IMAP's syntax: strings, mailbox names, dates and responses (RFC 3501), and its errors."""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+TOKEN = re.compile(
+    rb' *(?:([()])|"((?:[^"\\]|\\.)*+)"|((?:\[[^][]{0,300}\]|[^\s()"])++))', re.DOTALL
+)
+DATE = re.compile(rb" ?(\d{1,2})-(\w{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)")
+MONTHS = b"jan feb mar apr may jun jul aug sep oct nov dec".split()
+
+
+class ImapError(Exception):
+    """Root of what an IMAP connection raises."""
+
+
+class ConnectionLost(ImapError):
+    """The connection is gone: cut, refused, timed out or talking nonsense."""
+
+
+class TooLarge(ImapError):
+    """The server announced more bytes than were asked for; the connection is closed."""
+
+
+class CommandRefused(ImapError):
+    """The server answered NO or BAD; the connection stands."""
+
+    @property
+    def code(self) -> str:
+        """The response code: AUTHENTICATIONFAILED, TRYCREATE, NONEXISTENT … or empty."""
+        found = re.match(r"(?:NO|BAD) \[([^] ]+)", str(self))
+        return found[1].upper() if found else ""
+
+
+class LoginRefused(CommandRefused):
+    """The server does not let us in."""
+
+
+class NoSuchMessage(CommandRefused):
+    """The message was expunged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A mailbox of the server. `wire` is its name as the server wrote it."""
+
+    name: str
+    wire: str
+    attributes: frozenset[str]
+    """Lower case: \\sent, \\junk, \\noselect …"""
+    delimiter: str | None
+
+
+def quote(text: str) -> str:
+    """A quoted string. Raises ValueError for control characters."""
+    if re.search(r"[\x00-\x1f\x7f]", text):
+        raise ValueError("control character in an IMAP string")
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def utf7_encode(name: str) -> str:
+    """Modified UTF-7 of a mailbox name (RFC 3501 §5.1.3)."""
+
+    def shift(run: re.Match[str]) -> str:
+        coded = base64.b64encode(run[0].encode("utf-16-be")).decode()
+        return "&" + coded.rstrip("=").replace("/", ",") + "-"
+
+    return re.sub(r"[^\x20-\x7e]+", shift, name.replace("&", "&-"))
+
+
+def utf7_decode(wire: str) -> str:
+    """A mailbox name as people read it; what is not modified UTF-7 stays as it is."""
+
+    def unshift(run: re.Match[str]) -> str:
+        coded = run[1].replace(",", "/") + "=" * (-len(run[1]) % 4)
+        return base64.b64decode(coded, validate=True).decode("utf-16-be") if run[1] else "&"
+
+    try:
+        return re.sub(r"&([^-]*)-", unshift, wire)
+    except ValueError:
+        return wire
+
+
+def mailbox(folder: str | Folder) -> str:
+    """A mailbox name as a command's argument."""
+    return quote(folder.wire if isinstance(folder, Folder) else utf7_encode(folder))
+
+
+def clean(text: bytes) -> str:
+    """What a server said, fit for a log or a person."""
+    shown = text[:600].decode("utf-8", "replace")
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", shown).strip()
+
+
+def parse(parts: list[bytes]) -> list[Any]:
+    """A response (line, literal, line, …) as nested lists of bytes; an atom NIL is None.
+
+    Raises ValueError or IndexError for what is no response.
+    """
+    stack: list[list[Any]] = [[]]
+    for i in range(0, len(parts), 2):
+        line, pos = parts[i], 0
+        if more := i + 1 < len(parts):
+            line = line[: line.rindex(b"{")]
+        while found := TOKEN.match(line, pos):
+            pos = found.end()
+            if found[1] == b"(":
+                stack.append([])
+            elif found[1]:
+                done = stack.pop()
+                stack[-1].append(done)  # IndexError for a ")" too many
+            elif found[2] is not None:
+                stack[-1].append(re.sub(rb"\\(.)", rb"\1", found[2], flags=re.DOTALL))
+            else:
+                stack[-1].append(None if found[3].upper() == b"NIL" else found[3])
+        if line[pos:].strip():
+            raise ValueError("unintelligible response")
+        if more:
+            stack[-1].append(parts[i + 1])
+    if len(stack) != 1:
+        raise ValueError("unbalanced response")
+    return stack[0]
+
+
+def parse_date(text: bytes) -> datetime:
+    """An INTERNALDATE; nonsense becomes 1970, so that it cannot hide 249 other messages."""
+    found = DATE.fullmatch(text)
+    try:
+        if found is None:
+            raise ValueError("no date")
+        day, month, year, hour, minute, second, sign, zone_hour, zone_minute = found.groups()
+        zone = timedelta(hours=int(zone_hour), minutes=int(zone_minute))
+        return datetime(
+            int(year),
+            MONTHS.index(month.lower()) + 1,
+            int(day),
+            int(hour),
+            int(minute),
+            int(second),
+            tzinfo=timezone(-zone if sign == b"-" else zone),
+        )
+    except ValueError:
+        return datetime.fromtimestamp(0, UTC)

@@ -1,0 +1,230 @@
+"""A mail account watched over IMAP: every new mail is accepted before the cursor moves."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+
+import structlog
+
+from bridge.config import Imap, Inbox, Limits
+from bridge.desk.receive import accept, addressed
+from bridge.imap.account import connect
+from bridge.imap.connection import ImapConnection
+from bridge.imap.syntax import (
+    CommandRefused,
+    ConnectionLost,
+    ImapError,
+    LoginRefused,
+    NoSuchMessage,
+    TooLarge,
+)
+from bridge.mail.parse import parse
+from bridge.model import Transient
+from bridge.ports import Store
+
+log = structlog.get_logger("imap")
+
+IDLE = 28 * 60.0
+"""Seconds of one IDLE; RFC 2177 lets the server hang up after 30 minutes."""
+BATCH = 250
+"""UIDs asked for at once."""
+FETCH_TRIES = 3
+LONGEST_WAIT = 300.0
+LONGEST_WAIT_REFUSED = 900.0
+TEMPORARY = ("UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG")
+"""Response codes of a refused log-in that has nothing to do with the password (RFC 5530)."""
+Refused = Callable[[str, str], Awaitable[None]]
+"""Told (account, what the server said) when a log-in is refused."""
+
+
+class Watcher:
+    """Watches one account; its inboxes share the connection."""
+
+    def __init__(
+        self, store: Store, inboxes: Sequence[Inbox], limits: Limits, refused: Refused
+    ) -> None:
+        assert inboxes[0].imap is not None
+        self._store, self._inboxes, self._limits = store, inboxes, limits
+        self._imap: Imap = inboxes[0].imap
+        self._refused = refused
+        self.account = self._imap.account
+
+    async def run(self) -> None:
+        """Watch until cancelled; lost connections are made anew with jittered back-off."""
+        tries = 0
+        while True:
+            longest = LONGEST_WAIT
+            try:
+                connection = await connect(self._imap)
+                try:
+                    tries = 0
+                    await self._watch(connection)
+                finally:
+                    await connection.close()
+            except LoginRefused as error:
+                await self._failed(f"log-in refused: {error}")
+                if error.code not in TEMPORARY:
+                    longest = LONGEST_WAIT_REFUSED
+                    await self._tell_refused(str(error))
+            except (ImapError, OSError) as error:
+                await self._failed(str(error))
+            except Transient as error:
+                log.warning("mail not stored", account=self.account, error=str(error))
+            tries += 1
+            wait = min(longest, 2.0 ** min(tries - 1, 10))
+            if longest == LONGEST_WAIT_REFUSED:
+                wait = min(longest, wait * 15)
+            await asyncio.sleep(wait * random.uniform(0.7, 1.3))  # noqa: S311
+
+    async def _failed(self, problem: str) -> None:
+        log.warning("mailbox not checked", account=self.account, problem=problem)
+        try:
+            async with self._store.transaction("account-health") as tx:
+                await tx.keep.check(self.account, time.time(), problem[:300])
+        except Transient as error:
+            log.warning("health not stored", error=str(error))
+
+    async def _tell_refused(self, text: str) -> None:
+        try:
+            await self._refused(self.account, text)
+        except Transient as error:
+            log.warning("alarm not stored", error=str(error))
+
+    async def _watch(self, connection: ImapConnection) -> None:
+        """Take what is new, wait for more, again. With several folders the first one is waited
+        on, and the others are looked at on each poll."""
+        has_idle = "IDLE" in connection.capabilities
+        alone = len(self._imap.folders) == 1
+        while True:
+            for folder in reversed(self._imap.folders):
+                await self._take(connection, folder)
+            async with self._store.transaction("account-health") as tx:
+                await tx.keep.check(self.account, time.time(), "")
+            wait = min(IDLE, self._imap.poll)
+            if has_idle:
+                await connection.idle(wait)
+            else:
+                await asyncio.sleep(wait if alone else min(wait, 60.0))
+
+    async def _take(self, connection: ImapConnection, folder: str) -> None:
+        """Accept every mail of a folder above the cursor."""
+        validity, uid_next, _ = await connection.select(folder)
+        async with self._store.reading() as tx:
+            cursor = await tx.keep.cursor(self.account, folder)
+        since: float | None = None
+        if cursor is None:
+            since = self._imap.starts_at
+            last = (uid_next or 1) - 1 if since is None else 0
+            if uid_next is None and since is None:
+                last = max(await connection.search("ALL"), default=0)
+            await self._move(folder, validity, last)
+        elif cursor[0] != validity:
+            # The folder was made anew: every UID is another mail. What we have is known by its
+            # Message-ID and hash; look at what is younger than our first start.
+            since, last = await self._began(), 0
+            log.warning("UIDVALIDITY changed", account=self.account, folder=folder)
+            await self._move(folder, validity, 0)
+        else:
+            last = cursor[1]
+        uids = [uid for uid in await connection.search(f"UID {last + 1}:*") if uid > last]
+        since = since if since is not None else await self._rescanning(folder, validity)
+        for start in range(0, len(uids), BATCH):
+            await self._take_batch(connection, folder, validity, uids[start : start + BATCH], since)
+
+    async def _began(self) -> float:
+        """When this account was first watched."""
+        async with self._store.transaction("account-progress") as tx:
+            began = await tx.keep.value(f"began:{self.account}")
+            if began is None:
+                began = str(self._imap.starts_at or time.time())
+                await tx.keep.set_value(f"began:{self.account}", began)
+        return float(began)
+
+    async def _rescanning(self, folder: str, validity: int) -> float | None:
+        async with self._store.reading() as tx:
+            value = await tx.keep.value(f"since:{self.account}:{folder}:{validity}")
+        return float(value) if value else None
+
+    async def _move(self, folder: str, validity: int, last: int) -> None:
+        """Begin a folder at a cursor; where old mail is scanned, from which date."""
+        since = await self._began() if last == 0 else None
+        async with self._store.transaction("account-progress") as tx:
+            await tx.keep.set_cursor(self.account, folder, validity, last)
+            if since is not None:
+                await tx.keep.set_value(f"since:{self.account}:{folder}:{validity}", str(since))
+
+    async def _take_batch(
+        self, connection: ImapConnection, folder: str, validity: int, uids: list[int],
+        since: float | None,
+    ) -> None:  # fmt: skip
+        meta = {uid: (size, when) for uid, size, when in await connection.fetch_meta(uids)}
+        for uid in uids:
+            if uid not in meta:
+                continue  # expunged before we came
+            size, when = meta[uid]
+            if since is not None and when.timestamp() < since - 60:
+                await self._skip(folder, validity, uid)
+                continue
+            await self._take_one(connection, folder, validity, uid, size)
+
+    async def _take_one(
+        self, connection: ImapConnection, folder: str, validity: int, uid: int, size: int
+    ) -> None:
+        limit, note = self._limits.mail_size, ""
+        try:
+            if size > limit:
+                raw, note = await self._head(connection, uid, size)
+            else:
+                # servers count sizes differently: leave room for their line ends
+                raw = await connection.fetch_raw(uid, limit + limit // 8)
+        except NoSuchMessage:
+            await self._skip(folder, validity, uid)
+            return
+        except (CommandRefused, TooLarge) as error:
+            await self._unfetched(folder, validity, uid, error)
+            return
+        inboxes = addressed(self._inboxes, parse(raw[:200_000]).recipients)
+        key = f"imap:{self.account}:{folder}:{validity}:{uid}"
+        async with self._store.transaction("accept") as tx:
+            await accept(tx, inboxes, key, raw, note, time.time())
+            await tx.keep.set_cursor(self.account, folder, validity, uid)
+        if self._imap.mark_seen:
+            try:
+                await connection.store_seen(uid)
+            except CommandRefused as error:
+                log.info("Seen not set", account=self.account, error=str(error))
+
+    async def _head(self, connection: ImapConnection, uid: int, size: int) -> tuple[bytes, str]:
+        """The first bytes of a mail that is too large, and what is left in the mailbox."""
+        raw = await connection.fetch_partial(uid, 200_000)
+        names = [file.name for file in parse(raw).attachments]
+        note = {"size": size, "limit": self._limits.mail_size, "files": names}
+        return raw, json.dumps(note)
+
+    async def _unfetched(self, folder: str, validity: int, uid: int, error: ImapError) -> None:
+        """One mail that cannot be fetched is tried three times, then told of and passed by."""
+        async with self._store.transaction("account-progress") as tx:
+            key = f"{folder}:{validity}:{uid}"
+            tries = await tx.keep.failed_fetch(self.account, key)
+        if tries < FETCH_TRIES:
+            raise ConnectionLost(f"mail {uid} in {folder} could not be fetched: {error}")
+        text = (
+            f"Subject: A mail that could not be fetched\r\nFrom: {self._imap.user}\r\n"
+            f"Date: {datetime.now(UTC):%a, %d %b %Y %H:%M:%S +0000}\r\n\r\n"
+            f"Mail {uid} in folder {folder} of {self.account} could not be fetched: {error}\r\n"
+            "It is still in the mailbox; read it there.\r\n"
+        )
+        async with self._store.transaction("accept") as tx:
+            inboxes = addressed(self._inboxes, ())
+            key = f"imap:{self.account}:{folder}:{validity}:{uid}"
+            await accept(tx, inboxes, key, text.encode(), "", time.time())
+            await tx.keep.set_cursor(self.account, folder, validity, uid)
+
+    async def _skip(self, folder: str, validity: int, uid: int) -> None:
+        async with self._store.transaction("account-progress") as tx:
+            await tx.keep.set_cursor(self.account, folder, validity, uid)

@@ -1,0 +1,163 @@
+"""`postroom init`: config.yaml and registration.yaml with fresh tokens."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from pathlib import Path
+
+from bridge.config import ConfigError, Listener
+
+CONFIG = """\
+# Postroom's configuration. A key that is unknown or mistyped stops the start with its line.
+# A secret is written as it is, or as {{env: NAME}} or {{file: /run/secrets/name}}.
+
+homeserver:
+  url: http://127.0.0.1:8008      # how the bridge reaches Synapse
+  server_name: {server_name}      # the part of Matrix ids behind the colon
+  room_version: "12"              # of the rooms the bridge makes: "11" or "12"
+
+appservice:                       # where Synapse's pushes arrive
+  host: 127.0.0.1
+  port: 29330
+  url: ""                         # how Synapse reaches us, if not http://host:port
+  id: postroom
+  prefix: email_                  # our users and aliases begin with it
+  registration: registration.yaml # Synapse reads the same file
+
+health:                           # GET /health answers here
+  host: 127.0.0.1
+  port: 29331
+
+database: sqlite:postroom.db      # relative to this file
+
+admins:                           # who may use the control room
+  - "{admin}"
+
+limits:
+  mail_size: 52428800             # bytes; a larger mail stays in the mailbox and is announced
+  upload_size: null               # bytes; null asks the homeserver
+
+log_level: INFO                   # DEBUG, INFO, WARNING or ERROR
+command_prefix: "!"               # commands begin with it
+
+inboxes:
+  support:                        # a short name of your choice: a-z, 0-9, -
+    name: Support                 # the space and the queue room are called so
+    address: support@example.com  # mail is sent from it
+    aliases: []                   # other addresses of ours that arrive here, never put into Cc
+    agents: ["@alice:{server_name}"] # invited at start; an agent is who joined the queue room
+    leads: []                     # agents with power level 50 in the queue room
+    agents_invite: admins         # who else may invite agents: admins or leads
+    federate: false               # true lets people of other homeservers in
+    paused: false                 # true stops mail in and out
+    default: true                 # of several inboxes on one account: takes mail that names none
+    undo: 10                      # seconds during which a send can be taken back
+    sender_name: "{{agent}} from {{inbox}}" # the name in From
+    signature: |                  # under every mail
+      Acme Support
+    authserv_id: ""               # your mail server's name in Authentication-Results
+    sent_copy: auto               # in Sent: auto (not at Gmail, Microsoft), always, never
+    on_unknown: ask               # no answer after DATA: ask in the room, or retry
+    imap:
+      host: imap.example.com
+      port: 0                     # 0: 993 for implicit, else 143
+      tls: implicit               # implicit, starttls or none
+      plaintext_allowed: false    # tls: none beyond this machine needs true
+      ca_file: null               # a PEM file, where the server's certificate is your own
+      user: support@example.com
+      password: change-me
+      folders: [INBOX]
+      poll: 120                   # seconds between checks besides IDLE
+      mark_seen: false            # set the Seen flag once a mail is stored
+      since: null                 # take mail from this date at first start; null: from now on
+    smtp:
+      host: smtp.example.com
+      port: 0                     # 0: 465 for implicit, 587 for starttls, 25 for none
+      tls: implicit
+      plaintext_allowed: false
+      ca_file: null
+      auth: password              # none: a local relay without log-in
+      user: support@example.com
+      password: change-me
+"""
+
+REGISTRATION = """\
+# Postroom's registration: name this file in Synapse's homeserver.yaml under
+# app_service_config_files and restart Synapse. Keep it secret: whoever reads it is the bridge.
+id: {id}
+url: {url}
+as_token: {as_token}
+hs_token: {hs_token}
+# An idle name: the bot that people see is @{prefix}bot, an ordinary user of the namespace,
+# because /sync is refused to the sender.
+sender_localpart: {prefix}sender
+rate_limited: false
+# Stable name and the one of older Synapses, for read receipts
+receive_ephemeral: true
+de.sorunome.msc2409.push_ephemeral: true
+namespaces:
+  users:
+    - exclusive: true
+      regex: '@{prefix}.*:{domain}'
+  aliases:
+    - exclusive: true
+      regex: '#{prefix}.*:{domain}'
+  rooms: []
+"""
+
+NEXT = """\
+Wrote {config} and {registration}.
+1. In Synapse's homeserver.yaml:
+     app_service_config_files:
+       - {registration}
+   and restart Synapse. Agents type fast: raise rc_message and rc_joins there, too.
+2. Fill in the inbox at the end of {config}.
+3. postroom check -c {config}
+4. postroom run -c {config}
+"""
+
+
+def config_text(server_name: str, admin: str, *, example: bool) -> str:
+    """config.yaml; the inbox is live in the example and commented out in a new file."""
+    text = CONFIG.format(server_name=server_name, admin=admin)
+    if example:
+        return text
+    head, mark, inbox = text.partition("inboxes:\n")
+    commented = "".join(f"#{line}\n" for line in inbox.splitlines())
+    return f"{head}{mark.rstrip()} {{}}  # remove the braces and the # below\n{commented}"
+
+
+def registration_text(
+    server_name: str, listener: Listener, *, as_token: str = "", hs_token: str = ""
+) -> str:
+    """registration.yaml, with fresh tokens where none are given."""
+    return REGISTRATION.format(
+        id=listener.id,
+        url=listener.reached_at,
+        as_token=as_token or secrets.token_hex(32),
+        hs_token=hs_token or secrets.token_hex(32),
+        prefix=listener.prefix,
+        domain=re.escape(server_name),
+    )
+
+
+def init(folder: Path, server_name: str, admin: str) -> str:
+    """Write both files, readable by us alone; returns what to do next. Raises ConfigError
+    where one is there already."""
+    config, registration = folder / "config.yaml", folder / "registration.yaml"
+    for path in (config, registration):
+        if path.exists():
+            raise ConfigError(f"{path} is there already; move it away to begin anew")
+    folder.mkdir(parents=True, exist_ok=True)
+    admin = admin or f"@admin:{server_name}"
+    write_private(config, config_text(server_name, admin, example=False))
+    write_private(registration, registration_text(server_name, Listener()))
+    return NEXT.format(config=config.resolve(), registration=registration.resolve())
+
+
+def write_private(path: Path, text: str) -> None:
+    """Create a file that only its owner may read."""
+    with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)

@@ -1,0 +1,1 @@
+"""Pure reading and writing of email: bytes and values in, values out."""

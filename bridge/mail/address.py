@@ -1,0 +1,170 @@
+"""Addresses and address lists as they are found in real headers (RFC 5322 §3.4)."""
+
+from __future__ import annotations
+
+import re
+
+from bridge.mail.charset import clean_line
+from bridge.model import Address
+
+MAX_ADDRESSES = 1000
+SPEC = re.compile(r"[^\s<>()@,;:\"\[\]]+@[^\s<>()@,;:\"]+")
+QUOTED_SPEC = re.compile(r"\"(?:[^\"\\]|\\.)*\"@[^\s<>()@,;:\"]+")
+
+# Where two senders of one domain are strangers to each other.
+FREE_MAIL = frozenset(
+    [
+        "163.com",
+        "126.com",
+        "aim.com",
+        "aol.com",
+        "btinternet.com",
+        "comcast.net",
+        "fastmail.com",
+        "free.fr",
+        "freenet.de",
+        "gmail.com",
+        "gmx.at",
+        "gmx.ch",
+        "gmx.com",
+        "gmx.de",
+        "gmx.net",
+        "googlemail.com",
+        "hey.com",
+        "hotmail.co.uk",
+        "hotmail.com",
+        "hotmail.de",
+        "hotmail.fr",
+        "icloud.com",
+        "laposte.net",
+        "libero.it",
+        "live.com",
+        "live.de",
+        "mac.com",
+        "mail.com",
+        "mail.ru",
+        "mailbox.org",
+        "me.com",
+        "msn.com",
+        "naver.com",
+        "orange.fr",
+        "outlook.com",
+        "outlook.de",
+        "pm.me",
+        "posteo.de",
+        "proton.me",
+        "protonmail.com",
+        "qq.com",
+        "rediffmail.com",
+        "rocketmail.com",
+        "sbcglobal.net",
+        "seznam.cz",
+        "sfr.fr",
+        "t-online.de",
+        "tutanota.com",
+        "tuta.io",
+        "verizon.net",
+        "wanadoo.fr",
+        "web.de",
+        "wp.pl",
+        "yahoo.co.jp",
+        "yahoo.co.uk",
+        "yahoo.com",
+        "yahoo.de",
+        "yahoo.fr",
+        "yandex.com",
+        "yandex.ru",
+        "ymail.com",
+        "zoho.com",
+    ]
+)
+
+
+def same_house(one: str, other: str) -> bool:
+    """Whether two case-folded specs are of one organisation's domain."""
+    domain = one.rpartition("@")[2]
+    return bool(domain) and domain == other.rpartition("@")[2] and domain not in FREE_MAIL
+
+
+def parse_list(header: str) -> tuple[Address, ...]:
+    """Every address of a header, in order, at most 1,000. Linear in its length.
+
+    The address is what stands in the last angle brackets of an item; quoted names and comments
+    cannot smuggle another one in (CVE-2023-27043).
+    """
+    found: dict[str, Address] = {}
+    for item in _items(header):
+        address = _address(*item)
+        if address is not None:
+            found.setdefault(address.key, address)
+        if len(found) >= MAX_ADDRESSES:
+            break
+    return tuple(found.values())
+
+
+def _items(header: str) -> list[tuple[str, str, str, bool]]:
+    """(plain text, quoted text, angle text, whether angles stood there) of each list item."""
+    items: list[tuple[str, str, str, bool]] = []
+    plain: list[str] = []
+    quoted: list[str] = []
+    angle: list[str] = []
+    has_angle = in_angle = in_quote = False
+    comments = 0
+    i = 0
+    while i < len(header):
+        char = header[i]
+        if in_quote or comments:
+            if char == "\\":
+                i += 1
+                char = header[i : i + 1]
+            elif in_quote and char == '"':
+                in_quote, char = False, ""
+                if in_angle:
+                    char = '"'
+            elif comments and char in "()":
+                comments += 1 if char == "(" else -1
+            if not comments and char not in "()":
+                (angle if in_angle else quoted).append(char)
+        elif char == '"':
+            in_quote = True
+            if in_angle:
+                angle.append(char)
+        elif char == "(":
+            comments += 1
+        elif char == "<":
+            # the last brackets of an item count
+            in_angle, has_angle, angle = True, True, []
+        elif char == ">":
+            in_angle = False
+        elif char in ",;" and not in_angle:
+            items.append(("".join(plain), "".join(quoted), "".join(angle), has_angle))
+            plain, quoted, angle, has_angle = [], [], [], False
+        elif char == ":" and not in_angle and "@" not in "".join(plain[-80:]):
+            plain, quoted = [], []  # a group's name
+        else:
+            (angle if in_angle else plain).append(char)
+        i += 1
+    items.append(("".join(plain), "".join(quoted), "".join(angle), has_angle))
+    return items
+
+
+def _address(plain: str, quoted: str, angle: str, has_angle: bool) -> Address | None:
+    if has_angle:
+        spec = angle.strip().rpartition(":")[2] if angle.strip().startswith("@") else angle.strip()
+        name = " ".join(part for part in (quoted.strip(), plain.strip()) if part)
+    else:
+        spec, name = plain.strip(), quoted.strip()
+        if not SPEC.fullmatch(spec):
+            words = [word for word in spec.split() if SPEC.fullmatch(word)]
+            if len(words) != 1:
+                return None
+            spec, name = words[0], spec.replace(words[0], "").strip()
+    if not (SPEC.fullmatch(spec) or QUOTED_SPEC.fullmatch(spec)) or len(spec) > 320:
+        return None
+    return Address(clean_line(spec), clean_line(name, 1000))
+
+
+def bare(text: str) -> Address | None:
+    """The one address a person typed, as `a@b`, `<a@b>` or `Name <a@b>`; None when unclear."""
+    found = parse_list(text.removeprefix("mailto:"))
+    return found[0] if len(found) == 1 else None

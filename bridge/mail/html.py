@@ -1,0 +1,120 @@
+"""HTML of mails: to text, and to the subset Matrix clients show."""
+
+from __future__ import annotations
+
+import html as entities
+import re
+
+import nh3
+from inscriptis import get_text
+from selectolax.lexbor import LexborHTMLParser
+
+from bridge.mail.charset import clean
+
+MAX_HTML = 1_000_000
+"""Characters that are looked at."""
+
+# Client-Server API v1.14 §11.3.1.1, but for img: a client would fetch nothing else, and pictures
+# of the mail are posted as files.
+TAGS = {
+    "del", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "p", "a", "ul", "ol", "sup", "sub",
+    "li", "b", "i", "u", "strong", "em", "s", "code", "hr", "br", "div", "table", "thead", "tbody",
+    "tr", "th", "td", "caption", "pre", "span", "details", "summary",
+}  # fmt: skip
+ATTRIBUTES = {"a": {"href"}, "ol": {"start"}}
+SCHEMES = {"http", "https", "mailto"}
+HIDDEN = re.compile(
+    r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(px|pt|em|%)?\s*(;|$|!)"
+    r"|max-height\s*:\s*0(px)?\s*(;|$|!)|mso-hide\s*:\s*all",
+    re.IGNORECASE,
+)
+
+
+def has_text(html: str) -> bool:
+    """Whether a reader would see anything but white space."""
+    return bool(_tree(html).text(separator=" ").strip())
+
+
+def to_text(html: str) -> str:
+    """Readable plain text of an HTML mail."""
+    tree = _tree(html)
+    _drop_invisible(tree)
+    _name_pictures(tree)
+    source = tree.html or ""
+    try:
+        text = str(get_text(source)) if _depth_is_sane(source) else ""
+    except (RecursionError, ValueError, AssertionError):
+        text = ""
+    if not text.strip():
+        text = tree.text(separator="\n")
+    text = re.sub(r"[ \t\xa0]+\n", "\n", clean(text))
+    return re.sub(r"\n{3,}", "\n\n", text).strip()
+
+
+def to_matrix(html: str) -> str:
+    """HTML within what Matrix clients show: no scripts, styles, pictures or hidden text."""
+    tree = _tree(html)
+    _drop_invisible(tree)
+    _name_pictures(tree)
+    _show_hosts(tree)
+    body = tree.body
+    return sanitise((body.inner_html if body is not None else tree.html) or "")
+
+
+def sanitise(html: str) -> str:
+    """The allow-list alone, for HTML that is clean but not trusted."""
+    return nh3.clean(
+        html,
+        tags=TAGS,
+        attributes=ATTRIBUTES,
+        url_schemes=SCHEMES,
+        link_rel=None,
+        clean_content_tags={"script", "style", "title", "head", "noscript", "template"},
+    ).strip()
+
+
+def from_text(text: str) -> str:
+    """Plain text as HTML that looks the same."""
+    return entities.escape(text, quote=False).replace("\n", "<br>\n")
+
+
+def _tree(html: str) -> LexborHTMLParser:
+    return LexborHTMLParser(html[:MAX_HTML])
+
+
+def _depth_is_sane(html: str) -> bool:
+    """inscriptis walks the tree by recursion."""
+    return html.count("<div") + html.count("<table") + html.count("<span") < 20_000
+
+
+def _drop_invisible(tree: LexborHTMLParser) -> None:
+    for node in tree.css("script, style, head, noscript, template, [hidden], [style]"):
+        style = node.attributes.get("style") or ""
+        if node.tag in ("script", "style", "head", "noscript", "template") or (
+            "hidden" in node.attributes or HIDDEN.search(style)
+        ):
+            node.decompose()
+
+
+def _name_pictures(tree: LexborHTMLParser) -> None:
+    """A picture becomes its alternative text; tracking pixels vanish."""
+    for node in tree.css("img"):
+        alt = " ".join((node.attributes.get("alt") or "").split())
+        source = node.attributes.get("src") or ""
+        if alt:
+            node.replace_with(f"[image: {alt[:200]}]")
+        elif source.startswith("cid:"):
+            node.replace_with("[image]")
+        else:
+            node.decompose()
+
+
+def _show_hosts(tree: LexborHTMLParser) -> None:
+    """Where a link's text looks like another host than its target, name the true one."""
+    for node in tree.css("a[href]"):
+        target = re.match(r"https?://([^/?#\s]+)", node.attributes.get("href") or "", re.IGNORECASE)
+        shown = re.search(r"(?:https?://|www\.)([^/?#\s]+)", node.text() or "", re.IGNORECASE)
+        if target and shown:
+            host = target[1].lower().rpartition("@")[2].removeprefix("www.")
+            if host != shown[1].lower().removeprefix("www."):
+                node.insert_after(f" ({host})")

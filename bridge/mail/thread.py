@@ -1,0 +1,90 @@
+"""Which conversation a mail belongs to, and why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bridge.mail.address import same_house
+from bridge.model import Mail, MessageId, Number
+
+# Re, Fwd and their kin as mail programs of other languages write them.
+PREFIX = re.compile(
+    r"^\s*(?:(?:re|aw|sv|vs|antw|odp|ynt|r|res|rif|ref|fwd?|wg|tr|vb|i|enc|doorst|vl|回复|答复|转发)"
+    r"(?:\[\d+\]|\(\d+\))?\s*[:：]\s*)+",
+    re.IGNORECASE,
+)
+
+
+class Reason(StrEnum):
+    """What decided where a mail goes."""
+
+    TOKEN = "our signed Message-ID"  # noqa: S105 - a reason, not a secret
+    REFERENCE = "it answers a mail of this conversation"
+    AWAITED = "a mail here answers it"
+    FRESH = "nothing here is answered by it"
+    STRANGER = "it answers a mail here, but its sender took no part"
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The mail belongs to a conversation."""
+
+    number: Number
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """The mail begins a conversation; `claim` is one it may belong to, for a person to judge."""
+
+    reason: Reason
+    claim: Number | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What one inbox knows about the ids and people of a mail."""
+
+    signed: Sequence[Number]
+    """Conversations of this inbox named by ancestors that carry our signature, nearest first."""
+    ids: Sequence[tuple[MessageId, Number]]
+    """Known ancestors with their conversation, nearest ancestor first."""
+    participants: Mapping[Number, frozenset[str]]
+    """Case-folded addresses of each conversation named in `ids` and `awaited`."""
+    awaited: Sequence[Number] = ()
+    """Conversations that hold an answer to this very mail."""
+    same_subject: Number | None = None
+
+
+def place(mail: Mail, known: Known) -> Joined | Fresh:
+    """Decide where `mail` goes. Pure: `known` answers for one inbox only.
+
+    An id alone never joins: its sender must have taken part, or carry our signature.
+    """
+    for number in known.signed:
+        return Joined(number, Reason.TOKEN)
+    claim = None
+    for _, number in known.ids:
+        if took_part(mail.sender.key, known.participants.get(number, frozenset())):
+            return Joined(number, Reason.REFERENCE)
+        claim = claim or number
+    for number in known.awaited:
+        if took_part(mail.sender.key, known.participants.get(number, frozenset())):
+            return Joined(number, Reason.AWAITED)
+        claim = claim or number
+    if claim is not None:
+        return Fresh(Reason.STRANGER, claim)
+    return Fresh(Reason.FRESH, known.same_subject)
+
+
+def took_part(sender: str, participants: frozenset[str]) -> bool:
+    """Whether `sender` is a participant, or of the domain of one that is no free-mail domain."""
+    return sender in participants or any(same_house(sender, other) for other in participants)
+
+
+def base_subject(subject: str) -> str:
+    """A subject without Re:, Fwd: and their kin, for showing and for `Re:` once."""
+    return PREFIX.sub("", subject).strip()

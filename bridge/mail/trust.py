@@ -1,0 +1,52 @@
+"""What our own mail server found of a mail's sender (RFC 8601)."""
+
+from __future__ import annotations
+
+from email.message import Message
+
+import authres
+
+from bridge.mail import header
+from bridge.model import Verdict
+
+
+def verdict(message: Message, authserv_id: str, domain: str) -> Verdict:
+    """The verdict of the topmost Authentication-Results that names `authserv_id`.
+
+    Anyone can write such a header, so those of other names count for nothing, and with no
+    authserv-id configured there is no verdict. DMARC decides; without it, an SPF or DKIM pass
+    for the sender's own domain passes and a plain fail fails.
+    """
+    if not authserv_id:
+        return Verdict.NONE
+    for value in header.raw_values(message, "authentication-results"):
+        named, _, rest = value.partition(";")
+        words = named.split()
+        if not words or words[0].lower() != authserv_id.lower():
+            continue
+        return _read(rest, domain.lower())
+    return Verdict.NONE
+
+
+def _read(results: str, domain: str) -> Verdict:
+    try:
+        parsed = authres.AuthenticationResultsHeader.parse(
+            f"Authentication-Results: local.invalid; {results.strip()}"
+        )
+    except Exception:  # noqa: BLE001 - authres raises its own and others on odd input
+        return Verdict.NONE
+    found = {(each.method, each.result) for each in parsed.results}
+    for method, result in found:
+        if method == "dmarc" and result in ("pass", "fail"):
+            return Verdict.PASS if result == "pass" else Verdict.FAIL
+    for each in parsed.results:
+        if each.result == "pass" and domain in _domains(each):
+            return Verdict.PASS
+    if any(method in ("spf", "dkim") and result == "fail" for method, result in found):
+        return Verdict.FAIL
+    return Verdict.NONE
+
+
+def _domains(result: object) -> set[str]:
+    values = (str(getattr(prop, "value", "")).lower() for prop in getattr(result, "properties", ()))
+    return {value.rpartition("@")[2] for value in values}

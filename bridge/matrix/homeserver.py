@@ -1,0 +1,390 @@
+"""The homeserver's client API as the bot and the ghosts use it; implements ports.Chat."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+from urllib.parse import quote
+
+from aiohttp import ClientResponse, ClientSession, ClientTimeout, TCPConnector
+from mautrix.api import HTTPAPI, Method
+from mautrix.errors import MatrixConnectionError
+
+from bridge import failpoint
+from bridge.model import Content, EventId, Mxid, Permanent, RoomId, Transient
+
+MARK = "app.postroom.post"
+"""Content key by which an event of ours is found again."""
+DEVICE = "POSTROOM"
+"""A device of each sender: with it the homeserver remembers transaction ids over a restart."""
+CLIENT = "_matrix/client/v3"
+TIMEOUT = 60.0
+MEDIA_TIMEOUT = 600.0
+
+
+class HomeserverError(Permanent):
+    """The homeserver refused a request; `status` is HTTP's, `code` the spec's errcode."""
+
+    def __init__(self, status: int, code: str, text: str) -> None:
+        super().__init__(f"the homeserver answered {status} {code}: {text}")
+        self.status = status
+        self.code = code
+
+
+class _Api(HTTPAPI):
+    """mautrix's client, with errors that keep what the homeserver said: mautrix raises 429
+    without its delay (mautrix/python#135)."""
+
+    async def _send(
+        self, method: Method, url: Any, content: Any, query_params: Any, headers: Any
+    ) -> tuple[Any, ClientResponse]:
+        request = self.session.request(
+            str(method), url, data=content, params=query_params, headers=headers
+        )
+        async with request as response:
+            if 200 <= response.status < 300:
+                return await response.json(), response
+            raise _error(response.status, response.headers, await response.text())
+
+
+def _error(status: int, headers: Any, text: str) -> Transient | HomeserverError:
+    try:
+        body = json.loads(text)
+    except ValueError:
+        body = {}
+    body = body if isinstance(body, dict) else {}
+    code, reason = str(body.get("errcode", "")), str(body.get("error", text[:200]))
+    if status == 429:
+        delay = headers.get("Retry-After")
+        milliseconds = body.get("retry_after_ms")
+        seconds = float(delay) if delay and delay.isdigit() else (milliseconds or 1000) / 1000
+        return Transient(f"the homeserver asks for patience: {reason}", retry_after=seconds)
+    if status >= 500:
+        return Transient(f"the homeserver answered {status}: {reason}")
+    return HomeserverError(status, code, reason)
+
+
+class Homeserver:
+    """Requests as the bot or a ghost. Raises Transient when it is away, Permanent when it
+    refuses."""
+
+    def __init__(self, url: str, token: str, bot: str) -> None:
+        self._url, self._token, self.bot = url, token, bot
+        self._session: ClientSession | None = None
+        self._ghosts: set[str] = set()
+        self.away_since: float | None = None
+
+    async def start(self) -> None:
+        self._session = ClientSession(connector=TCPConnector(limit=32))
+        self._api = _Api(self._url, self._token, client_session=self._session)
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def request(
+        self,
+        method: Method,
+        path: str,
+        content: Any = None,
+        *,
+        as_user: str | None = None,
+        query: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None,
+        timeout: float = TIMEOUT,
+    ) -> Any:
+        """One request as `as_user` (the bot when None). `path` is quoted already."""
+        parameters = {"user_id": as_user or self.bot, **(query or {})}
+        try:
+            answer = await asyncio.wait_for(
+                self._api.request(
+                    method, path, content, query_params=parameters, headers=dict(headers or {})
+                ),
+                timeout,
+            )
+        except (MatrixConnectionError, OSError, TimeoutError) as error:
+            self.away_since = self.away_since or asyncio.get_running_loop().time()
+            raise Transient(f"the homeserver at {self._url} does not answer: {error}") from error
+        self.away_since = None
+        return answer
+
+    async def versions(self) -> Any:
+        return await self.request(Method.GET, "_matrix/client/versions")
+
+    async def ping(self, appservice: str) -> None:
+        """Have the homeserver call us back; it also ends its back-off at once."""
+        await self.request(Method.POST, f"_matrix/client/v1/appservice/{_q(appservice)}/ping", {})
+
+    async def ensure_ghost(self, ghost: str) -> None:
+        """Register a user of our namespace and its device, in one request."""
+        if ghost in self._ghosts:
+            return
+        async with failpoint.around("matrix.register"):
+            try:
+                await self.request(
+                    Method.POST,
+                    f"{CLIENT}/register",
+                    {
+                        "type": "m.login.application_service",
+                        "username": ghost[1:].partition(":")[0],
+                        "inhibit_login": False,
+                        "device_id": DEVICE,
+                    },
+                )
+            except HomeserverError as error:
+                if error.code != "M_USER_IN_USE":
+                    raise
+                # known already, but perhaps without its device: a crash between the two
+                await self.request(Method.PUT, f"{CLIENT}/devices/{DEVICE}", {}, as_user=ghost)
+        self._ghosts.add(ghost)
+
+    async def send(
+        self, room: RoomId, sender: str, type: str, content: Content, txn: str
+    ) -> EventId:
+        """Send a message event; the same `txn` again gives the same event."""
+        await self.ensure_ghost(sender)
+        async with failpoint.around("matrix.send"):
+            answer = await self.request(
+                Method.PUT,
+                f"{CLIENT}/rooms/{_q(room)}/send/{_q(type)}/{_q(txn)}",
+                content,
+                as_user=sender,
+                query={"device_id": DEVICE},
+            )
+        return EventId(answer["event_id"])
+
+    async def find_sent(self, room: RoomId, sender: str, mark: str) -> EventId | None:
+        """The event of ours that carries `mark`, among the sender's last 200 in the room."""
+        token: str | None = None
+        for _ in range(2):
+            query = {"dir": "b", "limit": "100", "filter": json.dumps({"senders": [sender]})}
+            if token:
+                query["from"] = token
+            page = await self.request(
+                Method.GET, f"{CLIENT}/rooms/{_q(room)}/messages", query=query
+            )
+            for event in page.get("chunk", ()):
+                if (event.get("content") or {}).get(MARK) == mark:
+                    return EventId(event["event_id"])
+            token = page.get("end")
+            if token is None:
+                break
+        return None
+
+    async def set_state(self, room: RoomId, type: str, state_key: str, content: Content) -> EventId:
+        async with failpoint.around("matrix.state"):
+            answer = await self.request(
+                Method.PUT,
+                f"{CLIENT}/rooms/{_q(room)}/state/{_q(type)}/{_q(state_key)}",
+                content,
+            )
+        return EventId(answer["event_id"])
+
+    async def redact(self, room: RoomId, sender: str, event: EventId, txn: str) -> None:
+        async with failpoint.around("matrix.redact"):
+            await self.request(
+                Method.PUT,
+                f"{CLIENT}/rooms/{_q(room)}/redact/{_q(event)}/{_q(txn)}",
+                {},
+                as_user=sender,
+                query={"device_id": DEVICE},
+            )
+
+    async def invite(self, room: RoomId, mxid: Mxid) -> None:
+        """Invite; somebody who is in the room already counts as invited."""
+        async with failpoint.around("matrix.member"):
+            try:
+                await self.request(
+                    Method.POST, f"{CLIENT}/rooms/{_q(room)}/invite", {"user_id": mxid}
+                )
+            except HomeserverError as error:
+                if await self.membership(room, mxid) not in ("join", "invite"):
+                    raise error
+
+    async def kick(self, room: RoomId, mxid: Mxid, reason: str) -> None:
+        """Remove somebody; who is not there counts as removed."""
+        async with failpoint.around("matrix.member"):
+            try:
+                await self.request(
+                    Method.POST,
+                    f"{CLIENT}/rooms/{_q(room)}/kick",
+                    {"user_id": mxid, "reason": reason},
+                )
+            except HomeserverError as error:
+                if await self.membership(room, mxid) in ("join", "invite"):
+                    raise error
+
+    async def enter(self, room: RoomId, ghost: str, name: str) -> None:
+        """Join as a ghost and take its name, in one request; invited first where need be."""
+        await self.ensure_ghost(ghost)
+        path = f"{CLIENT}/rooms/{_q(room)}/state/m.room.member/{_q(ghost)}"
+        content = {"membership": "join", "displayname": name}
+        async with failpoint.around("matrix.member"):
+            try:
+                await self.request(Method.PUT, path, content, as_user=ghost)
+            except HomeserverError as error:
+                if error.status != 403:
+                    raise
+                await self.invite(room, Mxid(ghost))
+                await self.request(Method.PUT, path, content, as_user=ghost)
+
+    async def join(self, room: RoomId) -> None:
+        async with failpoint.around("matrix.member"):
+            await self.request(Method.POST, f"{CLIENT}/rooms/{_q(room)}/join", {})
+
+    async def leave(self, room: RoomId) -> None:
+        async with failpoint.around("matrix.member"):
+            await self.request(Method.POST, f"{CLIENT}/rooms/{_q(room)}/leave", {})
+
+    async def make_room(self, alias: str, body: Content) -> RoomId:
+        """The room behind `alias`, made when there is none. createRoom has no transaction id:
+        a repeat finds the alias taken, and a half room (no power levels of ours) is left for
+        good and made anew."""
+        async with failpoint.around("matrix.room"):
+            for _ in range(2):
+                try:
+                    answer = await self.request(Method.POST, f"{CLIENT}/createRoom", body)
+                    return RoomId(answer["room_id"])
+                except HomeserverError as error:
+                    if error.code != "M_ROOM_IN_USE":
+                        raise
+                path = f"{CLIENT}/directory/room/{_q(alias)}"
+                found = RoomId((await self.request(Method.GET, path))["room_id"])
+                if await self._is_whole(found, body):
+                    return found
+                await self.request(Method.DELETE, path)
+        raise Permanent(f"no room could be made for {alias}")
+
+    async def _is_whole(self, room: RoomId, body: Content) -> bool:
+        try:
+            power = await self.state(room, "m.room.power_levels")
+            visibility = await self.state(room, "m.room.history_visibility")
+        except HomeserverError:
+            return False
+        wanted = body["power_level_content_override"]
+        return (
+            visibility is not None
+            and power is not None
+            and power.get("state_default") == wanted["state_default"]
+        )
+
+    async def state(self, room: RoomId, type: str, state_key: str = "") -> Content | None:
+        """A state event's content; None when the room has none."""
+        path = f"{CLIENT}/rooms/{_q(room)}/state/{_q(type)}/{_q(state_key)}"
+        try:
+            answer = await self.request(Method.GET, path)
+        except HomeserverError as error:
+            if error.status == 404:
+                return None
+            raise
+        return answer if isinstance(answer, dict) else None
+
+    async def membership(self, room: RoomId, mxid: Mxid) -> str:
+        """join, invite, knock, leave or ban; empty when never there."""
+        content = await self.state(room, "m.room.member", mxid)
+        return str((content or {}).get("membership", ""))
+
+    async def display_name(self, room: RoomId, mxid: Mxid) -> str:
+        """How a member is called in a room; the localpart when it has no name."""
+        content = await self.state(room, "m.room.member", mxid)
+        name = (content or {}).get("displayname")
+        return name if isinstance(name, str) and name else mxid[1:].partition(":")[0]
+
+    async def members(self, room: RoomId) -> dict[Mxid, str]:
+        answer = await self.request(Method.GET, f"{CLIENT}/rooms/{_q(room)}/members")
+        return {
+            Mxid(event["state_key"]): str(event["content"].get("membership", ""))
+            for event in answer.get("chunk", ())
+        }
+
+    async def event(self, room: RoomId, event: EventId) -> Content | None:
+        """An event with its bundled edit; None when there is none or we may not see it."""
+        path = f"{CLIENT}/rooms/{_q(room)}/event/{_q(event)}"
+        try:
+            answer = await self.request(Method.GET, path)
+        except HomeserverError as error:
+            if error.status in (403, 404):
+                return None
+            raise
+        return answer if isinstance(answer, dict) else None
+
+    async def sync(self, since: str | None) -> Any:
+        """One look at what is new in every room of the bot."""
+        filter_ = {
+            "room": {
+                "timeline": {"limit": 10},
+                "state": {"types": []},
+                "ephemeral": {"types": []},
+                "account_data": {"types": []},
+            },
+            "presence": {"types": []},
+            "account_data": {"types": []},
+        }
+        query = {"timeout": "0", "set_presence": "offline", "filter": json.dumps(filter_)}
+        if since:
+            query["since"] = since
+        return await self.request(Method.GET, f"{CLIENT}/sync", query=query)
+
+    async def messages(self, room: RoomId, since: str) -> tuple[list[Content], str | None]:
+        """A page of a room's events after a token; the token of the next page, None at the end."""
+        page = await self.request(
+            Method.GET,
+            f"{CLIENT}/rooms/{_q(room)}/messages",
+            query={"dir": "f", "limit": "100", "from": since},
+        )
+        return list(page.get("chunk", ())), page.get("end")
+
+    async def reserve_media(self) -> str:
+        """An mxc address to be filled: what is sent twice is then stored once."""
+        async with failpoint.around("matrix.media"):
+            answer = await self.request(Method.POST, "_matrix/media/v1/create", {})
+        return str(answer["content_uri"])
+
+    async def fill_media(self, mxc: str, name: str, type: str, data: bytes) -> None:
+        server, _, media = mxc.removeprefix("mxc://").partition("/")
+        async with failpoint.around("matrix.media"):
+            try:
+                await self.request(
+                    Method.PUT,
+                    f"_matrix/media/v3/upload/{_q(server)}/{_q(media)}",
+                    data or b"\n",
+                    query={"filename": name},
+                    headers={"Content-Type": type},
+                    timeout=MEDIA_TIMEOUT,
+                )
+            except HomeserverError as error:
+                if error.code != "M_CANNOT_OVERWRITE_MEDIA":
+                    raise
+
+    async def upload_limit(self) -> int:
+        """Bytes one upload may have; over it the homeserver resets the connection."""
+        answer = await self.request(Method.GET, "_matrix/client/v1/media/config")
+        return int(answer.get("m.upload.size") or 50_000_000)
+
+    async def download(self, mxc: str, limit: int) -> bytes:
+        """The bytes of a file. Raises Permanent when it is gone or over `limit`."""
+        assert self._session is not None
+        server, _, media = mxc.removeprefix("mxc://").partition("/")
+        url = f"{self._url}/_matrix/client/v1/media/download/{_q(server)}/{_q(media)}"
+        try:
+            async with self._session.get(
+                url,
+                params={"user_id": self.bot},
+                headers={"Authorization": f"Bearer {self._token}"},
+                timeout=ClientTimeout(total=MEDIA_TIMEOUT),
+            ) as response:
+                if response.status != 200:
+                    raise _error(response.status, response.headers, await response.text())
+                data = bytearray()
+                async for chunk in response.content.iter_chunked(1 << 16):
+                    data += chunk
+                    if len(data) > limit:
+                        raise Permanent(f"the file is over the limit of {limit} bytes")
+                return bytes(data)
+        except (OSError, TimeoutError) as error:
+            raise Transient(f"the file could not be fetched: {error}") from error
+
+
+def _q(part: str) -> str:
+    return quote(part, safe="")

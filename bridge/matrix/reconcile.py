@@ -1,0 +1,87 @@
+"""The reconciler: finds by /sync what the homeserver never pushed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+
+from bridge.matrix.homeserver import Homeserver, HomeserverError
+from bridge.model import RoomId, Transient
+from bridge.ports import Store
+
+log = structlog.get_logger("reconciler")
+
+EVERY = 60.0
+"""Seconds between looks."""
+TOKEN = "sync-token"  # noqa: S105 - the name of a value
+
+
+class Reconciler:
+    """Feeds what is new in the bot's rooms through the same door as the pushes.
+
+    Synapse loses or strands a push when it dies at the wrong moment; what it stored, /sync shows.
+    """
+
+    def __init__(
+        self,
+        homeserver: Homeserver,
+        store: Store,
+        take: Callable[[list[Any]], Awaitable[int]],
+        every: float = EVERY,
+    ) -> None:
+        self._homeserver, self._store, self._take = homeserver, store, take
+        self._every = every
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look now: there was a gap."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        delay = 0.5
+        while True:
+            self._wake.clear()
+            try:
+                await self.look()
+                delay = self._every
+            except (Transient, HomeserverError) as error:
+                log.warning("cannot look for missed events", error=str(error))
+                delay = min(self._every, max(1.0, delay * 2 if delay < self._every else 1.0))
+            try:
+                await asyncio.wait_for(self._wake.wait(), delay)
+            except TimeoutError:
+                continue
+
+    async def look(self) -> int:
+        """One look; returns how many events nobody had pushed."""
+        async with self._store.reading() as tx:
+            since = await tx.keep.value(TOKEN)
+        answer = await self._homeserver.sync(since)
+        events: list[Any] = []
+        for room, joined in answer.get("rooms", {}).get("join", {}).items():
+            timeline = joined.get("timeline", {})
+            if timeline.get("limited") and since:
+                events += await self._missed(RoomId(room), since)
+            events += [{**event, "room_id": room} for event in timeline.get("events", ())]
+        found = await self._take(events) if events else 0
+        async with self._store.transaction("reconciled") as tx:
+            await tx.keep.set_value(TOKEN, answer["next_batch"])
+        if found and since:
+            log.info("found events that were not pushed", count=found)
+        return found
+
+    async def _missed(self, room: RoomId, since: str) -> list[Any]:
+        """The events of a room after `since`, where /sync shows only its last ten."""
+        events: list[Any] = []
+        token: str | None = since
+        for _ in range(100):
+            if token is None:
+                break
+            page, token = await self._homeserver.messages(room, token)
+            events += [{**event, "room_id": room} for event in page]
+            if not page:
+                break
+        return events

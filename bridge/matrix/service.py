@@ -1,0 +1,103 @@
+"""The appservice's listener: events are stored before they are acknowledged."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+from aiohttp import web
+from mautrix.appservice import AppService, ASStateStore
+from mautrix.client.state_store import MemoryStateStore
+
+from bridge.model import Transient
+
+log = structlog.get_logger("appservice")
+
+MAX_BODY = 256 * 1024 * 1024
+"""Bytes of one transaction: 100 events of 64 KiB and what a homeserver adds."""
+Take = Callable[[list[Any]], Awaitable[int]]
+"""Stores a batch of raw events; returns how many were new."""
+
+
+class _NoState(ASStateStore, MemoryStateStore):
+    """mautrix wants a state store for helpers we do not use; it stays empty."""
+
+
+class Service(AppService):
+    """mautrix's appservice, which would answer before its handlers finish, made durable.
+
+    One transaction of ours per push, then 200. When the store fails, 500: the homeserver keeps
+    the push and sends it again. The first push after a start is answered 503 once (the nudge):
+    it makes Synapse look at the events that lay stranded since it last died.
+    """
+
+    def __init__(
+        self,
+        take: Take,
+        nudged: Callable[[], None],
+        *,
+        url: str,
+        domain: str,
+        as_token: str,
+        hs_token: str,
+        sender: str,
+        id: str,
+    ) -> None:
+        super().__init__(
+            server=url,
+            domain=domain,
+            as_token=as_token,
+            hs_token=hs_token,
+            bot_localpart=sender,
+            id=id,
+            state_store=_NoState(),
+            aiohttp_params={"client_max_size": MAX_BODY},
+        )
+        self._take = take
+        self._on_nudge = nudged
+        self._nudged = False
+
+    def _check_token(self, request: web.Request) -> bool:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        expected = self.hs_token.encode()
+        return hmac.compare_digest(token.encode(), expected) and scheme.lower() == "bearer"
+
+    async def _http_handle_transaction(self, request: web.Request) -> web.Response:
+        if not self._check_token(request):
+            return _answer(403, {"errcode": "M_FORBIDDEN", "error": "wrong hs_token"})
+        if not self._nudged:
+            self._nudged = True
+            self._on_nudge()
+            return _answer(503, {"errcode": "M_UNKNOWN", "error": "starting, send it again"})
+        try:
+            body = await request.json()
+            events = body["events"]
+        except (ValueError, KeyError, TypeError):
+            return _answer(400, {"errcode": "M_BAD_JSON", "error": "no events in the body"})
+        try:
+            await self._take(events)
+        except Transient as error:
+            log.warning("push not stored", error=str(error))
+            return _answer(500, {"errcode": "M_UNKNOWN", "error": "not stored, send it again"})
+        except Exception:
+            log.exception("push not stored")
+            return _answer(500, {"errcode": "M_UNKNOWN", "error": "not stored, send it again"})
+        return _answer(200, {})
+
+    async def _http_query_user(self, request: web.Request) -> web.Response:
+        return self._unknown(request)
+
+    async def _http_query_alias(self, request: web.Request) -> web.Response:
+        return self._unknown(request)
+
+    def _unknown(self, request: web.Request) -> web.Response:
+        """We make our users and rooms ourselves; nobody conjures one by asking for it."""
+        if not self._check_token(request):
+            return _answer(403, {"errcode": "M_FORBIDDEN", "error": "wrong hs_token"})
+        return _answer(404, {"errcode": "M_NOT_FOUND", "error": "not known"})
+
+
+def _answer(status: int, body: dict[str, str]) -> web.Response:
+    return web.json_response(body, status=status)

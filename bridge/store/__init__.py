@@ -1,0 +1,1 @@
+"""SQL: one file a table or a family of them."""

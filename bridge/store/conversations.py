@@ -1,0 +1,212 @@
+"""Conversations, who takes part, and what an agent set for the next reply."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mautrix.util.async_db import Connection
+
+from bridge.model import (
+    Address,
+    Conversation,
+    EventId,
+    InboxId,
+    Mxid,
+    Number,
+    Permanent,
+    RoomId,
+    State,
+)
+
+CHANGEABLE = frozenset(
+    [
+        "contact",
+        "contact_name",
+        "subject",
+        "state",
+        "changed_at",
+        "waiting_since",
+        "room",
+        "assignee",
+        "closed_at",
+        "preview",
+        "files",
+        "claim",
+        "last_event",
+    ]
+)
+
+
+class Conversations:
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+
+    async def create(
+        self,
+        inbox: InboxId,
+        contact: Address,
+        subject: str,
+        now: float,
+        *,
+        preview: str,
+        files: str,
+        claim: Number | None,
+        follows: Number | None,
+        waiting: bool,
+    ) -> Conversation:
+        """A new conversation with the next number of the installation."""
+        row = await self._conn.fetchrow(
+            "INSERT INTO conversation (inbox, contact, contact_name, subject, state, created_at,"
+            " changed_at, waiting_since, preview, files, claim, follows)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10, $11) RETURNING *",
+            inbox,
+            contact.spec,
+            contact.name,
+            subject,
+            State.OPEN,
+            now,
+            now if waiting else None,
+            preview,
+            files,
+            claim,
+            follows,
+        )
+        return _conversation(row)
+
+    async def get(self, number: Number) -> Conversation:
+        row = await self._conn.fetchrow("SELECT * FROM conversation WHERE number = $1", number)
+        if row is None:
+            raise Permanent(f"there is no conversation #{number}")
+        return _conversation(row)
+
+    async def exists(self, inbox: InboxId, number: Number) -> bool:
+        """Whether the conversation is one of this inbox."""
+        return (
+            await self._conn.fetchval(
+                "SELECT number FROM conversation WHERE number = $1 AND inbox = $2", number, inbox
+            )
+        ) is not None
+
+    async def update(self, number: Number, **changes: Any) -> Conversation:
+        """Change the named columns. Raises KeyError for one that cannot change."""
+        if unknown := changes.keys() - CHANGEABLE:
+            raise KeyError(f"conversation has no changeable {unknown}")
+        assignments = ", ".join(f"{name} = ${i}" for i, name in enumerate(changes, 2))
+        row = await self._conn.fetchrow(
+            f"UPDATE conversation SET {assignments} WHERE number = $1 RETURNING *",
+            number,
+            *changes.values(),
+        )
+        return _conversation(row)
+
+    async def of_inbox(self, inbox: InboxId) -> list[Conversation]:
+        """Every conversation of an inbox that has a room, newest first."""
+        rows = await self._conn.fetch(
+            "SELECT * FROM conversation WHERE inbox = $1 AND room IS NOT NULL ORDER BY number DESC",
+            inbox,
+        )
+        return [_conversation(row) for row in rows]
+
+    async def waiting(self, inbox: InboxId, limit: int) -> tuple[int, int, list[Conversation]]:
+        """(how many wait, how many of them nobody has taken, the first `limit`): what nobody has
+        taken before what is taken, who waits longest first."""
+        (row,) = await self._conn.fetch(
+            "SELECT COUNT(*) AS total, COUNT(*) - COUNT(assignee) AS free FROM conversation"
+            " WHERE inbox = $1 AND state = 'open'",
+            inbox,
+        )
+        rows = await self._conn.fetch(
+            "SELECT * FROM conversation WHERE inbox = $1 AND state = 'open'"
+            " ORDER BY assignee IS NOT NULL, COALESCE(waiting_since, changed_at), number LIMIT $2",
+            inbox,
+            limit,
+        )
+        return row["total"], row["free"], [_conversation(each) for each in rows]
+
+    async def of_contact(self, inbox: InboxId, spec: str) -> list[Conversation]:
+        """The last 20 conversations with an address, newest first."""
+        rows = await self._conn.fetch(
+            "SELECT * FROM conversation WHERE inbox = $1 AND LOWER(contact) = $2"
+            " ORDER BY number DESC LIMIT 20",
+            inbox,
+            spec.lower(),
+        )
+        return [_conversation(row) for row in rows]
+
+    async def participants(self, number: Number) -> frozenset[str]:
+        """Senders of accepted inbound mail and recipients of mail we sent, case-folded."""
+        rows = await self._conn.fetch("SELECT address FROM participant WHERE number = $1", number)
+        return frozenset(row["address"] for row in rows)
+
+    async def add_participants(self, number: Number, specs: Sequence[str]) -> None:
+        for spec in specs:
+            await self._conn.execute(
+                "INSERT INTO participant (number, address) VALUES ($1, $2)"
+                " ON CONFLICT (number, address) DO NOTHING",
+                number,
+                spec.casefold(),
+            )
+
+    async def overrides(self, number: Number) -> list[tuple[str, str, bool]]:
+        """(field, address, present) set by `!to !cc !bcc`."""
+        rows = await self._conn.fetch(
+            "SELECT field, spec, present FROM override WHERE number = $1 ORDER BY field, spec",
+            number,
+        )
+        return [(row["field"], row["spec"], bool(row["present"])) for row in rows]
+
+    async def override(self, number: Number, field: str, spec: str, present: bool) -> None:
+        await self._conn.execute(
+            "INSERT INTO override (number, field, spec, present) VALUES ($1, $2, $3, $4)"
+            " ON CONFLICT (number, field, spec) DO UPDATE SET present = $4",
+            number,
+            field,
+            spec,
+            present,
+        )
+
+    async def pins(self, number: Number, agent: Mxid) -> list[EventId]:
+        """The files an agent keeps for the next reply."""
+        rows = await self._conn.fetch(
+            "SELECT file FROM pin WHERE number = $1 AND agent = $2 ORDER BY file", number, agent
+        )
+        return [EventId(row["file"]) for row in rows]
+
+    async def pin(self, number: Number, agent: Mxid, file: EventId, by: EventId) -> None:
+        await self._conn.execute(
+            "INSERT INTO pin (number, agent, file, made_by) VALUES ($1, $2, $3, $4)"
+            " ON CONFLICT (agent, file) DO UPDATE SET made_by = $4",
+            number,
+            agent,
+            file,
+            by,
+        )
+
+    async def unpin(self, *, by: EventId | None = None, files: Sequence[EventId] = ()) -> None:
+        """Forget the pin made by an event, or every pin of some files."""
+        if by is not None:
+            await self._conn.execute("DELETE FROM pin WHERE made_by = $1", by)
+        for file in files:
+            await self._conn.execute("DELETE FROM pin WHERE file = $1", file)
+
+
+def _conversation(row: Any) -> Conversation:
+    return Conversation(
+        number=Number(row["number"]),
+        inbox=InboxId(row["inbox"]),
+        contact=Address(row["contact"], row["contact_name"]),
+        subject=row["subject"],
+        state=State(row["state"]),
+        created_at=row["created_at"],
+        changed_at=row["changed_at"],
+        waiting_since=row["waiting_since"],
+        room=None if row["room"] is None else RoomId(row["room"]),
+        assignee=None if row["assignee"] is None else Mxid(row["assignee"]),
+        closed_at=row["closed_at"],
+        preview=row["preview"],
+        files=row["files"],
+        claim=None if row["claim"] is None else Number(row["claim"]),
+        follows=None if row["follows"] is None else Number(row["follows"]),
+        last_event=None if row["last_event"] is None else EventId(row["last_event"]),
+    )

@@ -1,0 +1,206 @@
+"""Deliveries: mails on their way out, and what became of each recipient."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mautrix.util.async_db import Connection
+
+from bridge.model import (
+    Address,
+    Delivery,
+    DeliveryState,
+    EventId,
+    Fate,
+    InboxId,
+    MailId,
+    MessageId,
+    Mxid,
+    Number,
+    Permanent,
+    Recipient,
+)
+
+CHANGEABLE = frozenset(
+    [
+        "state",
+        "run_at",
+        "attempts",
+        "data_begun",
+        "detail",
+        "finished_at",
+        "question",
+        "subject",
+        "answers",
+    ]
+)
+
+
+class Deliveries:
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+
+    async def create(self, delivery: Delivery, question: str) -> Delivery | None:
+        """Add a delivery (its `id` is given by the database).
+
+        None when the source has a live one already, or the ordering event made one before.
+        """
+        row = await self._conn.fetchrow(
+            "INSERT INTO delivery (inbox, number, source, ordered_by, agent, state, answers,"
+            " files, subject, question, run_at, created_at)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+            " ON CONFLICT DO NOTHING RETURNING *",
+            delivery.inbox,
+            delivery.conversation,
+            delivery.source,
+            delivery.order,
+            delivery.agent,
+            delivery.state,
+            delivery.answers,
+            json.dumps(list(delivery.files)),
+            delivery.subject,
+            question,
+            delivery.run_at,
+            delivery.created_at,
+        )
+        if row is None:
+            return None
+        await self.set_recipients(row["id"], delivery.recipients)
+        return await self.get(row["id"])
+
+    async def get(self, delivery: int) -> Delivery:
+        row = await self._conn.fetchrow("SELECT * FROM delivery WHERE id = $1", delivery)
+        if row is None:
+            raise Permanent(f"there is no delivery {delivery}")
+        return await self._whole(row)
+
+    async def live(self, source: EventId) -> Delivery | None:
+        """The delivery of a message that is under way, asked about or done."""
+        row = await self._conn.fetchrow(
+            "SELECT * FROM delivery WHERE source = $1 AND state NOT IN ('failed', 'cancelled')",
+            source,
+        )
+        return None if row is None else await self._whole(row)
+
+    async def by_order(self, order: EventId) -> Delivery | None:
+        row = await self._conn.fetchrow("SELECT * FROM delivery WHERE ordered_by = $1", order)
+        return None if row is None else await self._whole(row)
+
+    async def of_source(self, source: EventId) -> Delivery | None:
+        """The newest delivery of a message, whatever became of it."""
+        row = await self._conn.fetchrow(
+            "SELECT * FROM delivery WHERE source = $1 ORDER BY id DESC LIMIT 1", source
+        )
+        return None if row is None else await self._whole(row)
+
+    async def newest(self, number: Number, states: Sequence[DeliveryState]) -> Delivery | None:
+        """The newest delivery of a conversation that is in one of `states`."""
+        rows = await self._conn.fetch(
+            "SELECT * FROM delivery WHERE number = $1 ORDER BY id DESC LIMIT 50", number
+        )
+        for row in rows:
+            if row["state"] in states:
+                return await self._whole(row)
+        return None
+
+    async def update(self, delivery: int, **changes: Any) -> Delivery:
+        """Change the named columns. Raises KeyError for one that cannot change."""
+        if unknown := changes.keys() - CHANGEABLE:
+            raise KeyError(f"delivery has no changeable {unknown}")
+        assignments = ", ".join(f"{name} = ${i}" for i, name in enumerate(changes, 2))
+        row = await self._conn.fetchrow(
+            f"UPDATE delivery SET {assignments} WHERE id = $1 RETURNING *",
+            delivery,
+            *changes.values(),
+        )
+        return await self._whole(row)
+
+    async def set_recipients(self, delivery: int, recipients: Sequence[Recipient]) -> None:
+        """Replace the recipients of a delivery that was not attempted yet."""
+        await self._conn.execute("DELETE FROM recipient WHERE delivery = $1", delivery)
+        for position, recipient in enumerate(recipients):
+            await self._conn.execute(
+                "INSERT INTO recipient (delivery, position, spec, name, field, fate, reply)"
+                " VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                delivery,
+                position,
+                recipient.address.spec,
+                recipient.address.name,
+                recipient.field,
+                recipient.fate,
+                recipient.reply,
+            )
+
+    async def set_fates(self, delivery: int, fates: Mapping[str, tuple[Fate, str]]) -> None:
+        """Note what the server said, per address-spec."""
+        for spec, (fate, reply) in fates.items():
+            await self._conn.execute(
+                "UPDATE recipient SET fate = $1, reply = $2 WHERE delivery = $3 AND spec = $4",
+                fate,
+                reply[:1000],
+                delivery,
+                spec,
+            )
+
+    async def mime(self, delivery: int) -> bytes | None:
+        """The bytes every attempt uses; None before they are built."""
+        value = await self._conn.fetchval("SELECT mime FROM delivery WHERE id = $1", delivery)
+        return None if value is None else bytes(value)
+
+    async def set_mime(self, delivery: int, mime: bytes, message_id: MessageId) -> None:
+        await self._conn.execute(
+            "UPDATE delivery SET mime = $1, message_id = $2 WHERE id = $3",
+            mime,
+            message_id,
+            delivery,
+        )
+
+    async def question(self, delivery: int) -> str:
+        value = await self._conn.fetchval("SELECT question FROM delivery WHERE id = $1", delivery)
+        return str(value or "")
+
+    async def unfinished(self) -> list[Delivery]:
+        """Deliveries whose last attempt was cut off by the death of the process."""
+        rows = await self._conn.fetch("SELECT * FROM delivery WHERE state = 'sending' ORDER BY id")
+        return [await self._whole(row) for row in rows]
+
+    async def counts(self, inbox: InboxId) -> dict[str, int]:
+        rows = await self._conn.fetch(
+            "SELECT state, COUNT(*) AS n FROM delivery WHERE inbox = $1 GROUP BY state", inbox
+        )
+        return {row["state"]: row["n"] for row in rows}
+
+    async def _whole(self, row: Any) -> Delivery:
+        recipients = await self._conn.fetch(
+            "SELECT * FROM recipient WHERE delivery = $1 ORDER BY position", row["id"]
+        )
+        return Delivery(
+            id=row["id"],
+            inbox=InboxId(row["inbox"]),
+            conversation=Number(row["number"]),
+            source=EventId(row["source"]),
+            order=EventId(row["ordered_by"]),
+            agent=Mxid(row["agent"]),
+            state=DeliveryState(row["state"]),
+            answers=None if row["answers"] is None else MailId(row["answers"]),
+            files=tuple(EventId(file) for file in json.loads(row["files"])),
+            subject=row["subject"],
+            message_id=None if row["message_id"] is None else MessageId(row["message_id"]),
+            run_at=row["run_at"],
+            attempts=row["attempts"],
+            data_begun=bool(row["data_begun"]),
+            detail=row["detail"],
+            created_at=row["created_at"],
+            finished_at=row["finished_at"],
+            recipients=tuple(
+                Recipient(
+                    Address(each["spec"], each["name"]),
+                    each["field"],
+                    Fate(each["fate"]),
+                    each["reply"],
+                )
+                for each in recipients
+            ),
+        )

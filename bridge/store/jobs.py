@@ -1,0 +1,179 @@
+"""Jobs: durable steps in lanes, taken by leases."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mautrix.util.async_db import Connection, Scheme
+
+from bridge.model import Job, LostLease
+
+COLUMNS = "id, kind, lane, payload, failures, leases, leased_by"
+
+
+class Jobs:
+    """The job table. Times are epoch seconds."""
+
+    def __init__(self, conn: Connection, scheme: Scheme) -> None:
+        self._conn = conn
+        self._skip = "" if scheme == Scheme.SQLITE else "FOR UPDATE SKIP LOCKED"
+        self.added = False
+
+    async def add(
+        self,
+        kind: str,
+        lane: str,
+        payload: Mapping[str, Any],
+        *,
+        run_after: float = 0.0,
+        key: str | None = None,
+    ) -> None:
+        """Add a job. While one with `key` is unfinished nothing is added; a dead one is revived."""
+        await self._conn.execute(
+            "INSERT INTO job (kind, lane, payload, run_after, key) VALUES ($1, $2, $3, $4, $5)"
+            " ON CONFLICT (key) DO UPDATE SET dead_at = NULL, failures = 0, run_after = $4"
+            " WHERE job.dead_at IS NOT NULL",
+            kind,
+            lane,
+            json.dumps(dict(payload)),
+            run_after,
+            key,
+        )
+        self.added = True
+
+    async def lease(self, worker: str, now: float, seconds: float, limit: int) -> list[Job]:
+        """Take up to `limit` jobs that are due and first in their lanes."""
+        rows = await self._conn.fetch(
+            "UPDATE job SET leased_by = $1, leased_until = $2, leases = leases + 1 WHERE id IN ("
+            " SELECT id FROM job AS due WHERE dead_at IS NULL AND run_after <= $3"
+            " AND (leased_until IS NULL OR leased_until < $3)"
+            " AND NOT EXISTS (SELECT 1 FROM job AS older WHERE older.lane = due.lane"
+            "  AND older.id < due.id AND older.dead_at IS NULL)"
+            f" ORDER BY run_after, id LIMIT $4 {self._skip}) RETURNING {COLUMNS}",
+            worker,
+            now + seconds,
+            now,
+            limit,
+        )
+        return sorted((_job(row) for row in rows), key=lambda job: job.id)
+
+    async def any_due(self, now: float) -> bool:
+        """Whether a job may be ready; spares an idle worker its write lock."""
+        return (
+            await self._conn.fetchval(
+                "SELECT id FROM job WHERE dead_at IS NULL AND run_after <= $1"
+                " AND (leased_until IS NULL OR leased_until < $1) LIMIT 1",
+                now,
+            )
+        ) is not None
+
+    async def next_due(self, now: float) -> float | None:
+        """When the next job that nobody holds becomes due."""
+        value = await self._conn.fetchval(
+            "SELECT MIN(run_after) FROM job WHERE dead_at IS NULL AND run_after > $1", now
+        )
+        return None if value is None else float(value)
+
+    async def prolong(self, worker: str, jobs: Sequence[int], until: float) -> None:
+        await self._conn.executemany(
+            "UPDATE job SET leased_until = $1 WHERE id = $2 AND leased_by = $3",
+            [(until, job, worker) for job in jobs],
+        )
+
+    async def finish(self, job: Job) -> None:
+        """Remove a done job. Raises LostLease when it is no longer ours."""
+        row = await self._conn.fetchrow(
+            "DELETE FROM job WHERE id = $1 AND leased_by = $2 AND leases = $3 RETURNING id",
+            job.id,
+            job.worker,
+            job.leases,
+        )
+        if row is None:
+            raise LostLease(f"job {job.id} ({job.kind}) belongs to another worker now")
+        self.added = True  # the lane's next one may be due
+
+    async def put_back(self, job: Job, run_after: float, error: str, *, counts: bool) -> None:
+        """Free a job to be tried again; `counts` adds to its failures."""
+        await self._conn.execute(
+            "UPDATE job SET leased_by = NULL, leased_until = NULL, run_after = $1,"
+            " last_error = $2, failures = failures + $3 WHERE id = $4 AND leased_by = $5",
+            run_after,
+            error[:2000],
+            int(counts),
+            job.id,
+            job.worker,
+        )
+
+    async def bury(self, job: Job, error: str, now: float) -> None:
+        """Declare a job dead: it no longer holds up its lane, and waits for `!retry`."""
+        await self._conn.execute(
+            "UPDATE job SET leased_by = NULL, leased_until = NULL, dead_at = $1,"
+            " last_error = $2, failures = failures + 1 WHERE id = $3 AND leased_by = $4",
+            now,
+            error[:2000],
+            job.id,
+            job.worker,
+        )
+        self.added = True
+
+    async def free_all(self) -> None:
+        """Forget every lease: on SQLite we are the only process, so their holders are dead."""
+        await self._conn.execute(
+            "UPDATE job SET leased_by = NULL, leased_until = NULL WHERE leased_by IS NOT NULL"
+        )
+
+    async def drop(self, key: str) -> bool:
+        """Remove a job nobody has begun. False when there is none."""
+        row = await self._conn.fetchrow(
+            "DELETE FROM job WHERE key = $1 AND leased_by IS NULL RETURNING id", key
+        )
+        self.added = True
+        return row is not None
+
+    async def hasten(self, key: str, run_after: float) -> bool:
+        """Let a waiting job run at another time. False when there is none."""
+        row = await self._conn.fetchrow(
+            "UPDATE job SET run_after = $1 WHERE key = $2 AND leased_by IS NULL RETURNING id",
+            run_after,
+            key,
+        )
+        self.added = True
+        return row is not None
+
+    async def revive(self) -> int:
+        """Give every dead job three new tries. Returns how many."""
+        rows = await self._conn.fetch(
+            "UPDATE job SET dead_at = NULL, failures = 0, run_after = 0"
+            " WHERE dead_at IS NOT NULL RETURNING id"
+        )
+        self.added = True
+        return len(rows)
+
+    async def counts(self) -> dict[str, int]:
+        """Unfinished jobs by kind; the dead ones under `dead`."""
+        rows = await self._conn.fetch(
+            "SELECT CASE WHEN dead_at IS NULL THEN kind ELSE 'dead' END AS what, COUNT(*) AS n"
+            " FROM job GROUP BY 1"
+        )
+        return {row["what"]: row["n"] for row in rows}
+
+    async def dead(self) -> list[tuple[int, str, str]]:
+        """(id, kind, last error) of the dead jobs, oldest first."""
+        rows = await self._conn.fetch(
+            "SELECT id, kind, last_error FROM job WHERE dead_at IS NOT NULL ORDER BY id LIMIT 50"
+        )
+        return [(row["id"], row["kind"], row["last_error"]) for row in rows]
+
+
+def _job(row: Any) -> Job:
+    return Job(
+        id=row["id"],
+        kind=row["kind"],
+        lane=row["lane"],
+        payload=json.loads(row["payload"]),
+        failures=row["failures"],
+        leases=row["leases"],
+        worker=row["leased_by"],
+    )

@@ -1,0 +1,76 @@
+"""Single values of the installation, IMAP cursors and the health of mail accounts."""
+
+from __future__ import annotations
+
+from mautrix.util.async_db import Connection
+
+
+class Keep:
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+
+    async def value(self, name: str) -> str | None:
+        value = await self._conn.fetchval("SELECT value FROM keep WHERE name = $1", name)
+        return None if value is None else str(value)
+
+    async def set_value(self, name: str, value: str) -> None:
+        await self._conn.execute(
+            "INSERT INTO keep (name, value) VALUES ($1, $2)"
+            " ON CONFLICT (name) DO UPDATE SET value = $2",
+            name,
+            value,
+        )
+
+    async def cursor(self, account: str, folder: str) -> tuple[int, int] | None:
+        """(UIDVALIDITY, last UID taken) of a folder; None before its first check."""
+        row = await self._conn.fetchrow(
+            "SELECT validity, uid FROM mailbox_cursor WHERE account = $1 AND folder = $2",
+            account,
+            folder,
+        )
+        return None if row is None else (row["validity"], row["uid"])
+
+    async def set_cursor(self, account: str, folder: str, validity: int, uid: int) -> None:
+        await self._conn.execute(
+            "INSERT INTO mailbox_cursor (account, folder, validity, uid) VALUES ($1, $2, $3, $4)"
+            " ON CONFLICT (account, folder) DO UPDATE SET validity = $3, uid = $4",
+            account,
+            folder,
+            validity,
+            uid,
+        )
+
+    async def check(self, account: str, now: float, problem: str) -> None:
+        """Record a check of an account: good when `problem` is empty."""
+        await self._conn.execute(
+            "INSERT INTO account_check (account, good_at, problem, told_at)"
+            " VALUES ($1, $2, $3, 0) ON CONFLICT (account) DO UPDATE SET problem = $3,"
+            " good_at = CASE WHEN $3 = '' THEN $2 ELSE account_check.good_at END",
+            account,
+            now,
+            problem,
+        )
+
+    async def health(self, account: str) -> tuple[float, str, float] | None:
+        """(last good check or first sight, problem, when the alarm was raised or 0)."""
+        row = await self._conn.fetchrow(
+            "SELECT good_at, problem, told_at FROM account_check WHERE account = $1", account
+        )
+        return None if row is None else (row["good_at"], row["problem"], row["told_at"])
+
+    async def tell(self, account: str, at: float) -> None:
+        """Remember that the alarm was raised at `at`; 0 ends it."""
+        await self._conn.execute(
+            "UPDATE account_check SET told_at = $2 WHERE account = $1", account, at
+        )
+
+    async def failed_fetch(self, account: str, key: str) -> int:
+        """Count one more failure to fetch a mail; returns the count."""
+        count = await self._conn.fetchval(
+            "INSERT INTO fetch_failure (account, key, failures) VALUES ($1, $2, 1)"
+            " ON CONFLICT (account, key) DO UPDATE SET failures = fetch_failure.failures + 1"
+            " RETURNING failures",
+            account,
+            key,
+        )
+        return int(count)

@@ -1,0 +1,44 @@
+"""The job table as the worker sees it: each call one transaction of its own."""
+
+from __future__ import annotations
+
+import time
+
+from bridge.model import Job
+from bridge.store.database import Database
+
+
+class Leases:
+    """Implements worker.LeasingStore."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def start(self) -> None:
+        """Free what a dead process held. On SQLite we are the only one; elsewhere leases end."""
+        if self._database.is_sqlite:
+            async with self._database.transaction("started") as tx:
+                await tx.jobs.free_all()
+
+    async def lease(self, worker: str, seconds: float, limit: int) -> list[Job]:
+        async with self._database.reading() as tx:
+            if not await tx.jobs.any_due(time.time()):
+                return []
+        async with self._database.transaction("lease") as tx:
+            return await tx.jobs.lease(worker, time.time(), seconds, limit)
+
+    async def next_due(self) -> float | None:
+        async with self._database.reading() as tx:
+            return await tx.jobs.next_due(time.time())
+
+    async def prolong(self, worker: str, jobs: list[int], seconds: float) -> None:
+        async with self._database.transaction("heartbeat") as tx:
+            await tx.jobs.prolong(worker, jobs, time.time() + seconds)
+
+    async def put_back(self, job: Job, delay: float, error: str, *, counts: bool) -> None:
+        async with self._database.transaction("retry") as tx:
+            await tx.jobs.put_back(job, time.time() + delay, error, counts=counts)
+
+    async def bury(self, job: Job, error: str) -> None:
+        async with self._database.transaction("retry") as tx:
+            await tx.jobs.bury(job, error, time.time())

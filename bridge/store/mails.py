@@ -1,0 +1,211 @@
+"""Raw mails, what came in, letters in and out, and the ids they are known by."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from mautrix.util.async_db import Connection
+
+from bridge.model import (
+    Address,
+    InboxId,
+    Letter,
+    MailId,
+    MessageId,
+    Nature,
+    Number,
+    Verdict,
+)
+
+
+class Mails:
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+
+    async def keep_raw(self, raw: bytes) -> int:
+        """Store bytes once, whoever received them. Returns the row's id."""
+        digest = hashlib.sha256(raw).hexdigest()
+        known = await self._conn.fetchval("SELECT id FROM raw WHERE sha256 = $1", digest)
+        if known is not None:
+            return int(known)
+        return int(
+            await self._conn.fetchval(
+                "INSERT INTO raw (sha256, bytes) VALUES ($1, $2) RETURNING id", digest, raw
+            )
+        )
+
+    async def raw(self, raw: int) -> bytes:
+        return bytes(await self._conn.fetchval("SELECT bytes FROM raw WHERE id = $1", raw))
+
+    async def accept(
+        self, inbox: InboxId, source_key: str, raw: int, note: str, now: float
+    ) -> int | None:
+        """Note that a mail arrived. Returns the intake's id, None when the key is known.
+
+        `note` is for a mail whose bytes stayed in the mailbox: what is known of it.
+        """
+        value = await self._conn.fetchval(
+            "INSERT INTO intake (inbox, source_key, raw, note, at) VALUES ($1, $2, $3, $4, $5)"
+            " ON CONFLICT (inbox, source_key) DO NOTHING RETURNING id",
+            inbox,
+            source_key,
+            raw,
+            note,
+            now,
+        )
+        return None if value is None else int(value)
+
+    async def intake(self, intake: int) -> tuple[InboxId, int, str, float]:
+        """(inbox, raw id, note, time of arrival)."""
+        (row,) = await self._conn.fetch("SELECT * FROM intake WHERE id = $1", intake)
+        return InboxId(row["inbox"]), row["raw"], row["note"], row["at"]
+
+    async def is_known(self, inbox: InboxId, message_id: MessageId, body_hash: str) -> bool:
+        """Whether the same mail came already; the same id with another body is another mail."""
+        return (
+            await self._conn.fetchval(
+                "SELECT id FROM mail WHERE inbox = $1 AND message_id = $2 AND body_hash = $3",
+                inbox,
+                message_id,
+                body_hash,
+            )
+        ) is not None
+
+    async def save(self, letter: Letter, body_hash: str, known_as: Sequence[MessageId]) -> MailId:
+        """Add a letter (its `id` is given by the database) and the ids it is known by."""
+        headers = {
+            "sender_name": letter.sender.name,
+            "to": _pairs(letter.to),
+            "cc": _pairs(letter.cc),
+            "reply_to": _pairs(letter.reply_to),
+            "subject": letter.subject,
+            "references": list(letter.references),
+            "new": list(letter.new_addresses),
+        }
+        mail = await self._conn.fetchval(
+            "INSERT INTO mail (inbox, number, outbound, message_id, body_hash, sender, headers,"
+            " nature, verdict, at, raw) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+            " ON CONFLICT (inbox, message_id, body_hash) DO UPDATE SET at = mail.at RETURNING id",
+            letter.inbox,
+            letter.conversation,
+            letter.outbound,
+            letter.message_id,
+            body_hash,
+            letter.sender.spec,
+            json.dumps(headers),
+            letter.nature,
+            letter.verdict,
+            letter.at,
+            letter.raw,
+        )
+        for message_id in dict.fromkeys((letter.message_id, *known_as)):
+            await self._conn.execute(
+                "INSERT INTO known_id (inbox, message_id, number) VALUES ($1, $2, $3)"
+                " ON CONFLICT (inbox, message_id, number) DO NOTHING",
+                letter.inbox,
+                message_id,
+                letter.conversation,
+            )
+        return MailId(int(mail))
+
+    async def letter(self, mail: MailId) -> Letter | None:
+        row = await self._conn.fetchrow("SELECT * FROM mail WHERE id = $1", mail)
+        return None if row is None else _letter(row)
+
+    async def latest(self, number: Number) -> Letter | None:
+        """The newest inbound mail of a conversation that no machine wrote."""
+        row = await self._conn.fetchrow(
+            "SELECT * FROM mail WHERE number = $1 AND NOT outbound AND nature = 'person'"
+            " ORDER BY id DESC LIMIT 1",
+            number,
+        )
+        return None if row is None else _letter(row)
+
+    async def twins(self, inbox: InboxId, message_id: MessageId, body_hash: str) -> list[Letter]:
+        """The same inbound mail in other inboxes."""
+        rows = await self._conn.fetch(
+            "SELECT * FROM mail WHERE message_id = $1 AND body_hash = $2 AND inbox <> $3"
+            " AND NOT outbound ORDER BY id",
+            message_id,
+            body_hash,
+            inbox,
+        )
+        return [_letter(row) for row in rows]
+
+    async def conversations_of(
+        self, inbox: InboxId, ids: Sequence[MessageId]
+    ) -> list[tuple[MessageId, Number]]:
+        """The conversations known ids belong to, in the order of `ids`, newest first for each."""
+        found = []
+        for message_id in ids:
+            rows = await self._conn.fetch(
+                "SELECT number FROM known_id WHERE inbox = $1 AND message_id = $2"
+                " ORDER BY number DESC",
+                inbox,
+                message_id,
+            )
+            found += [(message_id, Number(row["number"])) for row in rows]
+        return found
+
+    async def wait_for(self, inbox: InboxId, parents: Sequence[MessageId], number: Number) -> None:
+        """Remember parents that are not here yet: they join the conversation when they come."""
+        for parent in parents:
+            await self._conn.execute(
+                "INSERT INTO awaited (inbox, message_id, number) VALUES ($1, $2, $3)"
+                " ON CONFLICT (inbox, message_id, number) DO NOTHING",
+                inbox,
+                parent,
+                number,
+            )
+
+    async def waiting_for(self, inbox: InboxId, message_id: MessageId) -> list[Number]:
+        """The conversations that wait for this mail, oldest first."""
+        rows = await self._conn.fetch(
+            "SELECT number FROM awaited WHERE inbox = $1 AND message_id = $2 ORDER BY number",
+            inbox,
+            message_id,
+        )
+        return [Number(row["number"]) for row in rows]
+
+    async def addresses(self, number: Number) -> frozenset[str]:
+        """Every address that stood in a mail of the conversation, case-folded."""
+        rows = await self._conn.fetch("SELECT sender, headers FROM mail WHERE number = $1", number)
+        found: set[str] = set()
+        for row in rows:
+            headers = json.loads(row["headers"])
+            found.add(row["sender"].casefold())
+            found.update(spec.casefold() for _, spec in (*headers["to"], *headers["cc"]))
+        return frozenset(found)
+
+
+def _pairs(addresses: Sequence[Address]) -> list[tuple[str, str]]:
+    return [(address.name, address.spec) for address in addresses]
+
+
+def _addresses(pairs: Sequence[Sequence[str]]) -> tuple[Address, ...]:
+    return tuple(Address(spec, name) for name, spec in pairs)
+
+
+def _letter(row: Any) -> Letter:
+    headers = json.loads(row["headers"])
+    return Letter(
+        id=MailId(row["id"]),
+        inbox=InboxId(row["inbox"]),
+        conversation=Number(row["number"]),
+        outbound=bool(row["outbound"]),
+        message_id=MessageId(row["message_id"]),
+        sender=Address(row["sender"], headers["sender_name"]),
+        to=_addresses(headers["to"]),
+        cc=_addresses(headers["cc"]),
+        reply_to=_addresses(headers["reply_to"]),
+        subject=headers["subject"],
+        references=tuple(MessageId(ref) for ref in headers["references"]),
+        nature=Nature(row["nature"]),
+        verdict=Verdict(row["verdict"]),
+        new_addresses=tuple(headers["new"]),
+        at=row["at"],
+        raw=row["raw"],
+    )

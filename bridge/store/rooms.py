@@ -1,0 +1,91 @@
+"""The Matrix rooms that are ours, and who is in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mautrix.util.async_db import Connection
+
+from bridge.model import InboxId, Mxid, Number, Place, RoomId
+
+
+class Rooms:
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+
+    async def save(self, place: Place) -> None:
+        await self._conn.execute(
+            "INSERT INTO room (room, role, inbox, number, version) VALUES ($1, $2, $3, $4, $5)"
+            " ON CONFLICT (room) DO NOTHING",
+            place.room,
+            place.role,
+            place.inbox,
+            place.conversation,
+            place.version,
+        )
+
+    async def place(self, room: RoomId) -> Place | None:
+        row = await self._conn.fetchrow("SELECT * FROM room WHERE room = $1", room)
+        return None if row is None else _place(row)
+
+    async def find(self, role: str, inbox: InboxId | None = None) -> Place | None:
+        """The control room, or an inbox's space or queue room."""
+        row = await self._conn.fetchrow(
+            "SELECT * FROM room WHERE role = $1 AND COALESCE(inbox, '') = $2", role, inbox or ""
+        )
+        return None if row is None else _place(row)
+
+    async def of_inbox(self, inbox: InboxId) -> list[Place]:
+        rows = await self._conn.fetch("SELECT * FROM room WHERE inbox = $1", inbox)
+        return [_place(row) for row in rows]
+
+    async def set_member(self, room: RoomId, mxid: Mxid, membership: str) -> None:
+        await self._conn.execute(
+            "INSERT INTO member (room, mxid, membership) VALUES ($1, $2, $3)"
+            " ON CONFLICT (room, mxid) DO UPDATE SET membership = $3",
+            room,
+            mxid,
+            membership,
+        )
+
+    async def membership(self, room: RoomId, mxid: Mxid) -> str:
+        """join, invite, knock, leave or ban; empty when never seen there."""
+        value = await self._conn.fetchval(
+            "SELECT membership FROM member WHERE room = $1 AND mxid = $2", room, mxid
+        )
+        return value or ""
+
+    async def members(self, room: RoomId) -> list[Mxid]:
+        rows = await self._conn.fetch(
+            "SELECT mxid FROM member WHERE room = $1 AND membership = 'join' ORDER BY mxid", room
+        )
+        return [Mxid(row["mxid"]) for row in rows]
+
+    async def rooms_of(self, mxid: Mxid) -> list[RoomId]:
+        """Our rooms this user is in, or is invited to."""
+        rows = await self._conn.fetch(
+            "SELECT room FROM member WHERE mxid = $1 AND membership IN ('join', 'invite')", mxid
+        )
+        return [RoomId(row["room"]) for row in rows]
+
+    async def agents(self, inbox: InboxId) -> list[Mxid]:
+        """The joined members of the inbox's queue room."""
+        rows = await self._conn.fetch(
+            "SELECT mxid FROM member JOIN room ON room.room = member.room"
+            " WHERE role = 'queue' AND inbox = $1 AND membership = 'join' ORDER BY mxid",
+            inbox,
+        )
+        return [Mxid(row["mxid"]) for row in rows]
+
+    async def is_agent(self, inbox: InboxId, mxid: Mxid) -> bool:
+        return mxid in await self.agents(inbox)
+
+
+def _place(row: Any) -> Place:
+    return Place(
+        room=RoomId(row["room"]),
+        role=row["role"],
+        inbox=None if row["inbox"] is None else InboxId(row["inbox"]),
+        conversation=None if row["number"] is None else Number(row["number"]),
+        version=row["version"],
+    )

@@ -1,0 +1,157 @@
+"""The worker: leases due jobs, runs them by kind, keeps their leases alive, tries again."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+import structlog
+
+from bridge.model import Job, LostLease, Transient
+
+log = structlog.get_logger("worker")
+
+LEASE = 60.0
+"""Seconds a job is ours without a heartbeat; one is sent each third of it."""
+IDLE_POLL = 5.0
+TRIES = 3
+"""Failures of our own making after which a job is dead."""
+
+Handler = Callable[[Job], Awaitable[None]]
+"""Does the job and finishes it in its own last transaction."""
+Undertaker = Callable[[Job, str], Awaitable[None]]
+"""Tells people that a job is dead."""
+
+
+class LeasingStore(Protocol):
+    """What the worker needs of the store; the desk's doors are in ports.py."""
+
+    async def lease(self, worker: str, seconds: float, limit: int) -> list[Job]: ...
+    async def next_due(self) -> float | None: ...
+    async def prolong(self, worker: str, jobs: list[int], seconds: float) -> None: ...
+    async def put_back(self, job: Job, delay: float, error: str, *, counts: bool) -> None: ...
+    async def bury(self, job: Job, error: str) -> None: ...
+
+
+def delay_after(tries: int, floor: float | None = None) -> float:
+    """Seconds to wait after the nth try: 1, 2, 4 … 300 with jitter, never under `floor`."""
+    backoff = min(300.0, 2.0 ** min(tries - 1, 9)) * random.uniform(0.8, 1.2)  # noqa: S311
+    return max(backoff, floor or 0.0)
+
+
+class Worker:
+    """Runs jobs until told to stop."""
+
+    def __init__(
+        self,
+        store: LeasingStore,
+        handlers: Mapping[str, Handler],
+        undertaker: Undertaker,
+        *,
+        name: str,
+        slots: int = 16,
+    ) -> None:
+        self._store = store
+        self._handlers = handlers
+        self._undertaker = undertaker
+        self._name = name
+        self._slots = slots
+        self._running: dict[int, asyncio.Task[None]] = {}
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """There may be new jobs."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Work until cancelled; then give what runs a moment to end."""
+        pulse = asyncio.create_task(self._pulse())
+        try:
+            while True:
+                self._wake.clear()
+                leased = await self._take()
+                if leased and len(self._running) < self._slots:
+                    continue
+                await self._rest()
+        finally:
+            pulse.cancel()
+            await self._drain()
+
+    async def _take(self) -> bool:
+        free = self._slots - len(self._running)
+        if free <= 0:
+            return False
+        try:
+            jobs = await self._store.lease(self._name, LEASE, free)
+        except Transient as error:
+            log.warning("cannot take jobs", error=str(error))
+            await asyncio.sleep(1.0)
+            return False
+        for job in jobs:
+            task = asyncio.create_task(self._do(job), name=f"{job.kind} {job.id}")
+            self._running[job.id] = task
+            task.add_done_callback(lambda _, job=job: self._done(job))  # type: ignore[misc]  # mypy cannot infer a default argument of a lambda
+        return bool(jobs)
+
+    def _done(self, job: Job) -> None:
+        self._running.pop(job.id, None)
+        self._wake.set()
+
+    async def _rest(self) -> None:
+        try:
+            due = await self._store.next_due()
+        except Transient:
+            due = None
+        wait = IDLE_POLL if due is None else min(IDLE_POLL, max(0.005, due - time.time()))
+        try:
+            await asyncio.wait_for(self._wake.wait(), wait)
+        except TimeoutError:
+            return
+
+    async def _do(self, job: Job) -> None:
+        """Run one job; the one place that catches everything."""
+        try:
+            await self._handlers[job.kind](job)
+        except LostLease as error:
+            log.warning("lease lost", job=job.id, error=str(error))
+        except Transient as error:
+            log.info("job waits", job=job.id, kind=job.kind, error=str(error))
+            await self._again(job, error, counts=False)
+        except Exception as error:
+            log.exception("job failed", job=job.id, kind=job.kind)
+            await self._again(job, error, counts=True)
+
+    async def _again(self, job: Job, error: Exception, *, counts: bool) -> None:
+        text = f"{type(error).__name__}: {error}" if counts else str(error)
+        try:
+            if counts and job.failures + 1 >= TRIES:
+                await self._store.bury(job, text)
+                await self._undertaker(job, text)
+                return
+            floor = error.retry_after if isinstance(error, Transient) else None
+            tries = job.failures + 1 if counts else job.leases
+            await self._store.put_back(job, delay_after(tries, floor), text, counts=counts)
+        except Transient as problem:
+            # The lease runs out by itself, and the job is taken again then.
+            log.warning("cannot put the job back", job=job.id, error=str(problem))
+
+    async def _pulse(self) -> None:
+        while True:
+            await asyncio.sleep(LEASE / 3)
+            if self._running:
+                try:
+                    await self._store.prolong(self._name, list(self._running), LEASE)
+                except Transient as error:
+                    log.warning("heartbeat failed", error=str(error))
+
+    async def _drain(self, seconds: float = 2.0) -> None:
+        if not self._running:
+            return
+        tasks = list(self._running.values())
+        _, late = await asyncio.wait(tasks, timeout=seconds)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
