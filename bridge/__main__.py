@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 import signal
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from bridge import __version__, failpoint
 from bridge.config import ConfigError, Registration, Settings, load, load_registration
+from bridge.logs import logs
 from bridge.model import BridgeError
 
 
@@ -53,25 +51,6 @@ def main(arguments: list[str] | None = None) -> int:
     except BridgeError as error:
         print(f"postroom: {error}", file=sys.stderr)
         return 1
-
-
-def logs(level: str) -> None:
-    """Lines for people and machines alike; libraries that print mail are kept quiet."""
-    logging.basicConfig(level=level, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    for name in ("mau", "aiohttp.access", "aiosqlite", "aioimaplib"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.processors.KeyValueRenderer(
-                key_order=["timestamp", "level", "event"], drop_missing=True
-            ),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
 
 
 async def until_stopped(work: Coroutine[Any, Any, None]) -> None:

@@ -16,7 +16,8 @@ from bridge.desk import admin, converse, deliver, listen, post, receive, setup, 
 from bridge.desk.desk import Desk
 from bridge.egress import SmtpSender
 from bridge.ingress.imap import Watcher
-from bridge.matrix.homeserver import Homeserver, HomeserverError
+from bridge.matrix.client import HomeserverError
+from bridge.matrix.homeserver import Homeserver
 from bridge.matrix.reconcile import Reconciler
 from bridge.matrix.service import Service
 from bridge.model import Job, Permanent, Transient

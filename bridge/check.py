@@ -13,7 +13,8 @@ from bridge.config import Imap, Registration, Settings, Smtp
 from bridge.egress import dial
 from bridge.imap.account import connect
 from bridge.imap.syntax import ImapError
-from bridge.matrix.homeserver import Homeserver, HomeserverError
+from bridge.matrix.client import HomeserverError
+from bridge.matrix.homeserver import Homeserver
 from bridge.model import BridgeError
 from bridge.store.database import Database
 

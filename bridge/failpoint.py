@@ -30,12 +30,10 @@ COMMITS = {
     "transaction-in": "events pushed by the homeserver",
     "reconciled": "events found by /sync, and its token",
     "event": "what one Matrix event led to",
-    "members": "who is in the rooms",
     "built": "a delivery's bytes and Message-ID",
     "attempt": "an attempt to send and its next try, before dialling",
     "data-begun": "the SMTP DATA is about to start",
     "verdict": "what the SMTP server answered",
-    "undecided": "a delivery that waits for a person",
     "copied": "the copy in the Sent folder is settled",
     "lease": "jobs taken by this worker",
     "heartbeat": "leases prolonged",
@@ -43,9 +41,9 @@ COMMITS = {
     "started": "leases of a dead process are freed",
     "alarm": "an inbox's alarm was raised or ended",
     "settings": "a value kept for the whole installation",
-    "migrate": "one step of the schema",
 }
 EFFECTS = {
+    "migrate": "one step of the schema",
     "matrix.send": "a message event is sent",
     "matrix.state": "a state event is sent",
     "matrix.redact": "an event is redacted",

@@ -38,7 +38,7 @@ class LeasingStore(Protocol):
 
 def delay_after(tries: int, floor: float | None = None) -> float:
     """Seconds to wait after the nth try: 1, 2, 4 … 300 with jitter, never under `floor`."""
-    backoff = min(300.0, 2.0 ** min(tries - 1, 9)) * random.uniform(0.8, 1.2)  # noqa: S311
+    backoff = min(300.0, 2.0 ** min(tries - 1, 9)) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter is no secret
     return max(backoff, floor or 0.0)
 
 

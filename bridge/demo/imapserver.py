@@ -147,14 +147,12 @@ class PymapServer:
         port: int = 0,
         concurrency: int = 64,
         max_append_len: int = 200_000_000,
-        subsystem: str = "asyncio",
     ) -> None:
         self.base_dir = os.path.abspath(base_dir)
         self.users = dict(users)
         self.host, self.port = host, port
         self.concurrency = concurrency
         self.max_append_len = max_append_len
-        self.subsystem = subsystem  # "asyncio" (recommended) | "threading"
         self._server: asyncio.AbstractServer | None = None
         self._conns: set[asyncio.Task] = set()
         self.backend: MaildirBackend | None = None
@@ -193,63 +191,45 @@ class PymapServer:
             os.makedirs(tmp, exist_ok=True)
             tempfile.tempdir = tmp  # process wide!
         os.environ.setdefault("FQDN", "localhost")  # else socket.getfqdn() per greeting
-        args = Namespace(
-            debug=False,
-            passlib_cfg=None,
-            proxy_protocol=None,
-            inherited_sockets=None,
-            host=[self.host],
-            port=self.port,
-            cert=None,
-            key=None,
-            tls=False,
-            base_dir=self.base_dir,
-            layout="++",
-            colon=None,
-            concurrency=self.concurrency,
-        )
-        parsed = dict(Config.parse_args(args))
-        if self.subsystem == "asyncio":
-            parsed["subsystem"] = Subsystem.for_asyncio()
-        self.config = Config(
-            args,
-            host=self.host,
-            port=self.port,
-            tls_enabled=False,
-            hash_context=HASH,
-            invalid_user_sleep=0.0,
-            reject_dnsbl=False,
-            max_append_len=self.max_append_len,
-            bad_command_limit=None,
-            **parsed,
-        )
+        self.config = self._configured()
         self.backend = MaildirBackend(Login(self.config), self.config)
-        imap = IMAPServer(self.backend.login, self.config)
-
-        # IMAPService.start() is not used: it runs each connection in an anonymous
-        # task which survives the closing of its AsyncExitStack
-        async def on_conn(reader, writer):
-            # own task list, so that stop() can drop live connections;
-            # subsystem is a ContextVar -> must be set in the handler's context
-            self.config.apply_context()
-            task = asyncio.current_task()
-            self._conns.add(task)
-            try:
-                await imap(
-                    reader,
-                    writer,
-                    SocketInfo.get(writer, ProxyResultLocal(), unique_id=uuid4().bytes),
-                )
-            except (ConnectionError, asyncio.CancelledError, EOFError):
-                pass
-            finally:
-                self._conns.discard(task)
-                writer.close()
-
+        self._imap = IMAPServer(self.backend.login, self.config)
         # limit: StreamReader line limit (64 KiB default) = max length of one
         # command line; APPEND literals use readexactly and are not concerned
-        self._server = await asyncio.start_server(on_conn, self.host, self.port, limit=1 << 20)
+        self._server = await asyncio.start_server(
+            self._connected, self.host, self.port, limit=1 << 20
+        )
         self.port = self._server.sockets[0].getsockname()[1]
+
+    def _configured(self):
+        args = Namespace(
+            debug=False, passlib_cfg=None, proxy_protocol=None, inherited_sockets=None,
+            host=[self.host], port=self.port, cert=None, key=None, tls=False,
+            base_dir=self.base_dir, layout="++", colon=None, concurrency=self.concurrency,
+        )  # fmt: skip
+        parsed = {**Config.parse_args(args), "subsystem": Subsystem.for_asyncio()}
+        return Config(
+            args, host=self.host, port=self.port, tls_enabled=False, hash_context=HASH,
+            invalid_user_sleep=0.0, reject_dnsbl=False, max_append_len=self.max_append_len,
+            bad_command_limit=None, **parsed,
+        )  # fmt: skip
+
+    async def _connected(self, reader, writer):
+        """One client. IMAPService.start() is not used: it runs each connection in an anonymous
+        task which survives the closing of its AsyncExitStack, so stop() could not drop it."""
+        self.config.apply_context()  # the subsystem is a ContextVar of the handler's context
+        task = asyncio.current_task()
+        self._conns.add(task)
+        try:
+            await self._imap(
+                reader, writer,
+                SocketInfo.get(writer, ProxyResultLocal(), unique_id=uuid4().bytes),
+            )  # fmt: skip
+        except (ConnectionError, asyncio.CancelledError, EOFError):
+            pass
+        finally:
+            self._conns.discard(task)
+            writer.close()
 
     async def stop(self, timeout: float = 5.0) -> None:
         if self._server is None:

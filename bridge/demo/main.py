@@ -9,12 +9,11 @@ from pathlib import Path
 
 from bridge.demo.story import STORY
 from bridge.demo.world import CUSTOMER, PASSWORD, PEOPLE, SERVER, SUPPORT, World, out
+from bridge.logs import logs
 
 
 def demo(folder: Path, *, once: bool) -> int:
     """Returns the exit code: 1 when a step fails."""
-    from bridge.__main__ import logs
-
     logs(os.environ.get("POSTROOM_LOG", "WARNING"))
     try:
         return asyncio.run(_demo(folder, once))

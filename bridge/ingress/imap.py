@@ -79,7 +79,7 @@ class Watcher:
             wait = min(longest, 2.0 ** min(tries - 1, 10))
             if longest == LONGEST_WAIT_REFUSED:
                 wait = min(longest, wait * 15)
-            await asyncio.sleep(wait * random.uniform(0.7, 1.3))  # noqa: S311
+            await asyncio.sleep(wait * random.uniform(0.7, 1.3))  # noqa: S311 - jitter is no secret
 
     async def _failed(self, problem: str) -> None:
         log.warning("mailbox not checked", account=self.account, problem=problem)

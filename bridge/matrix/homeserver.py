@@ -5,109 +5,32 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import Any
-from urllib.parse import quote
 
-from aiohttp import ClientResponse, ClientSession, ClientTimeout, TCPConnector
-from mautrix.api import HTTPAPI, Method
-from mautrix.errors import MatrixConnectionError
+from aiohttp import ClientTimeout
+from mautrix.api import Method
 
 from bridge import failpoint
+from bridge.matrix.client import CLIENT, TIMEOUT, Client, HomeserverError, error_of
+from bridge.matrix.client import quoted as _q
 from bridge.model import Content, EventId, Mxid, Permanent, RoomId, Transient
 
 MARK = "app.postroom.post"
 """Content key by which an event of ours is found again."""
 DEVICE = "POSTROOM"
 """A device of each sender: with it the homeserver remembers transaction ids over a restart."""
-CLIENT = "_matrix/client/v3"
-TIMEOUT = 60.0
 MEDIA_TIMEOUT = 600.0
+PATIENCE = 15.0
+"""Seconds a room may stay half before it is given up."""
 
 
-class HomeserverError(Permanent):
-    """The homeserver refused a request; `status` is HTTP's, `code` the spec's errcode."""
-
-    def __init__(self, status: int, code: str, text: str) -> None:
-        super().__init__(f"the homeserver answered {status} {code}: {text}")
-        self.status = status
-        self.code = code
-
-
-class _Api(HTTPAPI):
-    """mautrix's client, with errors that keep what the homeserver said: mautrix raises 429
-    without its delay (mautrix/python#135)."""
-
-    async def _send(
-        self, method: Method, url: Any, content: Any, query_params: Any, headers: Any
-    ) -> tuple[Any, ClientResponse]:
-        request = self.session.request(
-            str(method), url, data=content, params=query_params, headers=headers
-        )
-        async with request as response:
-            if 200 <= response.status < 300:
-                return await response.json(), response
-            raise _error(response.status, response.headers, await response.text())
-
-
-def _error(status: int, headers: Any, text: str) -> Transient | HomeserverError:
-    try:
-        body = json.loads(text)
-    except ValueError:
-        body = {}
-    body = body if isinstance(body, dict) else {}
-    code, reason = str(body.get("errcode", "")), str(body.get("error", text[:200]))
-    if status == 429:
-        delay = headers.get("Retry-After")
-        milliseconds = body.get("retry_after_ms")
-        seconds = float(delay) if delay and delay.isdigit() else (milliseconds or 1000) / 1000
-        return Transient(f"the homeserver asks for patience: {reason}", retry_after=seconds)
-    if status >= 500:
-        return Transient(f"the homeserver answered {status}: {reason}")
-    return HomeserverError(status, code, reason)
-
-
-class Homeserver:
-    """Requests as the bot or a ghost. Raises Transient when it is away, Permanent when it
-    refuses."""
+class Homeserver(Client):
+    """What the desk asks of Matrix. Raises Transient when the homeserver is away, Permanent when
+    it refuses."""
 
     def __init__(self, url: str, token: str, bot: str) -> None:
-        self._url, self._token, self.bot = url, token, bot
-        self._session: ClientSession | None = None
+        super().__init__(url, token, bot)
         self._ghosts: set[str] = set()
-        self.away_since: float | None = None
-
-    async def start(self) -> None:
-        self._session = ClientSession(connector=TCPConnector(limit=32))
-        self._api = _Api(self._url, self._token, client_session=self._session)
-
-    async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-
-    async def request(
-        self,
-        method: Method,
-        path: str,
-        content: Any = None,
-        *,
-        as_user: str | None = None,
-        query: dict[str, str] | None = None,
-        headers: dict[str, str] | None = None,
-        timeout: float = TIMEOUT,
-    ) -> Any:
-        """One request as `as_user` (the bot when None). `path` is quoted already."""
-        parameters = {"user_id": as_user or self.bot, **(query or {})}
-        try:
-            answer = await asyncio.wait_for(
-                self._api.request(
-                    method, path, content, query_params=parameters, headers=dict(headers or {})
-                ),
-                timeout,
-            )
-        except (MatrixConnectionError, OSError, TimeoutError) as error:
-            self.away_since = self.away_since or asyncio.get_running_loop().time()
-            raise Transient(f"the homeserver at {self._url} does not answer: {error}") from error
-        self.away_since = None
-        return answer
+        self._half: dict[RoomId, float] = {}
 
     async def versions(self) -> Any:
         return await self.request(Method.GET, "_matrix/client/versions")
@@ -238,23 +161,27 @@ class Homeserver:
             await self.request(Method.POST, f"{CLIENT}/rooms/{_q(room)}/leave", {})
 
     async def make_room(self, alias: str, body: Content) -> RoomId:
-        """The room behind `alias`, made when there is none. createRoom has no transaction id:
-        a repeat finds the alias taken, and a half room (no power levels of ours) is left for
-        good and made anew."""
+        """The room behind `alias`, made when there is none.
+
+        createRoom has no transaction id: a repeat finds the alias taken, which Synapse binds
+        before the room is whole. One that stays half for a while is left for good and made anew;
+        a younger one may be a request of ours that outlived us and is still being worked on.
+        """
         async with failpoint.around("matrix.room"):
-            for _ in range(2):
-                try:
-                    answer = await self.request(Method.POST, f"{CLIENT}/createRoom", body)
-                    return RoomId(answer["room_id"])
-                except HomeserverError as error:
-                    if error.code != "M_ROOM_IN_USE":
-                        raise
-                path = f"{CLIENT}/directory/room/{_q(alias)}"
-                found = RoomId((await self.request(Method.GET, path))["room_id"])
-                if await self._is_whole(found, body):
-                    return found
+            try:
+                answer = await self.request(Method.POST, f"{CLIENT}/createRoom", body)
+                return RoomId(answer["room_id"])
+            except HomeserverError as error:
+                if error.code != "M_ROOM_IN_USE":
+                    raise
+            path = f"{CLIENT}/directory/room/{_q(alias)}"
+            found = RoomId((await self.request(Method.GET, path))["room_id"])
+            if await self._is_whole(found, body):
+                return found
+            now = asyncio.get_running_loop().time()
+            if now - self._half.setdefault(found, now) > PATIENCE:
                 await self.request(Method.DELETE, path)
-        raise Permanent(f"no room could be made for {alias}")
+            raise Transient(f"the room of {alias} is not whole yet", retry_after=0.3)
 
     async def _is_whole(self, room: RoomId, body: Content) -> bool:
         try:
@@ -326,6 +253,26 @@ class Homeserver:
             query["since"] = since
         return await self.request(Method.GET, f"{CLIENT}/sync", query=query)
 
+    async def hold(self, since: str, seconds: float) -> str:
+        """Hold a request that brings nothing: it ends early, with Transient, when the homeserver
+        dies. Returns the token for the next one after about `seconds`."""
+        query = {
+            "timeout": str(int(seconds * 1000)),
+            "set_presence": "offline",
+            "since": since,
+            "filter": json.dumps(
+                {
+                    "room": {"rooms": []},
+                    "presence": {"types": []},
+                    "account_data": {"types": []},
+                }
+            ),
+        }
+        answer = await self.request(
+            Method.GET, f"{CLIENT}/sync", query=query, timeout=seconds + TIMEOUT
+        )
+        return str(answer["next_batch"])
+
     async def messages(self, room: RoomId, since: str) -> tuple[list[Content], str | None]:
         """A page of a room's events after a token; the token of the next page, None at the end."""
         page = await self.request(
@@ -375,7 +322,7 @@ class Homeserver:
                 timeout=ClientTimeout(total=MEDIA_TIMEOUT),
             ) as response:
                 if response.status != 200:
-                    raise _error(response.status, response.headers, await response.text())
+                    raise error_of(response.status, response.headers, await response.text())
                 data = bytearray()
                 async for chunk in response.content.iter_chunked(1 << 16):
                     data += chunk
@@ -384,7 +331,3 @@ class Homeserver:
                 return bytes(data)
         except (OSError, TimeoutError) as error:
             raise Transient(f"the file could not be fetched: {error}") from error
-
-
-def _q(part: str) -> str:
-    return quote(part, safe="")

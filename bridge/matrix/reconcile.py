@@ -8,7 +8,8 @@ from typing import Any
 
 import structlog
 
-from bridge.matrix.homeserver import Homeserver, HomeserverError
+from bridge.matrix.client import HomeserverError
+from bridge.matrix.homeserver import Homeserver
 from bridge.model import RoomId, Transient
 from bridge.ports import Store
 
@@ -34,26 +35,32 @@ class Reconciler:
     ) -> None:
         self._homeserver, self._store, self._take = homeserver, store, take
         self._every = every
-        self._wake = asyncio.Event()
-
-    def wake(self) -> None:
-        """Look now: there was a gap."""
-        self._wake.set()
 
     async def run(self) -> None:
-        delay = 0.5
+        """Look at start, every minute, and as soon as the homeserver is back after a gap."""
+        delay = 1.0
         while True:
-            self._wake.clear()
+            began = asyncio.get_running_loop().time()
             try:
                 await self.look()
-                delay = self._every
+                delay = 1.0
+                await self._wait(began)
             except (Transient, HomeserverError) as error:
-                log.warning("cannot look for missed events", error=str(error))
-                delay = min(self._every, max(1.0, delay * 2 if delay < self._every else 1.0))
-            try:
-                await asyncio.wait_for(self._wake.wait(), delay)
-            except TimeoutError:
-                continue
+                log.warning("the homeserver is away", error=str(error))
+                await asyncio.sleep(delay)
+                delay = min(10.0, delay * 1.5)
+
+    async def _wait(self, began: float) -> None:
+        """Until the next look. A request that is held notices at once when Synapse dies, which
+        is when pushes get lost."""
+        loop = asyncio.get_running_loop()
+        async with self._store.reading() as tx:
+            token = await tx.keep.value(TOKEN) or ""
+        while (left := began + self._every - loop.time()) > 0:
+            held = loop.time()
+            token = await self._homeserver.hold(token, left)
+            if loop.time() - held < 0.5:  # it has something to say: do not ask in a circle
+                await asyncio.sleep(min(left, 0.5))
 
     async def look(self) -> int:
         """One look; returns how many events nobody had pushed."""

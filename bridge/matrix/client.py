@@ -1,0 +1,108 @@
+"""One request to the homeserver, with errors that keep what it said."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+from urllib.parse import quote
+
+from aiohttp import ClientResponse, ClientSession, TCPConnector
+from mautrix.api import HTTPAPI, Method
+from mautrix.errors import MatrixConnectionError
+
+from bridge.model import Permanent, Transient
+
+CLIENT = "_matrix/client/v3"
+TIMEOUT = 60.0
+
+
+class HomeserverError(Permanent):
+    """The homeserver refused a request; `status` is HTTP's, `code` the spec's errcode."""
+
+    def __init__(self, status: int, code: str, text: str) -> None:
+        super().__init__(f"the homeserver answered {status} {code}: {text}")
+        self.status = status
+        self.code = code
+
+
+class _Api(HTTPAPI):
+    """mautrix's client, with errors that keep what the homeserver said: mautrix raises 429
+    without its delay (mautrix/python#135)."""
+
+    async def _send(
+        self, method: Method, url: Any, content: Any, query_params: Any, headers: Any
+    ) -> tuple[Any, ClientResponse]:
+        request = self.session.request(
+            str(method), url, data=content, params=query_params, headers=headers
+        )
+        async with request as response:
+            if 200 <= response.status < 300:
+                return await response.json(), response
+            raise error_of(response.status, response.headers, await response.text())
+
+
+def error_of(status: int, headers: Any, text: str) -> Transient | HomeserverError:
+    try:
+        body = json.loads(text)
+    except ValueError:
+        body = {}
+    body = body if isinstance(body, dict) else {}
+    code, reason = str(body.get("errcode", "")), str(body.get("error", text[:200]))
+    if status == 429:
+        delay = headers.get("Retry-After")
+        milliseconds = body.get("retry_after_ms")
+        seconds = float(delay) if delay and delay.isdigit() else (milliseconds or 1000) / 1000
+        return Transient(f"the homeserver asks for patience: {reason}", retry_after=seconds)
+    if status >= 500:
+        return Transient(f"the homeserver answered {status}: {reason}")
+    return HomeserverError(status, code, reason)
+
+
+class Client:
+    """Requests as the bot or a ghost. Raises Transient when it is away, Permanent when it
+    refuses."""
+
+    def __init__(self, url: str, token: str, bot: str) -> None:
+        self._url, self._token, self.bot = url, token, bot
+        self._session: ClientSession | None = None
+        self.away_since: float | None = None
+
+    async def start(self) -> None:
+        self._session = ClientSession(connector=TCPConnector(limit=32))
+        self._api = _Api(self._url, self._token, client_session=self._session)
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def request(
+        self,
+        method: Method,
+        path: str,
+        content: Any = None,
+        *,
+        as_user: str | None = None,
+        query: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None,
+        timeout: float = TIMEOUT,
+    ) -> Any:
+        """One request as `as_user` (the bot when None). `path` is quoted already."""
+        parameters = {"user_id": as_user or self.bot, **(query or {})}
+        try:
+            answer = await asyncio.wait_for(
+                self._api.request(
+                    method, path, content, query_params=parameters, headers=dict(headers or {})
+                ),
+                timeout,
+            )
+        except (MatrixConnectionError, OSError, TimeoutError) as error:
+            self.away_since = self.away_since or asyncio.get_running_loop().time()
+            raise Transient(f"the homeserver at {self._url} does not answer: {error}") from error
+        self.away_since = None
+        return answer
+
+
+def quoted(part: str) -> str:
+    """A path segment."""
+    return quote(part, safe="")

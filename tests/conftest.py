@@ -1,0 +1,50 @@
+"""Fixtures: the stage, and the servers that need something installed."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import provision
+from tests.real import Town
+from tests.servers.bridge import Zygote
+from tests.stage import Stage
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    stage = Stage(tmp_path)
+    await stage.start()
+    try:
+        yield stage
+    finally:
+        if hasattr(stage, "app"):
+            await stage.close()
+        await stage.stop()
+
+
+@pytest.fixture(scope="session")
+def zygote() -> Iterator[Zygote]:
+    zygote = Zygote()
+    yield zygote
+    zygote.stop()
+
+
+@pytest.fixture
+async def town(tmp_path_factory: pytest.TempPathFactory, zygote: Zygote) -> AsyncIterator[Town]:
+    if not provision.synapse() or not provision.dovecot():
+        pytest.skip("needs Synapse and Dovecot: python -m tests.provision")
+    # unix socket paths are short, and Dovecot's mail user must reach the folder
+    folder = Path(tempfile.mkdtemp(prefix="town"))
+    town = Town(folder, zygote)
+    try:
+        await town.start()
+        yield town
+    finally:
+        await town.stop()
+        print(town.bridge.log.read_text()[-6000:] if hasattr(town, "bridge") else "", town.dump())
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,289 @@
+"""A town of real servers: Synapse, Dovecot, scripted SMTP, agents by matrix-nio, a bridge that
+can be killed."""
+
+from __future__ import annotations
+
+import asyncio
+import imaplib
+import json
+import re
+import smtplib
+from email.message import EmailMessage
+from email.parser import BytesParser
+from email.policy import default
+from pathlib import Path
+from typing import Any
+
+import nio
+
+from bridge.config import Listener
+from bridge.demo.synapse import Synapse
+from bridge.init import registration_text
+from tests.provision import SYNAPSE
+from tests.servers.bridge import Bridge, Zygote, free_ports
+from tests.servers.dovecot import DovecotServer
+from tests.servers.smtp import ScriptedSmtp
+from tests.stage import until
+
+DOMAIN = "real.local"
+BOXES = {f"{name}@acme.example": "secret" for name in ("support", "sales")} | {
+    f"{name}@customer.example": "secret" for name in ("carla", "dora", "emil")
+}
+
+
+class Agent:
+    """A person with matrix-nio, a client that shares no code with the bridge."""
+
+    def __init__(self, url: str, mxid: str, token: str) -> None:
+        self.mxid = mxid
+        self.client = nio.AsyncClient(url, mxid)
+        self.client.access_token = token
+        self.client.user_id = mxid
+        self.client.device_id = "TEST"
+        self._since: str | None = None
+        self.names: dict[str, str] = {}
+        self.invites: set[str] = set()
+
+    async def look(self) -> None:
+        answer = await self.client.sync(timeout=0, since=self._since, full_state=False)
+        if not isinstance(answer, nio.SyncResponse):
+            return
+        self._since = answer.next_batch
+        for room, invited in answer.rooms.invite.items():
+            self.invites.add(room)
+            for event in invited.invite_state:
+                if isinstance(event, nio.InviteNameEvent):
+                    self.names[room] = event.name
+        for room, joined in answer.rooms.join.items():
+            for event in [*joined.state, *joined.timeline.events]:
+                if isinstance(event, nio.RoomNameEvent):
+                    self.names[room] = event.name
+
+    async def enter(self, name: str) -> str:
+        """Join the room whose name begins so; returns its id."""
+
+        async def found() -> str:
+            await self.look()
+            for room, called in self.names.items():
+                if called.startswith(name):
+                    return room
+            return ""
+
+        room = await until(found, f"{self.mxid} to see room {name!r}", 30)
+        await self.join(room)
+        return room
+
+    async def walk_in(self, number: int, queue: str = "Support queue") -> str:
+        """Enter a conversation by the link on its card, uninvited; returns the room's id."""
+        await self.look()
+        where = next(room for room, name in self.names.items() if name == queue)
+
+        async def linked() -> str:
+            for event in await self.messages(where):
+                body = str(event["content"].get("body", ""))
+                found = re.search(r"matrix\.to/#/(![^?]+)", body)
+                if body.startswith(f"#{number} ") and found:
+                    return found[1]
+            return ""
+
+        room = await until(linked, f"the card of #{number}", 60)
+        await self.join(room)
+        return room
+
+    async def join(self, room: str) -> None:
+        await self.client.join(room)
+        joined = await self.client.joined_rooms()
+        assert room in joined.rooms, f"{self.mxid} cannot join {room}"
+
+    async def say(self, room: str, text: str, **content: Any) -> str:
+        return await self.send(room, {"msgtype": "m.text", "body": text, **content})
+
+    async def send(self, room: str, content: dict[str, Any], type: str = "m.room.message") -> str:
+        answer = await self.client.room_send(room, type, content)
+        assert isinstance(answer, nio.RoomSendResponse), f"{self.mxid}: {answer}"
+        return str(answer.event_id)
+
+    async def react(self, room: str, event: str, key: str) -> str:
+        relation = {"rel_type": "m.annotation", "event_id": event, "key": key}
+        return await self.send(room, {"m.relates_to": relation}, "m.reaction")
+
+    async def reply(self, room: str, event: str, text: str) -> str:
+        relation = {"m.in_reply_to": {"event_id": event}}
+        return await self.say(room, text, **{"m.relates_to": relation})
+
+    async def edit(self, room: str, event: str, text: str) -> str:
+        return await self.say(room, f"* {text}", **{
+            "m.new_content": {"msgtype": "m.text", "body": text},
+            "m.relates_to": {"rel_type": "m.replace", "event_id": event},
+        })  # fmt: skip
+
+    async def file(self, room: str, name: str, data: bytes, type: str) -> str:
+        import io
+
+        answer, _ = await self.client.upload(
+            lambda *_: io.BytesIO(data), content_type=type, filename=name, filesize=len(data)
+        )
+        assert isinstance(answer, nio.UploadResponse), answer
+        return await self.send(room, {
+            "msgtype": "m.file", "body": name, "filename": name, "url": answer.content_uri,
+            "info": {"mimetype": type, "size": len(data)},
+        })  # fmt: skip
+
+    async def messages(self, room: str) -> list[dict[str, Any]]:
+        """The room's messages, oldest first, with edits applied."""
+        answer = await self.client.room_messages(
+            room, start="", direction=nio.MessageDirection.back, limit=200
+        )
+        if not isinstance(answer, nio.RoomMessagesResponse):
+            return []
+        shown = []
+        for event in reversed(answer.chunk):
+            source = dict(event.source)
+            edit = source.get("unsigned", {}).get("m.relations", {}).get("m.replace")
+            if edit and "m.new_content" in edit.get("content", {}):
+                source["content"] = edit["content"]["m.new_content"]
+            shown.append(source)
+        return shown
+
+    async def sees(self, room: str, text: str, timeout: float = 30.0) -> dict[str, Any]:
+        async def found() -> dict[str, Any] | None:
+            for event in await self.messages(room):
+                relates = event["content"].get("m.relates_to", {})
+                if (
+                    text in str(event["content"].get("body", ""))
+                    and relates.get("rel_type") != "m.replace"
+                ):
+                    return event
+            return None
+
+        return await until(found, f"{self.mxid} to see {text!r}", timeout)
+
+    async def close(self) -> None:
+        await self.client.close()
+
+
+class Town:
+    """Everything real, in one folder. The bridge runs in a process of its own."""
+
+    def __init__(self, folder: Path, zygote: Zygote) -> None:
+        self.folder, self._zygote = folder, zygote
+        self.dovecot = DovecotServer(str(folder / "d"), BOXES)
+        self.smtp = ScriptedSmtp(folder / "accepted.jsonl")
+        self.agents: dict[str, Agent] = {}
+        self.bridge: Bridge
+
+    async def start(self, **synapse: Any) -> None:
+        (self.folder / "hs").mkdir(parents=True)
+        self.folder.chmod(0o755)
+        hs, appservice, health = free_ports(3)
+        self._ports = {"appservice": {"port": appservice}, "health": {"port": health}}
+        registration = self.folder / "registration.yaml"
+        registration.write_text(
+            registration_text(DOMAIN, Listener(port=appservice), as_token="as", hs_token="hs")
+        )
+        python = SYNAPSE.absolute() / "bin" / "python"
+        self.synapse = Synapse(
+            self.folder / "hs", python, hs, server_name=DOMAIN, registrations=[registration],
+            extra=synapse,
+        )  # fmt: skip
+        await asyncio.gather(self.synapse.start(), self.dovecot.start(), self.smtp.start())
+        for name in ("admin", "alice", "bob", "eve"):
+            token = await self.synapse.register(name, "secret")
+            self.agents[name] = Agent(self.synapse.url, f"@{name}:{DOMAIN}", token)
+
+    async def stop(self) -> None:
+        for agent in self.agents.values():
+            await agent.close()
+        if hasattr(self, "bridge"):
+            await self.bridge.kill()
+        await self.smtp.stop()
+        await self.dovecot.stop()
+        await self.synapse.stop()
+
+    def inbox(self, name: str, **keys: Any) -> dict[str, Any]:
+        address = f"{name}@acme.example"
+        ca = self.dovecot.ca_file
+        return {
+            "name": name.capitalize(), "address": address, "undo": 0,
+            "agents": [f"@{each}:{DOMAIN}" for each in ("alice", "bob")],
+            "imap": {"host": "127.0.0.1", "port": self.dovecot.imaps_port, "tls": "implicit",
+                     "ca_file": ca, "user": address, "password": "secret"},
+            "smtp": {"host": "127.0.0.1", "port": self.smtp.port, "tls": "none", "auth": "none"},
+            **keys,
+        }  # fmt: skip
+
+    async def open(self, failpoint: str = "", **inboxes: dict[str, Any]) -> None:
+        """Start the bridge and wait until it says of itself that everything works."""
+        config = {
+            "homeserver": {"url": self.synapse.url, "server_name": DOMAIN},
+            **self._ports,
+            "admins": [f"@admin:{DOMAIN}"],
+            "log_level": "INFO",
+            "inboxes": inboxes or {"support": self.inbox("support")},
+        }
+        self.bridge = Bridge(self._zygote, self.folder, config)
+        await self.bridge.start(failpoint)
+        await self.healthy()
+
+    async def healthy(self) -> None:
+        import aiohttp
+
+        async def well() -> bool:
+            assert self.bridge.is_alive(), self.bridge.log.read_text()[-3000:]
+            try:
+                async with aiohttp.ClientSession() as http, http.get(self.bridge.health) as answer:
+                    return answer.status == 200
+            except aiohttp.ClientError:
+                return False
+
+        await until(well, "the bridge to be well", 30)
+
+    async def deliver(
+        self, box: str, raw: bytes, sender: str = "somebody@customer.example"
+    ) -> None:
+        """Mail arrives in a mailbox, by LMTP."""
+
+        def lmtp() -> None:
+            with smtplib.LMTP("127.0.0.1", self.dovecot.lmtp_port, timeout=20) as client:
+                client.sendmail(sender, [box], raw)
+
+        await asyncio.to_thread(lmtp)
+
+    async def mailbox(self, box: str, folder: str = "INBOX") -> list[bytes]:
+        """Every mail of a folder, by Python's imaplib."""
+        return await asyncio.to_thread(self._mailbox, box, folder)
+
+    def _mailbox(self, box: str, folder: str) -> list[bytes]:
+        client = imaplib.IMAP4("127.0.0.1", self.dovecot.imap_port)
+        try:
+            client.login(box, "secret")
+            client.select(folder, readonly=True)
+            numbers = client.search(None, "ALL")[1][0].split()
+            return [client.fetch(n, "(RFC822)")[1][0][1] for n in numbers]  # type: ignore[index,misc]  # typeshed allows None
+        finally:
+            client.logout()
+
+    def threads(self, box: str, folder: str = "INBOX") -> str:
+        """Dovecot's THREAD REFS of a folder, as it wrote it."""
+        client = imaplib.IMAP4("127.0.0.1", self.dovecot.imap_port)
+        try:
+            client.login(box, "secret")
+            client.select(folder, readonly=True)
+            return client.uid("THREAD", "REFS", "UTF-8", "ALL")[1][0].decode()  # type: ignore[union-attr]  # typeshed allows None
+        finally:
+            client.logout()
+
+    async def sent(self, count: int, timeout: float = 30.0) -> list[EmailMessage]:
+        await until(lambda: len(self.smtp.accepted()) >= count, f"{count} mails", timeout)
+        parser = BytesParser(policy=default)
+        return [parser.parsebytes(entry["raw"]) for entry in self.smtp.accepted()]  # type: ignore[misc]  # policy.default gives EmailMessage
+
+    def jobs(self) -> list[tuple[str, str]]:
+        import contextlib
+        import sqlite3
+
+        with contextlib.closing(sqlite3.connect(self.folder / "postroom.db")) as db:
+            return list(db.execute("SELECT kind, last_error FROM job"))
+
+    def dump(self) -> str:
+        return json.dumps(self.jobs())

@@ -1,0 +1,189 @@
+"""The stage of the fast tests: fake homeserver, pymap, scripted SMTP, and a bridge between."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from email.message import EmailMessage
+from email.parser import BytesParser
+from email.policy import default
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any, TypeVar
+
+from bridge.app import App
+from bridge.config import Listener, load, load_registration
+from bridge.demo.imapserver import PymapServer
+from bridge.init import registration_text
+from tests.servers.bridge import free_ports
+from tests.servers.homeserver import DOMAIN, FakeHomeserver, Room
+from tests.servers.smtp import ScriptedSmtp
+
+T = TypeVar("T")
+ADMIN, ALICE, BOB, EVE = (f"@{name}:{DOMAIN}" for name in ("admin", "alice", "bob", "eve"))
+SUPPORT, SALES = "support@acme.example", "sales@acme.example"
+CUSTOMER = "carla@customer.example"
+PASSWORD = "secret"
+
+
+async def until(probe: Callable[[], T | Awaitable[T]], what: str, timeout: float = 15.0) -> T:
+    """Wait until `probe` is true; returns what it gave."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value: Any = probe()
+        if asyncio.iscoroutine(value):
+            value = await value
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {timeout} s in vain for {what}")
+        await asyncio.sleep(0.02)
+
+
+def mail(
+    text: str = "Hello, my display stays dark.",
+    *,
+    subject: str = "Dark display",
+    message_id: str = "<m1@customer.example>",
+    sender: str = f"Carla Customer <{CUSTOMER}>",
+    to: str = SUPPORT,
+    files: tuple[tuple[str, str, bytes], ...] = (),
+    html: str = "",
+    **headers: str,
+) -> bytes:
+    """A mail as a customer's program writes it; header names with _ for -."""
+    message = EmailMessage(policy=default.clone(linesep="\r\n"))
+    message["From"], message["To"], message["Subject"] = sender, to, subject
+    message["Date"] = formatdate()
+    if message_id:
+        message["Message-ID"] = message_id
+    for name, value in headers.items():
+        message[name.replace("_", "-")] = value
+    message.set_content(text)
+    if html:
+        message.add_alternative(html, subtype="html")
+    for name, type_, data in files:
+        maintype, _, subtype = type_.partition("/")
+        message.add_attachment(data, maintype=maintype, subtype=subtype, filename=name)
+    return message.as_bytes()
+
+
+class Scene:
+    """The servers around a bridge, and what tests do with them; the bridge itself comes apart."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.hs = FakeHomeserver("as", "hs")
+        self.imap = PymapServer(str(folder / "mail"), {SUPPORT: PASSWORD})
+        self.smtp = ScriptedSmtp(folder / "accepted.jsonl")
+        ports = free_ports(2)
+        self.appservice = {"port": ports[0]}
+        self.health = {"port": ports[1]}
+
+    async def start(self) -> None:
+        (self.folder / "mail").mkdir(exist_ok=True)
+        await self.hs.start()
+        await self.imap.start()
+        await self.smtp.start()
+        self.hs.appservice = f"http://127.0.0.1:{self.appservice['port']}"
+
+    async def stop(self) -> None:
+        await self.imap.stop()
+        await self.smtp.stop()
+        await self.hs.stop()
+
+    def config(self, **inbox: Any) -> dict[str, Any]:
+        """One inbox, support; `inbox` overrides its keys."""
+        support = {
+            "name": "Support", "address": SUPPORT, "agents": [ALICE, BOB], "undo": 0,
+            "imap": {"host": "127.0.0.1", "port": self.imap.port, "tls": "none", "user": SUPPORT,
+                     "password": PASSWORD},
+            "smtp": {"host": "127.0.0.1", "port": self.smtp.port, "tls": "none", "auth": "none"},
+            **inbox,
+        }  # fmt: skip
+        return {
+            "homeserver": {"url": self.hs.url, "server_name": DOMAIN},
+            "appservice": self.appservice,
+            "health": self.health,
+            "admins": [ADMIN],
+            "inboxes": {"support": support},
+        }
+
+    async def room(self, name: str) -> Room:
+        return await until(lambda: self.hs.named(name), f"room {name!r}")
+
+    async def queue(self, *agents: str) -> Room:
+        """The queue room, entered by `agents`."""
+        queue = await self.room("Support queue")
+        for agent in agents:
+            if queue.membership(agent) != "join":
+                self.hs.join(agent, queue.id)
+        return queue
+
+    async def conversation(self, number: int = 1) -> Room:
+        def found() -> Room | None:
+            for room in self.hs.rooms.values():
+                name = room.state.get(("m.room.name", ""), {"content": {}})["content"].get("name")
+                if str(name).startswith(f"#{number} "):
+                    return room
+            return None
+
+        return await until(found, f"room of conversation {number}")
+
+    async def sees(self, room: Room, text: str, timeout: float = 15.0) -> dict[str, Any]:
+        """Wait for a message that holds `text`."""
+
+        def found() -> dict[str, Any] | None:
+            for event in self.hs.messages(room):
+                if text in event["content"].get("body", ""):
+                    return event
+            return None
+
+        return await until(found, f"{text!r} in {self.hs.bodies(room)}", timeout)
+
+    async def sent(self, count: int = 1, timeout: float = 15.0) -> list[EmailMessage]:
+        """Wait until `count` mails were accepted; returns all of them."""
+        await until(lambda: len(self.smtp.accepted()) >= count, f"{count} mails", timeout)
+        parser = BytesParser(policy=default)
+        return [parser.parsebytes(entry["raw"]) for entry in self.smtp.accepted()]  # type: ignore[misc]
+
+
+class Stage(Scene):
+    """A scene with the bridge in this process."""
+
+    app: App
+
+    async def open(self, config: dict[str, Any] | None = None, **inbox: Any) -> App:
+        path = self.folder / "config.yaml"
+        path.write_text(json.dumps(config or self.config(**inbox)))
+        registration = self.folder / "registration.yaml"
+        listener = Listener(**self.appservice)
+        registration.write_text(registration_text(DOMAIN, listener, as_token="as", hs_token="hs"))
+        settings = load(path)
+        self.app = await App(settings, load_registration(settings)).__aenter__()
+        for inboxes in settings.accounts().values():
+            account = inboxes[0].imap.account  # type: ignore[union-attr]
+            await until(lambda a=account: self._checked(a), f"first check of {account}")
+        return self.app
+
+    async def _checked(self, account: str) -> bool:
+        async with self.app.database.reading() as tx:
+            return await tx.keep.health(account) is not None
+
+    async def close(self) -> None:
+        await self.app.__aexit__()
+
+    async def quiet(self, timeout: float = 15.0) -> None:
+        """Wait until no job is due: everything that was asked for is done."""
+
+        async def idle() -> bool:
+            async with self.app.database.reading() as tx:
+                counts = await tx.jobs.counts()
+            return not {k: v for k, v in counts.items() if k != "dead"}
+
+        await until(idle, "the jobs to end", timeout)
+
+    async def mail(self, raw: bytes, box: str = SUPPORT) -> None:
+        await self.imap.append(box, raw)
