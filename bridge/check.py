@@ -55,7 +55,6 @@ async def _homeserver(settings: Settings, registration: Registration) -> str:
     homeserver = Homeserver(settings.homeserver.url, registration.as_token.get_secret_value(), bot)
     await homeserver.start()
     try:
-        await homeserver.versions()
         try:
             await homeserver.ensure_ghost(bot)
         except HomeserverError as error:
@@ -87,6 +86,7 @@ async def _reached(settings: Settings, registration: Registration) -> str:
             by = "this check"
         except OSError:
             by = "the bridge that runs already"
+        await homeserver.ensure_ghost(bot)
         await homeserver.ping(registration.id)
         return f"at {listener.reached_at} ({by} answered)"
     finally:

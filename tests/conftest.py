@@ -35,16 +35,23 @@ def zygote() -> Iterator[Zygote]:
 
 
 @pytest.fixture
-async def town(tmp_path_factory: pytest.TempPathFactory, zygote: Zygote) -> AsyncIterator[Town]:
+def town_folder() -> Iterator[Path]:
+    """Unix socket paths are short, and Dovecot's mail user must reach the folder."""
+    folder = Path(tempfile.mkdtemp(prefix="town"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+async def town(town_folder: Path, zygote: Zygote) -> AsyncIterator[Town]:
     if not provision.synapse() or not provision.dovecot():
         pytest.skip("needs Synapse and Dovecot: python -m tests.provision")
-    # unix socket paths are short, and Dovecot's mail user must reach the folder
-    folder = Path(tempfile.mkdtemp(prefix="town"))
-    town = Town(folder, zygote)
+    town = Town(town_folder, zygote)
     try:
         await town.start()
         yield town
     finally:
         await town.stop()
-        print(town.bridge.log.read_text()[-6000:] if hasattr(town, "bridge") else "", town.dump())
-        shutil.rmtree(folder, ignore_errors=True)
+        if hasattr(town, "bridge"):  # shown when the test failed
+            print(town.bridge.log.read_text()[-6000:], town.dump())

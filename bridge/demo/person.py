@@ -127,7 +127,8 @@ class Person:
 def _edited(event: dict[str, Any]) -> dict[str, Any]:
     edit = event.get("unsigned", {}).get("m.relations", {}).get("m.replace")
     if edit and edit.get("sender") == event.get("sender") and "m.new_content" in edit["content"]:
-        return {**event, "content": edit["content"]["m.new_content"]}
+        relation = {k: v for k, v in event["content"].items() if k == "m.relates_to"}
+        return {**event, "content": {**edit["content"]["m.new_content"], **relation}}
     return event
 
 

@@ -32,9 +32,6 @@ class Homeserver(Client):
         self._ghosts: set[str] = set()
         self._half: dict[RoomId, float] = {}
 
-    async def versions(self) -> Any:
-        return await self.request(Method.GET, "_matrix/client/versions")
-
     async def ping(self, appservice: str) -> None:
         """Have the homeserver call us back; it also ends its back-off at once."""
         await self.request(Method.POST, f"_matrix/client/v1/appservice/{_q(appservice)}/ping", {})

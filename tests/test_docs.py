@@ -1,0 +1,80 @@
+"""What stands in the files beside the code is true: examples, the command reference, the README."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from ruamel.yaml import YAML
+
+from bridge.chat.reference import page
+from bridge.config import Inbox, Listener, Settings, load
+from bridge.init import config_text, registration_text
+
+ROOT = Path(__file__).parent.parent
+EXAMPLE = ROOT / "config.example.yaml"
+
+
+def keys(model: type[BaseModel], path: str = "") -> set[str]:
+    """Every key of the schema, dotted."""
+    found: set[str] = set()
+    for name, field in model.model_fields.items():
+        if model is Inbox and name == "id":
+            continue
+        inner = [*getattr(field.annotation, "__args__", ()), field.annotation]
+        sections = [t for t in inner if isinstance(t, type) and issubclass(t, BaseModel)]
+        found.add(f"{path}{name}")
+        for section in sections:
+            middle = "support." if section is Inbox else ""
+            found |= keys(section, f"{path}{name}.{middle}")
+    return found
+
+
+def written(data: Any, path: str = "") -> set[str]:
+    found: set[str] = set()
+    for key, value in data.items():
+        if path != "inboxes.":
+            found.add(f"{path}{key}")
+        if isinstance(value, dict):
+            found |= written(value, f"{path}{key}.")
+    return found
+
+
+def test_the_example_names_every_key_of_the_schema_and_no_other() -> None:
+    data = YAML(typ="safe").load(EXAMPLE.read_text())
+    assert written(data) == keys(Settings)
+
+
+def test_the_example_loads() -> None:
+    settings = load(EXAMPLE)
+    assert settings.inboxes["support"].address == "support@example.com"  # type: ignore[index]  # InboxId is a str
+
+
+def test_the_examples_are_what_init_writes() -> None:
+    assert EXAMPLE.read_text() == config_text("example.com", "@admin:example.com", example=True)
+    registration = registration_text(
+        "example.com", Listener(), as_token="AS_TOKEN", hs_token="HS_TOKEN"
+    )
+    assert (ROOT / "registration.yaml.example").read_text() == registration
+
+
+def test_sender_and_bot_are_two_users() -> None:
+    data = YAML(typ="safe").load((ROOT / "registration.yaml.example").read_text())
+    assert data["sender_localpart"] == "email_sender"
+    assert data["rate_limited"] is False
+    assert data["receive_ephemeral"] is True
+    assert re.fullmatch(data["namespaces"]["users"][0]["regex"], "@email_bot:example.com")
+
+
+def test_the_command_reference_is_made_from_the_table() -> None:
+    assert (ROOT / "docs" / "agents.md").read_text() == page()
+
+
+@pytest.mark.parametrize("path", ["README.md", "docs/house.md"])
+def test_every_file_the_docs_link_to_is_there(path: str) -> None:
+    text = (ROOT / path).read_text()
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
+        assert (ROOT / path).parent.joinpath(target).exists(), target
