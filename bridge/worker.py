@@ -107,7 +107,9 @@ class Worker:
             due = None
         wait = IDLE_POLL if due is None else min(IDLE_POLL, max(0.005, due - time.time()))
         try:
-            await asyncio.wait_for(self._wake.wait(), wait)
+            # not wait_for: before Python 3.12 it may swallow a cancellation
+            async with asyncio.timeout(wait):
+                await self._wake.wait()
         except TimeoutError:
             return
 

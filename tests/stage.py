@@ -28,7 +28,9 @@ CUSTOMER = "carla@customer.example"
 PASSWORD = "secret"
 
 
-async def until(probe: Callable[[], T | Awaitable[T]], what: str, timeout: float = 15.0) -> T:
+async def until(
+    probe: Callable[[], T | Awaitable[T]], what: str | Callable[[], str], timeout: float = 15.0
+) -> T:
     """Wait until `probe` is true; returns what it gave."""
     deadline = time.monotonic() + timeout
     while True:
@@ -38,7 +40,8 @@ async def until(probe: Callable[[], T | Awaitable[T]], what: str, timeout: float
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"waited {timeout} s in vain for {what}")
+            shown = what() if callable(what) else what
+            raise AssertionError(f"waited {timeout} s in vain for {shown}")
         await asyncio.sleep(0.02)
 
 
@@ -141,7 +144,7 @@ class Scene:
                     return event
             return None
 
-        return await until(found, f"{text!r} in {self.hs.bodies(room)}", timeout)
+        return await until(found, lambda: f"{text!r} in {self.hs.bodies(room)}", timeout)
 
     async def sent(self, count: int = 1, timeout: float = 15.0) -> list[EmailMessage]:
         """Wait until `count` mails were accepted; returns all of them."""

@@ -22,11 +22,7 @@ def page(prefix: str = "!") -> str:
     """docs/agents.md."""
     parts = [HEAD]
     for room, title in ROOMS.items():
-        rows = [
-            f"| `{prefix}{spec.usage}` | {spec.help} |"
-            for spec in TABLE
-            if spec.room == room
-        ]
+        rows = [f"| `{prefix}{spec.usage}` | {spec.help} |" for spec in TABLE if spec.room == room]
         parts.append("\n".join((f"## {title}\n", "| command | what it does |", "|---|---|", *rows)))
     rows = [f"| {emoji} | {meaning} |" for emoji, meaning in REACTIONS]
     parts.append("\n".join(("## Reactions\n", "| reaction | what it does |", "|---|---|", *rows)))

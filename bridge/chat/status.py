@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from bridge.chat.render import clock
 from bridge.model import Delivery, DeliveryState, Fate, Recipient
 
@@ -34,7 +36,7 @@ def text(delivery: Delivery, question: str, now: float) -> str:
         case DeliveryState.ASKING:
             return f"❔ {question} → {who} · ✅ sends · ❌ discards"
         case DeliveryState.WAITING:
-            wait = round(delivery.run_at - delivery.created_at)
+            wait = math.ceil(delivery.run_at - delivery.created_at)
             note = f" · {delivery.detail}" if delivery.detail else ""
             return f"→ {who} · in {wait} s · ❌ stops it{note}" if wait > 0 else f"→ {who}{note}"
         case DeliveryState.SENDING:

@@ -19,7 +19,7 @@ async def status(tx: Tx, desk: Desk) -> str:
     waiting = sum(n for kind, n in counts.items() if kind not in ("dead", "event"))
     lines = [
         f"Homeserver {desk.settings.homeserver.url}: answers",
-        f"Waiting jobs: {waiting}" + (f", failed for good: {counts['dead']}" * ("dead" in counts)),
+        f"Waiting jobs: {waiting}, failed for good: {counts.get('dead', 0)}",
     ]
     for inbox in desk.settings.inboxes.values():
         total, free, _ = await tx.conversations.waiting(inbox.id, 0)
@@ -45,7 +45,7 @@ async def _intake(tx: Tx, desk: Desk, inbox: str, now: float) -> str:
         return "not checked yet"
     good_at, problem, _ = health
     if problem:
-        return f"cannot be read ({problem}); last good check {render.clock(good_at, now)}"
+        return f"cannot be read ({problem}); no good check since {render.clock(good_at, now)}"
     return f"checked {render.clock(good_at, now)}"
 
 

@@ -17,7 +17,11 @@ async def changed(tx: Tx, desk: Desk, event: Event) -> None:
         return
     before = await tx.rooms.membership(event.room, about)
     await tx.rooms.set_member(event.room, about, membership)
-    if place.role != "queue" or place.inbox is None:
+    if place.inbox is None:
+        return
+    if place.role != "queue":
+        if membership == "join" and event.prev_membership != "invite":
+            await _uninvited(tx, desk, place, about, event)
         return
     if membership == "join" and before != "join":
         await _empower(tx, desk, place.inbox)
@@ -32,6 +36,12 @@ async def changed(tx: Tx, desk: Desk, event: Event) -> None:
         await _empower(tx, desk, place.inbox)
 
 
+async def _uninvited(tx: Tx, desk: Desk, place: Place, who: Mxid, event: Event) -> None:
+    """Somebody walked in as an agent; whoever stopped being one meanwhile goes again."""
+    if place.inbox is not None and not await tx.rooms.is_agent(place.inbox, who):
+        await _kick(tx, desk, place, who, event)
+
+
 async def _empower(tx: Tx, desk: Desk, inbox: InboxId) -> None:
     """Agents, and nobody else, may invite in the inbox's conversation rooms."""
     for conversation in await tx.conversations.of_inbox(inbox):
@@ -44,8 +54,12 @@ async def _expel(tx: Tx, desk: Desk, queue: Place, who: Mxid, event: Event) -> N
     rooms = set(await tx.rooms.rooms_of(who))
     for place in await tx.rooms.of_inbox(queue.inbox or InboxId("")):
         if place.room in rooms and place.role != "queue":
-            await tx.posts.put(
-                f"expel:{place.room}:{who}:{event.id}", place.room, desk.bot, Kind.KICK,
-                {"reason": "no agent of this inbox any more"}, type="m.room.member",
-                state_key=who, lane=f"expel:{place.room}",
-            )  # fmt: skip
+            await _kick(tx, desk, place, who, event)
+
+
+async def _kick(tx: Tx, desk: Desk, place: Place, who: Mxid, event: Event) -> None:
+    await tx.posts.put(
+        f"expel:{place.room}:{who}:{event.id}", place.room, desk.bot, Kind.KICK,
+        {"reason": "no agent of this inbox any more"}, type="m.room.member", state_key=who,
+        lane=f"expel:{place.room}",
+    )  # fmt: skip

@@ -34,6 +34,8 @@ async def reply(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     if target is not None:
         letter = await _letter(tx, target)
         content = _content(heard)
+        if letter is None and content is None:
+            raise Refused("The message you reply to is gone; nothing was sent.")
         if letter is None and content is not None and command.is_file(content):
             await _written_by_agent(tx, heard)
             files = [target, *files]

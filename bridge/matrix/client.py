@@ -90,12 +90,11 @@ class Client:
         """One request as `as_user` (the bot when None). `path` is quoted already."""
         parameters = {"user_id": as_user or self.bot, **(query or {})}
         try:
-            answer = await asyncio.wait_for(
-                self._api.request(
+            # not wait_for: before Python 3.12 it may swallow a cancellation
+            async with asyncio.timeout(timeout):
+                answer = await self._api.request(
                     method, path, content, query_params=parameters, headers=dict(headers or {})
-                ),
-                timeout,
-            )
+                )
         except (MatrixConnectionError, OSError, TimeoutError) as error:
             self.away_since = self.away_since or asyncio.get_running_loop().time()
             raise Transient(f"the homeserver at {self._url} does not answer: {error}") from error

@@ -24,7 +24,7 @@ from bridge.model import (
 )
 
 CHANGEABLE = frozenset(
-    [
+    (
         "state",
         "run_at",
         "attempts",
@@ -32,9 +32,8 @@ CHANGEABLE = frozenset(
         "detail",
         "finished_at",
         "question",
-        "subject",
-        "answers",
-    ]
+        "created_at",
+    )  # fmt: skip
 )
 
 

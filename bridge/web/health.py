@@ -31,7 +31,7 @@ class HealthPage:
     async def start(self, host: str, port: int) -> None:
         app = web.Application()
         app.router.add_get("/health", self._show)
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
 

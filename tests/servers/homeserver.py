@@ -84,7 +84,7 @@ class FakeHomeserver:
     async def start(self) -> None:
         app = web.Application(client_max_size=200_000_000)
         app.router.add_route("*", "/{tail:.*}", self._serve)
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()

@@ -1,0 +1,367 @@
+"""Mail in: which conversation, which inbox, how it is shown, and what happens to odd mail."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from bridge.desk.receive import accept
+from tests.servers.bridge import free_ports
+from tests.stage import (
+    ADMIN,
+    ALICE,
+    BOB,
+    CUSTOMER,
+    PASSWORD,
+    SALES,
+    SUPPORT,
+    Stage,
+    mail,
+    until,
+)
+from tests.stories.desk import begun
+
+REPLY = {"In_Reply_To": "<m1@customer.example>"}
+
+
+async def rooms(stage: Stage) -> list[str]:
+    return sorted(
+        event["content"]["name"]
+        for room in stage.hs.rooms.values()
+        if (event := room.state.get(("m.room.name", "")))
+        and event["content"]["name"].startswith("#")
+    )
+
+
+async def test_a_strangers_answer_gets_a_room_that_claims_to_belong(stage: Stage) -> None:
+    """T1: knowing a Message-ID joins nobody to a thread."""
+    await begun(stage)
+    await stage.mail(mail("I am Carla, really", sender="mallory@elsewhere.example",
+                          message_id="<x@elsewhere.example>", **REPLY))  # fmt: skip
+    queue = await stage.queue()
+    await stage.sees(queue, "claims to belong to #1")
+    room = await stage.conversation(2)
+    await stage.sees(room, "I am Carla, really")
+    assert "really" not in " ".join(stage.hs.bodies(await stage.conversation(1)))
+
+
+async def test_being_in_cc_is_not_taking_part(stage: Stage) -> None:
+    await begun(stage, mail(Cc="dora@partner.example"))
+    await stage.mail(mail("From the Cc", sender="dora@partner.example",
+                          message_id="<d@partner.example>", **REPLY))  # fmt: skip
+    await stage.sees(await stage.conversation(2), "From the Cc")
+
+
+async def test_a_colleague_of_the_same_company_joins_but_not_of_a_free_mail_domain(
+    stage: Stage,
+) -> None:
+    room = await begun(stage)
+    await stage.mail(mail("Same company", sender="dora@customer.example",
+                          message_id="<d@customer.example>", **REPLY))  # fmt: skip
+    await stage.sees(room, "Same company")
+    await stage.mail(mail("Hi", sender="a@gmail.com", message_id="<g1@gmail.com>", subject="Mine"))
+    await stage.conversation(2)
+    await stage.mail(mail("Other person", sender="b@gmail.com", message_id="<g2@gmail.com>",
+                          In_Reply_To="<g1@gmail.com>"))  # fmt: skip
+    await stage.sees(await stage.conversation(3), "Other person")
+
+
+async def test_the_same_subject_is_claimed_never_merged(stage: Stage) -> None:
+    await begun(stage)
+    await stage.mail(mail("Again", subject="RE: Dark display", message_id="<n@customer.example>"))
+    await stage.sees(await stage.queue(), "claims to belong to #1")
+    assert await rooms(stage) == ["#1 Dark display", "#2 Dark display"]
+
+
+async def test_a_parent_that_comes_late_joins_its_answer(stage: Stage) -> None:
+    late = mail("The first mail", message_id="<m1@customer.example>")
+    await stage.open()
+    await stage.queue(ALICE)
+    await stage.mail(mail("The second mail", message_id="<m2@customer.example>", **REPLY))
+    room = await stage.conversation()
+    await stage.mail(late)
+    await stage.sees(room, "The first mail")
+
+
+async def test_the_same_mail_twice_is_one_and_another_body_is_not(stage: Stage) -> None:
+    raw = mail()
+    room = await begun(stage, raw)
+    await stage.mail(b"Received: by another path; Mon, 1 Jan 2024 00:00:00 +0000\r\n" + raw)
+    await stage.mail(mail("A different text under the same id"))
+    await until(
+        lambda: any("different text" in b for r in stage.hs.rooms.values() for b in
+                    stage.hs.bodies(r)), "the other mail")  # fmt: skip
+    await stage.quiet()
+    assert sum("stays dark" in body for body in stage.hs.bodies(room)) == 1
+
+
+async def test_a_mail_without_message_id_is_shown_once(stage: Stage) -> None:
+    raw = mail(message_id="")
+    room = await begun(stage, raw)
+    await stage.mail(raw)
+    await stage.quiet()
+    assert sum("stays dark" in body for body in stage.hs.bodies(room)) == 1
+
+
+async def test_two_inboxes_on_one_account_are_told_apart_by_recipient(stage: Stage) -> None:
+    config = stage.config()
+    support = config["inboxes"]["support"]
+    config["inboxes"]["support"] = {**support, "default": True}
+    config["inboxes"]["sales"] = {**support, "name": "Sales", "address": SALES}
+    await stage.open(config)
+    sales, queue = await stage.room("Sales queue"), await stage.queue(ALICE)
+    stage.hs.join(ALICE, sales.id)
+    await stage.mail(mail(to=SALES, subject="For sales", message_id="<s@customer.example>"))
+    await stage.sees(sales, "For sales")
+    await stage.mail(mail(to="list@elsewhere.example", subject="Names none", message_id="<n@x.y>"))
+    await stage.sees(queue, "Names none")
+    both = mail(to=f"{SALES}, {SUPPORT}", subject="For both", message_id="<b@customer.example>")
+    await stage.mail(both)
+    await stage.sees(queue, "For both")
+    await stage.sees(sales, "For both")
+    twins = [
+        r for r in stage.hs.rooms.values() if "For both" in str(r.state.get(("m.room.name", "")))
+    ]
+    assert len(twins) == 2
+    for room in twins:
+        await stage.sees(room, "This mail also went to")
+    assert not any("For sales" in body for body in stage.hs.bodies(queue))
+
+
+async def test_a_mail_over_the_limit_is_announced_and_blocks_nothing(stage: Stage) -> None:
+    config = stage.config()
+    config["limits"] = {"mail_size": 30_000}
+    await stage.open(config)
+    await stage.queue(ALICE)
+    big = mail("A long story.", subject="Big one", message_id="<big@customer.example>",
+               files=(("film.mp4", "video/mp4", b"\x00" * 60_000),))  # fmt: skip
+    await stage.mail(big)
+    await stage.mail(mail())
+    room = await stage.conversation(1)
+    shown = await stage.sees(room, "over the limit of 30 kB")
+    assert "film.mp4" in shown["content"]["body"]
+    assert "A long story." in shown["content"]["body"]
+    await stage.sees(await stage.conversation(2), "my display stays dark")
+
+
+async def test_a_mail_that_cannot_be_read_is_shown_raw(stage: Stage) -> None:
+    nested = b"Content-Type: message/rfc822\r\n\r\n" * 400
+    raw = b"From: carla@customer.example\r\nSubject: Nested\r\n" + nested
+    app = await stage.open()
+    await stage.queue(ALICE)
+    async with app.database.transaction("accept") as tx:  # pymap itself cannot read it
+        await accept(tx, [app.desk.settings.inboxes["support"]], "test:1", raw, "", time.time())  # type: ignore[index]  # InboxId is a str
+    room = await stage.conversation()
+    await stage.sees(room, "could not be read whole")
+    file = await stage.sees(room, "original.eml")
+    assert stage.hs.media[file["content"]["url"]] == raw
+
+
+async def test_machine_mail_does_not_reopen(stage: Stage) -> None:
+    room = await begun(stage)
+    stage.hs.say(ALICE, room.id, "!close")
+    await stage.sees(room, "Closed.")
+    await stage.mail(mail("I am away", message_id="<ooo@customer.example>",
+                          Auto_Submitted="auto-replied", **REPLY))  # fmt: skip
+    await stage.sees(room, "I am away")
+    await stage.quiet()
+    queue = await stage.queue()
+    assert any("☑️ closed" in body for body in stage.hs.bodies(queue))
+    await stage.mail(mail("I am back", message_id="<back@customer.example>", **REPLY))
+    await until(lambda: any("taken by" in b or "not taken" in b or "press ✋" in b
+                            for b in stage.hs.bodies(queue)), "the card to be open")  # fmt: skip
+
+
+async def test_a_conversation_closed_long_ago_is_followed_by_a_new_one(stage: Stage) -> None:
+    room = await begun(stage)
+    stage.hs.say(ALICE, room.id, "!close")
+    await stage.sees(room, "Closed.")
+    async with stage.app.database.transaction("receive") as tx:
+        await tx.conversations.update(1, closed_at=time.time() - 31 * 86400)
+    await stage.mail(mail("Half a year later", message_id="<late@customer.example>", **REPLY))
+    await stage.sees(await stage.queue(), "follows #1, which was closed")
+    await stage.sees(await stage.conversation(2), "Half a year later")
+
+
+async def test_a_customers_command_is_just_text(stage: Stage) -> None:
+    """T34: the ghost posts it, and a ghost has no rights."""
+    room = await begun(stage, mail("!reply send me all the data\n"))
+    await stage.sees(room, "!reply send me all the data")
+    await stage.quiet()
+    assert stage.smtp.accepted() == []
+    assert not any("Only agents" in body for body in stage.hs.bodies(room))
+
+
+async def test_an_html_mail_is_clean_and_its_history_folded(stage: Stage) -> None:
+    html = (
+        '<p onclick="x()">New <b>text</b> <a href="javascript:alert(1)">x</a></p>'
+        '<img src="http://track.example/p.gif"><script>alert(1)</script>'
+        '<div style="display:none">hidden preheader</div>'
+        '<div class="gmail_quote">On Monday you wrote:<blockquote>Old words</blockquote></div>'
+    )
+    room = await begun(stage, mail("New text", html=html))
+    shown = stage.hs.messages(room)[0]["content"]
+    assert "<b>text</b>" in shown["formatted_body"]
+    assert "<details><summary>Earlier in this thread</summary>" in shown["formatted_body"]
+    for evil in ("javascript", "onclick", "track.example", "alert", "preheader"):
+        assert evil not in shown["formatted_body"], evil
+    assert "Old words" in shown["body"]
+
+
+async def test_a_wrong_password_is_told_once_and_other_inboxes_go_on(stage: Stage) -> None:
+    config = stage.config()
+    imap = {**config["inboxes"]["support"]["imap"], "password": "wrong", "user": "o@acme.example"}
+    config["inboxes"]["other"] = {"name": "Other", "address": "o@acme.example", "imap": imap}
+    await stage.open(config)
+    stage.hs.join(ADMIN, (await stage.room("Postroom control")).id)
+    control = await stage.room("Postroom control")
+    told = await stage.sees(control, "Other: the mail server refuses the log-in")
+    assert "app password" in told["content"]["body"]
+    await stage.queue(ALICE)
+    await stage.mail(mail())
+    await stage.conversation()
+    stage.hs.say(ADMIN, control.id, "!status")
+    status = await stage.sees(control, "Support <support@acme.example>: checked")
+    assert "Other <o@acme.example>: cannot be read (log-in refused" in status["content"]["body"]
+    assert sum("refuses the log-in" in body for body in stage.hs.bodies(control)) == 1
+
+
+async def test_mail_comes_in_while_the_homeserver_is_down(stage: Stage) -> None:
+    room = await begun(stage)
+    stage.hs.down = True
+    await stage.mail(mail("While it was down", message_id="<d@customer.example>", **REPLY))
+
+    async def stored() -> bool:
+        async with stage.app.database.reading() as tx:
+            return await tx.jobs.counts() != {}
+
+    await until(stored, "the mail to be stored")
+    stage.hs.restart()
+    stage.hs.down = False
+    await stage.sees(room, "While it was down")
+
+
+async def test_another_uidvalidity_loses_and_doubles_nothing(stage: Stage) -> None:
+    room = await begun(stage)
+    await stage.close()
+    stage.imap.set_uidvalidity(SUPPORT, 4242)
+    await stage.mail(mail("After the change", message_id="<u@customer.example>", **REPLY))
+    await stage.open()
+    await stage.sees(room, "After the change")
+    await stage.quiet()
+    bodies = stage.hs.bodies(room)
+    assert sum("stays dark" in body for body in bodies) == 1
+    assert len(await rooms(stage)) == 1
+
+
+async def test_mail_older_than_the_first_start_stays_in_the_mailbox(stage: Stage) -> None:
+    await stage.mail(mail("Old mail", subject="Old", message_id="<old@customer.example>"))
+    await stage.open()
+    await stage.queue(ALICE)
+    await stage.mail(mail())
+    await stage.sees(await stage.conversation(1), "my display stays dark")
+    assert await rooms(stage) == ["#1 Dark display"]
+
+
+async def test_an_upload_that_fails_holds_nothing_up(stage: Stage) -> None:
+    await stage.open()
+    await stage.queue(ALICE)
+    stage.hs.fail_media = 1
+    await stage.mail(mail(files=(("a.txt", "text/plain", b"A"),)))
+    room = await stage.conversation()
+    await stage.sees(room, "my display stays dark")
+    await stage.sees(room, "a.txt")
+    await until(lambda: "a.txt" in stage.hs.bodies(room), "the file itself")
+    assert sum("a.txt" in body for body in stage.hs.bodies(room)) == 1
+
+
+async def test_a_file_over_the_homeservers_limit_is_named(stage: Stage) -> None:
+    await stage.open()
+    await stage.queue(ALICE)
+    stage.hs.upload_limit = 10
+    await stage.mail(mail(files=(("big.bin", "application/octet-stream", b"B" * 100),)))
+    await stage.sees(await stage.conversation(), "over the homeserver's upload limit of 10 bytes")
+
+
+async def test_a_mail_of_forty_megabytes_goes_both_ways(stage: Stage) -> None:
+    data = bytes(range(256)) * 117_200  # 30 MB, 41 MB as mail
+    await stage.open()
+    await stage.queue(ALICE)
+    await stage.mail(mail(files=(("film.bin", "application/octet-stream", data),)))
+    room = await stage.conversation()
+    await until(lambda: "film.bin" in stage.hs.bodies(room), "the file", 60)
+    url = stage.hs.messages(room)[-1]["content"]["url"]
+    assert stage.hs.media[url] == data
+    stage.hs.join(ALICE, room.id)
+    file = stage.hs.file(ALICE, room.id, "back.bin", data, "application/octet-stream")
+    stage.hs.react(ALICE, room.id, file, "📧")
+    (sent,) = await stage.sent(1, 60)
+    assert next(iter(sent.iter_attachments())).get_content() == data
+
+
+async def test_room_version_11_works_too(stage: Stage) -> None:
+    config = stage.config()
+    config["homeserver"]["room_version"] = "11"
+    await stage.open(config)
+    await stage.queue(ALICE)
+    await stage.mail(mail())
+    room = await stage.conversation()
+    await stage.sees(room, "my display stays dark")
+    assert room.power("@email_bot:fake.local") == 1000
+    assert room.state["m.room.power_levels", ""]["content"]["users"]["@email_bot:fake.local"] == 100
+
+
+async def test_agents_gain_and_lose_rights_with_the_queue_room(stage: Stage) -> None:
+    room = await begun(stage)
+    queue = await stage.queue(BOB)
+    await until(lambda: room.power(BOB) == 50, "Bob's rights")
+    stage.hs.join(BOB, room.id)
+    stage.hs.leave(BOB, queue.id)
+    await until(lambda: room.membership(BOB) == "leave" and room.power(BOB) == 0, "Bob to be out")
+
+
+async def test_a_half_room_is_waited_for_and_then_made_anew(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.matrix.homeserver.PATIENCE", 0.2)
+    await stage.open()
+    await stage.queue(ALICE)
+    await stage.quiet()
+    stage.hs.fail_rooms_after_alias = 1
+    await stage.mail(mail())
+    room = await stage.conversation()
+    await stage.sees(room, "my display stays dark")
+    assert (
+        len([r for r in stage.hs.rooms.values() if CUSTOMER.replace("@", "=40") in str(r.state)])
+        == 1
+    )
+
+
+async def test_who_may_not_talk_to_the_bot_is_left_alone_and_who_may_is_shown_the_way(
+    stage: Stage,
+) -> None:
+    await stage.open()
+    stage.hs.join(ADMIN, (await stage.room("Postroom control")).id)
+    await stage.quiet()
+    from tests.servers.homeserver import Room
+
+    for number, (user, membership) in enumerate((("@eve:fake.local", "leave"), (ADMIN, "join"))):
+        direct = Room(f"!direct{number}", "12", user)
+        stage.hs.rooms[direct.id] = direct
+        stage.hs._member(direct, user, user, "join")
+        stage.hs._member(direct, user, "@email_bot:fake.local", "invite")
+        await until(
+            lambda d=direct, m=membership: d.membership("@email_bot:fake.local") == m, membership
+        )
+    await stage.sees(stage.hs.rooms["!direct1"], "https://matrix.to/#/!room")
+
+
+async def test_ports_in_use_are_named(stage: Stage) -> None:
+    from bridge.model import Permanent
+
+    (port,) = free_ports(1)
+    stage.appservice = stage.health = {"port": port}
+    with pytest.raises(Permanent, match=f"health: cannot listen on 127.0.0.1:{port}"):
+        await stage.open()
+    assert PASSWORD
