@@ -212,16 +212,18 @@ class Town:
             **keys,
         }  # fmt: skip
 
-    async def open(self, failpoint: str = "", **inboxes: dict[str, Any]) -> None:
-        """Start the bridge and wait until it says of itself that everything works."""
-        config = {
+    def config(self, **inboxes: dict[str, Any]) -> dict[str, Any]:
+        return {
             "homeserver": {"url": self.synapse.url, "server_name": DOMAIN},
             **self._ports,
             "admins": [f"@admin:{DOMAIN}"],
             "log_level": "INFO",
             "inboxes": inboxes or {"support": self.inbox("support")},
         }
-        self.bridge = Bridge(self._zygote, self.folder, config)
+
+    async def open(self, failpoint: str = "", **inboxes: dict[str, Any]) -> None:
+        """Start the bridge and wait until it says of itself that everything works."""
+        self.bridge = Bridge(self._zygote, self.folder, self.config(**inboxes))
         await self.bridge.start(failpoint)
         await self.healthy()
 

@@ -191,8 +191,14 @@ async def test_a_reply_to_another_domain_is_not_followed_unasked(stage: Stage) -
 
 async def test_a_new_address_in_a_later_mail_is_asked_about(stage: Stage) -> None:
     room = await begun(stage)
-    await stage.mail(mail("And copy my colleague.", message_id="<m2@customer.example>",
-                          In_Reply_To="<m1@customer.example>", Cc="new@elsewhere.example"))  # fmt: skip
+    await stage.mail(
+        mail(
+            "And copy my colleague.",
+            message_id="<m2@customer.example>",
+            In_Reply_To="<m1@customer.example>",
+            Cc="new@elsewhere.example",
+        )
+    )
     await stage.sees(room, "also to new@elsewhere.example (new)")
     stage.hs.say(ALICE, room.id, "!reply Hello both")
     asked = await stage.sees(room, "new@elsewhere.example is new here")
