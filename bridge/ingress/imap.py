@@ -33,6 +33,9 @@ IDLE = 28 * 60.0
 """Seconds of one IDLE; RFC 2177 lets the server hang up after 30 minutes."""
 BATCH = 250
 """UIDs asked for at once."""
+TIMEOUT = 60.0
+"""Seconds of silence after which a connection is given up."""
+FIRST_WAIT = 1.0
 FETCH_TRIES = 3
 LONGEST_WAIT = 300.0
 LONGEST_WAIT_REFUSED = 900.0
@@ -60,7 +63,7 @@ class Watcher:
         while True:
             longest = LONGEST_WAIT
             try:
-                connection = await connect(self._imap)
+                connection = await connect(self._imap, TIMEOUT)
                 try:
                     tries = 0
                     await self._watch(connection)
@@ -76,7 +79,7 @@ class Watcher:
             except Transient as error:
                 log.warning("mail not stored", account=self.account, error=str(error))
             tries += 1
-            wait = min(longest, 2.0 ** min(tries - 1, 10))
+            wait = min(longest, FIRST_WAIT * 2.0 ** min(tries - 1, 10))
             if longest == LONGEST_WAIT_REFUSED:
                 wait = min(longest, wait * 15)
             await asyncio.sleep(wait * random.uniform(0.7, 1.3))  # noqa: S311 - jitter is no secret

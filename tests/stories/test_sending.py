@@ -225,7 +225,8 @@ async def test_after_a_failed_sender_check_new_addresses_are_left_out(stage: Sta
 async def test_an_answer_to_a_third_person_asks_first(stage: Stage) -> None:
     room = await begun(stage)
     await stage.mail(mail("I am her colleague.", sender="dora@customer.example",
-                          message_id="<d@customer.example>", In_Reply_To="<m1@customer.example>"))  # fmt: skip
+                          message_id="<d@customer.example>",
+                          In_Reply_To="<m1@customer.example>"))  # fmt: skip
     shown = await stage.sees(room, "I am her colleague")
     assert shown["sender"] == "@email_dora=40customer.example:fake.local"
     stage.hs.say(ALICE, room.id, "!reply Hello")

@@ -1,0 +1,274 @@
+"""Reading mail: addresses, headers, bodies, machines, on cases from the wild."""
+
+from __future__ import annotations
+
+import os
+import time
+from email import message_from_bytes
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge.mail import machine, quote
+from bridge.mail.address import bare, parse_list, same_house
+from bridge.mail.charset import clean, clean_line, decode
+from bridge.mail.header import decode_words
+from bridge.mail.html import to_matrix, to_text
+from bridge.mail.parse import body_hash, parse, part_bytes
+from bridge.mail.trust import verdict
+from bridge.model import Mail, MessageId, Nature, Verdict
+from tests.stage import mail
+
+
+@pytest.mark.parametrize(
+    ("header", "specs"),
+    [
+        ("alice@example.com", ["alice@example.com"]),
+        ('"Doe, Alice" <alice@example.com>, bob@x.org', ["alice@example.com", "bob@x.org"]),
+        ("Team: a@x.org, b@x.org;, c@x.org", ["a@x.org", "b@x.org", "c@x.org"]),
+        ("alice@example.com (Alice (the first))", ["alice@example.com"]),
+        ('"support@bank.example" <evil@x.org>', ["evil@x.org"]),
+        ("a@good.example)b@evil.example", []),
+        ("<a@good.example> <b@evil.example>", ["b@evil.example"]),
+        ("Name <a@b@c>", []),
+        ("undisclosed-recipients:;", []),
+        ('"quoted local"@x.org', []),
+        ('<"quoted local"@x.org>', ['"quoted local"@x.org']),
+        ("<@relay.example:a@x.org>", ["a@x.org"]),
+        ("a@x.org; b@x.org", ["a@x.org", "b@x.org"]),
+        ("(" * 400, []),
+        ("", []),
+    ],
+)
+def test_addresses(header: str, specs: list[str]) -> None:
+    assert [each.spec for each in parse_list(header)] == specs
+
+
+def test_five_thousand_addresses_take_no_time() -> None:
+    began = time.perf_counter()
+    found = parse_list(", ".join(f"Person {n} <p{n}@x.org>" for n in range(5000)))
+    assert len(found) == 1000
+    assert time.perf_counter() - began < 1
+
+
+def test_a_typed_address_is_one_or_nothing() -> None:
+    assert bare("a@b.example") is not None
+    assert bare("Alice <a@b.example>") is not None
+    assert bare("a@b.example, c@d.example") is None
+    assert bare("nonsense") is None
+
+
+def test_same_house() -> None:
+    assert same_house("a@acme.example", "b@acme.example")
+    assert not same_house("a@gmail.com", "b@gmail.com")
+    assert not same_house("a@acme.example", "b@other.example")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("=?utf-8?b?R3LDvMOfZQ==?=", "Grüße"),
+        ("=?utf-8?b?R3LDvA==?= =?utf-8?b?w59l?=", "Grüße"),
+        ("=?utf-8?b?R3LD?= =?utf-8?b?vMOfZQ==?=", "Grüße"),  # split inside a character
+        ("Re: =?iso-8859-1?q?Gr=FC=DFe?= an alle", "Re: Grüße an alle"),
+        ("=?gb2312?b?xOO6ww==?=", "你好"),
+        ("=?x-unknown?q?caf=C3=A9?=", "café"),
+        ("=?utf-8?q?not=ZZquoted?=", "not=ZZquoted"),
+        ("plain", "plain"),
+    ],
+)
+def test_encoded_words(value: str, text: str) -> None:
+    assert decode_words(value) == text
+
+
+def test_charsets_fall_back_and_never_to_nothing() -> None:
+    assert decode("Grüße".encode("latin-1"), "utf-8") == "Grüße"
+    assert decode("Grüße".encode(), "ascii") == "Grüße"
+    assert decode("日本語の文章です、よろしく".encode("shift_jis"), "nonsense")
+    assert decode(b"+ADw-script+AD4-", "utf-7") == "+ADw-script+AD4-"
+    assert decode(b"\xff\xfe\x00", None) != ""
+
+
+@given(st.text(max_size=300))
+def test_a_clean_text_can_be_json_and_utf8(text: str) -> None:
+    assert "\x00" not in clean(text)
+    clean(text).encode()
+    line = clean_line(text)
+    assert len(line.splitlines()) <= 1
+    assert not set(line) & set("\u202e\u2066\u200e")
+
+
+@pytest.mark.parametrize(
+    ("headers", "nature"),
+    [
+        ({}, Nature.PERSON),
+        ({"Auto-Submitted": "no"}, Nature.PERSON),
+        ({"Auto-Submitted": "auto-replied (vacation)"}, Nature.AUTOMATIC),
+        ({"Precedence": "bulk"}, Nature.AUTOMATIC),
+        ({"X-Auto-Response-Suppress": "All"}, Nature.AUTOMATIC),
+        ({"List-Id": "<users.lists.example>"}, Nature.LIST),
+        ({"Return-Path": "<>"}, Nature.BOUNCE),
+        ({"Content-Type": "multipart/report; report-type=delivery-status"}, Nature.BOUNCE),
+        ({"X-Loop": "us"}, Nature.AUTOMATIC),
+    ],
+)
+def test_who_wrote_a_mail(headers: dict[str, str], nature: Nature) -> None:
+    raw = "".join(f"{name}: {value}\n" for name, value in headers.items())
+    assert machine.nature(message_from_bytes(raw.encode() + b"\nx")) is nature
+
+
+@pytest.mark.parametrize(
+    ("results", "expected"),
+    [
+        ("mx.acme.example; dmarc=pass header.from=x.org", Verdict.PASS),
+        (
+            "mx.acme.example; dmarc=fail header.from=x.org; spf=pass smtp.mailfrom=x.org",
+            Verdict.FAIL,
+        ),
+        ("mx.acme.example; spf=pass smtp.mailfrom=a@x.org", Verdict.PASS),
+        ("mx.acme.example; spf=pass smtp.mailfrom=a@other.org; dkim=fail", Verdict.FAIL),
+        ("forged.example; dmarc=pass header.from=x.org", Verdict.NONE),
+        ("mx.acme.example; nonsense ((", Verdict.NONE),
+    ],
+)
+def test_only_our_own_server_is_believed(results: str, expected: Verdict) -> None:
+    message = message_from_bytes(f"Authentication-Results: {results}\n\nx".encode())
+    assert verdict(message, "mx.acme.example", "x.org") is expected
+    assert verdict(message, "", "x.org") is Verdict.NONE
+
+
+def test_a_mail_with_everything() -> None:
+    raw = mail("Plain", html="<p>Rich</p>", files=(("a b.pdf", "application/pdf", b"%PDF"),),
+               Cc="c@x.org", In_Reply_To="<p@x>", References="<o@x> <p@x>")  # fmt: skip
+    found = parse(raw)
+    assert (found.text, found.html) == ("Plain\n", "<p>Rich</p>\n")
+    assert [(file.name, file.type, file.size) for file in found.attachments] == [
+        ("a b.pdf", "application/pdf", 4)
+    ]
+    assert part_bytes(raw, found.attachments[0].part) == b"%PDF"
+    assert found.ancestors() == ("<p@x>", "<o@x>")
+    assert found.problem == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "cleaned"),
+    [
+        ("../../etc/passwd", "passwd"),
+        ("C:\\\\Users\\\\x\\\\a.txt", "a.txt"),
+        ("a\x00b.txt", "ab.txt"),
+        ("=?utf-8?q?photo=E2=80=AEgpj.exe?=", "photogpj.exe"),
+        ("x" * 300 + ".pdf", "x" * 116 + ".pdf"),
+        ("", "part-1.pdf"),
+    ],
+)
+def test_file_names_are_cleaned(name: str, cleaned: str) -> None:
+    raw = f'Content-Type: application/pdf; name="{name}"\n\nx'.encode()
+    assert parse(raw).attachments[0].name == cleaned
+
+
+def test_trace_headers_do_not_change_the_hash_and_the_body_does() -> None:
+    raw = mail("Hello")
+    assert body_hash(b"Received: x\r\nX-Spam: 1\r\n" + raw) == body_hash(raw)
+    assert body_hash(raw.replace(b"\r\n", b"\n")) == body_hash(raw)
+    assert body_hash(raw.replace(b"Hello", b"Other")) != body_hash(raw)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"\x00\xff" * 500,
+        b"From: " + b"(" * 400 + b"\n\nx",
+        b"Content-Type: multipart/mixed; boundary=x\n\n" + b"--x\n" * 5000,
+        b"Content-Type: message/rfc822\n\n" * 1000 + b"x",
+        b"Subject: " + b"=?utf-8?q?x?= " * 10_000 + b"\n\nx",
+        b"To: " + b"a@b.example, " * 5000 + b"\n\nx",
+        b"Content-Type: text/plain; charset=\xff\n\nx",
+        b"From: a@b.example\nFrom: c@d.example\n\nx",
+    ],
+    ids=["empty", "noise", "open comments", "parts", "nested", "words", "addresses", "charset",
+         "two senders"],
+)  # fmt: skip
+def test_hostile_mail_is_read_quickly_and_never_raises(raw: bytes) -> None:
+    began = time.perf_counter()
+    quote.split(parse(raw))
+    assert time.perf_counter() - began < 2
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=400), st.integers(0, 400))
+def test_a_mutated_mail_never_raises(noise: bytes, at: int) -> None:
+    raw = mail("Hello", html="<p>Hi</p>", files=(("a.txt", "text/plain", b"x"),))
+    quote.split(parse(raw[:at] + noise + raw[at + len(noise) :]))
+
+
+@pytest.mark.skipif("MAIL_CORPUS" not in os.environ, reason="MAIL_CORPUS names no folder of mail")
+def test_every_mail_of_the_corpus_is_read() -> None:
+    files = [path for path in Path(os.environ["MAIL_CORPUS"]).rglob("*") if path.is_file()]
+    assert files
+    for path in files:
+        raw = path.read_bytes()
+        found = parse(raw)
+        body = quote.split(found)
+        assert found.message_id, path
+        for text in (body.text, body.history, body.html, body.html_history):
+            text.encode()
+        for attachment in found.attachments:
+            part_bytes(raw, attachment.part)
+
+
+def split(text: str = "", html: str = "") -> quote.Body:
+    return quote.split(Mail(MessageId("<x@x>"), "", parse(b"From: a@b.c\n\n").sender,
+                            text=text, html=html))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "new", "history"),
+    [
+        (
+            "Thanks!\n\nOn Mon, Jan 1, 2024 at 1:00 PM Bob <b@x.org> wrote:\n> old\n",
+            "Thanks!",
+            "old",
+        ),
+        ("Only new", "Only new", ""),
+        ("> nothing but a quote", "> nothing but a quote", ""),
+        ("> a question\nan answer\n> another\nanother answer", "another answer", ""),
+    ],
+)
+def test_history_is_folded_and_never_removed(text: str, new: str, history: str) -> None:
+    body = split(text)
+    assert new in body.text
+    assert history in body.history
+    assert "".join((body.text + body.history).split()) == "".join(text.split())
+
+
+@pytest.mark.parametrize("shape", ["> a\n", "On x wrote:\n", "-----\n", "From: x\n", ">" * 50])
+def test_folding_is_linear(shape: str) -> None:
+    def seconds(size: int) -> float:
+        text = (shape * size)[:190_000]
+        began = time.perf_counter()
+        split(text)
+        return time.perf_counter() - began
+
+    seconds(100)
+    assert seconds(20_000) < 2
+
+
+def test_html_becomes_what_matrix_clients_show() -> None:
+    html = to_matrix(
+        '<style>p{}</style><p>Hi <a href="https://evil.example/x">www.bank.example</a></p>'
+        '<img src="cid:1" alt="our logo"><form action="/"><input></form><svg onload="x()"></svg>'
+        '<a href="data:text/html,x">d</a><iframe src="//x"></iframe>'
+    )
+    assert "(evil.example)" in html
+    assert "[image: our logo]" in html
+    for evil in ("<style", "<form", "<input", "<svg", "data:", "<iframe", "<img"):
+        assert evil not in html
+
+
+def test_text_of_html() -> None:
+    assert to_text("<p>One</p><p>Two<br>three</p>") == "One\n\nTwo\nthree"
+    assert to_text("") == ""
+    assert "deep" in to_text("<div>" * 25_000 + "deep")
