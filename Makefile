@@ -18,7 +18,7 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m tests.provision
-	STRICT=$(STRICT) $(BIN)/python -m pytest -q $(ARGS)
+	STRICT=$(STRICT) $(BIN)/python -m pytest -q -n 2 --durations=10 $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

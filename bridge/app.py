@@ -50,6 +50,7 @@ class App:
     def __init__(self, settings: Settings, registration: Registration) -> None:
         self._settings, self._registration = settings, registration
         self._tasks: list[asyncio.Task[None]] = []
+        self._pinging: asyncio.Future[None] | None = None
         self._stop = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> App:
@@ -61,9 +62,10 @@ class App:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in self._tasks:
+        tasks = [*self._tasks, self._pinging] if self._pinging else self._tasks
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._stop.aclose()
         log.info("stopped")
 
@@ -140,13 +142,10 @@ class App:
 
     def _nudged(self) -> None:
         """We refused the first push on purpose; a ping has it sent again at once."""
-        asyncio.get_running_loop().call_later(0.2, lambda: self._spawn_once(self._ping()))
+        self._pinging = asyncio.ensure_future(self._ping(after=0.2))
 
-    def _spawn_once(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._once = task  # a task nobody holds may be collected while it runs
-
-    async def _ping(self) -> None:
+    async def _ping(self, after: float = 0.0) -> None:
+        await asyncio.sleep(after)
         try:
             await self.homeserver.ping(self._registration.id)
         except (Transient, HomeserverError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -13,6 +14,21 @@ from tests import provision
 from tests.real import Town
 from tests.servers.bridge import Zygote
 from tests.stage import Stage
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests over folders of mail are collected only where one is named."""
+    if "MAIL_CORPUS" not in os.environ:
+        items[:] = [item for item in items if item.get_closest_marker("corpus") is None]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """`make test STRICT=1`: a skip is a failure, so that nothing is left out unseen."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]  # pluggy's result
+    if os.environ.get("STRICT") and report.skipped:
+        report.outcome = "failed"
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ async def take(desk: Desk, raws: list[Any]) -> int:
     for raw in raws:
         event = events.read(raw, now)
         if event is None:
-            log.warning("malformed event parked", event=str(raw)[:500])
+            log.warning("malformed event parked", content=str(raw)[:500])
         elif events.concerns_us(event, desk.own_prefix, desk.bot, desk.settings.command_prefix):
             found.append(event)
     if not found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from typing import Any
 
@@ -292,7 +293,7 @@ class Homeserver(Client):
                 await self.request(
                     Method.PUT,
                     f"_matrix/media/v3/upload/{_q(server)}/{_q(media)}",
-                    data or b"\n",
+                    io.BytesIO(data or b"\n"),  # bytes would be sent in one go, blocking us
                     query={"filename": name},
                     headers={"Content-Type": type},
                     timeout=MEDIA_TIMEOUT,

@@ -69,6 +69,8 @@ class Database:
             await db.start()
         except UnsupportedDatabaseVersion as error:
             await db.stop()
+            if lock is not None:
+                lock.close()
             raise Permanent(
                 f"{url} was written by a newer Postroom: {error}. Install that version, or restore"
                 " a backup"

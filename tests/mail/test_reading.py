@@ -204,7 +204,7 @@ def test_a_mutated_mail_never_raises(noise: bytes, at: int) -> None:
     quote.split(parse(raw[:at] + noise + raw[at + len(noise) :]))
 
 
-@pytest.mark.skipif("MAIL_CORPUS" not in os.environ, reason="MAIL_CORPUS names no folder of mail")
+@pytest.mark.corpus
 def test_every_mail_of_the_corpus_is_read() -> None:
     files = [path for path in Path(os.environ["MAIL_CORPUS"]).rglob("*") if path.is_file()]
     assert files

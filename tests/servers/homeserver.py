@@ -270,7 +270,8 @@ class FakeHomeserver:
             batch = self.pushes[:100]
             status = await self._put(batch)
             if status == 200:
-                self.pushes = self.pushes[len(batch) :]
+                done = {id(event) for event in batch}
+                self.pushes = [event for event in self.pushes if id(event) not in done]
                 backoff = 0.05
             else:
                 self.pushes = self.stranded + self.pushes

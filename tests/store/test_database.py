@@ -1,0 +1,193 @@
+"""The store: what survives, what is refused, and how jobs are leased."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bridge import failpoint
+from bridge.model import InboxId, Kind, LostLease, Permanent, Transient
+from bridge.store.database import Database
+from bridge.store.leases import Leases
+
+INBOX = InboxId("support")
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    database = await Database.open(f"sqlite:{tmp_path}/postroom.db")
+    yield database
+    await database.close()
+
+
+async def test_the_disk_is_waited_for(database: Database) -> None:
+    """PRAGMA synchronous: 2 is FULL; mautrix's default would be NORMAL."""
+    assert await database.pragma("synchronous") == "2"
+    assert await database.pragma("journal_mode") == "wal"
+    assert await database.pragma("foreign_keys") == "1"
+
+
+async def test_a_second_process_is_refused_and_a_dead_one_is_not_in_the_way(
+    database: Database, tmp_path: Path
+) -> None:
+    with pytest.raises(Permanent, match="in use by process"):
+        await Database.open(f"sqlite:{tmp_path}/postroom.db")
+    await database.close()
+    again = await Database.open(f"sqlite:{tmp_path}/postroom.db")
+    await again.close()
+    database._lock = None
+
+
+async def test_a_newer_database_is_refused(tmp_path: Path) -> None:
+    await (await Database.open(f"sqlite:{tmp_path}/postroom.db")).close()
+    db = sqlite3.connect(tmp_path / "postroom.db")
+    db.execute("UPDATE postroom_version SET version = 99")
+    db.commit()
+    db.close()
+    with pytest.raises(Permanent, match="newer Postroom"):
+        await Database.open(f"sqlite:{tmp_path}/postroom.db")
+
+
+async def test_a_cancelled_transaction_leaves_nothing_and_hinders_nobody(
+    database: Database,
+) -> None:
+    for number in range(60):
+
+        async def write(number: int = number) -> None:
+            async with database.transaction("settings") as tx:
+                await tx.keep.set_value(f"value{number}", "x")
+                await asyncio.sleep(0)
+                await tx.keep.set_value(f"other{number}", "x")
+
+        task = asyncio.create_task(write())
+        for _ in range(number % 12):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    async with database.transaction("settings") as tx:
+        await tx.keep.set_value("last", "y")
+    async with database.reading() as tx:
+        assert await tx.keep.value("last") == "y"
+        for number in range(60):
+            whole = await tx.keep.value(f"value{number}"), await tx.keep.value(f"other{number}")
+            assert whole in ((None, None), ("x", "x"))
+
+
+@pytest.mark.parametrize("action", ["busy", "enospc"])
+async def test_a_full_or_locked_disk_is_transient(database: Database, action: str) -> None:
+    failpoint.arm(f"settings:before:1:{action}")
+    try:
+        with pytest.raises(Transient, match="cannot be written"):
+            async with database.transaction("settings") as tx:
+                await tx.keep.set_value("a", "b")
+        async with database.reading() as tx:
+            assert await tx.keep.value("a") is None
+    finally:
+        failpoint.disarm()
+
+
+async def add(database: Database, *lanes: str, run_after: float = 0.0) -> None:
+    async with database.transaction("settings") as tx:
+        for lane in lanes:
+            await tx.jobs.add("post", lane, {}, run_after=run_after)
+
+
+async def test_in_a_lane_only_the_oldest_runs(database: Database) -> None:
+    leases = Leases(database)
+    await add(database, "a", "a", "b")
+    first = await leases.lease("w", 60, 10)
+    assert [job.lane for job in first] == ["a", "b"]
+    assert await leases.lease("w", 60, 10) == []
+    async with database.transaction("settings") as tx:
+        await tx.jobs.finish(first[0])
+    assert [job.lane for job in await leases.lease("w", 60, 10)] == ["a"]
+
+
+async def test_a_job_that_waits_holds_its_lane(database: Database) -> None:
+    await add(database, "a", run_after=time.time() + 60)
+    await add(database, "a", "b")
+    assert [job.lane for job in await Leases(database).lease("w", 60, 10)] == ["b"]
+
+
+async def test_a_lost_lease_cannot_finish(database: Database) -> None:
+    leases = Leases(database)
+    await add(database, "a")
+    (job,) = await leases.lease("w", -1, 1)
+    (again,) = await leases.lease("other", 60, 1)
+    assert again.id == job.id
+
+    async def finish() -> None:
+        async with database.transaction("settings") as tx:
+            await tx.keep.set_value("written", "x")
+            await tx.jobs.finish(job)
+
+    with pytest.raises(LostLease):
+        await finish()
+    async with database.reading() as tx:
+        assert await tx.keep.value("written") is None
+
+
+async def test_a_dead_job_frees_its_lane_and_can_be_revived(database: Database) -> None:
+    leases = Leases(database)
+    await add(database, "a", "a")
+    (job,) = await leases.lease("w", 60, 1)
+    await leases.bury(job, "broken")
+    (second,) = await leases.lease("w", 60, 5)
+    assert second.id != job.id
+    async with database.transaction("settings") as tx:
+        await tx.jobs.finish(second)
+        assert await tx.jobs.dead() == [(job.id, "post", "broken")]
+        assert await tx.jobs.revive() == 1
+    (revived,) = await leases.lease("w", 60, 5)
+    assert (revived.id, revived.failures) == (job.id, 0)
+
+
+async def test_after_a_crash_leases_are_free_at_once(database: Database) -> None:
+    leases = Leases(database)
+    await add(database, "a")
+    await leases.lease("dead", 3600, 1)
+    await leases.start()
+    assert len(await leases.lease("new", 60, 1)) == 1
+
+
+async def test_the_same_post_twice_is_one_and_a_changed_one_a_new_version(
+    database: Database,
+) -> None:
+    async with database.transaction("settings") as tx:
+        for text in ("one", "one", "two"):
+            await tx.posts.put("card:1", "queue:support", "@bot:x", Kind.MESSAGE, {"body": text})
+        post = await tx.posts.by_key("card:1")
+        assert post is not None
+        assert (post.version, post.sent, post.content) == (2, 0, {"body": "two"})
+        assert await tx.jobs.counts() == {"post": 1}
+
+
+async def test_a_version_put_while_the_last_one_was_sent_gets_its_own_job(
+    database: Database,
+) -> None:
+    leases = Leases(database)
+    async with database.transaction("settings") as tx:
+        await tx.posts.put("card:1", "queue:support", "@bot:x", Kind.MESSAGE, {"body": "one"})
+    (job,) = await leases.lease("w", 60, 1)
+    async with database.transaction("settings") as tx:
+        sending = await tx.posts.by_key("card:1")
+        await tx.posts.put("card:1", "queue:support", "@bot:x", Kind.MESSAGE, {"body": "two"})
+    assert sending is not None
+    async with database.transaction("settings") as tx:
+        await tx.jobs.finish(job)
+        await tx.posts.sent(sending, 1, None)
+    assert len(await leases.lease("w", 60, 1)) == 1
+
+
+async def test_a_mail_is_accepted_once_for_each_source(database: Database) -> None:
+    async with database.transaction("settings") as tx:
+        raw = await tx.mails.keep_raw(b"mail")
+        assert await tx.mails.keep_raw(b"mail") == raw
+        assert await tx.mails.accept(INBOX, "imap:1", raw, "", 1.0) is not None
+        assert await tx.mails.accept(INBOX, "imap:1", raw, "", 2.0) is None
+        assert await tx.mails.raw(raw) == b"mail"
