@@ -63,6 +63,11 @@ async def _homeserver(settings: Settings, registration: Registration) -> str:
                 f" {settings.appservice.registration} under app_service_config_files and restart"
                 " Synapse"
             ) from error
+        if await homeserver.encrypts_new_rooms():
+            raise BridgeError(
+                f"{settings.homeserver.url} encrypts new rooms, which the bridge cannot read; set"
+                " encryption_enabled_by_default_for_room_type: off in Synapse"
+            )
         return f"{settings.homeserver.url} knows {bot}"
     finally:
         await homeserver.close()

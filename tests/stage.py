@@ -150,7 +150,7 @@ class Scene:
         """Wait until `count` mails were accepted; returns all of them."""
         await until(lambda: len(self.smtp.accepted()) >= count, f"{count} mails", timeout)
         parser = BytesParser(policy=default)
-        return [parser.parsebytes(entry["raw"]) for entry in self.smtp.accepted()]  # type: ignore[misc]
+        return [parser.parsebytes(entry["raw"]) for entry in self.smtp.accepted()]  # type: ignore[misc]  # policy.default
 
 
 class Stage(Scene):
@@ -167,7 +167,7 @@ class Stage(Scene):
         settings = load(path)
         self.app = await App(settings, load_registration(settings)).__aenter__()
         for inboxes in settings.accounts().values():
-            account = inboxes[0].imap.account  # type: ignore[union-attr]
+            account = inboxes[0].imap.account  # type: ignore[union-attr]  # it has one
             await until(lambda a=account: self._checked(a), f"first check of {account}")
         return self.app
 

@@ -96,8 +96,8 @@ def _ids(mail: Mail) -> Content:
     return {
         "message_id": mail.message_id,
         "from": mail.sender.spec,
-        "to": [address.spec for address in mail.to][:50],
-        "cc": [address.spec for address in mail.cc][:50],
+        "to": [address.spec for address in mail.to][:10],
+        "cc": [address.spec for address in mail.cc][:10],
         "subject": mail.subject,
         "date": int(mail.date * 1000),
     }

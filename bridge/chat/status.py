@@ -40,7 +40,7 @@ def text(delivery: Delivery, question: str, now: float) -> str:
             note = f" · {delivery.detail}" if delivery.detail else ""
             return f"→ {who} · in {wait} s · ❌ stops it{note}" if wait > 0 else f"→ {who}{note}"
         case DeliveryState.SENDING:
-            return f"→ {who} · sending …"
+            return f"→ {who} · {delivery.detail or 'sending …'}"
         case DeliveryState.DEFERRED:
             next_try = clock(delivery.run_at, now)
             return f"⏳ deferred ({delivery.detail}), next try {next_try} → {who}"

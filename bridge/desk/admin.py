@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bridge.chat import command, render
 from bridge.desk.desk import Desk
-from bridge.desk.refresh import tell_control
-from bridge.model import Job
+from bridge.desk.refresh import answer, tell_control
+from bridge.desk.reply import show
+from bridge.model import DeliveryState, Job
 from bridge.ports import Tx
 
 ALARM_AFTER = 600.0
@@ -71,14 +72,25 @@ def help_text(room: str, rest: str, prefix: str) -> str:
 
 
 async def bury(desk: Desk, job: Job, error: str) -> None:
-    """Tell the control room that a job failed for good; nothing of it is lost."""
+    """Tell people that a job failed for good; nothing of it is lost."""
     prefix = desk.settings.command_prefix
     async with desk.store.transaction("alarm") as tx:
         await tell_control(
-            tx, desk, f"dead:{job.id}:{job.failures}",
+            tx, desk, f"dead:{job.id}:{job.leases}",
             f"⚠️ {job.kind} job {job.id} ({job.lane}) failed three times: {error[:500]}\n"
             f"Nothing is lost: {prefix}retry here gives it new tries.",
         )  # fmt: skip
+        if job.kind == "deliver":
+            delivery = await tx.deliveries.get(job.payload["delivery"])
+            if delivery.state in (DeliveryState.WAITING, DeliveryState.SENDING):
+                detail = "the bridge could not send it; the admins were told"
+                await show(tx, desk, await tx.deliveries.update(delivery.id, detail=detail))
+        if job.kind == "event":
+            event = await tx.events.get(job.payload["event"])
+            place = await tx.rooms.place(event.room) if event is not None else None
+            if event is not None and place is not None and event.type == "m.room.message":
+                text = "That did not work; the admins were told."
+                await answer(tx, desk, event.room, event.id, text)
 
 
 async def watch(desk: Desk) -> None:

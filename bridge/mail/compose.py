@@ -74,6 +74,13 @@ class Outgoing:
 
 def build(mail: Outgoing) -> bytes:
     """The finished bytes, CRLF line ends, 7-bit clean. Raises Permanent naming what is wrong."""
+    try:
+        return _build(mail)
+    except (UnicodeError, ValueError, LookupError) as error:
+        raise Permanent(f"the mail cannot be written: {error}") from error
+
+
+def _build(mail: Outgoing) -> bytes:
     message = EmailMessage(policy=POLICY)
     message["From"] = _header_address(mail.sender)
     if mail.to:
@@ -83,7 +90,7 @@ def build(mail: Outgoing) -> bytes:
     message["Subject"] = clean_line(mail.subject, 900)
     message["Date"] = format_datetime(datetime.fromtimestamp(mail.at, UTC))
     message["Message-ID"] = mail.message_id
-    if mail.in_reply_to:
+    if mail.in_reply_to and mail.in_reply_to.isascii():
         message["In-Reply-To"] = mail.in_reply_to
     if mail.references:
         message["References"] = " ".join(mail.references)
@@ -149,7 +156,7 @@ def reply_subject(subject: str) -> str:
 
 def references_for(parent: MessageId, older: Sequence[MessageId]) -> tuple[MessageId, ...]:
     """References of an answer: the parent's and the parent itself, bounded."""
-    chain = tuple(dict.fromkeys((*older, parent)))
+    chain = tuple(each for each in dict.fromkeys((*older, parent)) if each.isascii())
     return chain if len(chain) <= MAX_REFERENCES else (chain[0], *chain[1 - MAX_REFERENCES :])
 
 

@@ -181,6 +181,16 @@ class Homeserver(Client):
                 await self.request(Method.DELETE, path)
             raise Transient(f"the room of {alias} is not whole yet", retry_after=0.3)
 
+    async def encrypts_new_rooms(self) -> bool:
+        """Whether the homeserver's policy encrypts a room just made; it is left again."""
+        async with failpoint.around("matrix.room"):
+            body = {"preset": "private_chat", "name": "Postroom check"}
+            made = await self.request(Method.POST, f"{CLIENT}/createRoom", body)
+        room = RoomId(made["room_id"])
+        encrypted = await self.state(room, "m.room.encryption") is not None
+        await self.leave(room)
+        return encrypted
+
     async def _is_whole(self, room: RoomId, body: Content) -> bool:
         try:
             power = await self.state(room, "m.room.power_levels")

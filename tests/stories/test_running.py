@@ -1,0 +1,71 @@
+"""Running it: the alarm of an inbox, jobs that fail for good, a closed account."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+import pytest
+
+from bridge.desk import admin
+from tests.stage import ADMIN, ALICE, Stage
+from tests.stories.desk import begun
+
+
+async def test_ten_minutes_without_a_good_check_are_told_once_and_so_is_the_end(
+    stage: Stage,
+) -> None:
+    app = await stage.open()
+    control = await stage.room("Postroom control")
+    account = next(iter(app.desk.settings.accounts()))
+    async with app.database.transaction("account-health") as tx:
+        await tx.keep.check(account, time.time(), "connection refused")
+    await admin.watch(app.desk)
+    later = dataclasses.replace(app.desk, now=lambda: time.time() + 601)
+    for _ in range(2):
+        await admin.watch(later)
+    told = await stage.sees(control, "Support: no successful check since")
+    assert "connection refused" in told["content"]["body"]
+    async with app.database.transaction("account-health") as tx:
+        await tx.keep.check(account, time.time(), "")
+    await admin.watch(app.desk)
+    await stage.sees(control, "✅ Support: the mailbox is checked again.")
+    assert sum("no successful check" in body for body in stage.hs.bodies(control)) == 1
+
+
+async def test_a_job_that_fails_for_good_is_told_and_can_be_retried(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.worker.delay_after", lambda tries, floor=None: 0.05)
+    room = await begun(stage)
+    control = await stage.room("Postroom control")
+    stage.hs.join(ADMIN, control.id)
+
+    def broken(mail: object) -> bytes:
+        raise KeyError("a bug of ours")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("bridge.mail.compose.build", broken)
+        stage.hs.say(ALICE, room.id, "!reply Hello")
+        await stage.sees(control, "failed three times: KeyError: 'a bug of ours'")
+        await stage.sees(room, "the bridge could not send it; the admins were told")
+    stage.hs.say(ADMIN, control.id, "!status")
+    await stage.sees(control, "failed for good: 1")
+    stage.hs.say(ADMIN, control.id, "!retry")
+    await stage.sees(control, "1 failed jobs get new tries.")
+    await stage.sees(room, "✅ sent")
+    assert len(stage.smtp.accepted()) == 1
+
+
+async def test_admins_and_nobody_else_command_in_the_control_room(stage: Stage) -> None:
+    await stage.open()
+    control = await stage.room("Postroom control")
+    stage.hs.join(ADMIN, control.id)
+    stage.hs._member(control, ADMIN, ALICE, "invite")
+    stage.hs.join(ALICE, control.id)
+    stage.hs.say(ALICE, control.id, "!status")
+    await stage.sees(control, "Only admins can do that.")
+    stage.hs.say(ADMIN, control.id, "!help")
+    await stage.sees(control, "!status – Show the homeserver, every inbox and what is waiting.")
+    stage.hs.say(ADMIN, control.id, "!reply x")
+    await stage.sees(control, "!reply works in the conversation room.")
