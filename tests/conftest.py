@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +30,20 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     report = outcome.get_result()  # type: ignore[attr-defined]  # pluggy's result
     if os.environ.get("STRICT") and report.skipped:
         report.outcome = "failed"
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """The sweep's table: each point, and what its kills did."""
+    rows = sorted(
+        value
+        for report in terminalreporter.stats.get("passed", ())
+        for name, value in report.user_properties
+        if name == "sweep"
+    )
+    if rows:
+        terminalreporter.section("failpoints × kill -9")
+        for row in rows:
+            terminalreporter.line(row)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import collections
 import contextlib
 import sqlite3
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -143,7 +143,10 @@ def check(scene: Scene, room: Room, point: str) -> None:
 @pytest.mark.sweep
 @pytest.mark.parametrize("point", failpoint.names())
 async def test_a_kill_at_the_point_loses_and_doubles_nothing(
-    point: str, tmp_path: Path, zygote: Zygote
+    point: str,
+    tmp_path: Path,
+    zygote: Zygote,
+    record_property: Callable[[str, object], None],
 ) -> None:
     outcomes = []
     for passage in range(1, PASSAGES + 1):
@@ -156,5 +159,5 @@ async def test_a_kill_at_the_point_loses_and_doubles_nothing(
             outcomes.append("killed, whole" if keeper.deaths else "not reached")
         if not keeper.deaths:
             break
-    print(f"{point}: {', '.join(outcomes)}")
+    record_property("sweep", f"{point}: {', '.join(outcomes)}")
     assert outcomes[0] != "not reached", f"the story never passes {point}"

@@ -21,6 +21,7 @@ from bridge.model import (
     Job,
     Permanent,
     Refused,
+    Transient,
 )
 
 MAX_FILES = 100 * 1024 * 1024
@@ -75,34 +76,45 @@ async def _attempt(desk: Desk, job: Job, inbox: Inbox, delivery: Delivery, mime:
 
     open_ = [r.address.spec for r in delivery.recipients if r.fate in (Fate.PENDING, Fate.DEFERRED)]
     fates = await desk.sender.send(inbox, inbox.address, open_, mime, data_begun)
-    if any(fate is Fate.UNKNOWN for fate, _ in fates.values()):
-        found = await _found_in_sent(desk, inbox, delivery.id)
-        if found:
-            fates = dict.fromkeys(fates, (Fate.SENT, "found in the Sent folder"))
+    unknown = [spec for spec, (fate, _) in fates.items() if fate is Fate.UNKNOWN]
+    if unknown and await _found_in_sent(desk, inbox, delivery):
+        fates = {**fates, **dict.fromkeys(unknown, (Fate.SENT, "found in the Sent folder"))}
     await _verdict(desk, job, inbox, delivery, fates)
 
 
 async def _verdict(
     desk: Desk, job: Job, inbox: Inbox, delivery: Delivery, fates: Mapping[str, tuple[Fate, str]]
 ) -> None:
-    async with desk.store.transaction("verdict") as tx:
-        await tx.jobs.finish(job)
-        await tx.deliveries.set_fates(delivery.id, fates)
-        await settle(tx, desk, inbox, await tx.deliveries.get(delivery.id))
+    """Note what the server said. A store that fails just now is tried again a while: what is not
+    noted would have to be asked about."""
+    for pause in (0.2, 1.0, 5.0, None):
+        try:
+            async with desk.store.transaction("verdict") as tx:
+                await tx.jobs.finish(job)
+                await tx.deliveries.set_fates(delivery.id, fates)
+                await settle(tx, desk, inbox, await tx.deliveries.get(delivery.id))
+            return
+        except Transient:
+            if pause is None:
+                raise
+            await asyncio.sleep(pause)
 
 
 async def _resolve_unknown(desk: Desk, job: Job, inbox: Inbox, delivery: Delivery) -> None:
     """We died after DATA began: the Sent folder may know, else a person must say."""
-    found = await _found_in_sent(desk, inbox, delivery.id)
+    found = await _found_in_sent(desk, inbox, delivery)
     fate = (Fate.SENT, "found in the Sent folder") if found else (Fate.UNKNOWN, "")
     open_ = [r for r in delivery.recipients if r.fate in (Fate.PENDING, Fate.DEFERRED)]
     await _verdict(desk, job, inbox, delivery, {r.address.spec: fate for r in open_})
 
 
-async def _found_in_sent(desk: Desk, inbox: Inbox, delivery: int) -> bool:
+async def _found_in_sent(desk: Desk, inbox: Inbox, delivery: Delivery) -> bool:
+    """Whether the provider kept a copy. It proves nothing once some recipient was reached: the
+    copy may be of that attempt."""
     async with desk.store.reading() as tx:
-        message_id = (await tx.deliveries.get(delivery)).message_id
-    if inbox.imap is None or message_id is None:
+        message_id = (await tx.deliveries.get(delivery.id)).message_id
+    reached = any(recipient.fate is Fate.SENT for recipient in delivery.recipients)
+    if inbox.imap is None or message_id is None or reached:
         return False
     try:
         return await desk.mailbox.find_sent(inbox, message_id)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bridge.chat import room
 from bridge.config import Inbox, Settings
 from bridge.mail.token import Tokens
-from bridge.model import Address, InboxId, Mxid, Number, Permanent, Post, RoomId
+from bridge.model import Address, InboxId, Mxid, Number, Post, Refused, RoomId
 from bridge.ports import Chat, Mailbox, Sender, Store, Tx
 
 
@@ -49,10 +49,10 @@ class Desk:
         return mxid.startswith(self.own_prefix) and mxid.endswith(f":{self.server}")
 
     def inbox(self, inbox: InboxId | None) -> Inbox:
-        """Raises Permanent for an inbox that is no longer configured."""
+        """Raises Refused for an inbox that is no longer configured."""
         found = self.settings.inboxes.get(inbox) if inbox is not None else None
         if found is None:
-            raise Permanent(f"inbox {inbox} is not in the configuration any more")
+            raise Refused(f"Inbox {inbox} is not in the configuration any more.")
         return found
 
     def ghost(self, address: Address) -> Mxid:
