@@ -179,7 +179,6 @@ class Conversation:
     files: str = ""
     claim: Number | None = None
     follows: Number | None = None
-    last_event: EventId | None = None
 
 
 class DeliveryState(StrEnum):

@@ -11,7 +11,6 @@ import asyncio
 import contextvars
 import glob
 import os
-import socket
 import tempfile
 from argparse import Namespace
 from datetime import datetime
@@ -129,12 +128,6 @@ maildir_backend.Maildir = _Maildir
 mailbox_mod.Maildir = _Maildir
 mailbox_mod.Message = _Message
 mailbox_mod.MailboxData = _MailboxData
-
-
-def free_port(host: str = "127.0.0.1") -> int:
-    with socket.socket() as s:
-        s.bind((host, 0))
-        return s.getsockname()[1]
 
 
 class PymapServer:
@@ -283,13 +276,3 @@ class PymapServer:
         words = [f"V{value}" if w.startswith("V") else w for w in head.split()]
         with open(path, "w", newline="") as f:
             f.write(" ".join(words) + "\r\n" + rest)
-
-    def enable_keywords(self, user: str, keywords: list[str], mailbox: str = "INBOX") -> None:
-        """Keywords ($Forwarded, ...) are silently dropped unless listed here (max 26);
-        do it before the folder is opened by a session."""
-        d = self.folder(user, mailbox)
-        os.makedirs(d, exist_ok=True)
-        for sub in ("cur", "new", "tmp"):
-            os.makedirs(os.path.join(d, sub), exist_ok=True)
-        with open(os.path.join(d, "dovecot-keywords"), "w") as f:
-            f.writelines(f"{i} {k}\n" for i, k in enumerate(keywords))

@@ -6,9 +6,8 @@ import asyncio
 import json
 import os
 import socket
-import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -203,9 +202,6 @@ def _free_ports(count: int) -> list[int]:
             probe.close()
 
 
-Step = Callable[[World], Awaitable[str]]
-
-
 def out(text: str) -> None:
+    """Print at once: a test may kill us after any line."""
     print(text, flush=True)
-    sys.stdout.flush()

@@ -234,10 +234,6 @@ class ImapConnection:
         its size first."""
         return await self._fetch_body(uid, "", "", limit)
 
-    async def fetch_header(self, uid: int, limit: int = 256 << 10) -> bytes:
-        """The header, cut at limit"""
-        return await self._fetch_body(uid, "HEADER", f"<0.{limit}>", limit)
-
     async def fetch_partial(self, uid: int, n_bytes: int) -> bytes:
         return await self._fetch_body(uid, "", f"<0.{n_bytes}>", n_bytes)
 

@@ -21,7 +21,7 @@ from bridge.model import (
 
 CHANGEABLE = frozenset(
     "contact contact_name subject state changed_at waiting_since room assignee closed_at preview"  # noqa: SIM905 - names, as in SQL
-    " files claim last_event".split()
+    " files claim".split()
 )
 
 
@@ -195,5 +195,4 @@ def _conversation(row: Any) -> Conversation:
         files=row["files"],
         claim=None if row["claim"] is None else Number(row["claim"]),
         follows=None if row["follows"] is None else Number(row["follows"]),
-        last_event=None if row["last_event"] is None else EventId(row["last_event"]),
     )

@@ -151,17 +151,6 @@ class Deliveries:
         value = await self._conn.fetchval("SELECT question FROM delivery WHERE id = $1", delivery)
         return str(value or "")
 
-    async def unfinished(self) -> list[Delivery]:
-        """Deliveries whose last attempt was cut off by the death of the process."""
-        rows = await self._conn.fetch("SELECT * FROM delivery WHERE state = 'sending' ORDER BY id")
-        return [await self._whole(row) for row in rows]
-
-    async def counts(self, inbox: InboxId) -> dict[str, int]:
-        rows = await self._conn.fetch(
-            "SELECT state, COUNT(*) AS n FROM delivery WHERE inbox = $1 GROUP BY state", inbox
-        )
-        return {row["state"]: row["n"] for row in rows}
-
     async def _whole(self, row: Any) -> Delivery:
         recipients = await self._conn.fetch(
             "SELECT * FROM recipient WHERE delivery = $1 ORDER BY position", row["id"]

@@ -56,8 +56,7 @@ CREATE TABLE conversation (
     preview TEXT NOT NULL,
     files TEXT NOT NULL,
     claim BIGINT,
-    follows BIGINT,
-    last_event TEXT
+    follows BIGINT
 );
 CREATE INDEX conversation_inbox ON conversation (inbox, state);
 CREATE INDEX conversation_contact ON conversation (inbox, LOWER(contact));

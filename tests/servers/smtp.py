@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import os
+import ssl
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,11 +35,12 @@ class ScriptedSmtp:
     script: list[Fault] = field(default_factory=list)
     password: str = ""
     smtputf8: bool = False
+    tls: ssl.SSLContext | None = None
     port: int = 0
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(
-            self._client, "127.0.0.1", self.port, limit=1 << 27
+            self._client, "127.0.0.1", self.port, limit=1 << 27, ssl=self.tls
         )
         self.port = self._server.sockets[0].getsockname()[1]
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -100,7 +102,7 @@ class ScriptedSmtp:
             verb = line.split(" ")[0].upper().partition(":")[0]
             if verb == "EHLO":
                 words = ["scripted", "8BITMIME", *["SMTPUTF8"] * self.smtputf8]
-                words += ["AUTH PLAIN LOGIN"] if self.password else []
+                words += ["AUTH PLAIN"] if self.password else []
                 for word in words[:-1]:
                     writer.write(f"250-{word}\r\n".encode())
                 writer.write(f"250 {words[-1]}\r\n".encode())

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from bridge.desk.receive import accept
+from bridge.imap.connection import ImapConnection
 from tests.servers.bridge import free_ports
 from tests.stage import (
     ADMIN,
@@ -240,6 +241,43 @@ async def test_mail_comes_in_while_the_homeserver_is_down(stage: Stage) -> None:
     stage.hs.restart()
     stage.hs.down = False
     await stage.sees(room, "While it was down")
+
+
+async def test_mail_comes_in_while_the_homeserver_is_down_at_start(stage: Stage) -> None:
+    stage.hs.down = True
+    await stage.open()
+    await stage.mail(mail())
+    stage.hs.down = False
+    await stage.queue(ALICE)
+    await stage.sees(await stage.conversation(), "my display stays dark")
+
+
+async def test_several_folders_are_watched(stage: Stage) -> None:
+    connection = await ImapConnection.connect("127.0.0.1", stage.imap.port, "none")
+    await connection.login(SUPPORT, PASSWORD)
+    await connection.create("Forms")
+    await connection.logout()
+    config = stage.config()
+    config["inboxes"]["support"]["imap"] |= {"folders": ["INBOX", "Forms"], "poll": 1}
+    await stage.open(config)
+    await stage.queue(ALICE)
+    await stage.imap.append(SUPPORT, mail(subject="By form"), "Forms")
+    await stage.mail(mail(subject="By mail", message_id="<other@customer.example>"))
+    await until(lambda: stage.hs.named("#1 By form") or stage.hs.named("#2 By form"), "the form")
+    await until(lambda: stage.hs.named("#1 By mail") or stage.hs.named("#2 By mail"), "the mail")
+
+
+async def test_who_replies_first_owns_it_and_an_owner_is_told(stage: Stage) -> None:
+    room = await begun(stage, None, ALICE, BOB)
+    stage.hs.say(ALICE, room.id, "!reply One")
+    await stage.sees(await stage.queue(), ALICE)
+    await stage.sent(1)
+    stage.hs.say(BOB, room.id, "!reply Two")
+    told = await stage.sees(room, f"{BOB} replies here; {ALICE} has taken it.")
+    assert told["content"]["m.mentions"] == {"user_ids": [ALICE]}
+    await stage.mail(mail("Thanks", message_id="<t@customer.example>", **REPLY))
+    shown = await stage.sees(room, "Thanks")
+    assert shown["content"]["m.mentions"] == {"user_ids": [ALICE]}
 
 
 async def test_another_uidvalidity_loses_and_doubles_nothing(stage: Stage) -> None:

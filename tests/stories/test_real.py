@@ -115,8 +115,9 @@ def test_the_search_finds_a_canary_in_every_coding(hidden: bytes) -> None:
 
 
 async def test_both_sides_see_one_thread(town: Town) -> None:
-    """Judged by Dovecot's THREAD REFS; the subject changes on the way."""
-    await town.open()
+    """Judged by Dovecot's THREAD REFS; the subject changes on the way. Over STARTTLS."""
+    imap = {**town.inbox("support")["imap"], "tls": "starttls", "port": town.dovecot.imap_port}
+    await town.open(support=town.inbox("support", imap=imap))
     alice = town.agents["alice"]
     await alice.enter("Support queue")
     support, carla = "support@acme.example", "carla@customer.example"

@@ -1,0 +1,72 @@
+"""Mail out over TLS: verified certificates, and no password for a server we do not know."""
+
+from __future__ import annotations
+
+import shutil
+import ssl
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from bridge.config import Inbox, InboxId, Smtp
+from bridge.egress import SmtpSender
+from bridge.model import Fate
+from tests.servers.dovecot import make_certs
+from tests.servers.smtp import ScriptedSmtp
+
+pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
+MIME = b"Subject: x\r\n\r\n.dot\r\n..dots\r\n"
+
+
+async def send(server: ScriptedSmtp, **smtp: object) -> tuple[Fate, str]:
+    settings = Smtp(
+        host="127.0.0.1", port=server.port, user="u", password=SecretStr("secret"),
+        **smtp,  # type: ignore[arg-type]  # a test's table
+    )  # fmt: skip
+    inbox = Inbox(id=InboxId("s"), name="S", address="s@acme.example", smtp=settings)
+    begun: list[int] = []
+
+    async def data_begun() -> None:
+        begun.append(1)
+
+    fates = await SmtpSender().send(inbox, inbox.address, ["c@x.example"], MIME, data_begun)
+    assert len(begun) == len(server.accepted())
+    return fates["c@x.example"]
+
+
+async def test_a_known_certificate_is_needed_before_the_password_goes_out(tmp_path: Path) -> None:
+    make_certs(str(tmp_path))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.pem", tmp_path / "server.key")
+    server = ScriptedSmtp(tmp_path / "accepted.jsonl", password="secret", tls=context)
+    await server.start()
+    try:
+        fate, reply = await send(server, tls="implicit")
+        assert fate is Fate.DEFERRED
+        assert "certificate" in reply.lower()
+        fate, _ = await send(server, tls="implicit", ca_file=tmp_path / "ca.pem")
+        assert fate is Fate.SENT
+        assert server.accepted()[0]["raw"] == MIME
+    finally:
+        await server.stop()
+
+
+async def test_a_server_without_starttls_gets_no_password(tmp_path: Path) -> None:
+    server = ScriptedSmtp(tmp_path / "accepted.jsonl", password="secret")
+    await server.start()
+    try:
+        fate, reply = await send(server, tls="starttls")
+        assert fate is Fate.DEFERRED
+        assert "STARTTLS" in reply
+    finally:
+        await server.stop()
+
+
+async def test_a_wrong_password_defers_and_says_so(tmp_path: Path) -> None:
+    server = ScriptedSmtp(tmp_path / "accepted.jsonl", password="other")
+    await server.start()
+    try:
+        assert await send(server, tls="none") == (Fate.DEFERRED, "535 5.7.8 wrong password")
+    finally:
+        await server.stop()
