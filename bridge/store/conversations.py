@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mautrix.util.async_db import Connection
-
 from bridge.model import (
     Address,
     Conversation,
@@ -18,6 +16,7 @@ from bridge.model import (
     RoomId,
     State,
 )
+from bridge.store.connection import Connection
 
 CHANGEABLE = frozenset(
     "contact contact_name subject state changed_at waiting_since room assignee closed_at preview"  # noqa: SIM905 - names, as in SQL

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import IO
 
 import structlog
-from mautrix.util.async_db import Connection, Scheme, UnsupportedDatabaseVersion
+from mautrix.util.async_db import Connection as LoggingConnection
 from mautrix.util.async_db import Database as AsyncDatabase
+from mautrix.util.async_db import Scheme, UnsupportedDatabaseVersion
 
 from bridge import failpoint
 from bridge.model import BridgeError, Permanent, Transient
+from bridge.store.connection import Connection, SqliteConnection
 from bridge.store.conversations import Conversations
 from bridge.store.deliveries import Deliveries
 from bridge.store.events import Events
@@ -82,6 +84,9 @@ class Database:
         if self._lock is not None:
             self._lock.close()
 
+    def _work(self, conn: LoggingConnection) -> Work:
+        return Work(SqliteConnection(conn) if self.is_sqlite else conn, self._db.scheme)
+
     @property
     def is_sqlite(self) -> bool:
         return self._db.scheme == Scheme.SQLITE
@@ -94,7 +99,7 @@ class Database:
         Transient where the disk or a lock is the problem. `name` is a commit of failpoint.py.
         """
         async with _translated(), self._db.acquire_direct() as conn:
-            work = Work(conn, self._db.scheme)
+            work = self._work(conn)
             if not self.is_sqlite:
                 async with conn.transaction():  # type: ignore[attr-defined]  # mautrix annotates it as a coroutine
                     yield work
@@ -120,7 +125,7 @@ class Database:
     async def reading(self) -> AsyncIterator[Work]:
         """Read without a transaction; nothing may be written through it."""
         async with _translated(), self._db.acquire_direct() as conn:
-            yield Work(conn, self._db.scheme)
+            yield self._work(conn)
 
     async def pragma(self, name: str) -> str:
         """What SQLite says of a setting, for checks and tests."""

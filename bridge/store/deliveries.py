@@ -6,8 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mautrix.util.async_db import Connection
-
 from bridge.model import (
     Address,
     Delivery,
@@ -22,6 +20,7 @@ from bridge.model import (
     Permanent,
     Recipient,
 )
+from bridge.store.connection import Connection
 
 CHANGEABLE = frozenset(
     "state run_at attempts data_begun detail finished_at question created_at".split()  # noqa: SIM905 - names, as in SQL

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 
-from mautrix.util.async_db import Connection
-
 from bridge.model import Event, EventId, Mxid, RoomId
+from bridge.store.connection import Connection
 from bridge.store.jobs import Jobs
 
 

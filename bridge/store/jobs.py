@@ -6,9 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mautrix.util.async_db import Connection, Scheme
+from mautrix.util.async_db import Scheme
 
 from bridge.model import Job, LostLease
+from bridge.store.connection import Connection
 
 COLUMNS = "id, kind, lane, payload, failures, leases, leased_by"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mautrix.util.async_db import Connection
+from bridge.store.connection import Connection
 
 
 class Keep:

@@ -7,8 +7,6 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from mautrix.util.async_db import Connection
-
 from bridge.model import (
     Address,
     InboxId,
@@ -19,6 +17,7 @@ from bridge.model import (
     Number,
     Verdict,
 )
+from bridge.store.connection import Connection
 
 
 class Mails:

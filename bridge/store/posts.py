@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from mautrix.util.async_db import Connection
-
 from bridge.model import Attachment, Content, EventId, File, Kind, Post
+from bridge.store.connection import Connection
 from bridge.store.jobs import Jobs
 
 

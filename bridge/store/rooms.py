@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mautrix.util.async_db import Connection
-
 from bridge.model import InboxId, Mxid, Number, Place, RoomId
+from bridge.store.connection import Connection
 
 
 class Rooms:
