@@ -120,6 +120,7 @@ class Watcher:
         async with self._store.reading() as tx:
             cursor = await tx.keep.cursor(self.account, folder)
         since: float | None = None
+        began = await self._began()
         if cursor is None:
             since = self._imap.starts_at
             last = (uid_next or 1) - 1 if since is None else 0
@@ -129,7 +130,7 @@ class Watcher:
         elif cursor[0] != validity:
             # The folder was made anew: every UID is another mail. What we have is known by its
             # Message-ID and hash; look at what is younger than our first start.
-            since, last = await self._began(), 0
+            since, last = began, 0
             log.warning("UIDVALIDITY changed", account=self.account, folder=folder)
             await self._move(folder, validity, 0)
         else:

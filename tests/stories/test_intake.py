@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 
 import pytest
 
@@ -281,7 +282,13 @@ async def test_who_replies_first_owns_it_and_an_owner_is_told(stage: Stage) -> N
 
 
 async def test_another_uidvalidity_loses_and_doubles_nothing(stage: Stage) -> None:
-    room = await begun(stage)
+    old = mail("Older than we are", message_id="<old@customer.example>")
+    await stage.imap.append(SUPPORT, old, when=datetime(2024, 1, 1, tzinfo=UTC))
+    await stage.open()
+    await stage.queue(ALICE)
+    await stage.mail(mail())
+    room = await stage.conversation()
+    await stage.sees(room, "stays dark")
     await stage.close()
     stage.imap.set_uidvalidity(SUPPORT, 4242)
     await stage.mail(mail("After the change", message_id="<u@customer.example>", **REPLY))
