@@ -109,10 +109,9 @@ class App:
         self._spawn("reconciler", self._reconcile())
         self._spawn("alarms", self._watch_health())
         for inboxes in settings.accounts().values():
-            active = [inbox for inbox in inboxes if not inbox.paused]
-            if active:
+            if not all(inbox.paused for inbox in inboxes):
                 refused = functools.partial(admin.refused_login, self.desk)
-                watcher = Watcher(self.database, active, settings.limits, refused)
+                watcher = Watcher(self.database, inboxes, settings.limits, refused)
                 self._spawn(f"imap {watcher.account}", watcher.run())
         log.info("started", inboxes=list(settings.inboxes))
 

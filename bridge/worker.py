@@ -91,6 +91,8 @@ class Worker:
             await asyncio.sleep(1.0)
             return False
         for job in jobs:
+            if job.id in self._running:
+                continue  # our own lease ran out; what runs will notice when it finishes
             task = asyncio.create_task(self._do(job), name=f"{job.kind} {job.id}")
             self._running[job.id] = task
             task.add_done_callback(lambda _, job=job: self._done(job))  # type: ignore[misc]  # mypy cannot infer a default argument of a lambda
@@ -146,7 +148,7 @@ class Worker:
             if self._running:
                 try:
                     await self._store.prolong(self._name, list(self._running), LEASE)
-                except Transient as error:
+                except Exception as error:  # noqa: BLE001 - the pulse must go on
                     log.warning("heartbeat failed", error=str(error))
 
     async def _drain(self, seconds: float = 2.0) -> None:

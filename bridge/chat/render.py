@@ -27,7 +27,9 @@ from bridge.model import (
 
 MAX_EVENT = 55_000
 """Bytes of JSON: the homeserver refuses events over 65,536 with all their headers."""
-MAX_CUT = 12_000
+MAX_WHOLE, MAX_SHORT = 60_000, 5_000
+"""Bytes of an event's content with its edit, and characters of text where that is too much."""
+MAX_CUT = 8_000
 """Characters of text shown of a mail that is too long for one event."""
 FORMAT = "org.matrix.custom.html"
 
@@ -61,6 +63,22 @@ def size(number: int) -> str:
     return f"{number / 1_000_000:.1f} MB"
 
 
+def fit(content: Content) -> Content:
+    """The content, or a shorter plain one when it would be too large for an event."""
+    if len(json.dumps(content, ensure_ascii=False).encode("utf-8", "replace")) <= MAX_WHOLE:
+        return content
+    short = {k: v for k, v in content.items() if k not in ("format", "formatted_body")}
+    short.pop("app.postroom.mail", None)
+    short["body"] = f"{str(content.get('body', ''))[:MAX_SHORT]} …"
+    if isinstance(content.get("m.new_content"), dict):
+        short["m.new_content"] = {
+            **{k: v for k, v in content["m.new_content"].items()
+               if k not in ("format", "formatted_body")},
+            "body": short["body"].removeprefix("* "),
+        }  # fmt: skip
+    return short
+
+
 def people(addresses: Sequence[Address]) -> str:
     return ", ".join(str(address) for address in addresses)
 
@@ -73,6 +91,7 @@ def mail_message(
     The mail's ids stand under `app.postroom.mail` for other tools.
     """
     new = body.text.strip() or ("(only files)" if has_files else "(empty mail)")
+    above = [line[:2000] for line in above]
     head = "".join(f"{line}\n" for line in above)
     plain = head + ("\n" if head else "") + new
     if body.history:
@@ -116,7 +135,7 @@ def lines_above(
     if mail.subject and _differs(mail.subject, conversation.subject):
         lines.append(f"Subject: {mail.subject}")
     if any(address.key != mail.sender.key for address in mail.reply_to):
-        lines.append(f"⚠️ reply address differs: {people(mail.reply_to)}")
+        lines.append(f"⚠️ reply address differs: {people(mail.reply_to[:5])}")
     if mail.verdict is Verdict.FAIL:
         lines.append(f"⚠️ sender check failed: this may not be from {mail.sender.spec}")
     if mail.nature is not Nature.PERSON:

@@ -23,7 +23,9 @@ def whom(delivery: Delivery) -> str:
     """`alice@example.com, cc bob@example.com`."""
     parts = []
     for field in ("to", "cc", "bcc"):
-        specs = ", ".join(r.address.spec for r in delivery.recipients if r.field == field)
+        named = [r.address.spec for r in delivery.recipients if r.field == field]
+        more = f" and {len(named) - 20} more" if len(named) > 20 else ""
+        specs = ", ".join(named[:20]) + more
         if specs:
             parts.append(specs if field == "to" else f"{field} {specs}")
     return ", ".join(parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 
 from bridge.chat import command, render, room
@@ -16,6 +17,7 @@ from bridge.model import (
     EventId,
     Job,
     Kind,
+    Mxid,
     Number,
     Permanent,
     Place,
@@ -88,9 +90,13 @@ async def converse(desk: Desk, job: Job) -> None:
     seen: Content | None = None
     if name in NEEDS_TARGET and target is not None:
         seen = await desk.chat.event(event.room, target)
+    now = ""
+    if event.type == "m.room.member":  # events can come late and out of order: ask how it is
+        now = await desk.chat.membership(event.room, Mxid(event.state_key or ""))
     async with desk.store.transaction("event") as tx:
         if event.type == "m.room.member":
-            await members.changed(tx, desk, event)
+            about, invited = Mxid(event.state_key or ""), event.prev_membership == "invite"
+            await members.changed(tx, desk, place, about, now, event.id, invited=invited)
         elif event.type == "m.room.redaction":
             await _redacted(tx, desk, event)
         elif (edited := command.edited(event.content)) is not None:
@@ -142,10 +148,14 @@ async def _act(
             return None
         if not by_reaction and command.spec(name, place.role) is None:
             raise Refused(_unknown(desk, name, place.role))
-        about = await tx.conversations.get(number) if number is not None else None
-        if about is not None and about.inbox != inbox.id:
+        if number is not None and not await tx.conversations.exists(inbox.id, number):
             raise Refused(f"There is no #{number} in {inbox.name}.")
-        if by_reaction and name in ("undo", "yes", "retry") and not await _is_ours(tx, target):
+        about = await tx.conversations.get(number) if number is not None else None
+        if (
+            by_reaction
+            and name in ("undo", "yes", "retry")
+            and not await _is_ours(tx, place, target)
+        ):
             return None
         heard = Hearing(event, place, inbox, about, rest, seen)
         return await ACTS[name](tx, desk, heard, target)
@@ -153,10 +163,10 @@ async def _act(
         return str(refusal)
 
 
-async def _is_ours(tx: Tx, target: EventId | None) -> bool:
+async def _is_ours(tx: Tx, place: Place, target: EventId | None) -> bool:
     """Whether a reaction is on a status: people put ❌ and ✅ on ordinary talk too."""
     post = await tx.posts.by_event(target) if target is not None else None
-    return post is not None and post.key.startswith("status:")
+    return post is not None and post.key.startswith("status:") and post.place == _where(place)
 
 
 async def _number(
@@ -172,7 +182,7 @@ async def _number(
     if name != "take":
         return None
     digits = rest.strip().lstrip("#")
-    if not digits.isdigit():
+    if re.fullmatch("[0-9]{1,15}", digits) is None:
         raise Refused("Say which: !take NUMBER, or press ✋ on its card.")
     return Number(int(digits))
 

@@ -18,12 +18,17 @@ async def meant(
     tx: Tx, heard: Hearing, event: EventId | None, states: tuple[DeliveryState, ...]
 ) -> Delivery:
     """The delivery of the status replied to, else the newest that waits for this decision."""
+    named: Delivery | None = None
     if event is not None:
         post = await tx.posts.by_event(event)
         if post is not None and post.key.startswith("status:"):
-            return await tx.deliveries.get(int(post.key.partition(":")[2]))
-        if (delivery := await tx.deliveries.of_source(event)) is not None:
-            return delivery
+            named = await tx.deliveries.get(int(post.key.partition(":")[2]))
+        else:
+            named = await tx.deliveries.of_source(event)
+    if named is not None:
+        if named.conversation != heard.about.number:
+            raise Refused("That belongs to another conversation; nothing was done.")
+        return named
     newest = await tx.deliveries.newest(heard.about.number, states)
     if newest is None:
         raise Refused("Nothing waits for that here.")

@@ -60,6 +60,7 @@ async def deliver(desk: Desk, job: Job) -> None:
 
 async def _attempt(desk: Desk, job: Job, inbox: Inbox, delivery: Delivery, mime: bytes) -> None:
     async with desk.store.transaction("attempt") as tx:
+        await tx.jobs.hold(job)
         current = await tx.deliveries.get(delivery.id)
         if current.state is DeliveryState.CANCELLED:
             await tx.jobs.finish(job)
@@ -72,6 +73,7 @@ async def _attempt(desk: Desk, job: Job, inbox: Inbox, delivery: Delivery, mime:
 
     async def data_begun() -> None:
         async with desk.store.transaction("data-begun") as tx:
+            await tx.jobs.hold(job)
             await tx.deliveries.update(delivery.id, data_begun=True)
 
     open_ = [r.address.spec for r in delivery.recipients if r.fate in (Fate.PENDING, Fate.DEFERRED)]
@@ -149,7 +151,9 @@ async def _build(desk: Desk, inbox: Inbox, delivery: Delivery) -> bytes:
     content = command.latest(source) if source else None
     if content is None:
         raise Refused("the message was removed")
-    text, html = _words(desk, content, is_command=delivery.order == delivery.source)
+    text, html = _words(
+        desk, content, is_command=delivery.order == delivery.source, has_files=bool(delivery.files)
+    )
     files = [await _file(desk, about.room, file) for file in delivery.files]
     name = await desk.chat.display_name(queue.room, delivery.agent)
     message_id = desk.tokens.message_id(about.number, delivery.id, inbox.domain)
@@ -172,7 +176,7 @@ async def _build(desk: Desk, inbox: Inbox, delivery: Delivery) -> bytes:
     return mime
 
 
-def _words(desk: Desk, content: Content, *, is_command: bool) -> tuple[str, str]:
+def _words(desk: Desk, content: Content, *, is_command: bool, has_files: bool) -> tuple[str, str]:
     """(text, HTML) of a source message, without the command word."""
     if command.is_file(content):
         filename = content.get("filename")
@@ -181,6 +185,8 @@ def _words(desk: Desk, content: Content, *, is_command: bool) -> tuple[str, str]
     text = command.new_text(content)
     said = command.parse_text(text, desk.settings.command_prefix)
     if said is not None and said.name == "reply":
+        if not said.rest and not has_files:
+            raise Refused("the message was emptied")
         return said.rest, ""
     if is_command or said is not None:
         raise Refused("the message was edited into something else")

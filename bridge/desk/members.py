@@ -4,42 +4,42 @@ from __future__ import annotations
 
 from bridge.desk.desk import Desk
 from bridge.desk.refresh import powers
-from bridge.model import Event, InboxId, Kind, Mxid, Place
+from bridge.model import InboxId, Kind, Mxid, Place
 from bridge.ports import Tx
 
 
-async def changed(tx: Tx, desk: Desk, event: Event) -> None:
-    """Note a membership; a new agent gains rights in every room, one who left loses them."""
-    about = Mxid(event.state_key or "")
-    membership = str(event.content.get("membership", ""))
-    place = await tx.rooms.place(event.room)
-    if place is None:
-        return
-    before = await tx.rooms.membership(event.room, about)
-    await tx.rooms.set_member(event.room, about, membership)
+async def changed(
+    tx: Tx, desk: Desk, place: Place, about: Mxid, membership: str, mark: str, *, invited: bool
+) -> None:
+    """Note a membership; a new agent gains rights in every room, one who left loses them.
+
+    `mark` tells this change from others of the same person; `invited`: somebody asked them in.
+    """
+    before = await tx.rooms.membership(place.room, about)
+    await tx.rooms.set_member(place.room, about, membership)
     if place.inbox is None:
         return
     if place.role != "queue":
-        if membership == "join" and event.prev_membership != "invite":
-            await _uninvited(tx, desk, place, about, event)
+        if membership == "join" and before != "join" and not invited:
+            await _uninvited(tx, desk, place, about, mark)
         return
     if membership == "join" and before != "join":
         await _empower(tx, desk, place.inbox)
         space = await tx.rooms.find("space", place.inbox)
         if space and await tx.rooms.membership(space.room, about) not in ("join", "invite"):
             await tx.posts.put(
-                f"invite:space:{place.inbox}:{about}:{event.id}", f"space:{place.inbox}",
+                f"invite:space:{place.inbox}:{about}:{mark}", f"space:{place.inbox}",
                 desk.bot, Kind.INVITE, {}, type="m.room.member", state_key=about,
             )  # fmt: skip
-    elif before == "join" and membership in ("leave", "ban"):
-        await _expel(tx, desk, place, about, event)
+    elif before == "join" and membership != "join":
+        await _expel(tx, desk, place, about, mark)
         await _empower(tx, desk, place.inbox)
 
 
-async def _uninvited(tx: Tx, desk: Desk, place: Place, who: Mxid, event: Event) -> None:
+async def _uninvited(tx: Tx, desk: Desk, place: Place, who: Mxid, mark: str) -> None:
     """Somebody walked in as an agent; whoever stopped being one meanwhile goes again."""
     if place.inbox is not None and not await tx.rooms.is_agent(place.inbox, who):
-        await _kick(tx, desk, place, who, event)
+        await _kick(tx, desk, place, who, mark)
 
 
 async def _empower(tx: Tx, desk: Desk, inbox: InboxId) -> None:
@@ -48,18 +48,18 @@ async def _empower(tx: Tx, desk: Desk, inbox: InboxId) -> None:
         await powers(tx, desk, conversation, already_there=False)
 
 
-async def _expel(tx: Tx, desk: Desk, queue: Place, who: Mxid, event: Event) -> None:
+async def _expel(tx: Tx, desk: Desk, queue: Place, who: Mxid, mark: str) -> None:
     """Leaving the queue room is leaving the space and every conversation: the homeserver would
     let them go on reading and writing in each room they joined before."""
     rooms = set(await tx.rooms.rooms_of(who))
     for place in await tx.rooms.of_inbox(queue.inbox or InboxId("")):
         if place.room in rooms and place.role != "queue":
-            await _kick(tx, desk, place, who, event)
+            await _kick(tx, desk, place, who, mark)
 
 
-async def _kick(tx: Tx, desk: Desk, place: Place, who: Mxid, event: Event) -> None:
+async def _kick(tx: Tx, desk: Desk, place: Place, who: Mxid, mark: str) -> None:
     await tx.posts.put(
-        f"expel:{place.room}:{who}:{event.id}", place.room, desk.bot, Kind.KICK,
+        f"expel:{place.room}:{who}:{mark}", place.room, desk.bot, Kind.KICK,
         {"reason": "no agent of this inbox any more"}, type="m.room.member", state_key=who,
         lane=f"expel:{place.room}",
     )  # fmt: skip

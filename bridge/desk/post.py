@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from bridge.chat import render
 from bridge.desk.desk import Desk
 from bridge.model import (
     Content,
@@ -69,7 +70,7 @@ async def _bring(
     chat = desk.chat
     match post.kind:
         case Kind.MESSAGE:
-            content = _message(post, target)
+            content = render.fit(_message(post, target))
             event = await _send(desk, post, room, content, retried=retried)
             return post.event or event
         case Kind.REACTION:

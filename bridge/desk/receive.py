@@ -28,12 +28,13 @@ from bridge.model import (
     Nature,
     Number,
     State,
+    Transient,
 )
 from bridge.ports import Tx
 
 REOPENS_FOR = 30 * 86400.0
 """Seconds after closing during which a mail opens the conversation again."""
-LARGE = 200_000
+LARGE = 20_000
 """Bytes from which a mail is parsed beside the event loop."""
 SLOW = 2_000_000
 """Bytes from which a placeholder keeps a file's place while it is uploaded."""
@@ -49,7 +50,7 @@ def addressed(inboxes: Sequence[Inbox], recipients: Sequence[str]) -> list[Inbox
     named = [inbox for inbox in inboxes if inbox.own.intersection(recipients)]
     if named or len(inboxes) == 1:
         return named or list(inboxes)
-    return [inbox for inbox in inboxes if inbox.default]
+    return [inbox for inbox in inboxes if inbox.default] or list(inboxes[:1])
 
 
 async def accept(
@@ -72,6 +73,8 @@ async def receive(desk: Desk, job: Job) -> None:
         inbox_id, raw_id, note, at = await tx.mails.intake(job.payload["intake"])
         raw = await tx.mails.raw(raw_id)
     inbox = desk.inbox(inbox_id)
+    if inbox.paused:  # it shares its account with one that is not; its mail waits here
+        raise Transient(f"inbox {inbox.id} is paused", retry_after=60.0)
     read = asyncio.to_thread if len(raw) > LARGE else _here
     mail = await read(parse, raw, inbox.authserv_id)
     if note:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bridge.config import Inbox
+from bridge.mail.address import same_house
 from bridge.model import Address, Conversation, Letter, Recipient, Verdict
 
 
@@ -38,7 +39,8 @@ def address(
     else:
         to = letter.sender
         if letter.reply_to:
-            if all(each.domain == to.domain for each in letter.reply_to):
+            honest = letter.verdict is not Verdict.FAIL
+            if honest and all(same_house(to.key, each.key) for each in letter.reply_to):
                 to = letter.reply_to[0]
             elif letter.reply_to[0].key != to.key:
                 note = f"not to the reply address {letter.reply_to[0].spec}; !to can add it"

@@ -32,7 +32,7 @@ async def reply(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     target = command.replied_to(heard.event.content)
     letter = None
     if target is not None:
-        letter = await _letter(tx, target)
+        letter = await _letter(tx, heard, target)
         content = _content(heard)
         if letter is None and content is None:
             raise Refused("The message you reply to is gone; nothing was sent.")
@@ -65,7 +65,7 @@ async def send(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> st
         if not (said.rest if said else command.new_text(content)).strip():
             raise Refused("That message has no text to send.")
     replied = command.replied_to(content)
-    letter = await _letter(tx, replied) if replied else None
+    letter = await _letter(tx, heard, replied) if replied else None
     return await order(tx, desk, heard, target, files, letter)
 
 
@@ -84,10 +84,13 @@ def _content(heard: Hearing) -> dict[str, object] | None:
     return command.latest(heard.target) if heard.target is not None else None
 
 
-async def _letter(tx: Tx, event: EventId) -> Letter | None:
-    """The mail an event of ours shows."""
+async def _letter(tx: Tx, heard: Hearing, event: EventId) -> Letter | None:
+    """The mail an event of ours shows, when it is one of this very conversation."""
     mail = mail_of(await tx.posts.by_event(event))
-    return await tx.mails.letter(MailId(mail)) if mail is not None else None
+    letter = await tx.mails.letter(MailId(mail)) if mail is not None else None
+    if letter is not None and letter.conversation != heard.about.number:
+        raise Refused("That mail belongs to another conversation; nothing was sent.")
+    return letter
 
 
 async def _written_by_agent(tx: Tx, heard: Hearing) -> None:

@@ -29,14 +29,12 @@ def next_try(attempts: int) -> float:
     return SCHEDULE[min(attempts, len(SCHEDULE) - 1)]
 
 
-def overall(delivery: Delivery, now: float) -> DeliveryState:
+def overall(delivery: Delivery) -> DeliveryState:
     """The state of a delivery after an attempt, from the fates of its recipients."""
     fates = {recipient.fate for recipient in delivery.recipients}
     if Fate.UNKNOWN in fates:
         return DeliveryState.UNKNOWN
     if fates & {Fate.DEFERRED, Fate.PENDING}:
-        if now - delivery.created_at > GIVE_UP:
-            return DeliveryState.SENT if Fate.SENT in fates else DeliveryState.FAILED
         return DeliveryState.DEFERRED
     return DeliveryState.SENT if Fate.SENT in fates else DeliveryState.FAILED
 
@@ -44,7 +42,13 @@ def overall(delivery: Delivery, now: float) -> DeliveryState:
 async def settle(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery) -> Delivery:
     """Write down where a delivery stands now, keep the mail once it left, and tell the room."""
     now = desk.now()
-    state = overall(delivery, now)
+    if now - delivery.created_at > GIVE_UP:
+        left = [r for r in delivery.recipients if r.fate in (Fate.DEFERRED, Fate.PENDING)]
+        await tx.deliveries.set_fates(
+            delivery.id, {r.address.spec: (Fate.FAILED, f"given up: {r.reply}") for r in left}
+        )
+        delivery = await tx.deliveries.get(delivery.id)
+    state = overall(delivery)
     replies = [
         each.reply for each in delivery.recipients
         if each.reply and each.fate in (Fate.DEFERRED, Fate.FAILED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bridge.chat import room
 from bridge.desk.desk import Desk
+from bridge.desk.members import changed
 from bridge.desk.refresh import name_and_topic, powers, refresh, refresh_summary, tell_control
 from bridge.model import (
     Content,
@@ -51,10 +52,14 @@ async def setup(desk: Desk, job: Job) -> None:
     encrypted = await desk.chat.state(place.room, "m.room.encryption") is not None
     async with desk.store.transaction("setup") as tx:
         await tx.rooms.save(place)
-        for mxid, membership in members.items():
-            if desk.is_own(mxid):
-                continue
-            await tx.rooms.set_member(place.room, mxid, membership)
+        known = await tx.rooms.members(place.room)
+        for mxid in sorted({*members, *known}):
+            # who came or went while we were away is treated as when we had seen it
+            if not desk.is_own(mxid):
+                membership = members.get(mxid, "leave")
+                await changed(
+                    tx, desk, place, mxid, membership, f"setup:{desk.now()}", invited=True
+                )
         await _furnish(tx, desk, role, inbox)
         if encrypted:
             await tell_control(

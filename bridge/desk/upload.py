@@ -36,7 +36,11 @@ async def upload(desk: Desk, job: Job) -> None:
         content = render.file_message(attachment, mxc, len(data))
         await desk.chat.fill_media(mxc, attachment.name, content["info"]["mimetype"], data)
     except Transient:
-        await _place(desk, key, post, attachment)
+        await _place(desk, key, post, attachment, "not uploaded yet, the bridge keeps trying")
+        raise
+    except Permanent as error:
+        # an address that was reserved long ago may be gone: reserve another one next time
+        await _place(desk, key, post, attachment, f"could not be uploaded: {error}", forget=True)
         raise
     async with desk.store.transaction("uploaded") as tx:
         await tx.posts.set_mxc(key, mxc, done=True)
@@ -52,16 +56,15 @@ def _bytes(raw: bytes, part: int) -> bytes:
     return part_bytes(raw, part)
 
 
-async def _place(desk: Desk, key: str, post: Post, file: Attachment) -> None:
-    """Name a file in the room that cannot be uploaded yet; a later try replaces the line."""
+async def _place(
+    desk: Desk, key: str, post: Post, file: Attachment, problem: str, *, forget: bool = False
+) -> None:
+    """Name a file in the room that is not uploaded; a later try replaces the line."""
     async with desk.store.transaction("placeholder") as tx:
-        await tx.posts.put(
-            key,
-            post.place,
-            post.sender,
-            Kind.MESSAGE,
-            render.placeholder(file, "not uploaded yet, the bridge keeps trying"),
-        )
+        content = render.placeholder(file, problem)
+        await tx.posts.put(key, post.place, post.sender, Kind.MESSAGE, content)
+        if forget:
+            await tx.posts.set_mxc(key, "", done=False)
 
 
 async def _give_up(

@@ -23,7 +23,7 @@ from bridge.imap.syntax import (
     NoSuchMessage,
     TooLarge,
 )
-from bridge.mail.parse import parse
+from bridge.mail.parse import parse, recipients
 from bridge.model import Transient
 from bridge.ports import Store
 
@@ -36,7 +36,8 @@ BATCH = 250
 TIMEOUT = 60.0
 """Seconds of silence after which a connection is given up."""
 FIRST_WAIT = 1.0
-FETCH_TRIES = 3
+FETCH_TRIES, LOST_TRIES = 3, 10
+"""Refusals, and connections lost over one mail, after which it is told of and passed by."""
 LONGEST_WAIT = 300.0
 LONGEST_WAIT_REFUSED = 900.0
 TEMPORARY = ("UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG")
@@ -56,16 +57,15 @@ class Watcher:
         self._imap: Imap = inboxes[0].imap
         self._refused = refused
         self.account = self._imap.account
+        self._tries = 0
 
     async def run(self) -> None:
         """Watch until cancelled; lost connections are made anew with jittered back-off."""
-        tries = 0
         while True:
             longest = LONGEST_WAIT
             try:
                 connection = await connect(self._imap, TIMEOUT)
                 try:
-                    tries = 0
                     await self._watch(connection)
                 finally:
                     await connection.close()
@@ -78,8 +78,8 @@ class Watcher:
                 await self._failed(str(error))
             except Transient as error:
                 log.warning("mail not stored", account=self.account, error=str(error))
-            tries += 1
-            wait = min(longest, FIRST_WAIT * 2.0 ** min(tries - 1, 10))
+            self._tries += 1
+            wait = min(longest, FIRST_WAIT * 2.0 ** min(self._tries - 1, 10))
             if longest == LONGEST_WAIT_REFUSED:
                 wait = min(longest, wait * 15)
             await asyncio.sleep(wait * random.uniform(0.7, 1.3))  # noqa: S311 - jitter is no secret
@@ -104,10 +104,16 @@ class Watcher:
         has_idle = "IDLE" in connection.capabilities
         alone = len(self._imap.folders) == 1
         while True:
+            problem = ""
             for folder in reversed(self._imap.folders):
-                await self._take(connection, folder)
+                try:
+                    await self._take(connection, folder)
+                except CommandRefused as error:  # one folder that is gone holds no other up
+                    problem = f"folder {folder}: {error}"
+                    log.warning("folder not read", account=self.account, problem=problem)
+            self._tries = 0
             async with self._store.transaction("account-health") as tx:
-                await tx.keep.check(self.account, time.time(), "")
+                await tx.keep.check(self.account, time.time(), problem[:300])
             wait = min(IDLE, self._imap.poll)
             if has_idle:
                 await connection.idle(wait)
@@ -120,25 +126,28 @@ class Watcher:
         async with self._store.reading() as tx:
             cursor = await tx.keep.cursor(self.account, folder)
         since: float | None = None
-        began = await self._began()
+        await self._began()
         if cursor is None:
             since = self._imap.starts_at
             last = (uid_next or 1) - 1 if since is None else 0
             if uid_next is None and since is None:
                 last = max(await connection.search("ALL"), default=0)
-            await self._move(folder, validity, last)
+            await self._move(folder, validity, last, uid_next)
         elif cursor[0] != validity:
             # The folder was made anew: every UID is another mail. What we have is known by its
             # Message-ID and hash; look at what is younger than our first start.
-            since, last = began, 0
+            last = 0
             log.warning("UIDVALIDITY changed", account=self.account, folder=folder)
-            await self._move(folder, validity, 0)
+            await self._move(folder, validity, 0, uid_next)
         else:
             last = cursor[1]
         uids = [uid for uid in await connection.search(f"UID {last + 1}:*") if uid > last]
-        since = since if since is not None else await self._rescanning(folder, validity)
-        for start in range(0, len(uids), BATCH):
-            await self._take_batch(connection, folder, validity, uids[start : start + BATCH], since)
+        since, below = await self._rescanning(folder, validity)
+        old, fresh = [u for u in uids if u < below], [u for u in uids if u >= below]
+        for some, limit in ((old, since), (fresh, None)):
+            for start in range(0, len(some), BATCH):
+                batch = some[start : start + BATCH]
+                await self._take_batch(connection, folder, validity, batch, limit)
 
     async def _began(self) -> float:
         """When this account was first watched."""
@@ -149,24 +158,35 @@ class Watcher:
                 await tx.keep.set_value(f"began:{self.account}", began)
         return float(began)
 
-    async def _rescanning(self, folder: str, validity: int) -> float | None:
+    async def _rescanning(self, folder: str, validity: int) -> tuple[float, int]:
+        """(date, UID): of the UIDs below it, only mail younger than the date is taken."""
         async with self._store.reading() as tx:
             value = await tx.keep.value(f"since:{self.account}:{folder}:{validity}")
-        return float(value) if value else None
+        date, _, uid = (value or "0 0").partition(" ")
+        return float(date), int(uid)
 
-    async def _move(self, folder: str, validity: int, last: int) -> None:
-        """Begin a folder at a cursor; where old mail is scanned, from which date."""
-        since = await self._began() if last == 0 else None
+    async def _move(self, folder: str, validity: int, last: int, uid_next: int | None) -> None:
+        """Begin a folder at a cursor; where old mail is scanned, from which date, and up to
+        which UID: what comes later is new, whatever date it bears."""
+        since = f"{await self._began()} {uid_next or 2**32}" if last == 0 else None
         async with self._store.transaction("account-progress") as tx:
             await tx.keep.set_cursor(self.account, folder, validity, last)
             if since is not None:
-                await tx.keep.set_value(f"since:{self.account}:{folder}:{validity}", str(since))
+                await tx.keep.set_value(f"since:{self.account}:{folder}:{validity}", since)
 
     async def _take_batch(
         self, connection: ImapConnection, folder: str, validity: int, uids: list[int],
         since: float | None,
     ) -> None:  # fmt: skip
-        meta = {uid: (size, when) for uid, size, when in await connection.fetch_meta(uids)}
+        try:
+            meta = {uid: (size, when) for uid, size, when in await connection.fetch_meta(uids)}
+        except CommandRefused as error:
+            if len(uids) == 1:
+                await self._unfetched(folder, validity, uids[0], error)
+                return
+            for uid in uids:
+                await self._take_batch(connection, folder, validity, [uid], since)
+            return
         for uid in uids:
             if uid not in meta:
                 continue  # expunged before we came
@@ -189,10 +209,12 @@ class Watcher:
         except NoSuchMessage:
             await self._skip(folder, validity, uid)
             return
-        except (CommandRefused, TooLarge) as error:
+        except ImapError as error:
             await self._unfetched(folder, validity, uid, error)
+            if connection.closed:
+                raise
             return
-        inboxes = addressed(self._inboxes, parse(raw[:200_000]).recipients)
+        inboxes = addressed(self._inboxes, recipients(raw))
         key = f"imap:{self.account}:{folder}:{validity}:{uid}"
         async with self._store.transaction("accept") as tx:
             await accept(tx, inboxes, key, raw, note, time.time())
@@ -211,11 +233,12 @@ class Watcher:
         return raw, json.dumps(note)
 
     async def _unfetched(self, folder: str, validity: int, uid: int, error: ImapError) -> None:
-        """One mail that cannot be fetched is tried three times, then told of and passed by."""
+        """One mail that cannot be fetched is tried some times, then told of and passed by."""
         async with self._store.transaction("account-progress") as tx:
             key = f"{folder}:{validity}:{uid}"
             tries = await tx.keep.failed_fetch(self.account, key)
-        if tries < FETCH_TRIES:
+        refused = isinstance(error, CommandRefused | TooLarge)
+        if tries < (FETCH_TRIES if refused else LOST_TRIES):
             raise ConnectionLost(f"mail {uid} in {folder} could not be fetched: {error}")
         text = (
             f"Subject: A mail that could not be fetched\r\nFrom: {self._imap.user}\r\n"

@@ -14,6 +14,13 @@ from bridge.mail.charset import clean
 MAX_HTML = 1_000_000
 """Characters that are looked at."""
 
+MAX_DEPTH = 300
+TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)[^<>]{0,5000}>")
+# A paragraph, a row or an item often stands unclosed; they nest in nothing by themselves.
+VOID = frozenset(
+    "area base br col embed hr img input link meta p li td tr th option".split()  # noqa: SIM905 - names
+)
+
 # Client-Server API v1.14 §11.3.1.1, but for img: a client would fetch nothing else, and pictures
 # of the mail are posted as files.
 TAGS = {
@@ -28,6 +35,27 @@ HIDDEN = re.compile(
     r"|max-height\s*:\s*0(px)?\s*(;|$|!)|mso-hide\s*:\s*all",
     re.IGNORECASE,
 )
+
+
+def too_deep(html: str) -> bool:
+    """Whether tags are nested deeper than any honest mail's. Linear: parsers take time that
+    grows with the square of the depth, so this is asked before any tree is built."""
+    depth = deepest = 0
+    for match in TAG.finditer(html, 0, MAX_HTML):
+        name = match[2].lower()
+        if name in VOID:
+            continue
+        depth = max(0, depth - 1) if match[1] else depth + 1
+        deepest = max(deepest, depth)
+        if deepest > MAX_DEPTH:
+            return True
+    return False
+
+
+def bare_text(html: str) -> str:
+    """The words of HTML that is not worth a tree: tags stripped, entities read."""
+    text = re.sub(r"<(?:style|script)\b[^>]{0,1000}>[^<]*", " ", html[:MAX_HTML])
+    return clean(entities.unescape(TAG.sub(" ", text))).strip()
 
 
 def has_text(html: str) -> bool:

@@ -12,10 +12,11 @@ from email.parser import BytesHeaderParser, BytesParser
 from bridge.mail import header, machine, trust
 from bridge.mail.address import parse_list
 from bridge.mail.charset import clean, clean_line, decode
-from bridge.mail.html import has_text, to_text
+from bridge.mail.html import bare_text, has_text, to_text, too_deep
 from bridge.model import Address, Attachment, Mail, MessageId
 
 MAX_PARTS = 1000
+OCTETS = "application/octet-stream"
 MAX_DEPTH = 50
 MAX_HEADERS = 100_000
 """Bytes of the top header block that are read."""
@@ -45,6 +46,19 @@ def parse(raw: bytes, authserv_id: str = "") -> Mail:
         return _headers_only(raw, authserv_id, "it is nested too deeply")
     except Exception as error:  # noqa: BLE001 - the email package raises almost anything
         return _headers_only(raw, authserv_id, f"{type(error).__name__} while reading it")
+
+
+def recipients(raw: bytes) -> tuple[str, ...]:
+    """Whom a mail names, from its headers alone: cheap, for deciding whose it is."""
+    try:
+        message = BytesHeaderParser(policy=policy.compat32).parsebytes(_split(raw)[0])
+        return _named(message)
+    except Exception:  # noqa: BLE001 - the email package raises almost anything
+        return ()
+
+
+def _named(message: Message) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(a.key for name in DELIVERED for a in _addresses(message, name)))
 
 
 def part_bytes(raw: bytes, part: int) -> bytes:
@@ -106,9 +120,7 @@ def _read(message: Message, raw: bytes, authserv_id: str, problem: str) -> Mail:
         to=_addresses(message, "to"),
         cc=_addresses(message, "cc"),
         reply_to=_addresses(message, "reply-to"),
-        recipients=tuple(
-            dict.fromkeys(a.key for name in DELIVERED for a in _addresses(message, name))
-        ),
+        recipients=_named(message),
         subject=header.text(message, "subject", 500),
         date=header.date(message) or 0.0,
         in_reply_to=header.ids(message, "in-reply-to"),
@@ -172,13 +184,15 @@ def _body(message: Message) -> tuple[str, str, tuple[Attachment, ...]]:
             Attachment(
                 part=index,
                 name=named or f"part-{index + 1}{EXTENSIONS.get(kind, '.bin')}",
-                type=kind,
+                type=kind if re.fullmatch(r"[\w.+-]+/[\w.+-]+", kind) else OCTETS,
                 size=len(_payload(part)),
                 content_id=clean_line(str(part.get("content-id") or "")).strip("<> "),
                 inline=disposition.startswith("inline") or "content-id" in part,
             )
         )
     html = "\n".join(htmls)
+    if html and too_deep(html):
+        texts, html = texts or [bare_text(html)], ""
     text = "\n".join(part for part in texts if part.strip())
     if html and not has_text(html) and text:
         html = ""

@@ -95,6 +95,17 @@ class Jobs:
             raise LostLease(f"job {job.id} ({job.kind}) belongs to another worker now")
         self.added = True  # the lane's next one may be due
 
+    async def hold(self, job: Job) -> None:
+        """Make sure that a job is still ours. Raises LostLease."""
+        row = await self._conn.fetchrow(
+            "SELECT id FROM job WHERE id = $1 AND leased_by = $2 AND leases = $3",
+            job.id,
+            job.worker,
+            job.leases,
+        )
+        if row is None:
+            raise LostLease(f"job {job.id} ({job.kind}) belongs to another worker now")
+
     async def put_back(self, job: Job, run_after: float, error: str, *, counts: bool) -> None:
         """Free a job to be tried again; `counts` adds to its failures."""
         await self._conn.execute(

@@ -170,13 +170,17 @@ class Mails:
         return [Number(row["number"]) for row in rows]
 
     async def addresses(self, number: Number) -> frozenset[str]:
-        """Every address that stood in a mail of the conversation, case-folded."""
-        rows = await self._conn.fetch("SELECT sender, headers FROM mail WHERE number = $1", number)
+        """The addresses a conversation knows, case-folded. One that an unproven mail brought in
+        stays new until we wrote to it: else a second forged mail would vouch for the first."""
+        rows = await self._conn.fetch(
+            "SELECT sender, headers, verdict FROM mail WHERE number = $1", number
+        )
         found: set[str] = set()
         for row in rows:
             headers = json.loads(row["headers"])
-            found.add(row["sender"].casefold())
-            found.update(spec.casefold() for _, spec in (*headers["to"], *headers["cc"]))
+            named = {spec.casefold() for _, spec in (*headers["to"], *headers["cc"])}
+            unproven = set() if row["verdict"] == Verdict.PASS else set(headers["new"])
+            found |= (named - unproven) | {row["sender"].casefold()}
         return frozenset(found)
 
 

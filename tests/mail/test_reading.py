@@ -271,4 +271,13 @@ def test_html_becomes_what_matrix_clients_show() -> None:
 def test_text_of_html() -> None:
     assert to_text("<p>One</p><p>Two<br>three</p>") == "One\n\nTwo\nthree"
     assert to_text("") == ""
-    assert "deep" in to_text("<div>" * 25_000 + "deep")
+
+
+@pytest.mark.parametrize("tag", ["<div>", "<ul><li>", "<span>", "<table><tr><td>", "<b>"])
+def test_nested_html_takes_no_time(tag: str) -> None:
+    html = (tag * 100_000)[:900_000] + "the words"
+    began = time.perf_counter()
+    found = parse(b"Content-Type: text/html\n\n" + html.encode())
+    quote.split(found)
+    assert time.perf_counter() - began < 2
+    assert "the words" in found.text

@@ -131,6 +131,37 @@ async def test_two_inboxes_on_one_account_are_told_apart_by_recipient(stage: Sta
     assert not any("For sales" in body for body in stage.hs.bodies(queue))
 
 
+async def test_a_paused_inbox_on_a_shared_account_keeps_its_mail(stage: Stage) -> None:
+    config = stage.config()
+    support = config["inboxes"]["support"]
+    config["inboxes"]["support"] = {**support, "default": True, "paused": True}
+    config["inboxes"]["sales"] = {**support, "name": "Sales", "address": SALES}
+    await stage.open(config)
+    await stage.mail(mail(subject="Held"))
+    await stage.mail(mail(to=SALES, subject="For sales", message_id="<s@customer.example>"))
+    await stage.sees(await stage.room("Sales queue"), "For sales")
+    assert not any("Held" in name for name in await rooms(stage))
+    await stage.close()
+    config["inboxes"]["support"]["paused"] = False
+    await stage.open(config)
+    async with stage.app.database.transaction("settings") as tx:
+        await tx.jobs._conn.execute("UPDATE job SET run_after = 0")
+    await until(lambda: any("Held" in str(r.state) for r in stage.hs.rooms.values()), "the mail")
+
+
+async def test_who_left_while_we_were_away_is_put_out(stage: Stage) -> None:
+    room = await begun(stage, None, ALICE, BOB)
+    queue = await stage.queue()
+    await until(lambda: room.power(BOB) == 50, "Bob's rights")
+    await stage.quiet()
+    await stage.close()
+    stage.hs.lose_pushes = True
+    stage.hs.leave(BOB, queue.id)
+    stage.hs.lose_pushes = False
+    await stage.open()
+    await until(lambda: room.membership(BOB) == "leave" and room.power(BOB) == 0, "Bob to be out")
+
+
 async def test_a_mail_over_the_limit_is_announced_and_blocks_nothing(stage: Stage) -> None:
     config = stage.config()
     config["limits"] = {"mail_size": 30_000}

@@ -222,6 +222,42 @@ async def test_after_a_failed_sender_check_new_addresses_are_left_out(stage: Sta
     await stage.sees(room, "✅ sent")
 
 
+async def test_a_second_forged_mail_does_not_vouch_for_the_first(stage: Stage) -> None:
+    """T4: an address that only unproven mail named stays new."""
+    room = await begun(stage, authserv_id="mx.acme.example")
+    results = "mx.acme.example; dmarc=fail header.from=customer.example"
+    for number in (2, 3):
+        await stage.mail(mail(f"Copy him {number}.", message_id=f"<m{number}@customer.example>",
+                              In_Reply_To="<m1@customer.example>", Cc="evil@elsewhere.example",
+                              Authentication_Results=results))  # fmt: skip
+        await stage.sees(room, f"Copy him {number}.")
+    stage.hs.say(ALICE, room.id, "!reply Hello")
+    await stage.sent()
+    assert stage.smtp.accepted()[0]["to"] == ["carla@customer.example"]
+
+
+async def test_a_reply_and_a_decision_stay_within_their_conversation(stage: Stage) -> None:
+    """T42: an event of another room is no target here."""
+    room = await begun(stage, undo=LONG)
+    await stage.mail(mail("Another", sender="dora@else.example", message_id="<d@else.example>"))
+    other = await stage.conversation(2)
+    theirs = await stage.sees(other, "Another")
+    stage.hs.join(ALICE, other.id)
+    _, status = await waiting(stage, room)
+    stage.hs.reply(ALICE, room.id, theirs["event_id"], "!reply To the wrong one")
+    await stage.sees(room, "That mail belongs to another conversation")
+    stage.hs.reply(ALICE, other.id, status, "!undo")
+    await stage.sees(other, "That belongs to another conversation; nothing was done.")
+
+
+async def test_a_reply_to_a_free_mail_neighbour_is_not_followed(stage: Stage) -> None:
+    raw = mail(sender="carla@gmail.com", Reply_To="carla.x@gmail.com")
+    room = await begun(stage, raw)
+    stage.hs.say(ALICE, room.id, "!reply Hello")
+    (sent,) = await stage.sent()
+    assert sent["To"] == "carla@gmail.com"
+
+
 async def test_an_answer_to_a_third_person_asks_first(stage: Stage) -> None:
     room = await begun(stage)
     await stage.mail(mail("I am her colleague.", sender="dora@customer.example",
