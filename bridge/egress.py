@@ -134,6 +134,6 @@ def _before_data(error: Exception) -> tuple[Fate, str]:
 
 async def _hang_up(client: aiosmtplib.SMTP) -> None:
     try:
-        await client.quit(timeout=5)
+        await client.quit(timeout=1)
     except (aiosmtplib.SMTPException, OSError):
         client.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import UTC, datetime
 
@@ -189,6 +190,25 @@ async def test_a_mail_that_cannot_be_read_is_shown_raw(stage: Stage) -> None:
     await stage.sees(room, "could not be read whole")
     file = await stage.sees(room, "original.eml")
     assert stage.hs.media[file["content"]["url"]] == raw
+
+
+@pytest.mark.parametrize("word", ["long ", "длинно ", "長い話です "])
+async def test_a_long_mail_is_cut_and_its_rest_attached(stage: Stage, word: str) -> None:
+    text = word * 20_000
+    html = f"<p>{text}</p>"
+    names = ", ".join(f"Person {n} <p{n}@partner.example>" for n in range(200))
+    await stage.open()
+    await stage.queue(ALICE)
+    await stage.mail(mail(text, html=html, Cc=names))
+    room = await stage.conversation()
+    shown = await stage.sees(room, "[cut: the whole text is attached]")
+    assert len(json.dumps(shown["content"], ensure_ascii=False).encode()) < 60_000
+    file = await stage.sees(room, "whole text.txt")
+    await until(lambda: "whole text.txt" in stage.hs.bodies(room), "the file")
+    file = await stage.sees(room, "whole text.txt")
+    whole = stage.hs.media[file["content"]["url"]]
+    assert whole is not None
+    assert "".join(whole.decode().split()) == "".join(text.split())
 
 
 async def test_machine_mail_does_not_reopen(stage: Stage) -> None:

@@ -8,7 +8,9 @@ import time
 import pytest
 
 from bridge.desk import admin
-from tests.stage import ADMIN, ALICE, Stage
+from bridge.model import DeliveryState, Number
+from tests.servers.smtp import Fault
+from tests.stage import ADMIN, ALICE, Stage, until
 from tests.stories.desk import begun
 
 
@@ -55,6 +57,25 @@ async def test_a_job_that_fails_for_good_is_told_and_can_be_retried(
     await stage.sees(control, "1 failed jobs get new tries.")
     await stage.sees(room, "✅ sent")
     assert len(stage.smtp.accepted()) == 1
+
+
+async def test_a_stop_takes_under_five_seconds_even_while_a_server_hangs(stage: Stage) -> None:
+    room = await begun(stage, sent_copy="never")
+    stage.smtp.script = [Fault("dot", hang=True)]
+    stage.hs.say(ALICE, room.id, "!reply Hello")
+
+    async def begun_data() -> bool:
+        async with stage.app.database.reading() as tx:
+            delivery = await tx.deliveries.newest(Number(1), list(DeliveryState))
+        return delivery is not None and delivery.data_begun
+
+    await until(begun_data, "DATA to begin")
+    began = time.monotonic()
+    await stage.close()
+    assert time.monotonic() - began < 5
+    await stage.open(sent_copy="never")
+    await stage.sees(room, "❓ the server did not confirm")
+    assert stage.smtp.accepted() == []
 
 
 async def test_admins_and_nobody_else_command_in_the_control_room(stage: Stage) -> None:
