@@ -87,7 +87,8 @@ def new_text(content: Content) -> str:
     body = content.get("body")
     if not isinstance(body, str):
         return ""
-    if replied_to(content) is not None and body.startswith("> "):
+    reply = relation(content).get("m.in_reply_to")
+    if reply is not None and body.startswith(("> <@", "> * <@")):
         # Client-Server API v1.12 and before: quoted lines, then one empty line
         lines = body.split("\n")
         while lines and lines[0].startswith(">"):

@@ -73,6 +73,8 @@ def help_text(room: str, rest: str, prefix: str) -> str:
 
 async def bury(desk: Desk, job: Job, error: str) -> None:
     """Tell people that a job failed for good; nothing of it is lost."""
+    if job.lane == "control:out":
+        return  # telling of it would be the next one to die
     prefix = desk.settings.command_prefix
     async with desk.store.transaction("alarm") as tx:
         await tell_control(

@@ -83,12 +83,14 @@ async def converse(desk: Desk, job: Job) -> None:
         if event is None:
             raise Permanent(f"event {job.payload['event']} is not there")
         place = await tx.rooms.place(event.room)
+        inbox = place.inbox if place is not None else None
+        by_agent = inbox is not None and await tx.rooms.is_agent(inbox, event.sender)
     if place is None or event.type == "m.room.encrypted":
         await _outside(desk, job, event, place)
         return
     name, rest, target = _said(desk, event)
     seen: Content | None = None
-    if name in NEEDS_TARGET and target is not None:
+    if name in NEEDS_TARGET and target is not None and by_agent:
         seen = await desk.chat.event(event.room, target)
     now = ""
     if event.type == "m.room.member":  # events can come late and out of order: ask how it is
@@ -215,7 +217,7 @@ async def _redacted(tx: Tx, desk: Desk, event: Event) -> None:
     if gone is None:
         return
     await tx.conversations.unpin(by=gone)
-    delivery = await tx.deliveries.by_order(gone) or await tx.deliveries.live(gone)
+    delivery = await tx.deliveries.live(gone) or await tx.deliveries.by_order(gone)
     if delivery is None:
         return
     late = await decide.stop(tx, desk, delivery, "the message was taken back")
@@ -230,7 +232,8 @@ async def _edited(tx: Tx, desk: Desk, event: Event, source: EventId) -> None:
     if delivery is None:
         return
     original = await tx.events.get(source)
-    if original is not None and original.sender != event.sender:
+    author = original.sender if original is not None else delivery.agent
+    if author != event.sender:
         return
     place = f"conversation:{delivery.conversation}"
     if delivery.state not in decide.STOPPABLE:
@@ -242,8 +245,12 @@ async def _edited(tx: Tx, desk: Desk, event: Event, source: EventId) -> None:
     if delivery.source == delivery.order and (said is None or said.name != "reply"):
         await decide.stop(tx, desk, delivery, "the message was edited into something else")
         return
-    delivery = await tx.deliveries.update(delivery.id, detail="as edited")
+    delivery = await tx.deliveries.update(delivery.id, detail=_joined(delivery.detail, "as edited"))
     await reply.show(tx, desk, delivery)
+
+
+def _joined(detail: str, more: str) -> str:
+    return detail if more in detail else f"{detail} · {more}".removeprefix(" · ")
 
 
 async def _outside(desk: Desk, job: Job, event: Event, place: Place | None) -> None:

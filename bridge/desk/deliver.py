@@ -151,9 +151,13 @@ async def _build(desk: Desk, inbox: Inbox, delivery: Delivery) -> bytes:
     content = command.latest(source) if source else None
     if content is None:
         raise Refused("the message was removed")
-    text, html = _words(
-        desk, content, is_command=delivery.order == delivery.source, has_files=bool(delivery.files)
-    )
+    if delivery.order != delivery.source:
+        order = await desk.chat.event(about.room, delivery.order)
+        if not order or not order.get("content"):
+            raise Refused("the order to send it was taken back")
+    text, html = _words(desk, content, is_command=delivery.order == delivery.source)
+    if not text.strip() and not html and not delivery.files:
+        raise Refused("the message was emptied")
     files = [await _file(desk, about.room, file) for file in delivery.files]
     name = await desk.chat.display_name(queue.room, delivery.agent)
     message_id = desk.tokens.message_id(about.number, delivery.id, inbox.domain)
@@ -176,7 +180,7 @@ async def _build(desk: Desk, inbox: Inbox, delivery: Delivery) -> bytes:
     return mime
 
 
-def _words(desk: Desk, content: Content, *, is_command: bool, has_files: bool) -> tuple[str, str]:
+def _words(desk: Desk, content: Content, *, is_command: bool) -> tuple[str, str]:
     """(text, HTML) of a source message, without the command word."""
     if command.is_file(content):
         filename = content.get("filename")
@@ -185,8 +189,6 @@ def _words(desk: Desk, content: Content, *, is_command: bool, has_files: bool) -
     text = command.new_text(content)
     said = command.parse_text(text, desk.settings.command_prefix)
     if said is not None and said.name == "reply":
-        if not said.rest and not has_files:
-            raise Refused("the message was emptied")
         return said.rest, ""
     if is_command or said is not None:
         raise Refused("the message was edited into something else")

@@ -45,6 +45,11 @@ class Desk:
     def bot(self) -> Mxid:
         return Mxid(f"{self.own_prefix}bot:{self.server}")
 
+    @property
+    def own_addresses(self) -> frozenset[str]:
+        """Every address of every inbox, case-folded: mail never goes from us to us."""
+        return frozenset().union(*(inbox.own for inbox in self.settings.inboxes.values()))
+
     def is_own(self, mxid: str) -> bool:
         return mxid.startswith(self.own_prefix) and mxid.endswith(f":{self.server}")
 

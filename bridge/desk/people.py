@@ -15,6 +15,7 @@ from bridge.ports import Tx
 async def change(tx: Tx, desk: Desk, heard: Hearing, field: str) -> str | None:
     """Show the recipients, or add and remove addresses until changed again."""
     number = heard.about.number
+    changes: list[tuple[str, bool]] = []
     for word in re.split(r"[\s,]+", heard.rest.strip()):
         if not word:
             continue
@@ -23,13 +24,16 @@ async def change(tx: Tx, desk: Desk, heard: Hearing, field: str) -> str | None:
             raise Refused(f"{word[:100]} is no email address; nothing was changed.")
         if found.key in heard.inbox.own:
             raise Refused(f"{found.spec} is this inbox itself; nothing was changed.")
-        await tx.conversations.override(number, field, found.spec, not word.startswith("-"))
+        changes.append((found.spec, not word.startswith("-")))
+    for spec, present in changes:
+        await tx.conversations.override(number, field, spec, present)
     return await shown(tx, desk, heard)
 
 
 async def shown(tx: Tx, desk: Desk, heard: Hearing) -> str:
     """Who an answer to the latest mail goes to now."""
     addressed = recipients.address(
+        desk.own_addresses,
         heard.inbox,
         heard.about,
         await tx.mails.latest(heard.about.number),

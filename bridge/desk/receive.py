@@ -236,7 +236,9 @@ async def _link_twins(
 ) -> None:
     """A mail to two inboxes has a room in each; each names the other."""
     for twin in await tx.mails.twins(inbox.id, mail.message_id, mail.body_hash):
-        other = desk.inbox(twin.inbox)
+        other = desk.settings.inboxes.get(twin.inbox)
+        if other is None:
+            continue
         here = f"conversation:{conversation.number}"
         there = f"conversation:{twin.conversation}"
         await tx.posts.put(

@@ -20,6 +20,7 @@ class Addressed:
 
 
 def address(
+    own: frozenset[str],
     inbox: Inbox,
     conversation: Conversation,
     letter: Letter | None,
@@ -29,7 +30,8 @@ def address(
 
     Reply-To counts only on the sender's own domain. Addresses new to the conversation are left
     out when the mail failed its sender check; where no check is configured, they are asked
-    about. `overrides` are (field, address, present), set by `!to !cc !bcc`, and win.
+    about. `own` are the addresses of all our inboxes. `overrides` are (field, address, present),
+    set by `!to !cc !bcc`, and win.
     """
     question = note = ""
     others: tuple[Address, ...] = ()
@@ -50,10 +52,11 @@ def address(
                 f"This answers {letter.sender.spec}, not the contact"
                 f" {conversation.contact.spec}. Send?"
             )
-    _add(chosen, to, "to")
+    if to.domain != "invalid":  # a mail without a sender
+        _add(chosen, to, "to")
     strangers: list[str] = []
     for other in others:
-        if other.key in inbox.own or other.key in chosen:
+        if other.key in own or other.key in chosen:
             continue
         if letter is not None and other.key in letter.new_addresses:
             if letter.verdict is Verdict.FAIL:

@@ -110,7 +110,7 @@ async def order(
         raise Refused(f"Inbox {inbox.name} {why}; nothing was sent. An admin can change that.")
     letter = letter or await tx.mails.latest(about.number)
     addressed = recipients.address(
-        inbox, about, letter, await tx.conversations.overrides(about.number)
+        desk.own_addresses, inbox, about, letter, await tx.conversations.overrides(about.number)
     )
     if not addressed.recipients:
         raise Refused("Nobody to send to; add an address with !to +ADDRESS.")
@@ -130,6 +130,7 @@ async def order(
     if delivery is None:
         live = await tx.deliveries.live(source)
         return status.text(live, "", now) if live and live.order != heard.event.id else None
+    await tx.conversations.unpin(files=files)
     if addressed.note:
         delivery = await tx.deliveries.update(delivery.id, detail=addressed.note)
     await show(tx, desk, delivery)

@@ -22,6 +22,8 @@ from bridge.ports import Tx
 SCHEDULE = (0.0, 60.0, 300.0, 900.0, 3600.0)
 """Seconds to the next try after each; the last holds for all later ones."""
 GIVE_UP = 48 * 3600.0
+MAX_UNKNOWN = 5
+"""Attempts after which even `on_unknown: retry` asks: the server may accept and stay silent."""
 
 
 def next_try(attempts: int) -> float:
@@ -53,7 +55,8 @@ async def settle(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery) -> Delive
         each.reply for each in delivery.recipients
         if each.reply and each.fate in (Fate.DEFERRED, Fate.FAILED)
     ]  # fmt: skip
-    if state is DeliveryState.UNKNOWN and inbox.on_unknown == "retry":
+    again = inbox.on_unknown == "retry" and delivery.attempts < MAX_UNKNOWN
+    if state is DeliveryState.UNKNOWN and again:
         await tx.deliveries.set_fates(
             delivery.id,
             {
@@ -102,7 +105,12 @@ async def _keep(tx: Tx, delivery: Delivery, now: float) -> None:
 async def _answered(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery, now: float) -> None:
     await tx.conversations.unpin(files=delivery.files)
     about = await tx.conversations.get(delivery.conversation)
-    if about.state is not State.CLOSED:
+    latest = await tx.mails.latest(about.number)
+    # what the customer wrote meanwhile still waits for its answer
+    newer = (
+        latest is not None and latest.id != delivery.answers and (latest.at > delivery.created_at)
+    )
+    if about.state is not State.CLOSED and not newer:
         about = await tx.conversations.update(
             about.number, state=State.ANSWERED, waiting_since=None, changed_at=now
         )

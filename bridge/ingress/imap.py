@@ -40,7 +40,7 @@ FETCH_TRIES, LOST_TRIES = 3, 10
 """Refusals, and connections lost over one mail, after which it is told of and passed by."""
 LONGEST_WAIT = 300.0
 LONGEST_WAIT_REFUSED = 900.0
-TEMPORARY = ("UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG")
+TEMPORARY = ("UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "OVERQUOTA")
 """Response codes of a refused log-in that has nothing to do with the password (RFC 5530)."""
 Refused = Callable[[str, str], Awaitable[None]]
 """Told (account, what the server said) when a log-in is refused."""
@@ -234,6 +234,8 @@ class Watcher:
 
     async def _unfetched(self, folder: str, validity: int, uid: int, error: ImapError) -> None:
         """One mail that cannot be fetched is tried some times, then told of and passed by."""
+        if isinstance(error, CommandRefused) and error.code in TEMPORARY:
+            raise ConnectionLost(f"the server asks for patience: {error}")
         async with self._store.transaction("account-progress") as tx:
             key = f"{folder}:{validity}:{uid}"
             tries = await tx.keep.failed_fetch(self.account, key)

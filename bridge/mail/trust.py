@@ -48,5 +48,12 @@ def _read(results: str, domain: str) -> Verdict:
 
 
 def _domains(result: object) -> set[str]:
-    values = (str(getattr(prop, "value", "")).lower() for prop in getattr(result, "properties", ()))
-    return {value.rpartition("@")[2] for value in values}
+    """What a method vouches for: SPF the envelope sender, DKIM the signer; a HELO name is
+    anybody's to choose."""
+    vouched = (("spf", "smtp", "mailfrom"), ("dkim", "header", "d"), ("dkim", "header", "i"))
+    method = getattr(result, "method", "")
+    return {
+        str(prop.value).lower().rpartition("@")[2]
+        for prop in getattr(result, "properties", ())
+        if (method, prop.type, prop.name) in vouched
+    }

@@ -54,6 +54,9 @@ def error_of(status: int, headers: Any, text: str) -> Transient | HomeserverErro
         milliseconds = body.get("retry_after_ms")
         seconds = float(delay) if delay and delay.isdigit() else (milliseconds or 1000) / 1000
         return Transient(f"the homeserver asks for patience: {reason}", retry_after=seconds)
+    if status == 401 or (not code and status != 413):
+        # a homeserver that lost our registration for now, or a proxy's page before it
+        return Transient(f"the homeserver answered {status}: {reason}")
     if status >= 500:
         return Transient(f"the homeserver answered {status}: {reason}")
     return HomeserverError(status, code, reason)

@@ -7,7 +7,7 @@ import io
 import json
 from typing import Any
 
-from aiohttp import ClientTimeout
+from aiohttp import ClientError, ClientTimeout
 from mautrix.api import Method
 
 from bridge import failpoint
@@ -239,7 +239,7 @@ class Homeserver(Client):
         try:
             answer = await self.request(Method.GET, path)
         except HomeserverError as error:
-            if error.status in (403, 404):
+            if error.status in (400, 403, 404):
                 return None
             raise
         return answer if isinstance(answer, dict) else None
@@ -330,12 +330,15 @@ class Homeserver(Client):
                 timeout=ClientTimeout(total=MEDIA_TIMEOUT),
             ) as response:
                 if response.status != 200:
-                    raise error_of(response.status, response.headers, await response.text())
+                    text = await response.text()
+                    if "M_NOT_YET_UPLOADED" in text:
+                        raise Permanent("a file's upload never ended; upload it again")
+                    raise error_of(response.status, response.headers, text)
                 data = bytearray()
                 async for chunk in response.content.iter_chunked(1 << 16):
                     data += chunk
                     if len(data) > limit:
                         raise Permanent(f"the file is over the limit of {limit} bytes")
                 return bytes(data)
-        except (OSError, TimeoutError) as error:
+        except (ClientError, OSError, TimeoutError) as error:
             raise Transient(f"the file could not be fetched: {error}") from error

@@ -143,9 +143,12 @@ class Conversations:
         return [(row["field"], row["spec"], bool(row["present"])) for row in rows]
 
     async def override(self, number: Number, field: str, spec: str, present: bool) -> None:
+        """The last word on an address counts, in whatever field and case it was named before."""
         await self._conn.execute(
-            "INSERT INTO override (number, field, spec, present) VALUES ($1, $2, $3, $4)"
-            " ON CONFLICT (number, field, spec) DO UPDATE SET present = $4",
+            "DELETE FROM override WHERE number = $1 AND LOWER(spec) = $2", number, spec.lower()
+        )
+        await self._conn.execute(
+            "INSERT INTO override (number, field, spec, present) VALUES ($1, $2, $3, $4)",
             number,
             field,
             spec,
