@@ -127,10 +127,10 @@ class App:
             sender=registration.sender_localpart,
             id=registration.id,
         )
+        self._stop.push_async_callback(self.service.stop)
         await _bind(
             "appservice", settings.appservice.host, settings.appservice.port, self.service.start
         )
-        self._stop.push_async_callback(self.service.stop)
         health = HealthPage(self.database, settings, self.homeserver)
         await _bind("health", settings.health.host, settings.health.port, health.start)
         self._stop.push_async_callback(health.close)

@@ -17,10 +17,11 @@ from typing import Any
 import nio
 
 from bridge.config import Listener
+from bridge.demo.ports import free_ports
 from bridge.demo.synapse import Synapse
 from bridge.init import registration_text
 from tests.provision import SYNAPSE
-from tests.servers.bridge import Bridge, Zygote, free_ports
+from tests.servers.bridge import Bridge, Zygote
 from tests.servers.dovecot import DovecotServer
 from tests.servers.smtp import ScriptedSmtp
 from tests.stage import until

@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 from bridge.app import App
 from bridge.config import Listener, load, load_registration
 from bridge.demo.imapserver import PymapServer
+from bridge.demo.ports import free_ports
 from bridge.init import registration_text
-from tests.servers.bridge import free_ports
 from tests.servers.homeserver import DOMAIN, FakeHomeserver, Room
 from tests.servers.smtp import ScriptedSmtp
 

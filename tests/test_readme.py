@@ -18,10 +18,11 @@ import aiohttp
 import pytest
 from ruamel.yaml import YAML
 
+from bridge.demo.ports import free_ports
 from bridge.demo.synapse import Synapse
 from tests import provision
 from tests.real import Agent, Town
-from tests.servers.bridge import Zygote, free_ports
+from tests.servers.bridge import Zygote
 from tests.servers.dovecot import DovecotServer
 from tests.stage import mail, until
 

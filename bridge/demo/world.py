@@ -19,6 +19,7 @@ from bridge.config import Listener, load, load_registration
 from bridge.demo.imapserver import PymapServer
 from bridge.demo.mailserver import MailServer
 from bridge.demo.person import Person
+from bridge.demo.ports import free_ports
 from bridge.demo.synapse import VERSION, Synapse, install
 from bridge.init import registration_text, write_private
 
@@ -53,7 +54,7 @@ class World:
             self.state = json.loads(self._file.read_text())
         else:
             names = ("homeserver", "appservice", "health", "imap", "smtp")
-            self.remember(ports=dict(zip(names, _free_ports(len(names)), strict=True)))
+            self.remember(ports=dict(zip(names, free_ports(len(names)), strict=True)))
         try:
             await self._start()
         except BaseException:
@@ -189,17 +190,6 @@ async def _freed(port: int, timeout: float = 10.0) -> None:
                 if time.monotonic() > deadline:
                     raise RuntimeError(f"port {port} stays in use") from error
         await asyncio.sleep(0.1)
-
-
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
 
 
 def out(text: str) -> None:

@@ -9,21 +9,10 @@ import grp
 import os
 import pwd
 import signal
-import socket
 import subprocess
 import time
 
-
-def free_ports(n: int, host: str = "127.0.0.1") -> list[int]:
-    socks = []
-    for _ in range(n):
-        s = socket.socket()
-        s.bind((host, 0))
-        socks.append(s)
-    ports = [s.getsockname()[1] for s in socks]
-    for s in socks:
-        s.close()
-    return ports
+from bridge.demo.ports import free_ports
 
 
 def make_certs(d: str, host: str = "localhost", ip: str = "127.0.0.1") -> None:

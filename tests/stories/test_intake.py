@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from bridge.demo.ports import free_ports
 from bridge.desk.receive import accept
 from bridge.imap.connection import ImapConnection
-from tests.servers.bridge import free_ports
 from tests.stage import (
     ADMIN,
     ALICE,

@@ -418,3 +418,53 @@ async def test_a_file_with_a_caption_and_a_removed_one(stage: Stage) -> None:
     stage.hs.reply(ALICE, room.id, gone, "!reply And that")
     await stage.sees(room, "The message you reply to is gone; nothing was sent.")
     assert len(stage.smtp.accepted()) == 1
+
+
+async def test_one_wrong_address_changes_nothing_and_the_last_word_counts(stage: Stage) -> None:
+    room = await begun(stage)
+    stage.hs.say(ALICE, room.id, "!cc +eve@evil.example nonsense")
+    await stage.sees(room, "nonsense is no email address; nothing was changed.")
+    stage.hs.say(ALICE, room.id, "!cc +bob@partner.example +boss@partner.example")
+    stage.hs.say(ALICE, room.id, "!cc -Bob@partner.example")
+    stage.hs.say(ALICE, room.id, "!cc -boss@partner.example")
+    stage.hs.say(ALICE, room.id, "!bcc +boss@partner.example")
+    await stage.sees(room, "Bcc: boss@partner.example")
+    stage.hs.say(ALICE, room.id, "!reply Hello")
+    await stage.sent()
+    assert stage.smtp.accepted()[0]["to"] == ["carla@customer.example", "boss@partner.example"]
+
+
+async def test_talk_quoted_by_a_threads_fallback_does_not_leave(stage: Stage) -> None:
+    room = await begun(stage)
+    relation = {"rel_type": "m.thread", "event_id": "$t", "is_falling_back": True,
+                "m.in_reply_to": {"event_id": "$x"}}  # fmt: skip
+    text = stage.hs.say(ALICE, room.id, f"> <{BOB}> CANARY talk\n\nDear Carla",
+                        **{"m.relates_to": relation})  # fmt: skip
+    stage.hs.react(ALICE, room.id, text, "📧")
+    (sent,) = await stage.sent()
+    assert "CANARY" not in sent.as_string()
+    assert "Dear Carla" in sent.as_string()
+
+
+async def test_a_mail_that_came_while_the_answer_waited_keeps_the_conversation_open(
+    stage: Stage,
+) -> None:
+    room = await begun(stage, undo=1)
+    await waiting(stage, room)
+    await stage.mail(mail("And another thing", message_id="<m2@customer.example>",
+                          In_Reply_To="<m1@customer.example>"))  # fmt: skip
+    await stage.sees(room, "And another thing")
+    await stage.sees(room, "✅ sent")
+    await stage.quiet()
+    assert room.state["m.room.topic", ""]["content"]["topic"].count("· open ·") == 1
+
+
+async def test_a_mail_order_that_was_taken_back_unseen_sends_nothing(stage: Stage) -> None:
+    room = await begun(stage, undo=0.5)
+    text = stage.hs.say(ALICE, room.id, "Dear Carla")
+    order = stage.hs.react(ALICE, room.id, text, "📧")
+    await stage.sees(room, "❌ stops it")
+    stage.hs.lose_pushes = True
+    stage.hs.redact(ALICE, room.id, order)
+    await stage.sees(room, "the order to send it was taken back, nothing was sent")
+    assert stage.smtp.accepted() == []
