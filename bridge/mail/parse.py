@@ -152,7 +152,9 @@ def _leaves(message: Message) -> Iterator[Message]:
         inner = part.get_payload()
         if part.get_content_maintype() == "multipart" and isinstance(inner, list):
             if depth < MAX_DEPTH:
-                stack += [(each, depth + 1) for each in reversed(inner)]
+                stack += [
+                    (each, depth + 1) for each in reversed(inner) if isinstance(each, Message)
+                ]
             continue
         count += 1
         yield part
