@@ -286,9 +286,9 @@ def report() -> str:
         f" for half a second. The bridge and Synapse take the other {max(0, sync - idle):.0f} ms.",
         "",
         "Where the time goes: a new conversation is eight requests, and Synapse's createRoom"
-        " decides it. A follow-up is one request; beside it the bridge parses and places the mail and"
-        " commits five times (accept, lease, receive, lease, posted), in one process that shares"
-        " the cores with Synapse.",
+        " decides it. A follow-up is one request; beside it the bridge parses and places the"
+        " mail and commits five times (accept, lease, receive, lease, posted), in one process"
+        " that shares the cores with Synapse.",
         "",
         "## Raw samples",
         "",
