@@ -310,6 +310,7 @@ def report() -> str:
 async def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="bench"))
     town = Town(folder, None)  # type: ignore[arg-type]  # the bridge is a process of its own here
+    bench: Bench | None = None
     try:
         await town.start()
         imap = {**town.inbox("support")["imap"], "since": "2020-01-01"}
@@ -333,9 +334,10 @@ async def main() -> None:
         text = report()
         RESULTS.write_text(text)
         print(text)
-        await bench.process.stop()
-        await bench.raw.close()
     finally:
+        if bench is not None:
+            await bench.process.stop()
+            await bench.raw.close()
         await town.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
