@@ -18,7 +18,8 @@ from bridge.config import Listener, load, load_registration
 from bridge.demo.imapserver import PymapServer
 from bridge.demo.ports import free_ports
 from bridge.init import registration_text
-from tests.servers.homeserver import DOMAIN, FakeHomeserver, Room
+from tests.servers.homeserver import FakeHomeserver
+from tests.servers.matrix_state import DOMAIN, Room
 from tests.servers.smtp import ScriptedSmtp
 
 T = TypeVar("T")

@@ -99,7 +99,8 @@ def test_mail_and_chat_see_no_clock_socket_or_database() -> None:
 
 
 def test_no_file_is_over_400_lines_and_no_function_over_60() -> None:
-    for path in FILES:
+    beside = [path for part in ("tests", "bench") for path in (ROOT.parent / part).rglob("*.py")]
+    for path in [*FILES, *beside]:
         text = path.read_text()
         assert len(text.splitlines()) <= MAX_LINES, path
         for node in ast.walk(ast.parse(text)):

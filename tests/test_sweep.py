@@ -19,7 +19,7 @@ import pytest
 
 from bridge import failpoint
 from tests.servers.bridge import Bridge, Zygote
-from tests.servers.homeserver import Room
+from tests.servers.matrix_state import Room
 from tests.servers.smtp import Fault
 from tests.stage import ALICE, PASSWORD, SUPPORT, Scene, mail, until
 

@@ -11,75 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import json
 import time
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
 import aiohttp
 from aiohttp import web
 
-DOMAIN = "fake.local"
-CREATOR_RULES = ("12",)
+from tests.servers.matrix_state import CREATOR_RULES, DOMAIN, MatrixState, Refusal, Room
 
 
-@dataclass
-class Room:
-    id: str
-    version: str
-    creator: str
-    events: list[dict[str, Any]] = field(default_factory=list)
-    state: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
-
-    def membership(self, user: str) -> str:
-        event = self.state.get(("m.room.member", user))
-        return event["content"].get("membership", "leave") if event else ""
-
-    def power(self, user: str) -> int:
-        if user == self.creator:
-            return 1000
-        levels = self.state.get(("m.room.power_levels", ""), {"content": {}})["content"]
-        return int(levels.get("users", {}).get(user, levels.get("users_default", 0)))
-
-
-class Refusal(Exception):
-    def __init__(self, status: int, code: str, text: str = "", **extra: Any) -> None:
-        self.status, self.body = status, {"errcode": code, "error": text or code, **extra}
-
-
-class FakeHomeserver:
-    """State, push queue and knobs for faults. `log` holds every request of the bridge."""
-
-    def __init__(self, as_token: str, hs_token: str) -> None:
-        self.as_token, self.hs_token = as_token, hs_token
-        self.appservice = ""
-        self.rooms: dict[str, Room] = {}
-        self.aliases: dict[str, str] = {}
-        self.devices: dict[str, set[str]] = {}
-        self.media: dict[str, bytes | None] = {}
-        self.media_types: dict[str, str] = {}
-        self.log: list[tuple[str, str, Any]] = []
-        self.pushes: list[dict[str, Any]] = []
-        self.stranded: list[dict[str, Any]] = []
-        self.lose_pushes = False
-        self.strand_pushes = False
-        self.down = False
-        self.lose_answers = 0
-        self.rate_limit = 0
-        self.fail_media = 0
-        self.fail_rooms_after_alias = 0
-        self.upload_limit = 50_000_000
-        self._by_device: dict[tuple[str, str, str, str], str] = {}
-        self._in_memory: dict[tuple[str, str], str] = {}
-        self._ids = itertools.count(1)
-        self._position = 0
-        self._txn = itertools.count(1)
-        self._wake = asyncio.Event()
-        self._runner: web.AppRunner | None = None
-        self._pusher: asyncio.Task[None] | None = None
-        self.url = ""
+class FakeHomeserver(MatrixState):
+    """The homeserver's requests, and its pushes to the appservice."""
 
     async def start(self) -> None:
         app = web.Application(client_max_size=200_000_000)
@@ -100,161 +44,6 @@ class FakeHomeserver:
         await self._http.close()
         if self._runner:
             await self._runner.cleanup()
-
-    def restart(self) -> None:
-        """What Synapse forgets when it dies: transaction ids of /send, and its own counter."""
-        self._in_memory.clear()
-        self._txn = itertools.count(1)
-        self.stranded += self.pushes
-        self.pushes = []
-
-    # people
-
-    def say(self, user: str, room: str, text: str, **content: Any) -> str:
-        return self.send(
-            user, room, "m.room.message", {"msgtype": "m.text", "body": text, **content}
-        )
-
-    def react(self, user: str, room: str, event: str, key: str) -> str:
-        relation = {"rel_type": "m.annotation", "event_id": event, "key": key}
-        return self.send(user, room, "m.reaction", {"m.relates_to": relation})
-
-    def reply(self, user: str, room: str, event: str, text: str) -> str:
-        return self.say(
-            user, room, text, **{"m.relates_to": {"m.in_reply_to": {"event_id": event}}}
-        )
-
-    def edit(self, user: str, room: str, event: str, text: str) -> str:
-        new = {"msgtype": "m.text", "body": text}
-        relation = {"rel_type": "m.replace", "event_id": event}
-        return self.send(
-            user, room, "m.room.message",
-            {**new, "body": f"* {text}", "m.new_content": new, "m.relates_to": relation},
-        )  # fmt: skip
-
-    def send(self, user: str, room: str, type: str, content: dict[str, Any]) -> str:
-        assert self.rooms[room].membership(user) == "join", f"{user} is not in {room}"
-        return self._add(self.rooms[room], user, type, content)
-
-    def redact(self, user: str, room: str, event: str) -> str:
-        return self._redact(self.rooms[room], user, event)
-
-    def join(self, user: str, room: str) -> None:
-        self._join(self.rooms[room], user, {})
-
-    def leave(self, user: str, room: str) -> None:
-        self._member(self.rooms[room], user, user, "leave")
-
-    def file(self, user: str, room: str, name: str, data: bytes, type: str) -> str:
-        mxc = f"mxc://{DOMAIN}/user{next(self._ids)}"
-        self.media[mxc] = data
-        return self.send(user, room, "m.room.message", {
-            "msgtype": "m.file", "body": name, "filename": name, "url": mxc,
-            "info": {"mimetype": type, "size": len(data)},
-        })  # fmt: skip
-
-    # what a test looks at
-
-    def named(self, name: str) -> Room | None:
-        for room in self.rooms.values():
-            event = room.state.get(("m.room.name", ""))
-            if event and event["content"].get("name") == name:
-                return room
-        return None
-
-    def messages(self, room: Room) -> list[dict[str, Any]]:
-        """Messages as a client shows them: edits applied, redacted and edit events left out."""
-        shown = []
-        for event in room.events:
-            if event["type"] != "m.room.message" or not event["content"]:
-                continue
-            if event["content"].get("m.relates_to", {}).get("rel_type") == "m.replace":
-                continue
-            edit = self._edit_of(room, event)
-            content = edit["content"]["m.new_content"] if edit else event["content"]
-            shown.append({**event, "content": content})
-        return shown
-
-    def bodies(self, room: Room) -> list[str]:
-        return [event["content"].get("body", "") for event in self.messages(room)]
-
-    def reactions(self, room: Room, event: str) -> list[tuple[str, str]]:
-        return [
-            (each["sender"], each["content"]["m.relates_to"]["key"])
-            for each in room.events
-            if each["type"] == "m.reaction"
-            and each["content"].get("m.relates_to", {}).get("event_id") == event
-        ]
-
-    # state
-
-    def _add(
-        self, room: Room, sender: str, type: str, content: dict[str, Any],
-        state_key: str | None = None, redacts: str | None = None, push: bool = True,
-    ) -> str:  # fmt: skip
-        if len(json.dumps(content)) > 65_000:
-            raise Refusal(413, "M_TOO_LARGE")
-        self._position += 1
-        event: dict[str, Any] = {
-            "event_id": f"$event{next(self._ids)}",
-            "room_id": room.id,
-            "sender": sender,
-            "type": type,
-            "content": content,
-            "origin_server_ts": int(time.time() * 1000),
-            "position": self._position,
-        }
-        if state_key is not None:
-            old = room.state.get((type, state_key))
-            event["state_key"] = state_key
-            if old:
-                event["unsigned"] = {"prev_content": old["content"]}
-            room.state[type, state_key] = event
-        if redacts:
-            event["redacts"] = redacts
-        room.events.append(event)
-        if push and self._concerns_appservice(room) and not self.lose_pushes:
-            (self.stranded if self.strand_pushes else self.pushes).append(event)
-            self._wake.set()
-        return str(event["event_id"])
-
-    def _concerns_appservice(self, room: Room) -> bool:
-        return any(
-            key.startswith("@email_") for type_, key in room.state if type_ == "m.room.member"
-        )
-
-    def _member(self, room: Room, sender: str, user: str, membership: str, **more: Any) -> None:
-        content = {"membership": membership, **more}
-        self._add(room, sender, "m.room.member", content, state_key=user)
-
-    def _join(self, room: Room, user: str, more: dict[str, Any]) -> None:
-        rule = room.state.get(("m.room.join_rules", ""), {"content": {}})["content"]
-        allowed = room.membership(user) in ("invite", "join")
-        if rule.get("join_rule") == "restricted":
-            for each in rule.get("allow", ()):
-                queue = self.rooms.get(each["room_id"])
-                allowed = allowed or (queue is not None and queue.membership(user) == "join")
-        if not allowed:
-            raise Refusal(403, "M_FORBIDDEN", "not invited")
-        self._member(room, user, user, "join", **more)
-
-    def _redact(self, room: Room, sender: str, event_id: str) -> str:
-        for event in room.events:
-            if event["event_id"] == event_id:
-                event["content"] = {}
-        return self._add(room, sender, "m.room.redaction", {"redacts": event_id}, redacts=event_id)
-
-    def _edit_of(self, room: Room, event: dict[str, Any]) -> dict[str, Any] | None:
-        edits = [
-            each
-            for each in room.events
-            if each["content"].get("m.relates_to", {}).get("rel_type") == "m.replace"
-            and each["content"]["m.relates_to"]["event_id"] == event["event_id"]
-            and each["sender"] == event["sender"]
-        ]
-        return edits[-1] if edits else None
-
-    # pushing
 
     async def _push(self) -> None:
         """One transaction in flight, at most 100 events; a 5xx brings the stranded ones."""
@@ -292,8 +81,6 @@ class FakeHomeserver:
                 return response.status if "Content-Length" in response.headers else 500
         except (TimeoutError, aiohttp.ClientError):
             return 599
-
-    # requests
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         if self.down:

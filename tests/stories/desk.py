@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.servers.homeserver import Room
+from tests.servers.matrix_state import Room
 from tests.stage import ALICE, Stage, mail
 
 
@@ -18,3 +18,10 @@ async def begun(stage: Stage, raw: bytes | None = None, *agents: str, **inbox: A
     for agent in agents or (ALICE,):
         stage.hs.join(agent, room.id)
     return room
+
+
+async def waiting(stage: Stage, room, text: str = "!reply Hello") -> tuple[str, str]:  # type: ignore[no-untyped-def]  # Room
+    """A reply within its undo time: (command, status)."""
+    command = stage.hs.say(ALICE, room.id, text)
+    status = await stage.sees(room, "❌ stops it")
+    return command, status["event_id"]

@@ -14,8 +14,6 @@ from bridge.imap.connection import ImapConnection
 from tests.stage import (
     ADMIN,
     ALICE,
-    BOB,
-    CUSTOMER,
     PASSWORD,
     SALES,
     SUPPORT,
@@ -35,76 +33,6 @@ async def rooms(stage: Stage) -> list[str]:
         if (event := room.state.get(("m.room.name", "")))
         and event["content"]["name"].startswith("#")
     )
-
-
-async def test_a_strangers_answer_gets_a_room_that_claims_to_belong(stage: Stage) -> None:
-    """T1: knowing a Message-ID joins nobody to a thread."""
-    await begun(stage)
-    await stage.mail(mail("I am Carla, really", sender="mallory@elsewhere.example",
-                          message_id="<x@elsewhere.example>", **REPLY))  # fmt: skip
-    queue = await stage.queue()
-    await stage.sees(queue, "claims to belong to #1")
-    room = await stage.conversation(2)
-    await stage.sees(room, "I am Carla, really")
-    assert "really" not in " ".join(stage.hs.bodies(await stage.conversation(1)))
-
-
-async def test_being_in_cc_is_not_taking_part(stage: Stage) -> None:
-    await begun(stage, mail(Cc="dora@partner.example"))
-    await stage.mail(mail("From the Cc", sender="dora@partner.example",
-                          message_id="<d@partner.example>", **REPLY))  # fmt: skip
-    await stage.sees(await stage.conversation(2), "From the Cc")
-
-
-async def test_a_colleague_of_the_same_company_joins_but_not_of_a_free_mail_domain(
-    stage: Stage,
-) -> None:
-    room = await begun(stage)
-    await stage.mail(mail("Same company", sender="dora@customer.example",
-                          message_id="<d@customer.example>", **REPLY))  # fmt: skip
-    await stage.sees(room, "Same company")
-    await stage.mail(mail("Hi", sender="a@gmail.com", message_id="<g1@gmail.com>", subject="Mine"))
-    await stage.conversation(2)
-    await stage.mail(mail("Other person", sender="b@gmail.com", message_id="<g2@gmail.com>",
-                          In_Reply_To="<g1@gmail.com>"))  # fmt: skip
-    await stage.sees(await stage.conversation(3), "Other person")
-
-
-async def test_the_same_subject_is_claimed_never_merged(stage: Stage) -> None:
-    await begun(stage)
-    await stage.mail(mail("Again", subject="RE: Dark display", message_id="<n@customer.example>"))
-    await stage.sees(await stage.queue(), "claims to belong to #1")
-    assert await rooms(stage) == ["#1 Dark display", "#2 Dark display"]
-
-
-async def test_a_parent_that_comes_late_joins_its_answer(stage: Stage) -> None:
-    late = mail("The first mail", message_id="<m1@customer.example>")
-    await stage.open()
-    await stage.queue(ALICE)
-    await stage.mail(mail("The second mail", message_id="<m2@customer.example>", **REPLY))
-    room = await stage.conversation()
-    await stage.mail(late)
-    await stage.sees(room, "The first mail")
-
-
-async def test_the_same_mail_twice_is_one_and_another_body_is_not(stage: Stage) -> None:
-    raw = mail()
-    room = await begun(stage, raw)
-    await stage.mail(b"Received: by another path; Mon, 1 Jan 2024 00:00:00 +0000\r\n" + raw)
-    await stage.mail(mail("A different text under the same id"))
-    await until(
-        lambda: any("different text" in b for r in stage.hs.rooms.values() for b in
-                    stage.hs.bodies(r)), "the other mail")  # fmt: skip
-    await stage.quiet()
-    assert sum("stays dark" in body for body in stage.hs.bodies(room)) == 1
-
-
-async def test_a_mail_without_message_id_is_shown_once(stage: Stage) -> None:
-    raw = mail(message_id="")
-    room = await begun(stage, raw)
-    await stage.mail(raw)
-    await stage.quiet()
-    assert sum("stays dark" in body for body in stage.hs.bodies(room)) == 1
 
 
 async def test_two_inboxes_on_one_account_are_told_apart_by_recipient(stage: Stage) -> None:
@@ -148,19 +76,6 @@ async def test_a_paused_inbox_on_a_shared_account_keeps_its_mail(stage: Stage) -
     async with stage.app.database.transaction("settings") as tx:
         await tx.jobs._conn.execute("UPDATE job SET run_after = 0")
     await until(lambda: any("Held" in str(r.state) for r in stage.hs.rooms.values()), "the mail")
-
-
-async def test_who_left_while_we_were_away_is_put_out(stage: Stage) -> None:
-    room = await begun(stage, None, ALICE, BOB)
-    queue = await stage.queue()
-    await until(lambda: room.power(BOB) == 50, "Bob's rights")
-    await stage.quiet()
-    await stage.close()
-    stage.hs.lose_pushes = True
-    stage.hs.leave(BOB, queue.id)
-    stage.hs.lose_pushes = False
-    await stage.open()
-    await until(lambda: room.membership(BOB) == "leave" and room.power(BOB) == 0, "Bob to be out")
 
 
 async def test_a_mail_over_the_limit_is_announced_and_blocks_nothing(stage: Stage) -> None:
@@ -209,32 +124,6 @@ async def test_a_long_mail_is_cut_and_its_rest_attached(stage: Stage, word: str)
     whole = stage.hs.media[file["content"]["url"]]
     assert whole is not None
     assert "".join(whole.decode().split()) == "".join(text.split())
-
-
-async def test_machine_mail_does_not_reopen(stage: Stage) -> None:
-    room = await begun(stage)
-    stage.hs.say(ALICE, room.id, "!close")
-    await stage.sees(room, "Closed.")
-    await stage.mail(mail("I am away", message_id="<ooo@customer.example>",
-                          Auto_Submitted="auto-replied", **REPLY))  # fmt: skip
-    await stage.sees(room, "I am away")
-    await stage.quiet()
-    queue = await stage.queue()
-    assert any("☑️ closed" in body for body in stage.hs.bodies(queue))
-    await stage.mail(mail("I am back", message_id="<back@customer.example>", **REPLY))
-    await until(lambda: any("taken by" in b or "not taken" in b or "press ✋" in b
-                            for b in stage.hs.bodies(queue)), "the card to be open")  # fmt: skip
-
-
-async def test_a_conversation_closed_long_ago_is_followed_by_a_new_one(stage: Stage) -> None:
-    room = await begun(stage)
-    stage.hs.say(ALICE, room.id, "!close")
-    await stage.sees(room, "Closed.")
-    async with stage.app.database.transaction("receive") as tx:
-        await tx.conversations.update(1, closed_at=time.time() - 31 * 86400)
-    await stage.mail(mail("Half a year later", message_id="<late@customer.example>", **REPLY))
-    await stage.sees(await stage.queue(), "follows #1, which was closed")
-    await stage.sees(await stage.conversation(2), "Half a year later")
 
 
 async def test_a_customers_command_is_just_text(stage: Stage) -> None:
@@ -319,19 +208,6 @@ async def test_several_folders_are_watched(stage: Stage) -> None:
     await until(lambda: stage.hs.named("#1 By mail") or stage.hs.named("#2 By mail"), "the mail")
 
 
-async def test_who_replies_first_owns_it_and_an_owner_is_told(stage: Stage) -> None:
-    room = await begun(stage, None, ALICE, BOB)
-    stage.hs.say(ALICE, room.id, "!reply One")
-    await stage.sees(await stage.queue(), ALICE)
-    await stage.sent(1)
-    stage.hs.say(BOB, room.id, "!reply Two")
-    told = await stage.sees(room, f"{BOB} replies here; {ALICE} has taken it.")
-    assert told["content"]["m.mentions"] == {"user_ids": [ALICE]}
-    await stage.mail(mail("Thanks", message_id="<t@customer.example>", **REPLY))
-    shown = await stage.sees(room, "Thanks")
-    assert shown["content"]["m.mentions"] == {"user_ids": [ALICE]}
-
-
 async def test_another_uidvalidity_loses_and_doubles_nothing(stage: Stage) -> None:
     old = mail("Older than we are", message_id="<old@customer.example>")
     await stage.imap.append(SUPPORT, old, when=datetime(2024, 1, 1, tzinfo=UTC))
@@ -394,63 +270,6 @@ async def test_a_mail_of_forty_megabytes_goes_both_ways(stage: Stage) -> None:
     stage.hs.react(ALICE, room.id, file, "📧")
     (sent,) = await stage.sent(1, 60)
     assert next(iter(sent.iter_attachments())).get_content() == data
-
-
-async def test_room_version_11_works_too(stage: Stage) -> None:
-    config = stage.config()
-    config["homeserver"]["room_version"] = "11"
-    await stage.open(config)
-    await stage.queue(ALICE)
-    await stage.mail(mail())
-    room = await stage.conversation()
-    await stage.sees(room, "my display stays dark")
-    assert room.power("@email_bot:fake.local") == 1000
-    assert room.state["m.room.power_levels", ""]["content"]["users"]["@email_bot:fake.local"] == 100
-
-
-async def test_agents_gain_and_lose_rights_with_the_queue_room(stage: Stage) -> None:
-    room = await begun(stage)
-    queue = await stage.queue(BOB)
-    await until(lambda: room.power(BOB) == 50, "Bob's rights")
-    stage.hs.join(BOB, room.id)
-    stage.hs.leave(BOB, queue.id)
-    await until(lambda: room.membership(BOB) == "leave" and room.power(BOB) == 0, "Bob to be out")
-
-
-async def test_a_half_room_is_waited_for_and_then_made_anew(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bridge.matrix.homeserver.PATIENCE", 0.2)
-    await stage.open()
-    await stage.queue(ALICE)
-    await stage.quiet()
-    stage.hs.fail_rooms_after_alias = 1
-    await stage.mail(mail())
-    room = await stage.conversation()
-    await stage.sees(room, "my display stays dark")
-    assert (
-        len([r for r in stage.hs.rooms.values() if CUSTOMER.replace("@", "=40") in str(r.state)])
-        == 1
-    )
-
-
-async def test_who_may_not_talk_to_the_bot_is_left_alone_and_who_may_is_shown_the_way(
-    stage: Stage,
-) -> None:
-    await stage.open()
-    stage.hs.join(ADMIN, (await stage.room("Postroom control")).id)
-    await stage.quiet()
-    from tests.servers.homeserver import Room
-
-    for number, (user, membership) in enumerate((("@eve:fake.local", "leave"), (ADMIN, "join"))):
-        direct = Room(f"!direct{number}", "12", user)
-        stage.hs.rooms[direct.id] = direct
-        stage.hs._member(direct, user, user, "join")
-        stage.hs._member(direct, user, "@email_bot:fake.local", "invite")
-        await until(
-            lambda d=direct, m=membership: d.membership("@email_bot:fake.local") == m, membership
-        )
-    await stage.sees(stage.hs.rooms["!direct1"], "https://matrix.to/#/!room")
 
 
 async def test_ports_in_use_are_named(stage: Stage) -> None:

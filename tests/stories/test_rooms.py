@@ -1,0 +1,110 @@
+"""Rooms and who is in them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.stage import (
+    ADMIN,
+    ALICE,
+    BOB,
+    CUSTOMER,
+    Stage,
+    mail,
+    until,
+)
+from tests.stories.desk import begun
+
+REPLY = {"In_Reply_To": "<m1@customer.example>"}
+
+
+async def rooms(stage: Stage) -> list[str]:
+    return sorted(
+        event["content"]["name"]
+        for room in stage.hs.rooms.values()
+        if (event := room.state.get(("m.room.name", "")))
+        and event["content"]["name"].startswith("#")
+    )
+
+
+async def test_who_left_while_we_were_away_is_put_out(stage: Stage) -> None:
+    room = await begun(stage, None, ALICE, BOB)
+    queue = await stage.queue()
+    await until(lambda: room.power(BOB) == 50, "Bob's rights")
+    await stage.quiet()
+    await stage.close()
+    stage.hs.lose_pushes = True
+    stage.hs.leave(BOB, queue.id)
+    stage.hs.lose_pushes = False
+    await stage.open()
+    await until(lambda: room.membership(BOB) == "leave" and room.power(BOB) == 0, "Bob to be out")
+
+
+async def test_who_replies_first_owns_it_and_an_owner_is_told(stage: Stage) -> None:
+    room = await begun(stage, None, ALICE, BOB)
+    stage.hs.say(ALICE, room.id, "!reply One")
+    await stage.sees(await stage.queue(), ALICE)
+    await stage.sent(1)
+    stage.hs.say(BOB, room.id, "!reply Two")
+    told = await stage.sees(room, f"{BOB} replies here; {ALICE} has taken it.")
+    assert told["content"]["m.mentions"] == {"user_ids": [ALICE]}
+    await stage.mail(mail("Thanks", message_id="<t@customer.example>", **REPLY))
+    shown = await stage.sees(room, "Thanks")
+    assert shown["content"]["m.mentions"] == {"user_ids": [ALICE]}
+
+
+async def test_room_version_11_works_too(stage: Stage) -> None:
+    config = stage.config()
+    config["homeserver"]["room_version"] = "11"
+    await stage.open(config)
+    await stage.queue(ALICE)
+    await stage.mail(mail())
+    room = await stage.conversation()
+    await stage.sees(room, "my display stays dark")
+    assert room.power("@email_bot:fake.local") == 1000
+    assert room.state["m.room.power_levels", ""]["content"]["users"]["@email_bot:fake.local"] == 100
+
+
+async def test_agents_gain_and_lose_rights_with_the_queue_room(stage: Stage) -> None:
+    room = await begun(stage)
+    queue = await stage.queue(BOB)
+    await until(lambda: room.power(BOB) == 50, "Bob's rights")
+    stage.hs.join(BOB, room.id)
+    stage.hs.leave(BOB, queue.id)
+    await until(lambda: room.membership(BOB) == "leave" and room.power(BOB) == 0, "Bob to be out")
+
+
+async def test_a_half_room_is_waited_for_and_then_made_anew(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.matrix.homeserver.PATIENCE", 0.2)
+    await stage.open()
+    await stage.queue(ALICE)
+    await stage.quiet()
+    stage.hs.fail_rooms_after_alias = 1
+    await stage.mail(mail())
+    room = await stage.conversation()
+    await stage.sees(room, "my display stays dark")
+    assert (
+        len([r for r in stage.hs.rooms.values() if CUSTOMER.replace("@", "=40") in str(r.state)])
+        == 1
+    )
+
+
+async def test_who_may_not_talk_to_the_bot_is_left_alone_and_who_may_is_shown_the_way(
+    stage: Stage,
+) -> None:
+    await stage.open()
+    stage.hs.join(ADMIN, (await stage.room("Postroom control")).id)
+    await stage.quiet()
+    from tests.servers.matrix_state import Room
+
+    for number, (user, membership) in enumerate((("@eve:fake.local", "leave"), (ADMIN, "join"))):
+        direct = Room(f"!direct{number}", "12", user)
+        stage.hs.rooms[direct.id] = direct
+        stage.hs._member(direct, user, user, "join")
+        stage.hs._member(direct, user, "@email_bot:fake.local", "invite")
+        await until(
+            lambda d=direct, m=membership: d.membership("@email_bot:fake.local") == m, membership
+        )
+    await stage.sees(stage.hs.rooms["!direct1"], "https://matrix.to/#/!room")
