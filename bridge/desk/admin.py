@@ -99,20 +99,25 @@ async def watch(desk: Desk) -> None:
     """Raise or end the alarm of each mail account; called now and then."""
     now = desk.now()
     for account, inboxes in desk.settings.accounts().items():
+        if all(inbox.paused for inbox in inboxes):
+            continue
+        poll = max(inbox.imap.poll for inbox in inboxes if inbox.imap is not None)
         async with desk.store.transaction("alarm") as tx:
             health = await tx.keep.health(account)
             if health is None:
                 continue
             good_at, problem, told_at = health
             names = ", ".join(inbox.name for inbox in inboxes)
-            if problem and not told_at and now - good_at > ALARM_AFTER:
+            stale = now - good_at > max(ALARM_AFTER, 3.0 * poll)
+            if stale and not told_at:
                 await tx.keep.tell(account, now)
                 await tell_control(
                     tx, desk, f"alarm:{account}:{int(now)}",
                     f"⚠️ {names}: no successful check since {render.clock(good_at, now)}."
-                    f" {problem}. Mail waits in the mailbox and is taken when it works again.",
+                    f" {problem or 'The mail server gives no answer'}. Mail waits in the mailbox and is"
+                    " taken when it works again.",
                 )  # fmt: skip
-            elif not problem and told_at:
+            elif told_at and not problem and not stale:
                 await tx.keep.tell(account, 0.0)
                 await tell_control(
                     tx, desk, f"alarm-over:{account}:{int(told_at)}",

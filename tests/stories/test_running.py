@@ -35,6 +35,17 @@ async def test_ten_minutes_without_a_good_check_are_told_once_and_so_is_the_end(
     assert sum("no successful check" in body for body in stage.hs.bodies(control)) == 1
 
 
+async def test_a_mailbox_that_falls_silent_without_a_problem_is_told_too(stage: Stage) -> None:
+    app = await stage.open()
+    later = dataclasses.replace(app.desk, now=lambda: time.time() + 601)
+    for _ in range(2):
+        await admin.watch(later)
+    control = await stage.room("Postroom control")
+    await stage.sees(control, "The mail server gives no answer. Mail waits in the mailbox")
+    await admin.watch(app.desk)
+    await stage.sees(control, "✅ Support: the mailbox is checked again.")
+
+
 async def test_a_job_that_fails_for_good_is_told_and_can_be_retried(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
