@@ -114,8 +114,8 @@ async def watch(desk: Desk) -> None:
                 await tell_control(
                     tx, desk, f"alarm:{account}:{int(now)}",
                     f"⚠️ {names}: no successful check since {render.clock(good_at, now)}."
-                    f" {problem or 'The mail server gives no answer'}. Mail waits in the mailbox and is"
-                    " taken when it works again.",
+                    f" {problem or 'The mail server gives no answer'}. Mail waits in the mailbox"
+                    " and is taken when it works again.",
                 )  # fmt: skip
             elif told_at and not problem and not stale:
                 await tx.keep.tell(account, 0.0)
