@@ -2,7 +2,7 @@ FROM python:3.11-slim AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY bridge bridge
-RUN python -m venv /opt/postroom && /opt/postroom/bin/pip install --no-cache-dir .
+RUN python -m venv /opt/postroom && /opt/postroom/bin/pip install --no-cache-dir ".[postgres]"
 
 FROM python:3.11-slim
 COPY --from=build /opt/postroom /opt/postroom

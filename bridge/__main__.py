@@ -1,4 +1,4 @@
-"""The command line: `postroom init | run | migrate | check | demo | failpoints | version`."""
+"""The command line: `postroom init | run | check | backup | restore | …`, one function each."""
 
 from __future__ import annotations
 
@@ -30,9 +30,17 @@ def main(arguments: list[str] | None = None) -> int:
         ("run", _run, "run the bridge"),
         ("migrate", _migrate, "bring the database to this version's schema"),
         ("check", _check, "try homeserver, database and every inbox; one line each"),
+        ("backup", _backup, "write the database into one file, also while the bridge runs"),
+        ("restore", _restore, "fill an empty database from a backup"),
+        ("copy-database", _copy, "copy everything into another, empty database"),
+        ("rekey", _rekey, "seal the passwords given in chat with a new key"),
     ):
         command = add(name, run, help)
         command.add_argument("-c", "--config", type=Path, default=Path("config.yaml"))
+        if name in ("backup", "restore"):
+            command.add_argument("file", type=Path)
+        if name == "copy-database":
+            command.add_argument("to", help="sqlite:FILE or postgres://user:password@host/name")
     init = add("init", _init, "write config.yaml and registration.yaml with fresh tokens")
     init.add_argument("folder", type=Path, nargs="?", default=Path())
     init.add_argument("--server-name", default="example.com")
@@ -74,7 +82,7 @@ async def serve(settings: Settings, registration: Registration) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     settings = load(arguments.config)
-    logs(settings.log_level)
+    logs(settings.log_level, settings.log_format)
     asyncio.run(until_stopped(serve(settings, load_registration(settings))))
     return 0
 
@@ -88,7 +96,7 @@ def _migrate(arguments: argparse.Namespace) -> int:
         await (await Database.open(settings.database)).close()
 
     asyncio.run(migrate())
-    print(f"{settings.database} is at this version's schema")
+    print(f"{settings.database_name} is at this version's schema")
     return 0
 
 
@@ -97,6 +105,34 @@ def _check(arguments: argparse.Namespace) -> int:
 
     settings = load(arguments.config)
     return 0 if asyncio.run(check(settings, load_registration(settings))) else 1
+
+
+def _backup(arguments: argparse.Namespace) -> int:
+    from bridge.safekeeping import backup
+
+    print(asyncio.run(backup(load(arguments.config), arguments.file)))
+    return 0
+
+
+def _restore(arguments: argparse.Namespace) -> int:
+    from bridge.safekeeping import restore
+
+    print(asyncio.run(restore(load(arguments.config), arguments.file)))
+    return 0
+
+
+def _copy(arguments: argparse.Namespace) -> int:
+    from bridge.safekeeping import copy_database
+
+    print(asyncio.run(copy_database(load(arguments.config), arguments.to)))
+    return 0
+
+
+def _rekey(arguments: argparse.Namespace) -> int:
+    from bridge.safekeeping import rekey
+
+    print(asyncio.run(rekey(load(arguments.config), arguments.config)))
+    return 0
 
 
 def _init(arguments: argparse.Namespace) -> int:

@@ -5,25 +5,42 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import secrets
 import time
 from collections.abc import Awaitable, Callable
 
 import structlog
 
 from bridge.config import Registration, Settings
-from bridge.desk import admin, converse, deliver, listen, post, receive, setup, upload
+from bridge.desk import (
+    admin,
+    converse,
+    deliver,
+    erase,
+    export,
+    janitor,
+    listen,
+    post,
+    receive,
+    restored,
+    setup,
+    testing,
+    upload,
+)
 from bridge.desk.desk import Desk
+from bridge.desk.directory import Directory
 from bridge.egress import SmtpSender
-from bridge.ingress.imap import Watcher
+from bridge.folders import Folders
+from bridge.mail.token import Tokens
 from bridge.matrix.client import HomeserverError
 from bridge.matrix.homeserver import Homeserver
 from bridge.matrix.reconcile import Reconciler
 from bridge.matrix.service import Service
-from bridge.model import Job, Permanent, Transient
-from bridge.sentfolder import SentFolder
+from bridge.model import BridgeError, Job, Permanent, Transient
+from bridge.probe.prober import Prober
 from bridge.store.database import Database
 from bridge.store.leases import Leases
+from bridge.vault import Vault
+from bridge.watches import Watches
 from bridge.web.health import HealthPage
 from bridge.worker import Handler, Worker
 
@@ -31,6 +48,8 @@ log = structlog.get_logger("app")
 
 ALARM_EVERY = 15.0
 """Seconds between looks at the health of the mail accounts."""
+CLEAN_EVERY = 3600.0
+"""Seconds between looks for what is over its days."""
 Act = Callable[[Desk, Job], Awaitable[None]]
 ACTS: dict[str, Act] = {
     "receive": receive.receive,
@@ -41,6 +60,10 @@ ACTS: dict[str, Act] = {
     "event": converse.converse,
     "deliver": deliver.deliver,
     "copy": deliver.copy,
+    "test": testing.test,
+    "restored": restored.restored,
+    "export": export.export,
+    "purge": erase.purge,
 }
 
 
@@ -79,41 +102,43 @@ class App:
         settings = self._settings
         self.database = await Database.open(settings.database)
         self._stop.push_async_callback(self.database.close)
-        leases = Leases(self.database)
-        await leases.start()
+        await self.database.begin()
         prefix, server = settings.appservice.prefix, settings.homeserver.server_name
         token = self._registration.as_token.get_secret_value()
         self.homeserver = Homeserver(settings.homeserver.url, token, f"@{prefix}bot:{server}")
         await self.homeserver.start()
         self._stop.push_async_callback(self.homeserver.close)
+        vault = Vault(settings.encryption_key.get_secret_value().split())
+        async with self.database.transaction("settings") as tx:
+            secret = await tx.keep.secret()
+        sender, mailbox = SmtpSender(), Folders()
         self.desk = Desk(
             store=self.database,
             chat=self.homeserver,
-            sender=SmtpSender(),
-            mailbox=SentFolder(),
-            settings=settings,
-            secret=await _secret(self.database),
+            sender=sender,
+            mailbox=mailbox,
+            prober=Prober(sender, mailbox, Tokens(secret)),
+            directory=Directory(settings, vault),
+            secret=secret,
             now=time.time,
         )
+        await self.desk.directory.load(self.database)
         take = functools.partial(listen.take, self.desk)
         self.reconciler = Reconciler(self.homeserver, self.database, take)
         await self._listen(take)
-        await setup.order_rooms(self.desk)
         handlers: dict[str, Handler] = {
             kind: functools.partial(act, self.desk) for kind, act in ACTS.items()
         }
         bury = functools.partial(admin.bury, self.desk)
-        worker = Worker(leases, handlers, bury, name=f"worker-{secrets.token_hex(4)}")
+        worker = Worker(Leases(self.database), handlers, bury, name=self.database.name)
         self.database.on_jobs = worker.wake
         self._spawn("worker", worker.run())
-        self._spawn("reconciler", self._reconcile())
-        self._spawn("alarms", self._watch_health())
-        for inboxes in settings.accounts().values():
-            if not all(inbox.paused for inbox in inboxes):
-                refused = functools.partial(admin.refused_login, self.desk)
-                watcher = Watcher(self.database, inboxes, settings.limits, refused)
-                self._spawn(f"imap {watcher.account}", watcher.run())
-        log.info("started", inboxes=list(settings.inboxes))
+        alone = self.database.alone
+        self._spawn("reconciler", alone("reconciler", self._reconcile))
+        self._spawn("alarms", alone("alarms", self._watch_health))
+        self._spawn("janitor", alone("janitor", self._clean))
+        self._spawn("watches", Watches(self.database, self.desk).run())
+        log.info("started", inboxes=list(self.desk.settings.inboxes))
 
     async def _listen(self, take: Callable[[list[object]], Awaitable[int]]) -> None:
         settings, registration = self._settings, self._registration
@@ -131,7 +156,7 @@ class App:
         await _bind(
             "appservice", settings.appservice.host, settings.appservice.port, self.service.start
         )
-        health = HealthPage(self.database, settings, self.homeserver)
+        health = HealthPage(self.database, self.desk.directory, self.homeserver)
         await _bind("health", settings.health.host, settings.health.port, health.start)
         self._stop.push_async_callback(health.close)
 
@@ -175,15 +200,14 @@ class App:
             except Transient as error:
                 log.warning("alarms not looked at", error=str(error))
 
-
-async def _secret(database: Database) -> str:
-    """The key of our Message-IDs and aliases: made once, kept in the database."""
-    async with database.transaction("settings") as tx:
-        value = await tx.keep.value("secret")
-        if value is None:
-            value = secrets.token_hex(32)
-            await tx.keep.set_value("secret", value)
-    return value
+    async def _clean(self) -> None:
+        while True:
+            more = 0
+            try:
+                more = await janitor.clean(self.desk)
+            except BridgeError as error:
+                log.warning("nothing cleaned", error=str(error))
+            await asyncio.sleep(1.0 if more else CLEAN_EVERY)
 
 
 async def _bind(

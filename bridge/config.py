@@ -5,12 +5,10 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -22,47 +20,16 @@ from pydantic import (
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
+from bridge.inbox import Inbox, MatrixId, Secret, Section, secret
 from bridge.model import BridgeError, InboxId
+from bridge.vault import new_key
 
 MIB = 1024 * 1024
-MXID = re.compile(r"@[^:\s]+:[^\s]+")
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
+KEY_FILE = "postroom.key"
 
 
 class ConfigError(BridgeError):
     """The configuration cannot be used; the text names file, line, key and cure."""
-
-
-def _secret(value: Any) -> Any:
-    """Accept a plain string, `{env: NAME}` or `{file: PATH}`."""
-    if isinstance(value, dict) and len(value) == 1:
-        (source, name), *_ = value.items()
-        if source == "env":
-            if name not in os.environ:
-                raise ValueError(f"environment variable {name} is not set")
-            return os.environ[name]
-        if source == "file":
-            return Path(name).read_text(encoding="utf-8").strip()
-        raise ValueError("write the secret itself, {env: NAME} or {file: PATH}")
-    return value
-
-
-Secret = Annotated[SecretStr, BeforeValidator(_secret)]
-
-
-def _mxid(value: str) -> str:
-    if not MXID.fullmatch(value):
-        raise ValueError(f"{value!r} is no Matrix id; write it like @alice:example.com")
-    return value
-
-
-MatrixId = Annotated[str, BeforeValidator(_mxid)]
-
-
-class Section(BaseModel):
-    """A part of the file: frozen, and no key but the ones named here."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Homeserver(Section):
@@ -100,119 +67,13 @@ class Limits(Section):
     """Bytes; None asks the homeserver."""
 
 
-class Server(Section):
-    """One end of a mail connection."""
+class Retention(Section):
+    """Days after which something is forgotten; None keeps it for ever."""
 
-    host: str
-    port: int = 0
-    tls: Literal["implicit", "starttls", "none"] = "implicit"
-    plaintext_allowed: bool = False
-    ca_file: Path | None = None
-    user: str = ""
-    password: Secret = SecretStr("")
-
-    @model_validator(mode="after")
-    def _encrypted(self) -> Server:
-        if self.tls == "none" and self.host not in LOOPBACK and not self.plaintext_allowed:
-            raise ValueError(
-                f"tls: none would send the password to {self.host} in the clear;"
-                " use implicit or starttls, or say plaintext_allowed: true"
-            )
-        return self
-
-
-class Imap(Server):
-    folders: tuple[str, ...] = ("INBOX",)
-    poll: int = Field(120, ge=1)
-    """Seconds between checks where IDLE does not report."""
-    mark_seen: bool = False
-    since: date | None = None
-    """First start takes mail from this date; None takes mail from now on."""
-
-    @model_validator(mode="after")
-    def _log_in(self) -> Imap:
-        if not self.user or not self.password.get_secret_value():
-            raise ValueError("imap needs user and password")
-        return self
-
-    @property
-    def account(self) -> str:
-        """Names the mail account: inboxes with the same one share a connection."""
-        return f"{self.user}@{self.host}:{self.at_port}"
-
-    @property
-    def at_port(self) -> int:
-        return self.port or (993 if self.tls == "implicit" else 143)
-
-    @property
-    def starts_at(self) -> float | None:
-        if self.since is None:
-            return None
-        return datetime(self.since.year, self.since.month, self.since.day, tzinfo=UTC).timestamp()
-
-
-class Smtp(Server):
-    auth: Literal["password", "none"] = "password"
-
-    @property
-    def at_port(self) -> int:
-        return self.port or {"implicit": 465, "starttls": 587, "none": 25}[self.tls]
-
-    @model_validator(mode="after")
-    def _log_in(self) -> Smtp:
-        if self.auth == "password" and not (self.user and self.password.get_secret_value()):
-            raise ValueError("smtp needs user and password, or auth: none")
-        return self
-
-
-class Inbox(Section):
-    """One shared address and how it is answered."""
-
-    id: InboxId = InboxId("")
-    name: str
-    address: str
-    aliases: tuple[str, ...] = ()
-    agents: tuple[MatrixId, ...] = ()
-    leads: tuple[MatrixId, ...] = ()
-    agents_invite: Literal["admins", "leads"] = "admins"
-    federate: bool = False
-    paused: bool = False
-    default: bool = False
-    undo: float = Field(10.0, ge=0, le=600)
-    """Seconds during which a send can be taken back."""
-    sender_name: str = "{agent} from {inbox}"
-    signature: str = ""
-    authserv_id: str = ""
-    sent_copy: Literal["auto", "always", "never"] = "auto"
-    on_unknown: Literal["ask", "retry"] = "ask"
-    imap: Imap | None = None
-    smtp: Smtp | None = None
-
-    @field_validator("address", "aliases")
-    @classmethod
-    def _addresses(cls, value: Any) -> Any:
-        for spec in (value,) if isinstance(value, str) else value:
-            if not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", spec):
-                raise ValueError(f"{spec!r} is no email address")
-        return value
-
-    @field_validator("sender_name")
-    @classmethod
-    def _fields(cls, value: str) -> str:
-        try:
-            value.format(agent="", inbox="")
-        except (KeyError, IndexError, ValueError) as error:
-            raise ValueError("sender_name knows only {agent} and {inbox}") from error
-        return value
-
-    @property
-    def own(self) -> frozenset[str]:
-        """Every address of ours in this inbox, case-folded."""
-        return frozenset(spec.casefold() for spec in (self.address, *self.aliases))
-
-    @property
-    def domain(self) -> str:
-        return self.address.rpartition("@")[2]
+    raw_mail: int | None = Field(None, ge=1)
+    """The bytes of mails, in and out; conversations stay as they are in their rooms."""
+    closed: int | None = Field(None, ge=1)
+    """Closed conversations, whole: their rooms are emptied."""
 
 
 class Settings(Section):
@@ -221,12 +82,23 @@ class Settings(Section):
     homeserver: Homeserver
     appservice: Listener = Listener()
     health: Health = Health()
-    database: str = "sqlite:postroom.db"
+    database: Annotated[str, BeforeValidator(secret)] = "sqlite:postroom.db"
     admins: tuple[MatrixId, ...] = Field(min_length=1)
     limits: Limits = Limits()
+    retention: Retention = Retention()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["text", "json"] = "text"
     command_prefix: str = Field("!", min_length=1, max_length=3)
+    encryption_key: Secret = SecretStr("")
+    """Fernet keys, newest first, white space between; seals passwords given in chat."""
     inboxes: dict[InboxId, Inbox] = Field(default_factory=dict)
+
+    @field_validator("database")
+    @classmethod
+    def _engine(cls, value: str) -> str:
+        if not re.match(r"sqlite:.|postgres(ql)?://", value):
+            raise ValueError("write sqlite:FILE or postgres://user:password@host/name")
+        return value
 
     @model_validator(mode="before")
     @classmethod
@@ -241,6 +113,11 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _distinct(self) -> Settings:
+        self.check_distinct()
+        return self
+
+    def check_distinct(self) -> None:
+        """Raises ValueError where inboxes get in each other's way."""
         seen: dict[str, str] = {}
         for inbox in self.inboxes.values():
             if not re.fullmatch(r"[a-z0-9-]{1,40}", inbox.id):
@@ -252,7 +129,21 @@ class Settings(Section):
         for account, shared in self.accounts().items():
             if sum(inbox.default for inbox in shared) != 1 and len(shared) > 1:
                 raise ValueError(f"{account} serves {len(shared)} inboxes: give one default: true")
-        return self
+
+    def with_inbox(self, inbox: Inbox) -> Settings:
+        """These settings with one more inbox, or one changed. Raises ConfigError where it gets in
+        the way of another."""
+        more = self.model_copy(update={"inboxes": {**self.inboxes, inbox.id: inbox}})
+        try:
+            more.check_distinct()
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
+        return more
+
+    @property
+    def database_name(self) -> str:
+        """The database without its password."""
+        return without_password(self.database)
 
     def accounts(self) -> dict[str, tuple[Inbox, ...]]:
         """The inboxes of each IMAP account, keyed by `Imap.account`."""
@@ -263,10 +154,16 @@ class Settings(Section):
         return found
 
 
+def without_password(url: str) -> str:
+    """A database's URL as it may be shown."""
+    url = re.sub(r"(//[^:@/]*):[^@]*@", r"\1@", url)
+    return re.sub(r"([?&]password=)[^&]*", r"\1…", url)
+
+
 class Registration(Section):
     """What we need of registration.yaml; the homeserver reads the same file."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
     id: str
     as_token: SecretStr
     hs_token: SecretStr
@@ -277,18 +174,50 @@ def load(path: Path) -> Settings:
     """Read and check config.yaml. Raises ConfigError; relative paths are taken from its folder."""
     data = _read(path)
     try:
-        settings = Settings.model_validate(data)
+        settings = Settings.model_validate(data, context={"folder": path.parent})
     except ValidationError as error:
         raise ConfigError("\n".join(_explain(path, data, error))) from error
     except OSError as error:
         raise ConfigError(f"{path}: {error.filename}: {error.strerror}") from error
     registration = path.parent / settings.appservice.registration
-    kind, _, rest = settings.database.partition(":")
     database = settings.database
-    if kind == "sqlite" and not rest.startswith("/"):
-        database = f"sqlite:{(path.parent / rest).resolve()}"
+    if database.startswith("sqlite:"):
+        database = f"sqlite:{(path.parent / database.removeprefix('sqlite:')).resolve()}"
     appservice = settings.appservice.model_copy(update={"registration": registration})
-    return settings.model_copy(update={"appservice": appservice, "database": database})
+    key = settings.encryption_key
+    if not key.get_secret_value():
+        key = SecretStr(_key_beside(path))
+    return settings.model_copy(
+        update={"appservice": appservice, "database": database, "encryption_key": key}
+    )
+
+
+def _key_beside(path: Path) -> str:
+    """The key in postroom.key beside config.yaml, made where there is none."""
+    beside = path.parent / KEY_FILE
+    try:
+        if not beside.exists():
+            write_private(beside, new_key() + "\n")
+        return beside.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(
+            f"{beside}: {error.strerror}; or give encryption_key in {path.name}"
+        ) from error
+
+
+def key_file(path: Path) -> Path | None:
+    """The file the encryption key lies in; None when config.yaml gives it another way."""
+    given = _read(path).get("encryption_key")
+    if not given:
+        return path.parent / KEY_FILE
+    named = given.get("file") if isinstance(given, dict) else None
+    return path.parent / named if named else None
+
+
+def write_private(path: Path, text: str) -> None:
+    """Create a file that only its owner may read."""
+    with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
 
 
 def load_registration(settings: Settings) -> Registration:

@@ -9,7 +9,7 @@ import aiosmtplib
 import structlog
 
 from bridge import failpoint
-from bridge.config import Inbox, Smtp
+from bridge.inbox import Inbox, Smtp
 from bridge.model import Fate
 
 log = structlog.get_logger("egress")

@@ -39,7 +39,9 @@ COMMITS = {
     "heartbeat": "leases prolonged",
     "retry": "a job is put back, or declared dead",
     "started": "leases of a dead process are freed",
-    "alarm": "an inbox's alarm was raised or ended",
+    "told": "what the control room is told: alarms, findings, what failed",
+    "erased": "a conversation is forgotten",
+    "janitor": "what is over its days is forgotten, or ordered to be",
     "settings": "a value kept for the whole installation",
 }
 EFFECTS = {

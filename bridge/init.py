@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 from pathlib import Path
 
-from bridge.config import ConfigError, Listener
+from bridge.config import ConfigError, Listener, write_private
 
 CONFIG = """\
 # Postroom's configuration. A key that is unknown or mistyped stops the start with its line.
@@ -39,7 +38,16 @@ limits:
   mail_size: 52428800             # bytes; a larger mail stays in the mailbox and is announced
   upload_size: null               # bytes; null asks the homeserver
 
+retention:                        # days; null keeps for ever
+  raw_mail: null                  # the bytes of mails; what rooms show stays
+  closed: null                    # closed conversations: redacted, deleted, their rooms emptied
+
+# Seals the passwords that admins give in chat. A key in a file or the environment; without this
+# line it is made in postroom.key beside this file. `postroom rekey` changes it.
+encryption_key: ""                # {{file: postroom.key}} or {{env: NAME}}
+
 log_level: INFO                   # DEBUG, INFO, WARNING or ERROR
+log_format: text                  # text, or json for a log collector
 command_prefix: "!"               # commands begin with it
 
 inboxes:
@@ -59,6 +67,7 @@ inboxes:
       Acme Support
     authserv_id: ""               # your mail server's name in Authentication-Results
     sent_copy: auto               # in Sent: auto (not at Gmail, Microsoft), always, never
+    reply_tokens: auto            # Reply-To support+token@ once !inbox test saw +tags arrive; never
     on_unknown: ask               # no answer after DATA: ask in the room, or retry
     imap:
       host: imap.example.com
@@ -155,9 +164,3 @@ def init(folder: Path, server_name: str, admin: str) -> str:
     write_private(config, config_text(server_name, admin, example=False))
     write_private(registration, registration_text(server_name, Listener()))
     return NEXT.format(config=config.resolve(), registration=registration.resolve())
-
-
-def write_private(path: Path, text: str) -> None:
-    """Create a file that only its owner may read."""
-    with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)

@@ -8,19 +8,27 @@ import sys
 import structlog
 
 
-def logs(level: str) -> None:
-    """Set logging up for the whole process; `level` is DEBUG, INFO, WARNING or ERROR."""
+def logs(level: str, form: str = "text") -> None:
+    """Set logging up for the whole process; `level` is DEBUG, INFO, WARNING or ERROR, `form` text
+    or json. Lines carry the job, its kind and the conversation's number; what mails say, and
+    secrets, are never logged."""
+    last = (
+        structlog.processors.JSONRenderer()
+        if form == "json"
+        else structlog.processors.KeyValueRenderer(
+            key_order=["timestamp", "level", "event"], drop_missing=True
+        )
+    )
     logging.basicConfig(level=level, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     for name in ("mau", "aiohttp.access", "aiosqlite", "aioimaplib", "mail.log"):
         logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(
         processors=[
+            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso"),
             structlog.processors.format_exc_info,
-            structlog.processors.KeyValueRenderer(
-                key_order=["timestamp", "level", "event"], drop_missing=True
-            ),
+            last,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

@@ -64,6 +64,16 @@ class Address:
         return self.spec.casefold()
 
     @property
+    def untagged(self) -> str:
+        """The key without a +tag: mail to support+x@ is mail to support@."""
+        local, at, domain = self.key.rpartition("@")
+        return local.partition("+")[0] + at + domain
+
+    def is_of(self, own: frozenset[str]) -> bool:
+        """Whether this is one of the addresses `own`, case-folded, or a +tag of one."""
+        return self.key in own or self.untagged in own
+
+    @property
     def domain(self) -> str:
         return self.key.rpartition("@")[2]
 

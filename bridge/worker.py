@@ -9,7 +9,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 import structlog
+from structlog.contextvars import bind_contextvars
 
+from bridge import metrics
 from bridge.model import Job, LostLease, Transient
 
 log = structlog.get_logger("worker")
@@ -40,6 +42,17 @@ def delay_after(tries: int, floor: float | None = None) -> float:
     """Seconds to wait after the nth try: 1, 2, 4 … 300 with jitter, never under `floor`."""
     backoff = min(300.0, 2.0 ** min(tries - 1, 9)) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter is no secret
     return max(backoff, floor or 0.0)
+
+
+def _context(job: Job) -> dict[str, object]:
+    """What every line of the log says while a job runs: never whose mail it is about."""
+    found: dict[str, object] = {"job": job.id, "kind": job.kind}
+    where, _, rest = job.lane.partition(":")
+    if where == "conversation":
+        found["conversation"] = int(rest.partition(":")[0])
+    elif where == "inbox":
+        found["inbox"] = rest.partition(":")[0]
+    return found
 
 
 class Worker:
@@ -117,16 +130,23 @@ class Worker:
 
     async def _do(self, job: Job) -> None:
         """Run one job; the one place that catches everything."""
+        bind_contextvars(**_context(job))
+        began, result = time.monotonic(), "done"
         try:
             await self._handlers[job.kind](job)
         except LostLease as error:
-            log.warning("lease lost", job=job.id, error=str(error))
+            result = "lost"
+            log.warning("lease lost", error=str(error))
         except Transient as error:
-            log.info("job waits", job=job.id, kind=job.kind, error=str(error))
+            result = "waits"
+            log.info("job waits", error=str(error))
             await self._again(job, error, counts=False)
         except Exception as error:
-            log.exception("job failed", job=job.id, kind=job.kind)
+            result = "failed"
+            log.exception("job failed")
             await self._again(job, error, counts=True)
+        finally:
+            metrics.jobs_done.labels(job.kind, result).observe(time.monotonic() - began)
 
     async def _again(self, job: Job, error: Exception, *, counts: bool) -> None:
         text = f"{type(error).__name__}: {error}" if counts else str(error)
@@ -140,7 +160,7 @@ class Worker:
             await self._store.put_back(job, delay_after(tries, floor), text, counts=counts)
         except Transient as problem:
             # The lease runs out by itself, and the job is taken again then.
-            log.warning("cannot put the job back", job=job.id, error=str(problem))
+            log.warning("cannot put the job back", error=str(problem))
 
     async def _pulse(self) -> None:
         while True:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 from tests import provision
 from tests.real import Town
 from tests.servers.bridge import Zygote
+from tests.servers.postgres import PostgresServer
 from tests.stage import Stage
 
 
@@ -46,9 +47,33 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
             terminalreporter.line(row)
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    if not provision.postgres():
+        pytest.skip("needs PostgreSQL: python -m tests.provision")
+    server = PostgresServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def new_database(request: pytest.FixtureRequest) -> Callable[[Path], str]:
+    """Makes an empty database for a folder; what asks for it runs on both kinds."""
+    if request.param == "postgres":
+        server: PostgresServer = request.getfixturevalue("postgres")
+        return lambda _: server.create()
+    return lambda folder: f"sqlite:{folder}/postroom.db"
+
+
 @pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    stage = Stage(tmp_path)
+def database_url(new_database: Callable[[Path], str], tmp_path: Path) -> str:
+    return new_database(tmp_path)
+
+
+@pytest.fixture
+async def stage(tmp_path: Path, database_url: str) -> AsyncIterator[Stage]:
+    stage = Stage(tmp_path, database_url)
     await stage.start()
     try:
         yield stage
@@ -75,14 +100,14 @@ def town_folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-async def town(town_folder: Path, zygote: Zygote) -> AsyncIterator[Town]:
+async def town(town_folder: Path, zygote: Zygote, database_url: str) -> AsyncIterator[Town]:
     if not provision.synapse() or not provision.dovecot():
         pytest.skip("needs Synapse and Dovecot: python -m tests.provision")
-    town = Town(town_folder, zygote)
+    town = Town(town_folder, zygote, database_url)
     try:
         await town.start()
         yield town
     finally:
         await town.stop()
         if hasattr(town, "bridge"):  # shown when the test failed
-            print(town.bridge.log.read_text()[-6000:], town.dump())
+            print(town.bridge.log.read_text()[-6000:], await town.dump())

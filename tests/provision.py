@@ -1,4 +1,5 @@
-"""Installs what the tests use beside Python packages: Synapse, and Dovecot where root may.
+"""Installs what the tests use beside Python packages: Synapse, and where root may, Dovecot and
+PostgreSQL.
 
 `python -m tests.provision`; what is there already is left alone, what cannot be had is said, and
 the tests that need it are then skipped by name.
@@ -14,10 +15,11 @@ import sys
 from pathlib import Path
 
 from bridge.demo.synapse import VERSION, install
+from tests.servers.postgres import programs
 
 SYNAPSE = Path(os.environ.get("POSTROOM_SYNAPSE", f".cache/synapse-{VERSION}"))
 APT = ("apt-get", "-o", "DPkg::Lock::Timeout=300")
-PACKAGES = ("dovecot-imapd", "dovecot-lmtpd")
+PACKAGES = ("dovecot-imapd", "dovecot-lmtpd", "postgresql")
 
 
 def dovecot() -> bool:
@@ -27,16 +29,22 @@ def dovecot() -> bool:
     )
 
 
+def postgres() -> bool:
+    return programs() is not None
+
+
 def synapse() -> bool:
     return (SYNAPSE / f"synapse-{VERSION}").exists()
 
 
 def _apt() -> None:
-    if dovecot() or os.geteuid() != 0 or shutil.which("apt-get") is None:
+    if (dovecot() and postgres()) or os.geteuid() != 0 or shutil.which("apt-get") is None:
         return
     print(f"installing {' '.join(PACKAGES)} …", flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in ((*APT, "update", "-qq"), (*APT, "install", "-y", "-qq", *PACKAGES)):
+    # the tests start servers of their own; Debian's need not run
+    install_ = (*APT, "install", "-y", "-qq", "--no-install-recommends", *PACKAGES)
+    for command in ((*APT, "update", "-qq"), install_):
         done = subprocess.run(
             command, env=environment, capture_output=True, text=True, timeout=600, check=False
         )
@@ -51,7 +59,8 @@ def main() -> None:
     except RuntimeError as error:
         print(error, file=sys.stderr)
     _apt()
-    for name, there in (("Synapse", synapse()), ("Dovecot", dovecot())):
+    servers = (("Synapse", synapse()), ("Dovecot", dovecot()), ("PostgreSQL", postgres()))
+    for name, there in servers:
         print(f"{name}: {'ready' if there else 'not here, its tests are skipped'}", flush=True)
 
 

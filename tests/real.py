@@ -22,6 +22,7 @@ from bridge.demo.synapse import Synapse
 from bridge.init import registration_text
 from tests.provision import SYNAPSE
 from tests.servers.bridge import Bridge, Zygote
+from tests.servers.database import rows
 from tests.servers.dovecot import DovecotServer
 from tests.servers.smtp import ScriptedSmtp
 from tests.stage import until
@@ -142,7 +143,10 @@ class Agent:
             source = dict(event.source)
             edit = source.get("unsigned", {}).get("m.relations", {}).get("m.replace")
             if edit and "m.new_content" in edit.get("content", {}):
-                source["content"] = edit["content"]["m.new_content"]
+                relation = source["content"].get("m.relates_to")
+                source["content"] = dict(edit["content"]["m.new_content"])
+                if relation:  # an edit does not say what the first version replied to
+                    source["content"]["m.relates_to"] = relation
             shown.append(source)
         return shown
 
@@ -166,8 +170,8 @@ class Agent:
 class Town:
     """Everything real, in one folder. The bridge runs in a process of its own."""
 
-    def __init__(self, folder: Path, zygote: Zygote) -> None:
-        self.folder, self._zygote = folder, zygote
+    def __init__(self, folder: Path, zygote: Zygote, database: str = "sqlite:postroom.db") -> None:
+        self.folder, self._zygote, self.database = folder, zygote, database
         self.dovecot = DovecotServer(str(folder / "d"), BOXES)
         self.smtp = ScriptedSmtp(folder / "accepted.jsonl")
         self.agents: dict[str, Agent] = {}
@@ -217,14 +221,20 @@ class Town:
         return {
             "homeserver": {"url": self.synapse.url, "server_name": DOMAIN},
             **self._ports,
+            "database": self.database,
             "admins": [f"@admin:{DOMAIN}"],
             "log_level": "INFO",
-            "inboxes": inboxes or {"support": self.inbox("support")},
+            "inboxes": inboxes,
         }
 
     async def open(self, failpoint: str = "", **inboxes: dict[str, Any]) -> None:
-        """Start the bridge and wait until it says of itself that everything works."""
-        self.bridge = Bridge(self._zygote, self.folder, self.config(**inboxes))
+        """Start the bridge, with support@ where no inbox is named, and wait until it says of
+        itself that everything works."""
+        await self.run(self.config(**inboxes or {"support": self.inbox("support")}), failpoint)
+
+    async def run(self, config: dict[str, Any], failpoint: str = "") -> None:
+        """Start the bridge with a configuration and wait until it is well."""
+        self.bridge = Bridge(self._zygote, self.folder, config)
         await self.bridge.start(failpoint)
         await self.healthy()
 
@@ -251,6 +261,13 @@ class Town:
                 client.sendmail(sender, [box], raw)
 
         await asyncio.to_thread(lmtp)
+
+    async def relay(self, recipients: list[str], raw: bytes) -> None:
+        """As `smtp.relay`: what is sent to a mailbox of this town arrives there."""
+        for spec in recipients:
+            local, _, domain = spec.partition("@")
+            if f"{local.partition('+')[0]}@{domain}" in self.dovecot.users:
+                await self.deliver(spec, raw, sender=spec)
 
     async def mailbox(self, box: str, folder: str = "INBOX") -> list[bytes]:
         """Every mail of a folder, by Python's imaplib."""
@@ -281,12 +298,20 @@ class Town:
         parser = BytesParser(policy=default)
         return [parser.parsebytes(entry["raw"]) for entry in self.smtp.accepted()]  # type: ignore[misc]  # policy.default gives EmailMessage
 
-    def jobs(self) -> list[tuple[str, str]]:
-        import contextlib
-        import sqlite3
+    async def jobs(self) -> list[tuple[str, str]]:
+        """(kind, last error) of what is left to do."""
+        return [
+            (row["kind"], row["last_error"])
+            for row in await rows(self.database, self.folder, "SELECT * FROM job")
+        ]
 
-        with contextlib.closing(sqlite3.connect(self.folder / "postroom.db")) as db:
-            return list(db.execute("SELECT kind, last_error FROM job"))
+    async def quiet(self, timeout: float) -> None:
+        """Wait until everything that was asked for is done."""
 
-    def dump(self) -> str:
-        return json.dumps(self.jobs())
+        async def idle() -> bool:
+            return not await self.jobs()
+
+        await until(idle, "all jobs to end", timeout)
+
+    async def dump(self) -> str:
+        return json.dumps(await self.jobs())

@@ -18,6 +18,7 @@ from bridge.config import Listener, load, load_registration
 from bridge.demo.imapserver import PymapServer
 from bridge.demo.ports import free_ports
 from bridge.init import registration_text
+from tests.servers.database import rows
 from tests.servers.homeserver import FakeHomeserver
 from tests.servers.matrix_state import DOMAIN, Room
 from tests.servers.smtp import ScriptedSmtp
@@ -77,8 +78,8 @@ def mail(
 class Scene:
     """The servers around a bridge, and what tests do with them; the bridge itself comes apart."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, database: str = "sqlite:postroom.db") -> None:
+        self.folder, self.database = folder, database
         self.hs = FakeHomeserver("as", "hs")
         self.imap = PymapServer(str(folder / "mail"), {SUPPORT: PASSWORD})
         self.smtp = ScriptedSmtp(folder / "accepted.jsonl")
@@ -111,6 +112,7 @@ class Scene:
             "homeserver": {"url": self.hs.url, "server_name": DOMAIN},
             "appservice": self.appservice,
             "health": self.health,
+            "database": self.database,
             "admins": [ADMIN],
             "inboxes": {"support": support},
         }
@@ -147,6 +149,14 @@ class Scene:
 
         return await until(found, lambda: f"{text!r} in {self.hs.bodies(room)}", timeout)
 
+    async def finished(self, timeout: float = 15.0) -> None:
+        """Wait until no job is left, dead ones included; the bridge may be another process."""
+
+        async def idle() -> bool:
+            return not await rows(self.database, self.folder, "SELECT id FROM job")
+
+        await until(idle, "all jobs to end", timeout)
+
     async def sent(self, count: int = 1, timeout: float = 15.0) -> list[EmailMessage]:
         """Wait until `count` mails were accepted; returns all of them."""
         await until(lambda: len(self.smtp.accepted()) >= count, f"{count} mails", timeout)
@@ -181,11 +191,15 @@ class Stage(Scene):
 
     async def quiet(self, timeout: float = 15.0) -> None:
         """Wait until no job is due: everything that was asked for is done."""
+        await self.quiet_but("dead", timeout=timeout)
+
+    async def quiet_but(self, *kinds: str, timeout: float = 15.0) -> None:
+        """Wait until no other job is left than of these kinds."""
 
         async def idle() -> bool:
             async with self.app.database.reading() as tx:
                 counts = await tx.jobs.counts()
-            return not {k: v for k, v in counts.items() if k != "dead"}
+            return not counts.keys() - {*kinds, "dead"}
 
         await until(idle, "the jobs to end", timeout)
 

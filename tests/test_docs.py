@@ -10,8 +10,12 @@ import pytest
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
-from bridge.chat.reference import page
-from bridge.config import Inbox, Listener, Settings, load
+from bridge.__main__ import main
+from bridge.chat import reference
+from bridge.chat.command import TABLE
+from bridge.config import Listener, Settings, load
+from bridge.desk import control, converse
+from bridge.inbox import Inbox
 from bridge.init import config_text, registration_text
 
 ROOT = Path(__file__).parent.parent
@@ -70,10 +74,37 @@ def test_sender_and_bot_are_two_users() -> None:
 
 
 def test_the_command_reference_is_made_from_the_table() -> None:
-    assert (ROOT / "docs" / "agents.md").read_text() == page()
+    assert (ROOT / "docs" / "agents.md").read_text() == reference.agents()
+    assert (ROOT / "docs" / "admins.md").read_text() == reference.admins()
 
 
-@pytest.mark.parametrize("path", ["README.md", "docs/house.md"])
+def test_every_command_of_the_table_has_its_act_and_every_act_its_line() -> None:
+    def words(act: str, usage: str) -> bool:
+        return usage == act or usage.startswith(f"{act} ")
+
+    usages = [spec.usage for spec in TABLE if spec.room == "control"]
+    for act in control.ACTS:
+        assert sum(words(act, usage) for usage in usages) == 1, act
+    for usage in usages:
+        assert any(words(act, usage) for act in control.ACTS), usage
+    for spec in TABLE:
+        assert spec.room == "control" or spec.name in converse.ACTS, spec
+
+
+def test_the_operating_guide_names_every_command_of_the_shell(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    commands = re.findall(r"^    ([a-z-]+) ", capsys.readouterr().out, re.MULTILINE)
+    text = (ROOT / "docs" / "operating.md").read_text()
+    for command in set(commands) - {"demo", "failpoints", "version"}:
+        assert f"`postroom {command}" in text, command
+
+
+@pytest.mark.parametrize(
+    "path", ["README.md", "docs/house.md", "docs/admins.md", "docs/operating.md"]
+)
 def test_every_file_the_docs_link_to_is_there(path: str) -> None:
     text = (ROOT / path).read_text()
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from bridge.config import Inbox, InboxId, Smtp
 from bridge.egress import SmtpSender
-from bridge.model import Fate
+from bridge.inbox import Inbox, Smtp
+from bridge.model import Fate, InboxId
 from tests.servers.dovecot import make_certs
 from tests.servers.smtp import ScriptedSmtp
 

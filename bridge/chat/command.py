@@ -51,12 +51,48 @@ TABLE: tuple[Spec, ...] = (
     Spec("reopen", "conversation", "reopen", "Open a closed conversation again."),
     Spec("info", "conversation", "info", "Show the contact, state, agent and people of this"
          " conversation."),
+    Spec("export", "conversation", "export", "Get all mails of this conversation as an .mbox file,"
+         " attachments included."),
     Spec("help", "conversation", "help [COMMAND]", "Show the commands, or one of them."),
     Spec("take", "queue", "take NUMBER", "Make conversation NUMBER yours."),
     Spec("help", "queue", "help [COMMAND]", "Show the commands, or one of them."),
+    Spec("inbox", "control", "inbox list", "Show every inbox, its state, and where it is set up."),
+    Spec("inbox", "control", "inbox add [ADDRESS]", "Set up an inbox: asks for what is missing, one"
+         " question at a time, and makes a draft."),
+    Spec("inbox", "control", "inbox show INBOX", "Show what is set, passwords excepted."),
+    Spec("inbox", "control", "inbox set INBOX KEY VALUE", "Change one key, like imap.port; - gives"
+         " it its default. A live inbox changes at once. A password is redacted and kept"
+         " encrypted."),
+    Spec("inbox", "control", "inbox test INBOX", "Try every step, from the server's name to a real"
+         " mail to itself, and say what failed and what to do."),
+    Spec("inbox", "control", "inbox publish INBOX [COMMENT]", "Take a draft live."),
+    Spec("inbox", "control", "inbox pause INBOX", "Read and send no mail for now; what arrives"
+         " waits in the mailbox."),
+    Spec("inbox", "control", "inbox resume INBOX", "Go on after a pause."),
+    Spec("inbox", "control", "inbox remove INBOX", "Take an inbox away; says what stays, and asks"
+         " first."),
+    Spec("agent", "control", "agent list", "Show who answers each inbox, and who is invited."),
+    Spec("agent", "control", "agent add @WHO [lead] [INBOX]", "Invite somebody to an inbox's queue"
+         " room; lead makes them one."),
+    Spec("agent", "control", "agent remove @WHO [INBOX]", "Remove somebody from the queue room and"
+         " every conversation of an inbox."),
     Spec("status", "control", "status", "Show the homeserver, every inbox and what is waiting."),
-    Spec("retry", "control", "retry", "Give everything that failed for good new tries."),
-    Spec("help", "control", "help [COMMAND]", "Show the commands, or one of them."),
+    Spec("queue", "control", "queue", "Show what waits, why, and what failed for good."),
+    Spec("retry", "control", "retry [NUMBER]", "Give what failed for good new tries: everything, or"
+         " one job of the queue."),
+    Spec("quarantine", "control", "quarantine list", "Show mails that could not be taken in. Their"
+         " bytes are kept."),
+    Spec("quarantine", "control", "quarantine show NUMBER", "Show one of them, and why."),
+    Spec("quarantine", "control", "quarantine retry NUMBER", "Try one of them again."),
+    Spec("quarantine", "control", "quarantine drop NUMBER", "Give one of them up; asks first."),
+    Spec("export", "control", "export #NUMBER | INBOX", "Get the mails of a conversation, or of a"
+         " whole inbox, as .mbox files."),
+    Spec("erase", "control", "erase ADDRESS", "Erase everything of one person: redacts it in the"
+         " rooms, deletes it here. Says what stays, and asks first."),
+    Spec("audit", "control", "audit [COUNT]", "Show what admins changed: who, what and when."),
+    Spec("yes", "control", "yes", "Answer the bridge's question with yes."),
+    Spec("no", "control", "no", "Answer the bridge's question with no."),
+    Spec("help", "control", "help [COMMAND]", "Show the commands, or those of one word."),
 )  # fmt: skip
 
 REACTIONS: tuple[tuple[str, str], ...] = (
@@ -78,6 +114,14 @@ def emoji(key: str) -> str:
 
 def spec(name: str, room: str) -> Spec | None:
     return next((each for each in TABLE if each.name == name and each.room == room), None)
+
+
+def unknown(name: str, room: str, prefix: str) -> str:
+    """The answer to a command that is none here."""
+    elsewhere = [spec.room for spec in TABLE if spec.name == name and spec.room != room]
+    if elsewhere:
+        return f"{prefix}{name} works in the {elsewhere[0]} room."
+    return f"No command {prefix}{name}; {prefix}help lists them."
 
 
 def new_text(content: Content) -> str:

@@ -17,6 +17,8 @@ def read(raw: Any, now: float) -> Event | None:
     fields = [raw.get(name) for name in ("event_id", "room_id", "sender", "type")]
     if not isinstance(content, dict) or not all(isinstance(each, str) for each in fields):
         return None
+    if not all(_storable(str(each)) for each in fields):
+        return None
     at = raw.get("origin_server_ts")
     redacts = raw.get("redacts") or content.get("redacts")  # room version 11 moved it
     previous = (raw.get("unsigned") or {}).get("prev_content") or {}
@@ -32,6 +34,16 @@ def read(raw: Any, now: float) -> Event | None:
         prev_membership=str(previous.get("membership", "")) if isinstance(previous, dict) else "",
         seen_at=now,
     )
+
+
+def _storable(text: str) -> bool:
+    """Neither NUL, which PostgreSQL refuses, nor half a surrogate pair."""
+    return "\0" not in text and text.encode("utf-8", "ignore").decode() == text
+
+
+def id_of(raw: Any) -> str:
+    """The id of an event that cannot be read, for the log; what it says stays out of there."""
+    return str(raw.get("event_id"))[:100] if isinstance(raw, dict) else "none"
 
 
 def concerns_us(event: Event, own_prefix: str, bot: Mxid, prefix: str) -> bool:

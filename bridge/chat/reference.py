@@ -2,28 +2,74 @@
 
 from __future__ import annotations
 
-from bridge.chat.command import REACTIONS, TABLE
+from collections.abc import Sequence
 
-HEAD = """\
+from bridge.chat.command import REACTIONS, TABLE
+from bridge.draft import KEYS
+from bridge.mail.provider import PROVIDERS
+
+AGENTS = """\
 # For agents
 
 Everything you write in a conversation's room stays there, unless you send it. Commands begin with
 `!`; each reaction has its command, so any client will do. This page is made from the table behind
 `!help`.
 """
-ROOMS = {
-    "conversation": "In a conversation",
-    "queue": "In the queue room",
-    "control": "In the control room (admins)",
-}
+ADMINS = """\
+# For admins
+
+Admins are named in `config.yaml`. Their commands work in the control room, to which the bridge
+invites them at its first start, and nowhere else. What they change takes effect at once, and
+`!audit` shows it. This page is made from the table behind `!help`.
+"""
+ADD = """\
+## Setting up an inbox by chat
+
+1. `!inbox add support@example.com` asks for what is missing, one question at a time; answer with
+   plain messages. A password is redacted as soon as it is read and kept encrypted with the key in
+   `postroom.key` (or `encryption_key`).
+2. `!inbox test support` tries every step, ends with a real mail to itself, and says what failed and
+   what to do about it.
+3. `!inbox publish support` takes it live: its rooms are made and its agents invited.
+
+Inboxes of `config.yaml` work beside those of the chat; chat shows them and does not change them.
+`!inbox set` knows these keys, which [config.example.yaml](../config.example.yaml) explains:
+"""
+PRESETS = """\
+## Providers
+
+Named in the answer to “Where is the mailbox?”, or known by the address. The password is an app
+password, made on the provider's page after two-factor log-in was switched on there.
+"""
 
 
-def page(prefix: str = "!") -> str:
+def _commands(room: str, prefix: str) -> list[str]:
+    rows = [f"| `{prefix}{spec.usage}` | {spec.help} |" for spec in TABLE if spec.room == room]
+    return ["| command | what it does |", "|---|---|", *rows]
+
+
+def _page(parts: Sequence[str]) -> str:
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def agents(prefix: str = "!") -> str:
     """docs/agents.md."""
-    parts = [HEAD]
-    for room, title in ROOMS.items():
-        rows = [f"| `{prefix}{spec.usage}` | {spec.help} |" for spec in TABLE if spec.room == room]
-        parts.append("\n".join((f"## {title}\n", "| command | what it does |", "|---|---|", *rows)))
+    parts = [AGENTS]
+    for room, title in (("conversation", "In a conversation"), ("queue", "In the queue room")):
+        parts.append("\n".join((f"## {title}\n", *_commands(room, prefix))))
     rows = [f"| {emoji} | {meaning} |" for emoji, meaning in REACTIONS]
     parts.append("\n".join(("## Reactions\n", "| reaction | what it does |", "|---|---|", *rows)))
-    return "\n\n".join(part.strip() for part in parts) + "\n"
+    return _page(parts)
+
+
+def admins(prefix: str = "!") -> str:
+    """docs/admins.md."""
+    commands = "\n".join(("## Commands\n", *_commands("control", prefix)))
+    keys = ", ".join(f"`{key}`" for key in KEYS)
+    rows = [
+        f"| `{each.key}` | {each.label} | {each.imap} | {each.smtp}, {each.smtp_tls} |"
+        f" <{each.app_passwords}> |"
+        for each in PROVIDERS
+    ]
+    table = ("| name | provider | IMAP | SMTP | app passwords |", "|---|---|---|---|---|", *rows)
+    return _page((ADMINS, commands, ADD, keys + ".", PRESETS, "\n".join(table)))

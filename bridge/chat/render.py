@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from bridge.chat.room import link
-from bridge.config import Inbox
+from bridge.inbox import Inbox
 from bridge.mail.html import from_text
 from bridge.mail.quote import Body
 from bridge.mail.thread import base_subject
@@ -127,7 +127,7 @@ def lines_above(
 ) -> list[str]:
     """What is not obvious about a mail: other recipients, a changed subject, doubts."""
     lines = []
-    others = [a for a in (*mail.to, *mail.cc) if a.key not in inbox.own]
+    others = [a for a in (*mail.to, *mail.cc) if not a.is_of(inbox.own)]
     if others:
         marked = [f"{a} (new)" if a.key in new_addresses else str(a) for a in others[:20]]
         more = f" and {len(others) - 20} more" if len(others) > 20 else ""

@@ -7,7 +7,7 @@ import hmac
 import re
 from collections.abc import Sequence
 
-from bridge.config import Inbox
+from bridge.inbox import Inbox
 from bridge.mail.charset import clean_line
 from bridge.model import Address, Content, Conversation, Mxid, RoomId
 
@@ -114,17 +114,24 @@ def control(admins: Sequence[str], alias: str, version: str, bot: str) -> Conten
     )  # fmt: skip
 
 
-def queue_power(inbox: Inbox, version: str, bot: str) -> Content:
+def queue_power(inbox: Inbox, leads: Sequence[str], version: str, bot: str) -> Content:
     """Leads 50; they may invite where the inbox says so, else only the bot does."""
     invite = AGENT_POWER if inbox.agents_invite == "leads" else BOT_POWER
-    return _locked(dict.fromkeys(inbox.leads, AGENT_POWER), invite, bot, version)
+    return _locked(dict.fromkeys(leads, AGENT_POWER), invite, bot, version)
+
+
+def title(role: str, inbox: Inbox) -> tuple[str, str]:
+    """(name, topic) of an inbox's queue room or space."""
+    if role == "queue":
+        return f"{inbox.name} queue", f"New mail to {inbox.address}. Press ✋ on a card to take it."
+    return inbox.name, f"Conversations of {inbox.address}"
 
 
 def queue(inbox: Inbox, alias: str, version: str, bot: str) -> Content:
     """The room whose joined members are the inbox's agents."""
     return _body(
-        f"{inbox.name} queue", f"New mail to {inbox.address}. Press ✋ on a card to take it.",
-        alias, version, queue_power(inbox, version, bot), inbox.federate,
+        *title("queue", inbox), alias, version,
+        queue_power(inbox, inbox.leads, version, bot), inbox.federate,
         sorted({*inbox.agents, *inbox.leads}),
         [_state("m.room.join_rules", {"join_rule": "invite"})],
     )  # fmt: skip
@@ -142,7 +149,7 @@ def space(
 ) -> Content:
     """The folder of an inbox's rooms; its list is closed to who is not in the queue room."""
     body = _body(
-        inbox.name, f"Conversations of {inbox.address}", alias, version,
+        *title("space", inbox), alias, version,
         _locked({}, BOT_POWER, bot, version), inbox.federate,
         sorted({*inbox.agents, *inbox.leads}),
         [

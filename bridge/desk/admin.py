@@ -1,11 +1,15 @@
-"""The control room: `!status`, `!retry`, `!help`, and what it is told without asking."""
+"""The control room: `!status`, `!help`, and what it is told without asking."""
 
 from __future__ import annotations
 
-from bridge.chat import command, render
+from bridge.chat import admin as texts
+from bridge.chat import command, diagnosis, render
+from bridge.chat.diagnosis import Ailment, Trouble
 from bridge.desk.desk import Desk
+from bridge.desk.hearing import Request
 from bridge.desk.refresh import answer, tell_control
 from bridge.desk.reply import show
+from bridge.inbox import Inbox
 from bridge.model import DeliveryState, Job
 from bridge.ports import Tx
 
@@ -13,35 +17,36 @@ ALARM_AFTER = 600.0
 """Seconds without a good check after which an inbox's alarm is raised."""
 
 
-async def status(tx: Tx, desk: Desk) -> str:
+async def status(tx: Tx, desk: Desk, asked: Request) -> str:
     """The answer to `!status`: one line for each thing that can be wrong."""
     now = desk.now()
     counts = await tx.jobs.counts()
     waiting = sum(n for kind, n in counts.items() if kind not in ("dead", "event"))
+    oldest = await tx.jobs.oldest_due(now)
+    age = f", the oldest for {texts.duration(now - oldest)}" if waiting and oldest else ""
     lines = [
         f"Homeserver {desk.settings.homeserver.url}: answers",
-        f"Waiting jobs: {waiting}, failed for good: {counts.get('dead', 0)}",
+        f"Waiting jobs: {waiting}{age}; failed for good: {counts.get('dead', 0)}",
     ]
     for inbox in desk.settings.inboxes.values():
         total, free, _ = await tx.conversations.waiting(inbox.id, 0)
         lines.append(
-            f"{inbox.name} <{inbox.address}>: {await _intake(tx, desk, inbox.id, now)};"
+            f"{inbox.name} <{inbox.address}>: {await _intake(tx, inbox, now)};"
             f" {total} waiting, {free} not taken"
         )
-    for job, kind, error in (await tx.jobs.dead())[:10]:
-        lines.append(f"Failed: job {job} ({kind}): {error[:200]}")
+    lines += [f"{name}: cannot be used: {why}" for name, why in desk.directory.problems.items()]
     if counts.get("dead"):
-        lines.append(f"{desk.settings.command_prefix}retry gives what failed new tries.")
+        prefix = desk.settings.command_prefix
+        lines.append(f"{prefix}queue shows what failed, {prefix}retry gives it new tries.")
     return "\n".join(lines)
 
 
-async def _intake(tx: Tx, desk: Desk, inbox: str, now: float) -> str:
-    settings = desk.settings.inboxes[inbox]  # type: ignore[index]  # InboxId is a str
-    if settings.paused:
+async def _intake(tx: Tx, inbox: Inbox, now: float) -> str:
+    if inbox.paused:
         return "paused"
-    if settings.imap is None:
+    if inbox.imap is None:
         return "no incoming server"
-    health = await tx.keep.health(settings.imap.account)
+    health = await tx.keep.health(inbox.imap.account)
     if health is None:
         return "not checked yet"
     good_at, problem, _ = health
@@ -50,20 +55,15 @@ async def _intake(tx: Tx, desk: Desk, inbox: str, now: float) -> str:
     return f"checked {render.clock(good_at, now)}"
 
 
-async def retry(tx: Tx) -> str:
-    revived = await tx.jobs.revive()
-    return f"{revived} failed jobs get new tries." if revived else "Nothing had failed for good."
-
-
 def help_text(room: str, rest: str, prefix: str) -> str:
     """`!help`, or `!help COMMAND`, for one kind of room."""
     name = rest.split()[0].lower().removeprefix(prefix) if rest.split() else ""
     specs = [spec for spec in command.TABLE if spec.room == room]
     if name:
-        found = command.spec(name, room)
-        if found is None:
+        specs = [spec for spec in specs if spec.name == name]
+        if not specs:
             return f"No command {prefix}{name} here; {prefix}help lists them."
-        return f"{prefix}{found.usage}\n{found.help}"
+        return "\n".join(f"{prefix}{spec.usage}\n{spec.help}" for spec in specs)
     lines = [f"{prefix}{spec.usage} – {spec.help}" for spec in specs]
     if room == "conversation":
         lines.append("Talk that is no command stays in this room. Reactions do the same:")
@@ -76,12 +76,13 @@ async def bury(desk: Desk, job: Job, error: str) -> None:
     if job.lane == "control:out":
         return  # telling of it would be the next one to die
     prefix = desk.settings.command_prefix
-    async with desk.store.transaction("alarm") as tx:
-        await tell_control(
-            tx, desk, f"dead:{job.id}:{job.leases}",
-            f"⚠️ {job.kind} job {job.id} ({job.lane}) failed three times: {error[:500]}\n"
-            f"Nothing is lost: {prefix}retry here gives it new tries.",
-        )  # fmt: skip
+    async with desk.store.transaction("told") as tx:
+        what = f"{texts.KINDS.get(job.kind, job.kind)} (job {job.id}, {job.lane})"
+        cure = f"Nothing is lost: {prefix}retry {job.id} gives it new tries."
+        if job.kind == "receive":
+            cure = f"Its bytes are kept: {prefix}quarantine show {job.id} shows what it is."
+        text = f"⚠️ {what[0].upper()}{what[1:]} failed three times: {error[:500]}\n{cure}"
+        await tell_control(tx, desk, f"dead:{job.id}:{job.leases}", text)
         if job.kind == "deliver":
             delivery = await tx.deliveries.get(job.payload["delivery"])
             if delivery.state in (DeliveryState.WAITING, DeliveryState.SENDING):
@@ -102,7 +103,7 @@ async def watch(desk: Desk) -> None:
         if all(inbox.paused for inbox in inboxes):
             continue
         poll = max(inbox.imap.poll for inbox in inboxes if inbox.imap is not None)
-        async with desk.store.transaction("alarm") as tx:
+        async with desk.store.transaction("told") as tx:
             health = await tx.keep.health(account)
             if health is None:
                 continue
@@ -127,15 +128,17 @@ async def watch(desk: Desk) -> None:
 
 async def refused_login(desk: Desk, account: str, text: str) -> None:
     """Tell the control room once, until the log-in works again, that a mailbox lets us not in."""
-    async with desk.store.transaction("alarm") as tx:
+    async with desk.store.transaction("told") as tx:
         health = await tx.keep.health(account)
-        if health is not None and health[2]:
+        inboxes = desk.settings.accounts().get(account, ())
+        if (health is not None and health[2]) or not inboxes:
             return
         await tx.keep.tell(account, desk.now())
-        names = ", ".join(each.name for each in desk.settings.accounts().get(account, ()))
+        inbox = inboxes[0]
+        assert inbox.imap is not None
+        why = diagnosis.text(inbox, inbox.imap, Trouble(Ailment.LOGIN, text))
+        names = ", ".join(each.name for each in inboxes)
         await tell_control(
             tx, desk, f"login:{account}:{int(desk.now())}",
-            f"⚠️ {names}: the mail server refuses the log-in of {account} ({text}). Correct user and"
-            " password in config.yaml and restart; two-factor log-in needs an app password."
-            " The next tries come at longer intervals, up to 15 min.",
+            f"⚠️ {names}: {why} The next tries come at longer intervals, up to 15 min.",
         )  # fmt: skip

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 
+from structlog.contextvars import bind_contextvars
+
 from bridge.chat import command, render, room
 from bridge.chat.command import AGAIN, CLIP, CROSS, HAND, MAIL, TICK
-from bridge.desk import admin, assign, decide, members, people, reply
+from bridge.desk import admin, assign, control, decide, export, members, people, reply, sealed
 from bridge.desk.desk import Desk
-from bridge.desk.hearing import Hearing
+from bridge.desk.hearing import Hearing, came_before
 from bridge.desk.refresh import answer
 from bridge.model import (
     Content,
@@ -67,6 +69,7 @@ ACTS: dict[str, Act] = {
     "close": _plain(assign.close),
     "reopen": _plain(assign.reopen),
     "info": _info,
+    "export": _plain(export.order_here),
     "help": _help,
 }
 REACTION_ACTS: dict[str, str] = {
@@ -85,6 +88,11 @@ async def converse(desk: Desk, job: Job) -> None:
         place = await tx.rooms.place(event.room)
         inbox = place.inbox if place is not None else None
         by_agent = inbox is not None and await tx.rooms.is_agent(inbox, event.sender)
+    if place is not None and place.conversation is not None:
+        bind_contextvars(conversation=place.conversation)
+    if sealed.SEALED in event.content:
+        await _control(desk, job, sealed.unseal(desk, event), place)
+        return
     if place is None or event.type == "m.room.encrypted":
         await _outside(desk, job, event, place)
         return
@@ -108,6 +116,22 @@ async def converse(desk: Desk, job: Job) -> None:
             if said:
                 await answer(tx, desk, _where(place), event.id, said)
         await tx.jobs.finish(job)
+
+
+async def _control(desk: Desk, job: Job, event: Event, place: Place | None) -> None:
+    """What is for the control room; said elsewhere it is only wiped, for it may hold a secret."""
+    await desk.directory.load(desk.store)  # another process may have changed an inbox
+    async with desk.store.transaction("event") as tx:
+        if place is None:
+            await tx.events.blank(event.id)
+        elif place.role != "control":
+            await sealed.wipe(tx, desk, event)
+            text = command.unknown("inbox", place.role, desk.settings.command_prefix)
+            await answer(tx, desk, _where(place), event.id, f"{text} Nothing was done.")
+        elif said := await control.act(tx, desk, event):
+            await answer(tx, desk, "control", event.id, said)
+        await tx.jobs.finish(job)
+    await desk.directory.load(desk.store)
 
 
 def _said(desk: Desk, event: Event) -> tuple[str, str, EventId | None]:
@@ -136,8 +160,6 @@ async def _act(
     """Judge who speaks where, then do it. A refusal is a short answer and changes nothing."""
     by_reaction = event.type == "m.reaction"
     try:
-        if place.role == "control":
-            return None if by_reaction else await _control(tx, desk, event, name, rest)
         if place.inbox is None:
             return None
         inbox = desk.inbox(place.inbox)
@@ -149,7 +171,8 @@ async def _act(
         if number is None and (by_reaction or place.role == "conversation"):
             return None
         if not by_reaction and command.spec(name, place.role) is None:
-            raise Refused(_unknown(desk, name, place.role))
+            prefix = desk.settings.command_prefix
+            raise Refused(command.unknown(name, place.role, prefix))
         if number is not None and not await tx.conversations.exists(inbox.id, number):
             raise Refused(f"There is no #{number} in {inbox.name}.")
         about = await tx.conversations.get(number) if number is not None else None
@@ -159,6 +182,11 @@ async def _act(
             and not await _is_ours(tx, place, target)
         ):
             return None
+        if name in ("yes", "retry") and await came_before(tx, event.at):
+            # it may be what sent a mail that the backup does not know as sent
+            if by_reaction:
+                return None
+            raise Refused("That was said before a backup was restored; say it again if it counts.")
         heard = Hearing(event, place, inbox, about, rest, seen)
         return await ACTS[name](tx, desk, heard, target)
     except Refused as refusal:
@@ -187,28 +215,6 @@ async def _number(
     if re.fullmatch("[0-9]{1,15}", digits) is None:
         raise Refused("Say which: !take NUMBER, or press ✋ on its card.")
     return Number(int(digits))
-
-
-async def _control(tx: Tx, desk: Desk, event: Event, name: str, rest: str) -> str | None:
-    if event.sender not in desk.settings.admins:
-        return "Only admins can do that."
-    match name:
-        case "status":
-            return await admin.status(tx, desk)
-        case "retry":
-            return await admin.retry(tx)
-        case "help":
-            return admin.help_text("control", rest, desk.settings.command_prefix)
-        case _:
-            return _unknown(desk, name, "control")
-
-
-def _unknown(desk: Desk, name: str, role: str) -> str:
-    prefix = desk.settings.command_prefix
-    elsewhere = [spec.room for spec in command.TABLE if spec.name == name]
-    if elsewhere:
-        return f"{prefix}{name} works in the {elsewhere[0]} room."
-    return f"No command {prefix}{name}; {prefix}help lists them."
 
 
 async def _redacted(tx: Tx, desk: Desk, event: Event) -> None:

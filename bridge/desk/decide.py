@@ -55,6 +55,20 @@ async def stop(tx: Tx, desk: Desk, delivery: Delivery, why: str) -> str | None:
     return None
 
 
+async def withdraw(tx: Tx, desk: Desk, delivery: Delivery, why: str) -> None:
+    """No more attempts, because its inbox goes: what did not leave does not leave."""
+    if delivery.state in STOPPABLE:
+        await stop(tx, desk, delivery, why)
+    elif delivery.state is DeliveryState.DEFERRED:
+        await tx.jobs.drop(f"deliver:{delivery.id}")
+        left = [r for r in delivery.recipients if r.fate in (Fate.PENDING, Fate.DEFERRED)]
+        await tx.deliveries.set_fates(
+            delivery.id, {r.address.spec: (Fate.FAILED, why) for r in left}
+        )
+        inbox = desk.inbox(delivery.inbox)
+        await settle(tx, desk, inbox, await tx.deliveries.get(delivery.id))
+
+
 async def yes(tx: Tx, desk: Desk, heard: Hearing, event: EventId | None) -> str | None:
     """`!yes` or ✅: send what was asked about; on an unconfirmed one: it arrived."""
     delivery = await meant(tx, heard, event, (DeliveryState.ASKING, DeliveryState.UNKNOWN))

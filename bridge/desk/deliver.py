@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+from bridge import metrics
 from bridge.chat import command
-from bridge.config import Inbox
 from bridge.desk.decide import stop
 from bridge.desk.desk import Desk
 from bridge.desk.reply import show
 from bridge.desk.sent import next_try, settle
+from bridge.inbox import Inbox
 from bridge.mail import compose
+from bridge.mail.provider import of_host
 from bridge.model import (
     Address,
     Content,
@@ -24,6 +26,7 @@ from bridge.model import (
     Transient,
 )
 
+ATTEMPTABLE = (DeliveryState.WAITING, DeliveryState.SENDING, DeliveryState.DEFERRED)
 MAX_FILES = 100 * 1024 * 1024
 """Bytes of one file of an agent."""
 
@@ -38,9 +41,12 @@ async def deliver(desk: Desk, job: Job) -> None:
     if delivery.state is DeliveryState.SENDING and delivery.data_begun:
         await _resolve_unknown(desk, job, inbox, delivery)
         return
-    if delivery.state not in (
-        DeliveryState.WAITING, DeliveryState.SENDING, DeliveryState.DEFERRED
-    ):  # fmt: skip
+    if inbox.smtp is None:
+        await _fail(desk, job, delivery, f"inbox {inbox.name} has no outgoing server any more")
+        return
+    if inbox.paused:
+        raise Transient(f"inbox {inbox.id} is paused", retry_after=60.0)
+    if delivery.state not in ATTEMPTABLE:
         async with desk.store.transaction("verdict") as tx:
             await tx.jobs.finish(job)
         return
@@ -62,7 +68,7 @@ async def _attempt(desk: Desk, job: Job, inbox: Inbox, delivery: Delivery, mime:
     async with desk.store.transaction("attempt") as tx:
         await tx.jobs.hold(job)
         current = await tx.deliveries.get(delivery.id)
-        if current.state is DeliveryState.CANCELLED:
+        if current.state not in ATTEMPTABLE:  # stopped meanwhile
             await tx.jobs.finish(job)
             return
         attempts = current.attempts + 1
@@ -94,7 +100,11 @@ async def _verdict(
             async with desk.store.transaction("verdict") as tx:
                 await tx.jobs.finish(job)
                 await tx.deliveries.set_fates(delivery.id, fates)
-                await settle(tx, desk, inbox, await tx.deliveries.get(delivery.id))
+                settled = await settle(tx, desk, inbox, await tx.deliveries.get(delivery.id))
+            metrics.sent.labels(inbox.id, settled.state.value).inc()
+            if settled.state is DeliveryState.SENT:
+                took = desk.now() - settled.created_at - inbox.undo
+                metrics.delivery.labels(inbox.id).observe(max(0.0, took))
             return
         except Transient:
             if pause is None:
@@ -143,6 +153,7 @@ async def _build(desk: Desk, inbox: Inbox, delivery: Delivery) -> bytes:
         about = await tx.conversations.get(delivery.conversation)
         queue = await tx.rooms.find("queue", delivery.inbox)
         letter = await tx.mails.letter(delivery.answers) if delivery.answers else None
+        tags = inbox.reply_tokens == "auto" and await tx.keep.value(f"tags:{inbox.address}")
     if about.room is None or queue is None:
         raise Refused("its room is gone")
     if await desk.chat.membership(queue.room, delivery.agent) != "join":
@@ -173,6 +184,7 @@ async def _build(desk: Desk, inbox: Inbox, delivery: Delivery) -> bytes:
         text=text, html=html, signature=inbox.signature,
         in_reply_to=letter.message_id if letter else None, references=references,
         files=tuple(files),
+        reply_to=Address(desk.tokens.reply_address(about.number, inbox.address)) if tags else None,
     )  # fmt: skip
     mime = await asyncio.to_thread(compose.build, outgoing)
     async with desk.store.transaction("built") as tx:
@@ -218,13 +230,11 @@ async def copy(desk: Desk, job: Job) -> None:
         delivery = await tx.deliveries.get(job.payload["delivery"])
         mime = await tx.deliveries.mime(delivery.id)
     inbox = desk.inbox(delivery.inbox)
-    kept_by_provider = (
-        inbox.imap is not None
-        and inbox.sent_copy == "auto"
-        and any(word in inbox.imap.host for word in ("gmail", "google", "office365", "outlook"))
-    )
+    provider = of_host(inbox.imap.host) if inbox.imap is not None else None
+    kept_by_provider = inbox.sent_copy == "auto" and provider is not None and provider.keeps_sent
     message_id = delivery.message_id
-    if mime is not None and message_id is not None and not kept_by_provider:
+    wanted = inbox.imap is not None and not kept_by_provider
+    if wanted and mime is not None and message_id is not None:
         found = await desk.mailbox.find_sent(inbox, message_id)
         if not found:
             await desk.mailbox.append_sent(inbox, mime)

@@ -6,23 +6,31 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bridge.chat import room
-from bridge.config import Inbox, Settings
+from bridge.config import Settings
+from bridge.desk.directory import Directory
+from bridge.inbox import Inbox
 from bridge.mail.token import Tokens
-from bridge.model import Address, InboxId, Mxid, Number, Post, Refused, RoomId
-from bridge.ports import Chat, Mailbox, Sender, Store, Tx
+from bridge.model import Address, InboxId, Mxid, Number, Post, Refused, RoomId, Transient
+from bridge.ports import Chat, Mailbox, Prober, Sender, Store, Tx
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The doors, the settings, the signing secret and the clock."""
+    """The doors, the inboxes, the signing secret and the clock."""
 
     store: Store
     chat: Chat
     sender: Sender
     mailbox: Mailbox
-    settings: Settings
+    prober: Prober
+    directory: Directory
     secret: str
     now: Callable[[], float]
+
+    @property
+    def settings(self) -> Settings:
+        """As they are now: inboxes come and go by chat."""
+        return self.directory.settings
 
     @property
     def tokens(self) -> Tokens:
@@ -54,8 +62,13 @@ class Desk:
         return mxid.startswith(self.own_prefix) and mxid.endswith(f":{self.server}")
 
     def inbox(self, inbox: InboxId | None) -> Inbox:
-        """Raises Refused for an inbox that is no longer configured."""
-        found = self.settings.inboxes.get(inbox) if inbox is not None else None
+        """One that was removed by chat has neither way in nor out any more. Raises Refused for
+        what is unknown."""
+        known = {**self.directory.removed, **self.settings.inboxes}
+        found = known.get(inbox) if inbox is not None else None
+        if found is None and inbox in self.directory.problems:
+            problem = self.directory.problems[inbox]
+            raise Transient(f"inbox {inbox} cannot be used: {problem}")
         if found is None:
             raise Refused(f"Inbox {inbox} is not in the configuration any more.")
         return found

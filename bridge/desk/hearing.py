@@ -4,8 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bridge.config import Inbox
+from bridge.inbox import Inbox
 from bridge.model import Content, Conversation, Event, Mxid, Place, Refused
+from bridge.ports import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What an admin asks for in the control room."""
+
+    event: Event
+    rest: str
+    """What stands behind the command's words, or the answer to a question."""
+
+    @property
+    def who(self) -> Mxid:
+        return self.event.sender
+
+    @property
+    def words(self) -> list[str]:
+        return self.rest.split()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +56,9 @@ class Hearing:
         if self.conversation is None:
             raise Refused("this works in a conversation's room")
         return self.conversation
+
+
+async def came_before(tx: Tx, at: float) -> bool:
+    """Whether something was said before a backup was restored and is only now heard of: what it
+    led to happened, outside of what we know."""
+    return at < float(await tx.keep.value("restored-at") or 0)

@@ -7,7 +7,9 @@ from typing import Any
 import structlog
 
 from bridge.chat import event as events
+from bridge.desk import question, sealed
 from bridge.desk.desk import Desk
+from bridge.model import Event
 
 log = structlog.get_logger("listen")
 
@@ -15,18 +17,41 @@ log = structlog.get_logger("listen")
 async def take(desk: Desk, raws: list[Any]) -> int:
     """Store the events of a push or a look; returns how many were new.
 
-    One that is malformed is parked in the log, so that the others are not held up. Raises
-    Transient when the store fails: then nothing of the batch is kept.
+    One that is malformed is left out, so that the others are not held up. Raises Transient when
+    the store fails: then nothing of the batch is kept.
     """
     now = desk.now()
-    found = []
+    found: list[Event] = []
     for raw in raws:
         event = events.read(raw, now)
+        if event is not None:
+            event.content.pop(sealed.SEALED, None)  # ours alone
         if event is None:
-            log.warning("malformed event parked", content=str(raw)[:500])
-        elif events.concerns_us(event, desk.own_prefix, desk.bot, desk.settings.command_prefix):
+            log.warning("malformed event left out", event_id=events.id_of(raw))
+        elif _may_concern(desk, event):
             found.append(event)
     if not found:
         return 0
     async with desk.store.transaction("transaction-in") as tx:
-        return sum([await tx.events.store(event, f"in:{event.room}") for event in found])
+        control_room = await tx.rooms.find("control")
+        count = 0
+        for event in found:
+            in_control = control_room is not None and event.room == control_room.room
+            if not _concerns(desk, event) and not (
+                in_control and await question.asked(tx, event.sender, event.at)
+            ):
+                continue
+            if event.type == "m.room.message" and (in_control or sealed.is_for(desk, event)):
+                event = sealed.seal(desk, event)
+            count += await tx.events.store(event, f"in:{event.room}")
+        return count
+
+
+def _concerns(desk: Desk, event: Event) -> bool:
+    return events.concerns_us(event, desk.own_prefix, desk.bot, desk.settings.command_prefix)
+
+
+def _may_concern(desk: Desk, event: Event) -> bool:
+    """What an admin says without a command may be the answer to a question."""
+    by_admin = event.type == "m.room.message" and event.sender in desk.settings.admins
+    return by_admin or _concerns(desk, event)

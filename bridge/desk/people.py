@@ -22,7 +22,7 @@ async def change(tx: Tx, desk: Desk, heard: Hearing, field: str) -> str | None:
         found = bare(word.lstrip("+-"))
         if found is None:
             raise Refused(f"{word[:100]} is no email address; nothing was changed.")
-        if found.key in heard.inbox.own:
+        if found.is_of(heard.inbox.own):
             raise Refused(f"{found.spec} is this inbox itself; nothing was changed.")
         changes.append((found.spec, not word.startswith("-")))
     for spec, present in changes:

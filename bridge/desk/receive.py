@@ -8,15 +8,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import ParamSpec, TypeVar
 
+from structlog.contextvars import bind_contextvars
+
+from bridge import metrics
 from bridge.chat import render
 from bridge.chat.room import ghost_name
-from bridge.config import Inbox
 from bridge.desk.desk import Desk
 from bridge.desk.refresh import refresh
+from bridge.inbox import Inbox
 from bridge.mail.parse import parse
 from bridge.mail.quote import Body, split
-from bridge.mail.thread import Fresh, Joined, Known, base_subject, place
+from bridge.mail.thread import Fresh, Joined, Known, Reason, base_subject, place
 from bridge.model import (
+    Address,
     Attachment,
     Conversation,
     InboxId,
@@ -47,7 +51,8 @@ T = TypeVar("T")
 
 def addressed(inboxes: Sequence[Inbox], recipients: Sequence[str]) -> list[Inbox]:
     """The inboxes of one account a mail is for: those it names, else the default one."""
-    named = [inbox for inbox in inboxes if inbox.own.intersection(recipients)]
+    to = [Address(spec) for spec in recipients]
+    named = [inbox for inbox in inboxes if any(each.is_of(inbox.own) for each in to)]
     if named or len(inboxes) == 1:
         return named or list(inboxes)
     return [inbox for inbox in inboxes if inbox.default] or list(inboxes[:1])
@@ -81,9 +86,15 @@ async def receive(desk: Desk, job: Job) -> None:
         mail = replace(mail, text=_oversize(note, mail.text), html="", attachments=())
     body = await read(split, mail)
     async with desk.store.transaction("receive") as tx:
+        result = "known"
         if not await _is_echo(tx, desk, inbox.id, mail):
-            await _file(tx, desk, inbox, mail, body, raw_id, at, cut=bool(note))
+            fresh = await _file(tx, desk, inbox, mail, body, raw_id, at, cut=bool(note))
+            result = "new" if fresh else "joined"
         await tx.jobs.finish(job)
+        if result == "known":
+            await tx.erasing.unused(raw_id)
+    metrics.received.labels(inbox.id, result).inc()
+    metrics.arrival.labels(inbox.id).observe(max(0.0, desk.now() - at))
 
 
 async def _here(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -102,7 +113,10 @@ def _oversize(note: str, text: str) -> str:
 
 
 async def _is_echo(tx: Tx, desk: Desk, inbox: InboxId, mail: Mail) -> bool:
-    """The same mail again, or one that we sent ourselves and that came back to this inbox."""
+    """The same mail again, one that we sent ourselves and that came back to this inbox, or the
+    inbox's test of itself."""
+    if desk.tokens.is_test(mail.message_id):
+        return True
     if await tx.mails.is_known(inbox, mail.message_id, mail.body_hash):
         return True
     if desk.tokens.read(mail.message_id) is None:
@@ -112,15 +126,17 @@ async def _is_echo(tx: Tx, desk: Desk, inbox: InboxId, mail: Mail) -> bool:
 
 async def _file(
     tx: Tx, desk: Desk, inbox: Inbox, mail: Mail, body: Body, raw_id: int, at: float, *, cut: bool
-) -> None:
+) -> bool:
+    """Put the mail where it belongs; whether that is a new conversation."""
     conversation, fresh = await _conversation(tx, desk, inbox, mail, body, at)
     number = conversation.number
+    bind_contextvars(conversation=number)
     known = await tx.mails.addresses(number)
     named = (*mail.to, *mail.cc, *mail.reply_to)
     new = (
         ()
         if fresh
-        else tuple(address.key for address in named if address.key not in known | inbox.own)
+        else tuple(a.key for a in named if a.key not in known and not a.is_of(inbox.own))
     )
     letter = Letter(
         id=MailId(0), inbox=inbox.id, conversation=number, outbound=False,
@@ -143,6 +159,7 @@ async def _file(
     await _show(tx, desk, inbox, conversation, mail, body, mail_id, raw_id, new, cut=cut)
     await _link_twins(tx, desk, inbox, conversation, mail, mail_id)
     await refresh(tx, desk, conversation)
+    return fresh
 
 
 async def _conversation(
@@ -153,6 +170,9 @@ async def _conversation(
     follows = None
     if isinstance(found, Joined):
         old = await tx.conversations.get(found.number)
+        if not old.contact.spec:  # erased
+            found = Fresh(Reason.FRESH)
+    if isinstance(found, Joined):
         if not (old.state is State.CLOSED and at - (old.closed_at or at) > REOPENS_FOR):
             if mail.nature is not Nature.PERSON:
                 return old, False
@@ -173,9 +193,11 @@ async def _conversation(
 
 async def _known(tx: Tx, desk: Desk, inbox: InboxId, mail: Mail) -> Known:
     ancestors = mail.ancestors()
+    by_address = filter(None, map(desk.tokens.read_address, mail.recipients))
+    by_id = filter(None, map(desk.tokens.read, ancestors))
     signed = [
         number
-        for number in filter(None, map(desk.tokens.read, ancestors))
+        for number in dict.fromkeys((*by_address, *by_id))
         if await tx.conversations.exists(inbox, number)
     ]
     ids = await tx.mails.conversations_of(inbox, ancestors)

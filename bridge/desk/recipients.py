@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bridge.config import Inbox
+from bridge.inbox import Inbox
 from bridge.mail.address import same_house
 from bridge.model import Address, Conversation, Letter, Recipient, Verdict
 
@@ -56,7 +56,7 @@ def address(
         _add(chosen, to, "to")
     strangers: list[str] = []
     for other in others:
-        if other.key in own or other.key in chosen:
+        if other.is_of(own) or other.key in chosen:
             continue
         if letter is not None and other.key in letter.new_addresses:
             if letter.verdict is Verdict.FAIL:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from bridge.chat import render, room
 from bridge.chat.command import HAND
-from bridge.config import Inbox
 from bridge.desk.desk import Desk
+from bridge.inbox import Inbox
 from bridge.model import Conversation, Kind
 from bridge.ports import Tx
 
@@ -67,7 +69,11 @@ async def powers(tx: Tx, desk: Desk, conversation: Conversation, *, already_ther
 
 
 async def answer(tx: Tx, desk: Desk, place: str, event: str, text: str) -> None:
-    """The bridge's one answer to an event, as a reply to it."""
+    """The bridge's one answer to an event, as a reply to it. Texts name commands with `!`; people
+    read them with the prefix of their installation."""
+    text = re.sub(
+        r"(?<![^\s(])!(?=[a-z])", desk.settings.command_prefix.replace("\\", "\\\\"), text
+    )
     await tx.posts.put(
         f"answer:{event}", place, desk.bot, Kind.MESSAGE, render.notice(text), target=event
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bridge.chat import command, render, status
 from bridge.desk import recipients
 from bridge.desk.desk import Desk, mail_of
-from bridge.desk.hearing import Hearing
+from bridge.desk.hearing import Hearing, came_before
 from bridge.desk.refresh import refresh
 from bridge.mail.compose import reply_subject
 from bridge.model import (
@@ -115,7 +115,10 @@ async def order(
     if not addressed.recipients:
         raise Refused("Nobody to send to; add an address with !to +ADDRESS.")
     question = addressed.question
-    if now - heard.event.at > LATE:
+    if await came_before(tx, heard.event.at):
+        question = f"This was written {render.clock(heard.event.at, now)}, before a backup was"
+        question += " restored, and may have been sent already. Send it?"
+    elif now - heard.event.at > LATE:
         question = f"This was written {render.clock(heard.event.at, now)} and only now arrived."
         question += " Send it still?"
     wanted = Delivery(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bridge.config import Inbox
 from bridge.desk.desk import Desk
 from bridge.desk.refresh import refresh
 from bridge.desk.reply import show
+from bridge.inbox import Inbox
 from bridge.mail.parse import parse
 from bridge.model import (
     Delivery,

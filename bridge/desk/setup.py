@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bridge.chat import room
+from bridge.desk import agents
 from bridge.desk.desk import Desk
 from bridge.desk.members import changed
 from bridge.desk.refresh import name_and_topic, powers, refresh, refresh_summary, tell_control
@@ -45,6 +46,7 @@ async def setup(desk: Desk, job: Job) -> None:
         place = await tx.rooms.find(role, inbox)
         queue = await tx.rooms.find("queue", inbox)
     await desk.chat.ensure_ghost(desk.bot)
+    is_new = place is None
     if place is None:
         made = await _make(desk, role, inbox, queue.room if queue else None)
         place = Place(made, role, inbox, None, desk.version)
@@ -60,7 +62,7 @@ async def setup(desk: Desk, job: Job) -> None:
                 await changed(
                     tx, desk, place, mxid, membership, f"setup:{desk.now()}", invited=True
                 )
-        await _furnish(tx, desk, role, inbox)
+        await _furnish(tx, desk, role, inbox, made=is_new)
         if encrypted:
             await tell_control(
                 tx, desk, f"encrypted:{place.room}",
@@ -91,8 +93,9 @@ async def make_room(desk: Desk, alias: str, body: Content) -> RoomId:
         raise Permanent(f"room {body['name']!r} could not be made: {error}") from error
 
 
-async def _furnish(tx: Tx, desk: Desk, role: str, inbox: InboxId | None) -> None:
-    """What each room shows, and who is invited: each named person once, ever."""
+async def _furnish(tx: Tx, desk: Desk, role: str, inbox: InboxId | None, *, made: bool) -> None:
+    """What each room shows, and who is invited: each named person once, ever. `made`: the room
+    is new, with its name and topic."""
     if role == "control":
         await tell_control(tx, desk, "welcome", WELCOME)
         people = list(desk.settings.admins)
@@ -101,14 +104,15 @@ async def _furnish(tx: Tx, desk: Desk, role: str, inbox: InboxId | None) -> None
         people = sorted({*settings.agents, *settings.leads})
         if role == "queue":
             await refresh_summary(tx, desk, settings)
-            place = await tx.rooms.find("queue", inbox)
-            await tx.posts.put(
-                f"powers:queue:{inbox}", f"queue:{inbox}", desk.bot, Kind.STATE,
-                room.queue_power(settings, place.version if place else desk.version, desk.bot),
-                type="m.room.power_levels",
-            )  # fmt: skip
+            await agents.powers(tx, desk, settings)
     where = f"{role}:{inbox}" if inbox else role
     place = await tx.rooms.find(role, inbox)
+    if inbox is not None:
+        for key, text in zip(("name", "topic"), room.title(role, desk.inbox(inbox)), strict=True):
+            await tx.posts.put(
+                f"{key}:{where}", where, desk.bot, Kind.STATE, {key: text}, type=f"m.room.{key}",
+                already_there=made,
+            )  # fmt: skip
     for mxid in people:
         known = place is not None and await tx.rooms.membership(place.room, Mxid(mxid))
         await tx.posts.put(

@@ -78,4 +78,5 @@ async def _give_up(
         await tx.posts.put(
             key, post.place, post.sender, Kind.MESSAGE, render.placeholder(file, problem)
         )
+        await tx.posts.set_mxc(key, "", done=True)
         await tx.jobs.finish(job)

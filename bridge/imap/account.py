@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ssl
 
-from bridge.config import Imap
 from bridge.imap.connection import ImapConnection
+from bridge.inbox import Imap
 
 
 async def connect(imap: Imap, timeout: float = 60.0) -> ImapConnection:

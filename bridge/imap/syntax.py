@@ -36,6 +36,11 @@ class CommandRefused(ImapError):
         found = re.match(r"(?:NO|BAD) \[([^] ]+)", str(self))
         return found[1].upper() if found else ""
 
+    @property
+    def is_temporary(self) -> bool:
+        """Whether the server asks for patience, by its response code (RFC 5530)."""
+        return self.code in ("UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "OVERQUOTA")
+
 
 class LoginRefused(CommandRefused):
     """The server does not let us in."""

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from bridge.config import Imap, Inbox, Limits
+from bridge.config import Limits
 from bridge.desk.receive import accept, addressed
 from bridge.imap.account import connect
 from bridge.imap.connection import ImapConnection
@@ -23,6 +23,7 @@ from bridge.imap.syntax import (
     NoSuchMessage,
     TooLarge,
 )
+from bridge.inbox import Imap, Inbox
 from bridge.mail.parse import parse, recipients
 from bridge.model import Transient
 from bridge.ports import Store
@@ -40,8 +41,6 @@ FETCH_TRIES, LOST_TRIES = 3, 10
 """Refusals, and connections lost over one mail, after which it is told of and passed by."""
 LONGEST_WAIT = 300.0
 LONGEST_WAIT_REFUSED = 900.0
-TEMPORARY = ("UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "OVERQUOTA")
-"""Response codes of a refused log-in that has nothing to do with the password (RFC 5530)."""
 Refused = Callable[[str, str], Awaitable[None]]
 """Told (account, what the server said) when a log-in is refused."""
 
@@ -71,13 +70,16 @@ class Watcher:
                     await connection.close()
             except LoginRefused as error:
                 await self._failed(f"log-in refused: {error}")
-                if error.code not in TEMPORARY:
+                if not error.is_temporary:
                     longest = LONGEST_WAIT_REFUSED
                     await self._tell_refused(str(error))
             except (ImapError, OSError) as error:
                 await self._failed(str(error))
             except Transient as error:
                 log.warning("mail not stored", account=self.account, error=str(error))
+            except Exception as error:
+                log.exception("watcher failed", account=self.account)
+                await self._failed(f"{type(error).__name__}: {error}")
             self._tries += 1
             wait = min(longest, FIRST_WAIT * 2.0 ** min(self._tries - 1, 10))
             if longest == LONGEST_WAIT_REFUSED:
@@ -234,7 +236,7 @@ class Watcher:
 
     async def _unfetched(self, folder: str, validity: int, uid: int, error: ImapError) -> None:
         """One mail that cannot be fetched is tried some times, then told of and passed by."""
-        if isinstance(error, CommandRefused) and error.code in TEMPORARY:
+        if isinstance(error, CommandRefused) and error.is_temporary:
             raise ConnectionLost(f"the server asks for patience: {error}")
         async with self._store.transaction("account-progress") as tx:
             key = f"{folder}:{validity}:{uid}"

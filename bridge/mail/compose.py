@@ -70,6 +70,9 @@ class Outgoing:
     in_reply_to: MessageId | None = None
     references: tuple[MessageId, ...] = ()
     files: tuple[File, ...] = ()
+    reply_to: Address | None = None
+    automatic: bool = False
+    """Written by no person (RFC 3834)."""
 
 
 def build(mail: Outgoing) -> bytes:
@@ -87,6 +90,10 @@ def _build(mail: Outgoing) -> bytes:
         message["To"] = [_header_address(address) for address in mail.to]
     if mail.cc:
         message["Cc"] = [_header_address(address) for address in mail.cc]
+    if mail.reply_to is not None:
+        message["Reply-To"] = _header_address(mail.reply_to)
+    if mail.automatic:
+        message["Auto-Submitted"] = "auto-generated"
     message["Subject"] = clean_line(mail.subject, 900)
     message["Date"] = format_datetime(datetime.fromtimestamp(mail.at, UTC))
     message["Message-ID"] = mail.message_id

@@ -21,7 +21,7 @@ PREFIX = re.compile(
 class Reason(StrEnum):
     """What decided where a mail goes."""
 
-    TOKEN = "our signed Message-ID"  # noqa: S105 - a reason, not a secret
+    TOKEN = "our signed Message-ID or reply address"  # noqa: S105 - a reason, not a secret
     REFERENCE = "it answers a mail of this conversation"
     AWAITED = "a mail here answers it"
     FRESH = "nothing here is answered by it"
@@ -49,7 +49,8 @@ class Known:
     """What one inbox knows about the ids and people of a mail."""
 
     signed: Sequence[Number]
-    """Conversations of this inbox named by ancestors that carry our signature, nearest first."""
+    """Conversations of this inbox named with our signature: by a reply address it was sent to, then
+    by ancestors, nearest first."""
     ids: Sequence[tuple[MessageId, Number]]
     """Known ancestors with their conversation, nearest ancestor first."""
     participants: Mapping[Number, frozenset[str]]

@@ -1,8 +1,12 @@
-"""Our own Message-IDs: they carry the conversation, signed so that nobody can guess one."""
+"""Our own Message-IDs and reply addresses: they carry the conversation, signed so that nobody can
+guess one."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import hmac
+import re
 
 from itsdangerous import BadSignature, Signer
 
@@ -10,9 +14,11 @@ from bridge.model import MessageId, Number
 
 
 class Tokens:
-    """Writes and reads signed Message-IDs: `<CONVERSATION.DELIVERY.SIGNATURE@domain>`."""
+    """Writes and reads signed Message-IDs, `<CONVERSATION.DELIVERY.SIGNATURE@domain>`, and reply
+    addresses, `support+CONVERSATION-SIGNATURE@domain`."""
 
     def __init__(self, secret: str) -> None:
+        self._secret = secret.encode()
         self._signer = Signer(
             secret, salt="message-id", sep=".", key_derivation="hmac", digest_method=hashlib.sha256
         )
@@ -28,3 +34,32 @@ class Tokens:
             return Number(int(self._signer.unsign(signed).decode().partition(".")[0]))
         except (BadSignature, ValueError):
             return None
+
+    def test_id(self, nonce: str, domain: str) -> MessageId:
+        """The Message-ID of a mail with which an inbox tests itself."""
+        return MessageId(f"<test.{nonce}.{self._mac(f'test:{nonce}')}@{domain}>")
+
+    def is_test(self, message_id: MessageId) -> bool:
+        match = re.fullmatch(r"<test\.([0-9a-f]+)\.([a-z2-7]+)@[^@>]+>", message_id)
+        return match is not None and self._fits(f"test:{match[1]}", match[2])
+
+    def reply_address(self, number: Number, address: str) -> str:
+        """The address to which answers of a conversation go."""
+        local, _, domain = address.partition("@")
+        return f"{local}+{number}-{self._mac(f'reply:{number}')}@{domain}"
+
+    def read_address(self, spec: str) -> Number | None:
+        """The conversation of a reply address of ours; None for any other. Case does not count:
+        servers change it."""
+        match = re.search(r"\+([0-9]{1,15})-([a-z2-7]{26})@", spec.casefold())
+        if match is None or not self._fits(f"reply:{match[1]}", match[2]):
+            return None
+        return Number(int(match[1]))
+
+    def _mac(self, text: str) -> str:
+        """128 bits in lower case base32, 26 characters."""
+        digest = hmac.new(self._secret, text.encode(), hashlib.sha256).digest()[:16]
+        return base64.b32encode(digest).decode().rstrip("=").lower()
+
+    def _fits(self, text: str, signature: str) -> bool:
+        return hmac.compare_digest(self._mac(text).encode(), signature.encode())

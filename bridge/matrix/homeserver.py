@@ -290,6 +290,26 @@ class Homeserver(Client):
         )
         return list(page.get("chunk", ())), page.get("end")
 
+    async def history(self, room: RoomId) -> list[Content]:
+        """Every event of a room, newest first."""
+        return await self._pages(f"{CLIENT}/rooms/{_q(room)}/messages", {"dir": "b"}, "end")
+
+    async def edits(self, room: RoomId, event: EventId) -> list[Content]:
+        """The edits of an event, those of others too."""
+        path = f"_matrix/client/v1/rooms/{_q(room)}/relations/{_q(event)}/m.replace"
+        return await self._pages(path, {}, "next_batch")
+
+    async def _pages(self, path: str, query: dict[str, str], next_: str) -> list[Content]:
+        found: list[Content] = []
+        token: str | None = None
+        while True:
+            more = {"from": token} if token else {}
+            page = await self.request(Method.GET, path, query={"limit": "100", **query, **more})
+            found += page.get("chunk", ())
+            token = page.get(next_)
+            if token is None or not page.get("chunk"):
+                return found
+
     async def reserve_media(self) -> str:
         """An mxc address to be filled: what is sent twice is then stored once."""
         async with failpoint.around("matrix.media"):

@@ -1,14 +1,11 @@
-"""What a table needs of a connection, and SQLite's in one thread hop a statement."""
+"""What the tables need of a connection, and the store of an engine, as Protocols."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
-
-from mautrix.util.async_db import Connection as LoggingConnection
-
-POSITIONAL = re.compile(r"\$(\d+)")
 
 
 class Connection(Protocol):
@@ -21,27 +18,44 @@ class Connection(Protocol):
     async def fetchval(self, query: str, *args: Any) -> Any: ...
 
 
-class SqliteConnection:
-    """mautrix's connection hops into SQLite's thread three times for each fetch: execute, read,
-    close. This does all three in one hop, which makes a mail's transaction half as long."""
+class Engine(Protocol):
+    """What the two kinds of SQL do differently. Errors that pass come as Transient."""
 
-    def __init__(self, conn: LoggingConnection) -> None:
-        self._sqlite: Any = conn.wrapped
+    is_shared: bool
+    """Whether other processes may use the same database."""
 
-    async def fetch(self, query: str, *args: Any) -> list[Any]:
-        return list(await self._sqlite.execute_fetchall(POSITIONAL.sub(r"?\1", query), args))
+    def unit(self, name: str) -> AbstractAsyncContextManager[Connection]:
+        """One transaction; nobody else decides anything while it is open."""
+        ...
 
-    async def execute(self, query: str, *args: Any) -> None:
-        await self.fetch(query, *args)
+    def reading(self) -> AbstractAsyncContextManager[Connection]: ...
+    def snapshot(self) -> AbstractAsyncContextManager[Connection]:
+        """Reading in which everything is of one moment, however long it takes."""
+        ...
 
-    async def executemany(self, query: str, args: Sequence[Sequence[Any]]) -> None:
-        for each in args:
-            await self.fetch(query, *each)
+    async def advance(self, conn: Connection, table: str, column: str, by: int) -> None:
+        """Let the numbers a table gives next begin `by` above the highest so far."""
+        ...
 
-    async def fetchrow(self, query: str, *args: Any) -> Any:
-        rows = await self.fetch(query, *args)
-        return rows[0] if rows else None
+    async def others(self, conn: Connection) -> int:
+        """How many other processes use this database now."""
+        ...
 
-    async def fetchval(self, query: str, *args: Any) -> Any:
-        row = await self.fetchrow(query, *args)
-        return None if row is None else row[0]
+    async def announce(self, conn: Connection) -> None:
+        """Have the other processes told, when this transaction commits, that there is work."""
+        ...
+
+    def join(self, name: str, told: Callable[[], None]) -> None:
+        """Be one of the processes, under a name of our own; `told` is called when another one
+        announces something."""
+        ...
+
+    async def claim(self, what: str) -> asyncio.Event:
+        """Wait until `what` is ours alone; the event is set when it no longer is."""
+        ...
+
+    async def free_the_dead(self, conn: Connection) -> None:
+        """Give back the jobs leased by processes that are no more."""
+        ...
+
+    async def close(self) -> None: ...

@@ -41,11 +41,16 @@ class Conversations:
         follows: Number | None,
         waiting: bool,
     ) -> Conversation:
-        """A new conversation with the next number of the installation."""
+        """A new conversation with the next number of the installation. A sequence would leave
+        gaps where a transaction failed; only one is open at a time, so the next number is known.
+        After a restore numbers begin anew at `first-number`."""
+        first = await self._conn.fetchval("SELECT value FROM keep WHERE name = 'first-number'")
         row = await self._conn.fetchrow(
-            "INSERT INTO conversation (inbox, contact, contact_name, subject, state, created_at,"
-            " changed_at, waiting_since, preview, files, claim, follows)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10, $11) RETURNING *",
+            "INSERT INTO conversation (number, inbox, contact, contact_name, subject, state,"
+            " created_at, changed_at, waiting_since, preview, files, claim, follows)"
+            " VALUES ((SELECT CASE WHEN COALESCE(MAX(number), 0) < $12 THEN $12"
+            "  ELSE MAX(number) + 1 END FROM conversation),"
+            " $1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10, $11) RETURNING *",
             inbox,
             contact.spec,
             contact.name,
@@ -57,6 +62,7 @@ class Conversations:
             files,
             claim,
             follows,
+            int(first or 1),
         )
         return _conversation(row)
 
@@ -67,10 +73,13 @@ class Conversations:
         return _conversation(row)
 
     async def exists(self, inbox: InboxId, number: Number) -> bool:
-        """Whether the conversation is one of this inbox."""
+        """Whether the conversation is one of this inbox, and not erased."""
         return (
             await self._conn.fetchval(
-                "SELECT number FROM conversation WHERE number = $1 AND inbox = $2", number, inbox
+                "SELECT number FROM conversation"
+                " WHERE number = $1 AND inbox = $2 AND contact <> ''",
+                number,
+                inbox,
             )
         ) is not None
 
@@ -93,6 +102,14 @@ class Conversations:
             inbox,
         )
         return [_conversation(row) for row in rows]
+
+    async def numbers(self, inbox: InboxId) -> list[Number]:
+        """Every conversation of an inbox that was not erased, oldest first."""
+        rows = await self._conn.fetch(
+            "SELECT number FROM conversation WHERE inbox = $1 AND contact <> '' ORDER BY number",
+            inbox,
+        )
+        return [Number(row["number"]) for row in rows]
 
     async def waiting(self, inbox: InboxId, limit: int) -> tuple[int, int, list[Conversation]]:
         """(how many wait, how many of them nobody has taken, the first `limit`): what nobody has

@@ -94,6 +94,15 @@ class Deliveries:
                 return await self._whole(row)
         return None
 
+    async def under_way(self, inbox: InboxId) -> list[Delivery]:
+        """What has not left yet, or not to everybody."""
+        rows = await self._conn.fetch(
+            "SELECT * FROM delivery WHERE inbox = $1"
+            " AND state IN ('asking', 'waiting', 'sending', 'deferred') ORDER BY id",
+            inbox,
+        )
+        return [await self._whole(row) for row in rows]
+
     async def update(self, delivery: int, **changes: Any) -> Delivery:
         """Change the named columns. Raises KeyError for one that cannot change."""
         if unknown := changes.keys() - CHANGEABLE:

@@ -56,3 +56,7 @@ class Events:
             prev_membership=row["prev_membership"],
             seen_at=row["seen_at"],
         )
+
+    async def blank(self, event: EventId) -> None:
+        """Forget what an event said; that it came is still known."""
+        await self._conn.execute("UPDATE event SET content = '{}' WHERE id = $1", event)

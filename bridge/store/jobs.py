@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mautrix.util.async_db import Scheme
-
 from bridge.model import Job, LostLease
+from bridge.oversight import Standing
 from bridge.store.connection import Connection
 
 COLUMNS = "id, kind, lane, payload, failures, leases, leased_by"
@@ -17,9 +17,10 @@ COLUMNS = "id, kind, lane, payload, failures, leases, leased_by"
 class Jobs:
     """The job table. Times are epoch seconds."""
 
-    def __init__(self, conn: Connection, scheme: Scheme) -> None:
+    def __init__(self, conn: Connection, *, shared: bool) -> None:
+        """`shared`: other processes lease, too."""
         self._conn = conn
-        self._skip = "" if scheme == Scheme.SQLITE else "FOR UPDATE SKIP LOCKED"
+        self._skip = "FOR UPDATE OF due SKIP LOCKED" if shared else ""
         self.added = False
 
     async def add(
@@ -31,7 +32,8 @@ class Jobs:
         run_after: float = 0.0,
         key: str | None = None,
     ) -> None:
-        """Add a job. While one with `key` is unfinished nothing is added; a dead one is revived."""
+        """Add a job, due at once where no time is given. While one with `key` is unfinished
+        nothing is added; a dead one is revived."""
         await self._conn.execute(
             "INSERT INTO job (kind, lane, payload, run_after, key) VALUES ($1, $2, $3, $4, $5)"
             " ON CONFLICT (key) DO UPDATE SET dead_at = NULL, failures = 0, run_after = $4"
@@ -39,7 +41,7 @@ class Jobs:
             kind,
             lane,
             json.dumps(dict(payload)),
-            run_after,
+            run_after or time.time(),
             key,
         )
         self.added = True
@@ -130,12 +132,6 @@ class Jobs:
         )
         self.added = True
 
-    async def free_all(self) -> None:
-        """Forget every lease: on SQLite we are the only process, so their holders are dead."""
-        await self._conn.execute(
-            "UPDATE job SET leased_by = NULL, leased_until = NULL WHERE leased_by IS NOT NULL"
-        )
-
     async def drop(self, key: str) -> bool:
         """Remove a job nobody has begun. False when there is none."""
         row = await self._conn.fetchrow(
@@ -154,14 +150,55 @@ class Jobs:
         self.added = True
         return row is not None
 
-    async def revive(self) -> int:
-        """Give every dead job three new tries. Returns how many."""
+    async def revive(self, job: int | None = None) -> int:
+        """Give every dead job, or the one named, three new tries. Returns how many."""
         rows = await self._conn.fetch(
             "UPDATE job SET dead_at = NULL, failures = 0, run_after = 0"
-            " WHERE dead_at IS NOT NULL RETURNING id"
+            " WHERE dead_at IS NOT NULL AND id = COALESCE($1, id) RETURNING id",
+            job,
         )
         self.added = True
         return len(rows)
+
+    async def discard(self, job: int) -> None:
+        """Forget a dead job."""
+        await self._conn.execute("DELETE FROM job WHERE id = $1 AND dead_at IS NOT NULL", job)
+
+    async def waiting(self, limit: int) -> list[Standing]:
+        """The unfinished jobs that were tried already, then the others, oldest first."""
+        return await self._standing(
+            "dead_at IS NULL ORDER BY last_error = '', run_after, id", limit
+        )
+
+    async def dead(self, kind: str | None = None, limit: int = 50) -> list[Standing]:
+        """The jobs that failed for good, oldest first; of one kind when it is named."""
+        where = (
+            "dead_at IS NOT NULL ORDER BY id"
+            if kind is None
+            else (f"dead_at IS NOT NULL AND kind = '{kind}' ORDER BY id")
+        )
+        return await self._standing(where, limit)
+
+    async def _standing(self, where: str, limit: int) -> list[Standing]:
+        rows = await self._conn.fetch(
+            f"SELECT *, leased_by IS NOT NULL AS running FROM job WHERE {where} LIMIT $1", limit
+        )
+        return [
+            Standing(
+                row["id"], row["kind"], row["lane"], json.loads(row["payload"]),
+                row["run_after"], row["failures"], row["last_error"], bool(row["running"]),
+            )
+            for row in rows
+        ]  # fmt: skip
+
+    async def oldest_due(self, now: float) -> float | None:
+        """Since when the oldest job that could run waits, epoch seconds; None when none does."""
+        value = await self._conn.fetchval(
+            "SELECT MIN(run_after) FROM job WHERE dead_at IS NULL AND run_after > 0"
+            " AND run_after <= $1 AND leased_by IS NULL",
+            now,
+        )
+        return None if value is None else float(value)
 
     async def counts(self) -> dict[str, int]:
         """Unfinished jobs by kind; the dead ones under `dead`."""
@@ -170,13 +207,6 @@ class Jobs:
             " FROM job GROUP BY 1"
         )
         return {row["what"]: row["n"] for row in rows}
-
-    async def dead(self) -> list[tuple[int, str, str]]:
-        """(id, kind, last error) of the dead jobs, oldest first."""
-        rows = await self._conn.fetch(
-            "SELECT id, kind, last_error FROM job WHERE dead_at IS NOT NULL ORDER BY id LIMIT 50"
-        )
-        return [(row["id"], row["kind"], row["last_error"]) for row in rows]
 
 
 def _job(row: Any) -> Job:

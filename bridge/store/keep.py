@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 from bridge.store.connection import Connection
 
 
@@ -21,6 +23,18 @@ class Keep:
             value,
         )
 
+    async def drop_value(self, name: str) -> None:
+        await self._conn.execute("DELETE FROM keep WHERE name = $1", name)
+
+    async def secret(self) -> str:
+        """The key of our Message-IDs, reply addresses and aliases: made once for an installation.
+        In a transaction."""
+        value = await self.value("secret")
+        if value is None:
+            value = secrets.token_hex(32)
+            await self.set_value("secret", value)
+        return value
+
     async def cursor(self, account: str, folder: str) -> tuple[int, int] | None:
         """(UIDVALIDITY, last UID taken) of a folder; None before its first check."""
         row = await self._conn.fetchrow(
@@ -39,6 +53,12 @@ class Keep:
             validity,
             uid,
         )
+
+    async def forget_account(self, account: str) -> None:
+        """An account that comes back later begins anew, with mail that arrives from then on."""
+        for table in ("mailbox_cursor", "account_check", "fetch_failure"):
+            await self._conn.execute(f"DELETE FROM {table} WHERE account = $1", account)
+        await self.drop_value(f"began:{account}")
 
     async def check(self, account: str, now: float, problem: str) -> None:
         """Record a check of an account: good when `problem` is empty."""

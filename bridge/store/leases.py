@@ -14,12 +14,6 @@ class Leases:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def start(self) -> None:
-        """Free what a dead process held. On SQLite we are the only one; elsewhere leases end."""
-        if self._database.is_sqlite:
-            async with self._database.transaction("started") as tx:
-                await tx.jobs.free_all()
-
     async def lease(self, worker: str, seconds: float, limit: int) -> list[Job]:
         async with self._database.reading() as tx:
             if not await tx.jobs.any_due(time.time()):

@@ -29,6 +29,10 @@ class Mails:
         digest = hashlib.sha256(raw).hexdigest()
         known = await self._conn.fetchval("SELECT id FROM raw WHERE sha256 = $1", digest)
         if known is not None:
+            # erased once, and here again
+            await self._conn.execute(
+                "UPDATE raw SET bytes = $1 WHERE id = $2 AND LENGTH(bytes) = 0", raw, known
+            )
             return int(known)
         return int(
             await self._conn.fetchval(
@@ -112,7 +116,12 @@ class Mails:
 
     async def letter(self, mail: MailId) -> Letter | None:
         row = await self._conn.fetchrow("SELECT * FROM mail WHERE id = $1", mail)
-        return None if row is None else _letter(row)
+        return None if row is None else letter_of(row)
+
+    async def of_conversation(self, number: Number) -> list[Letter]:
+        """Every mail of a conversation, oldest first."""
+        rows = await self._conn.fetch("SELECT * FROM mail WHERE number = $1 ORDER BY id", number)
+        return [letter_of(row) for row in rows]
 
     async def latest(self, number: Number) -> Letter | None:
         """The newest inbound mail of a conversation that no machine wrote."""
@@ -121,7 +130,7 @@ class Mails:
             " ORDER BY id DESC LIMIT 1",
             number,
         )
-        return None if row is None else _letter(row)
+        return None if row is None else letter_of(row)
 
     async def twins(self, inbox: InboxId, message_id: MessageId, body_hash: str) -> list[Letter]:
         """The same inbound mail in other inboxes."""
@@ -132,7 +141,7 @@ class Mails:
             body_hash,
             inbox,
         )
-        return [_letter(row) for row in rows]
+        return [letter_of(row) for row in rows]
 
     async def conversations_of(
         self, inbox: InboxId, ids: Sequence[MessageId]
@@ -192,7 +201,8 @@ def _addresses(pairs: Sequence[Sequence[str]]) -> tuple[Address, ...]:
     return tuple(Address(spec, name) for name, spec in pairs)
 
 
-def _letter(row: Any) -> Letter:
+def letter_of(row: Any) -> Letter:
+    """A row of the table."""
     headers = json.loads(row["headers"])
     return Letter(
         id=MailId(row["id"]),

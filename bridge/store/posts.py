@@ -71,6 +71,13 @@ class Posts:
         row = await self._conn.fetchrow("SELECT * FROM post WHERE event = $1", event)
         return None if row is None else _post(row)
 
+    async def of_mail(self, mail: int) -> list[Post]:
+        """A mail's text and its files."""
+        rows = await self._conn.fetch(
+            "SELECT * FROM post WHERE key = $1 OR key LIKE $2", f"mail:{mail}", f"file:{mail}:%"
+        )
+        return [_post(row) for row in rows]
+
     async def sent(self, post: Post, version: int, event: EventId | None) -> None:
         """Note that `version` is in the room; one that was put meanwhile gets its job."""
         current = await self._conn.fetchval(

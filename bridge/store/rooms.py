@@ -60,6 +60,13 @@ class Rooms:
         )
         return [Mxid(row["mxid"]) for row in rows]
 
+    async def invited(self, room: RoomId) -> list[Mxid]:
+        """Who was asked in and has not come yet."""
+        rows = await self._conn.fetch(
+            "SELECT mxid FROM member WHERE room = $1 AND membership = 'invite' ORDER BY mxid", room
+        )
+        return [Mxid(row["mxid"]) for row in rows]
+
     async def rooms_of(self, mxid: Mxid) -> list[RoomId]:
         """Our rooms this user is in, or is invited to."""
         rows = await self._conn.fetch(

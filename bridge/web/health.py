@@ -1,4 +1,4 @@
-"""`/health`: whether the bridge does its work, for people and load balancers."""
+"""`/health` and `/metrics`: whether the bridge does its work, and numbers about it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from bridge.config import Settings
+from bridge import metrics
+from bridge.desk.directory import Directory
+from bridge.inbox import Inbox
 from bridge.model import Transient
-from bridge.ports import Store
+from bridge.ports import Store, Tx
 
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+Health = tuple[float, str, float]
 STALE = 600.0
 """Seconds without a good check after which an account counts as down."""
 
@@ -24,13 +28,14 @@ class Away(Protocol):
 class HealthPage:
     """200 when everything works, 503 when a part does not; JSON names each part."""
 
-    def __init__(self, store: Store, settings: Settings, homeserver: Away) -> None:
-        self._store, self._settings, self._homeserver = store, settings, homeserver
+    def __init__(self, store: Store, directory: Directory, homeserver: Away) -> None:
+        self._store, self._directory, self._homeserver = store, directory, homeserver
         self._runner: web.AppRunner | None = None
 
     async def start(self, host: str, port: int) -> None:
         app = web.Application()
         app.router.add_get("/health", self._show)
+        app.router.add_get("/metrics", self._metrics)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
@@ -40,25 +45,53 @@ class HealthPage:
             await self._runner.cleanup()
 
     async def _show(self, request: web.Request) -> web.Response:
+        now = time.time()
         parts: dict[str, Any] = {
             "homeserver": "ok" if self._homeserver.away_since is None else "does not answer"
         }
         try:
             async with self._store.reading() as tx:
-                counts = await tx.jobs.counts()
                 parts["database"] = "ok"
-                parts["jobs"] = counts
-                for account, inboxes in self._settings.accounts().items():
-                    health = await tx.keep.health(account)
-                    for inbox in inboxes:
-                        parts[f"inbox {inbox.id}"] = _inbox(inbox.paused, health, time.time())
+                parts["jobs"] = await tx.jobs.counts()
+                parts["oldest_job_seconds"] = round(now - (await tx.jobs.oldest_due(now) or now))
+                for inbox, health in await self._inboxes(tx):
+                    parts[f"inbox {inbox.id}"] = _inbox(inbox.paused, health, now)
         except Transient as error:
             parts["database"] = str(error)
-        good = all(value in ("ok", "paused") for key, value in parts.items() if key != "jobs")
+        for name, problem in self._directory.problems.items():
+            parts[f"inbox {name}"] = problem
+        numbers = ("jobs", "oldest_job_seconds")
+        good = all(value in ("ok", "paused") for key, value in parts.items() if key not in numbers)
         return web.json_response(parts, status=200 if good else 503)
 
+    async def _inboxes(self, tx: Tx) -> list[tuple[Inbox, Health | None]]:
+        """Each inbox that is read, with what is known of its account."""
+        return [
+            (inbox, await tx.keep.health(account))
+            for account, inboxes in self._directory.settings.accounts().items()
+            for inbox in inboxes
+        ]
 
-def _inbox(paused: bool, health: tuple[float, str, float] | None, now: float) -> str:
+    async def _metrics(self, request: web.Request) -> web.Response:
+        now = time.time()
+        metrics.homeserver.set(self._homeserver.away_since is None)
+        try:
+            async with self._store.reading() as tx:
+                age = now - (await tx.jobs.oldest_due(now) or now)
+                metrics.set_queue(await tx.jobs.counts(), age)
+                metrics.imap_up.clear()
+                metrics.imap_checked.clear()
+                for inbox, health in await self._inboxes(tx):
+                    if health is not None:
+                        up = _inbox(inbox.paused, health, now) == "ok"
+                        metrics.imap_up.labels(inbox.id).set(up)
+                        metrics.imap_checked.labels(inbox.id).set(now - health[0])
+        except Transient as error:
+            return web.Response(status=503, text=str(error))
+        return web.Response(body=metrics.page(), headers={"Content-Type": CONTENT_TYPE})
+
+
+def _inbox(paused: bool, health: Health | None, now: float) -> str:
     if paused:
         return "paused"
     if health is None:

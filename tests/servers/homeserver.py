@@ -154,6 +154,8 @@ class FakeHomeserver(MatrixState):
                 if data is None:
                     raise Refusal(404, "M_NOT_FOUND")
                 return data
+            case "GET", "client", "v1", "rooms", room, "relations", event, "m.replace":
+                return {"chunk": self.edits(self.rooms[room], event)}
             case method, "client", "v3", "rooms", room, *rest:
                 if room not in self.rooms:
                     raise Refusal(404, "M_NOT_FOUND")

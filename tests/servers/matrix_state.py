@@ -214,12 +214,24 @@ class MatrixState:
                 event["content"] = {}
         return self._add(room, sender, "m.room.redaction", {"redacts": event_id}, redacts=event_id)
 
-    def _edit_of(self, room: Room, event: dict[str, Any]) -> dict[str, Any] | None:
-        edits = [
+    def edits(self, room: Room, event: str) -> list[dict[str, Any]]:
+        """Everybody's edits of an event, oldest first."""
+        return [
             each
             for each in room.events
             if each["content"].get("m.relates_to", {}).get("rel_type") == "m.replace"
-            and each["content"]["m.relates_to"]["event_id"] == event["event_id"]
-            and each["sender"] == event["sender"]
+            and each["content"]["m.relates_to"]["event_id"] == event
         ]
-        return edits[-1] if edits else None
+
+    def _edit_of(self, room: Room, event: dict[str, Any]) -> dict[str, Any] | None:
+        by_author = [
+            each
+            for each in self.edits(room, event["event_id"])
+            if each["sender"] == event["sender"]
+        ]
+        return by_author[-1] if by_author else None
+
+    def events_of(self, address: str) -> list[dict[str, Any]]:
+        """Everything the ghost of an address said, in every room."""
+        ghost = f"@email_{address.replace('@', '=40')}:{DOMAIN}"
+        return [e for room in self.rooms.values() for e in room.events if e["sender"] == ghost]

@@ -9,6 +9,7 @@ import json
 import os
 import ssl
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,8 @@ class ScriptedSmtp:
     smtputf8: bool = False
     tls: ssl.SSLContext | None = None
     port: int = 0
+    relay: Callable[[list[str], bytes], Awaitable[None]] | None = None
+    """Brings what was accepted to where it is addressed."""
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(
@@ -126,6 +129,8 @@ class ScriptedSmtp:
                 if await meets("dot"):
                     continue
                 self._accept(sender, recipients, raw[:-3].replace(b"\r\n..", b"\r\n."))
+                if self.relay is not None:
+                    await self.relay(recipients, raw[:-3].replace(b"\r\n..", b"\r\n."))
                 if not await meets("after"):
                     writer.write(b"250 2.0.0 accepted\r\n")
             elif verb == "QUIT":

@@ -27,7 +27,7 @@ def child(order: dict[str, object]) -> None:
     failpoint.arm(os.environ.get("BRIDGE_FAILPOINT", ""))
     worker.LEASE = float(str(order["lease"]))
     settings = load(Path(str(order["config"])))
-    logs(settings.log_level)
+    logs(settings.log_level, settings.log_format)
     try:
         asyncio.run(
             command_line.until_stopped(command_line.serve(settings, load_registration(settings)))

@@ -1,11 +1,11 @@
-"""A conversation with one mail, an agent inside: where most stories of the desk begin."""
+"""Where most stories begin: a conversation with one mail, an agent inside; the control room."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from tests.servers.matrix_state import Room
-from tests.stage import ALICE, Stage, mail
+from tests.stage import ADMIN, ALICE, Stage, mail, until
 
 
 async def begun(stage: Stage, raw: bytes | None = None, *agents: str, **inbox: Any) -> Room:
@@ -25,3 +25,28 @@ async def waiting(stage: Stage, room, text: str = "!reply Hello") -> tuple[str, 
     command = stage.hs.say(ALICE, room.id, text)
     status = await stage.sees(room, "❌ stops it")
     return command, status["event_id"]
+
+
+async def ask(stage: Stage, room: Room, text: str, *answers: str) -> str:
+    """Say something in the control room and wait for the answer that holds `answers`."""
+    event = stage.hs.say(ADMIN, room.id, text)
+
+    def found() -> str:
+        for each in stage.hs.messages(room):
+            relates = each["content"].get("m.relates_to", {}).get("m.in_reply_to", {})
+            if relates.get("event_id") == event:
+                return str(each["content"]["body"])
+        return ""
+
+    body = await until(found, lambda: f"an answer to {text!r} in {stage.hs.bodies(room)[-3:]}")
+    for answer in answers:
+        assert answer in body, body
+    return body
+
+
+async def control_room(stage: Stage) -> Room:
+    """The control room, the admin inside."""
+    control = await stage.room("Postroom control")
+    if control.membership(ADMIN) != "join":
+        stage.hs.join(ADMIN, control.id)
+    return control

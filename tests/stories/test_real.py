@@ -80,7 +80,7 @@ async def test_no_word_of_the_internal_talk_leaves(town: Town) -> None:
     queue = next(room for room, name in bob.names.items() if name == "Support queue")
     await bob.client.room_leave(queue)
     await alice.sees(rooms[0], "Only agents of Support")
-    await until(lambda: not town.jobs(), "all jobs to end", 30)
+    await town.quiet(30)
     answer = await bob.client.room_send(
         rooms[1], "m.room.message", {"msgtype": "m.text", "body": f"!reply {CANARY} ex-agent"}
     )
@@ -189,7 +189,7 @@ async def test_a_push_that_synapse_lost_by_dying_is_found(town: Town) -> None:
         await town.synapse.kill()
         await town.synapse.start()
         await town.sent(index + 1, 90)
-    await until(lambda: not town.jobs(), "all jobs to end", 60)
+    await town.quiet(60)
     assert len(town.smtp.accepted()) == 3
 
 
@@ -242,7 +242,7 @@ async def test_five_failpoints_on_real_servers(town: Town, point: str) -> None:
         return any(b.startswith(("✅ sent", "❓")) for b in bodies) and "photo.png" in bodies
 
     await until(settled, "the mail to be sent or unknown", 60)
-    await until(lambda: not town.jobs(), "all jobs to end", 30)
+    await town.quiet(30)
     assert died, f"{point} was never passed"
     bodies = [str(e["content"].get("body", "")) for e in await alice.messages(room)]
     assert bodies.count("photo.png") == 1

@@ -65,7 +65,7 @@ async def test_a_job_that_fails_for_good_is_told_and_can_be_retried(
     stage.hs.say(ADMIN, control.id, "!status")
     await stage.sees(control, "failed for good: 1")
     stage.hs.say(ADMIN, control.id, "!retry")
-    await stage.sees(control, "1 failed jobs get new tries.")
+    await stage.sees(control, "1 failed job gets new tries.")
     await stage.sees(room, "✅ sent")
     assert len(stage.smtp.accepted()) == 1
 

@@ -1,20 +1,31 @@
-"""The Sent folder of an inbox's account: whether a mail is there, and putting one there."""
+"""The folders of an inbox's account: the Sent one, and where a mail arrived."""
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from bridge.config import Inbox
 from bridge.imap.account import connect
 from bridge.imap.connection import ImapConnection
 from bridge.imap.syntax import CommandRefused, Folder, ImapError
+from bridge.inbox import Inbox
 from bridge.model import MessageId, Permanent, Transient
 
-NAMES = ("sent", "sent items", "sent messages", "sent mail", "gesendet", "gesendete elemente",
-         "envoyés", "enviados", "inviati", "verzonden items")  # fmt: skip
+POLL = 1.0
+"""Seconds between looks for a mail that is to arrive."""
+JUNK = (
+    "junk", "spam", "junk email", "junk-e-mail", "bulk mail", "bulk", "unbekannt", "spamverdacht",
+    "courrier indésirable", "correo no deseado", "posta indesiderata", "ongewenste e-mail",
+)  # fmt: skip
+SENT = (
+    "sent", "sent items", "sent messages", "sent mail", "gesendet", "gesendete elemente",
+    "envoyés", "enviados", "inviati", "verzonden items",
+)  # fmt: skip
 
 
-class SentFolder:
+class Folders:
     """Implements ports.Mailbox, one connection a call: it is used once for each mail sent."""
 
     async def find_sent(self, inbox: Inbox, message_id: MessageId) -> bool:
@@ -24,8 +35,26 @@ class SentFolder:
             if folder is None:
                 return False
             await connection.select(folder)
-            quoted = message_id.replace("\\", "\\\\").replace('"', '\\"')
-            return bool(await connection.search(f'HEADER Message-ID "{quoted}"'))
+            return bool(await connection.search(f'HEADER Message-ID "{quoted(message_id)}"'))
+
+    async def wait_for(
+        self, inbox: Inbox, message_id: MessageId, seconds: float
+    ) -> tuple[str, bool]:
+        """(folder, whether it is the junk one) of a mail that is to arrive; an empty name when it
+        did not within `seconds`."""
+        assert inbox.imap is not None
+        deadline = time.monotonic() + seconds
+        async with _Session(inbox) as connection:
+            junk = await _special(connection, "\\junk", JUNK)
+            folders: list[str | Folder] = [*inbox.imap.folders, *([junk] if junk else [])]
+            while True:
+                for folder in folders:
+                    await connection.select(folder)
+                    if await connection.search(f'HEADER Message-ID "{quoted(message_id)}"'):
+                        return str(getattr(folder, "name", folder)), folder is junk
+                if time.monotonic() > deadline:
+                    return "", False
+                await asyncio.sleep(POLL)
 
     async def append_sent(self, inbox: Inbox, mime: bytes) -> None:
         async with _Session(inbox) as connection:
@@ -57,13 +86,22 @@ class _Session:
             raise Transient(f"{self._imap.account} does not answer: {error}") from error
 
 
+def quoted(message_id: MessageId) -> str:
+    """Inside an IMAP quoted string."""
+    return message_id.replace("\\", "\\\\").replace('"', '\\"')
+
+
 async def _folder(connection: ImapConnection) -> Folder | None:
-    """The folder marked \\Sent (RFC 6154), else the one with a usual name."""
+    return await _special(connection, "\\sent", SENT)
+
+
+async def _special(connection: ImapConnection, mark: str, names: Sequence[str]) -> Folder | None:
+    """The folder with the mark of RFC 6154, else the one with a usual name."""
     folders = await connection.list_folders()
     for folder in folders:
-        if "\\sent" in folder.attributes:
+        if mark in folder.attributes:
             return folder
     for folder in folders:
-        if folder.name.rpartition(folder.delimiter or "/")[2].casefold() in NAMES:
+        if folder.name.rpartition(folder.delimiter or "/")[2].casefold() in names:
             return folder
     return None

@@ -1,0 +1,199 @@
+"""Texts of the control room."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bridge.chat.render import clock
+from bridge.inbox import Inbox
+from bridge.oversight import Deed, Finding, Grade, Standing
+
+STOPS = "(Just answer here; stop ends the questions.)"
+WIPED = (
+    "🔒 Kept encrypted, and your message is redacted. The homeserver itself keeps what was redacted"
+    " for some days (redaction_retention_period, 7 by default); a password in config.yaml never"
+    " passes through a room."
+)
+
+
+def inbox_line(id: str, name: str, address: str, state: str, source: str) -> str:
+    """`support · Support <support@example.com> · live · config.yaml`."""
+    return f"{id} · {name} <{address}> · {state} · {source}"
+
+
+def complete(id: str, prefix: str) -> str:
+    """Nothing is missing any more."""
+    return (
+        f"Draft {id} is complete. {prefix}inbox test {id} tries it, {prefix}inbox show {id} lists"
+        f" what is set, {prefix}inbox publish {id} takes it live."
+    )
+
+
+def published(inbox: Inbox, people: str, prefix: str) -> str:
+    ways = []
+    if inbox.imap is not None:
+        ways.append("mail that arrives from now on becomes rooms")
+    if inbox.smtp is not None:
+        ways.append("agents can answer")
+    return (
+        f"{inbox.name} <{inbox.address}> is live: {' and '.join(ways) or 'it has no servers yet'}."
+        f" Invited to its queue room: {people}. {prefix}agent add @who {inbox.id} invites more."
+    )
+
+
+def removal(inbox: Inbox, conversations: int, prefix: str) -> str:
+    """The question before an inbox is removed."""
+    return (
+        f"Remove {inbox.name} <{inbox.address}>? Mail is then neither read nor sent, what is still"
+        f" on its way out is stopped, and its passwords are deleted. What stays: the mailbox, the"
+        f" queue room, {_count(conversations, 'conversation')} with their rooms and mail"
+        f" ({prefix}export {inbox.id} saves them as a file).\n{prefix}yes removes it, {prefix}no"
+        " keeps it."
+    )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def audit(deeds: Sequence[Deed], now: float) -> str:
+    """The answer to `!audit`, newest first."""
+    lines = [f"{clock(deed.at, now)} · {deed.who} · {deed.what}" for deed in deeds]
+    return "\n".join(lines) or "Nothing was done yet."
+
+
+def testing(inbox: Inbox, findings: Sequence[Finding], *, done: bool) -> str:
+    """The answer to `!inbox test`, while it runs and at its end."""
+    lines = [f"{finding.grade} {finding.text}" for finding in findings]
+    if not done:
+        return "\n".join((f"Testing {inbox.id} <{inbox.address}> …", *lines))
+    grades = [finding.grade for finding in findings]
+    verdict = "everything works"
+    if Grade.BAD in grades:
+        verdict = "something does not work"
+    elif not findings:
+        verdict = "it has neither an incoming nor an outgoing server"
+    elif Grade.WARNING in grades:
+        verdict = "it works, with remarks"
+    return "\n".join((f"Test of {inbox.id} <{inbox.address}>: {verdict}", *lines))
+
+
+def duration(seconds: float) -> str:
+    """`40 s`, `12 min`, `3 h`, `2 days`."""
+    for unit, name in ((86400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * unit or (unit == 60 and seconds >= 60):
+            return f"{seconds // unit:.0f} {name}"
+    return f"{max(0, seconds):.0f} s"
+
+
+KINDS = {
+    "receive": "reading a mail", "post": "writing into a room", "room": "making a room",
+    "setup": "making a room of the bridge", "upload": "uploading a file", "event": "a command",
+    "deliver": "sending a mail", "copy": "a copy for the Sent folder", "test": "testing an inbox",
+    "export": "an export", "restored": "telling of a restore", "purge": "erasing a conversation",
+}  # fmt: skip
+
+
+def queue(
+    counts: Mapping[str, int], waiting: Sequence[Standing], dead: Sequence[Standing], now: float,
+    prefix: str,
+) -> str:  # fmt: skip
+    """The answer to `!queue`."""
+    some = {kind: count for kind, count in counts.items() if kind not in ("dead", "event")}
+    if not some and not dead:
+        return "Nothing waits and nothing failed."
+    lines = []
+    if some:
+        what = ", ".join(f"{count} × {KINDS.get(kind, kind)}" for kind, count in some.items())
+        lines.append(f"Waiting: {what}")
+    for job in waiting:
+        if job.error:
+            next_ = "now" if job.running else clock(job.run_after, now)
+            lines.append(f"· {job.id} {_about(job)}: {job.error[:200]}; next try {next_}")
+    if dead:
+        lines.append("Failed for good:")
+        lines += [f"· {job.id} {_about(job)}: {job.error[:200]}" for job in dead]
+        lines.append(f"{prefix}retry gives all of them new tries, {prefix}retry NUMBER one.")
+    return "\n".join(lines)
+
+
+def _about(job: Standing) -> str:
+    where = ""
+    kind, _, rest = job.lane.partition(":")
+    if kind == "conversation":
+        where = f" in #{rest.partition(':')[0]}"
+    elif kind in ("inbox", "queue", "space", "copy"):
+        where = f" for {rest.partition(':')[0]}"
+    return f"{KINDS.get(job.kind, job.kind)}{where}"
+
+
+def quarantine(
+    entries: Sequence[tuple[Standing, str, float, tuple[str, str, str]]], now: float, prefix: str
+) -> str:
+    """The answer to `!quarantine list`."""
+    if not entries:
+        return "No mail is in quarantine."
+    lines = [f"{_count(len(entries), 'mail')} could not be taken in; the bytes of each are kept."]
+    for job, inbox, at, (sender, subject, _) in entries:
+        lines.append(f"{job.id} · {inbox} · {clock(at, now)} · {sender} · {subject[:80]}")
+        lines.append(f"  {job.error[:200]}")
+    lines.append(f"{prefix}quarantine show, retry or drop NUMBER")
+    return "\n".join(lines)
+
+
+def quarantined(
+    job: Standing, inbox: str, at: float, shown: tuple[str, str, str], size: int, now: float
+) -> str:
+    """The answer to `!quarantine show`."""
+    sender, subject, text = shown
+    return "\n".join((
+        f"Mail {job.id} to {inbox}, arrived {clock(at, now)}, {size} bytes",
+        f"From: {sender}", f"Subject: {subject}", f"Why: {job.error[:500]}", "", text,
+    ))  # fmt: skip
+
+
+def restored(backup_at: float | None, asked: int, now: float) -> str:
+    """Told once after a restore."""
+    of = f" of {clock(backup_at, now)}" if backup_at else ""
+    text = f"⚠️ The bridge runs on a restored backup{of}."
+    if asked:
+        text += (f" {_count(asked, 'mail')} that may have left since then"
+                 f" {'is' if asked == 1 else 'are'} asked about in the rooms.")  # fmt: skip
+    return (f"{text} Commands written since are asked about before anything is sent. Rooms made"
+            " since then are not known any more; their mail comes again from the mailbox, under new"
+            " numbers.")  # fmt: skip
+
+
+def exporting(what: str) -> str:
+    return f"Collecting the mails of {what} …"
+
+
+def exported(name: str, mails: int, missing: int) -> str:
+    """The end of an export."""
+    text = f"{_count(mails, 'mail')} of {name} exported."
+    if missing:
+        text += (f" Left out: {_count(missing, 'mail')} whose bytes are not kept any more"
+                 " (retention) or are over the upload limit.")  # fmt: skip
+    return text
+
+
+def erasure(address: str, numbers: Sequence[int], elsewhere: int, ghost: str, prefix: str) -> str:
+    """The question before an address is erased."""
+    shown = ", ".join(f"#{number}" for number in numbers[:20])
+    more = f" and {len(numbers) - 20} more" if len(numbers) > 20 else ""
+    what = [f"{_count(len(numbers), 'conversation')} ({shown}{more})"] if numbers else []
+    if elsewhere:
+        what.append(f"{_count(elsewhere, 'mail')} in conversations of others")
+    return (
+        f"Erase {address}? {' and '.join(what)}: every message there is redacted, mails and files"
+        " are deleted here, agents lose the rooms. This cannot be undone.\nWhat stays: the mails in"
+        " the mailbox itself, mails of others that name the address, backups, files in the"
+        " homeserver's media store and what it redacted (for some days), and the Matrix id"
+        f" {ghost}.\n{prefix}yes erases, {prefix}no keeps everything."
+    )
+
+
+def erased(conversations: int, elsewhere: int) -> str:
+    """What was erased, without saying of whom."""
+    text = _count(conversations, "conversation")
+    return f"{text}, {_count(elsewhere, 'mail')} elsewhere" if elsewhere else text

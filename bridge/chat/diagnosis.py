@@ -1,0 +1,230 @@
+"""What is wrong with a mail server or a log-in, and what to do about it: two sentences at most."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bridge.inbox import Imap, Inbox, Server, Smtp
+from bridge.mail import provider
+from bridge.mail.charset import clean_line
+from bridge.mail.provider import Provider
+
+
+def came_back(address: str, folder: str, junk: bool, seconds: float) -> str:
+    """A mail that the inbox sent to itself is there."""
+    if junk:
+        return (f"A mail to {address} came back into {folder}. Mark it there as no spam, and check"
+                " the SPF and DKIM records of its domain.")  # fmt: skip
+    return f"A mail to {address} came back after {max(1, round(seconds))} s"
+
+
+def not_back(address: str, seconds: float) -> str:
+    return (f"A mail to {address} left and was not in the mailbox after {seconds:.0f} s. Look for a"
+            f" bounce, and whether the provider delivers {address} to this mailbox.")  # fmt: skip
+
+
+def not_sent(address: str, said: str) -> str:
+    return f"A mail to {address} was not taken ({said}). Allow this inbox to send to itself."
+
+
+def tags(address: str, *, arrive: bool) -> str:
+    """Whether what is sent to support+x@ arrives."""
+    local, _, domain = address.partition("@")
+    if arrive:
+        return f"Mail to {local}+…@{domain} arrives: answers get a reply address of their own"
+    return (f"Mail to {local}+…@{domain} does not arrive, so answers are known by their Message-ID"
+            " alone. That works, too.")  # fmt: skip
+
+
+class Ailment(StrEnum):
+    """What can be wrong."""
+
+    NO_HOST = "no host"
+    REFUSED = "refused"
+    SILENT = "silent"
+    NO_GREETING = "no greeting"
+    TURNED_AWAY = "turned away"
+    NOT_TLS = "not TLS"
+    TLS_AT_ONCE = "TLS at once"
+    NO_TLS_AGREED = "no TLS agreed"
+    NO_STARTTLS = "no STARTTLS"
+    WRONG_NAME = "wrong name"
+    EXPIRED = "expired"
+    UNTRUSTED = "untrusted"
+    LOGIN = "log-in"
+    NO_LOGIN_HERE = "no log-in here"
+    LOGIN_WANTED = "log-in wanted"
+    NO_FOLDER = "no folder"
+    SENDER = "sender"
+    LATER = "later"
+    BROKEN = "broken"
+
+
+class Trouble(Exception):
+    """A step failed. `said` is what the other side said, `facts` what the text names."""
+
+    def __init__(self, ailment: Ailment, said: str, facts: tuple[str, ...] = ()) -> None:
+        super().__init__(f"{ailment}: {said}")
+        # an IMAP server says "NO [CODE] text."
+        plain = re.sub(r"^(?:NO|BAD) (?:\[[^]]*\] ?)?", "", clean_line(said, 200)).rstrip(". ")
+        self.ailment, self.said, self.facts = ailment, plain or said[:100], facts
+        self.whole = said
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A refusal of a log-in that providers are known for."""
+
+    pattern: str
+    text: str
+
+
+# What the server said, in any case, and what it means. {who} is the provider or the server,
+# {page} where app passwords are made, {user} who logs in.
+LOGINS = (
+    Known(r"application-specific|app-specific|app password|5\.7\.9",
+          "{who} wants an app password for {user}. Make one at {page} and set {key} to it."),
+    Known(r"not enabled for imap|imap access is disabled|imap is disabled|imap use",
+          "IMAP is switched off for {user} at {who}. Switch it on in the mailbox's settings there"
+          " and test again."),
+    Known(r"web ?browser|webalert|weblogin|less secure|bad credentials.*web",
+          "{who} blocks log-ins of other programs for {user}. Allow them in the account's security"
+          " settings, or make an app password at {page}."),
+    Known(r"5\.7\.139|basic authentication|smtpclientauthentication",
+          "{who} has switched password log-in off for {user} ({said}). An admin of that tenant can"
+          " allow authenticated SMTP for the mailbox."),
+    Known(r"too many|rate|temporarily|try again later",
+          "{who} refuses more log-ins of {user} for now ({said}). Wait some minutes and test"
+          " again."),
+)  # fmt: skip
+
+
+def where(server: Server) -> str:
+    """`IMAP server imap.example.com:993`."""
+    return f"{_kind(server).upper()} server {server.host}:{server.at_port}"
+
+
+def _kind(server: Server) -> str:
+    return "imap" if isinstance(server, Imap) else "smtp"
+
+
+def _provider(inbox: Inbox, server: Server) -> Provider | None:
+    for address in (server.user, inbox.address):
+        known = provider.of_domain(address.rpartition("@")[2])
+        if known is not None:
+            return known
+    return provider.of_host(server.host)
+
+
+def text(inbox: Inbox, server: Server, trouble: Trouble) -> str:
+    """The finding as an admin reads it: thing, value, cure."""
+    match trouble.ailment:
+        case Ailment.LOGIN:
+            return _login(inbox, server, trouble)
+        case Ailment.NOT_TLS | Ailment.TLS_AT_ONCE | Ailment.NO_STARTTLS | Ailment.REFUSED:
+            return _wrong_door(inbox, server, trouble)
+        case Ailment.WRONG_NAME | Ailment.EXPIRED | Ailment.UNTRUSTED | Ailment.NO_TLS_AGREED:
+            return _certificate(server, trouble)
+    kind, place, said = _kind(server), f"{server.host}:{server.at_port}", trouble.said
+    match trouble.ailment:
+        case Ailment.NO_HOST:
+            return f"DNS knows no server {server.host}. Correct {kind}.host."
+        case Ailment.SILENT:
+            return (f"{place} gives no answer. Check {kind}.host and {kind}.port, and that no"
+                    " firewall is between it and the bridge.")  # fmt: skip
+        case Ailment.NO_GREETING:
+            return (f"{place} does not greet as an {kind.upper()} server does ({said}). Check"
+                    f" {kind}.host and {kind}.port.")  # fmt: skip
+        case Ailment.TURNED_AWAY:
+            return (f"{place} turns us away ({said}). Ask its operator to let this machine's"
+                    " address in.")  # fmt: skip
+        case Ailment.NO_LOGIN_HERE:
+            return (f"{place} takes no log-in on a connection like this. Set {kind}.tls to"
+                    f" {_usual(server)[0]} and {kind}.port to {_usual(server)[1]}.")  # fmt: skip
+        case Ailment.LOGIN_WANTED:
+            return (f"{place} wants a log-in before it sends ({said}). Set smtp.auth to password,"
+                    " smtp.user and smtp.password.")  # fmt: skip
+        case Ailment.NO_FOLDER:
+            folder, there = trouble.facts
+            return (
+                f"There is no folder {folder} at {place}; there are {there}. Correct imap.folders."
+            )
+        case Ailment.SENDER:
+            return (f"{place} does not let {_user(server)} send as {inbox.address} ({said}). Allow"
+                    " that address there, or log in as its owner.")  # fmt: skip
+        case Ailment.LATER:
+            return f"{place} is not ready for us now ({said}). Wait some minutes and test again."
+        case _:
+            return (f"{place} broke the conversation off ({said}). Test again, and ask its operator"
+                    " when it stays so.")  # fmt: skip
+
+
+def _user(server: Server) -> str:
+    return server.user or "us"
+
+
+def _usual(server: Server) -> tuple[str, int]:
+    """The TLS mode and port that most servers have."""
+    return ("implicit", 993) if isinstance(server, Imap) else ("starttls", 587)
+
+
+def _wrong_door(inbox: Inbox, server: Server, trouble: Trouble) -> str:
+    """The port and the TLS mode do not fit each other."""
+    kind, place = _kind(server), f"{server.host}:{server.at_port}"
+    known = _provider(inbox, server)
+    implicit, starttls = (993, 143) if kind == "imap" else (465, 587)
+    if isinstance(server, Smtp) and known is not None:
+        port = implicit if known.smtp_tls == "implicit" else starttls
+        cure = f"{known.label} wants smtp.tls {known.smtp_tls} at smtp.port {port}."
+    elif trouble.ailment is Ailment.NOT_TLS:
+        cure = f"Set {kind}.tls to starttls, or {kind}.port to {implicit}."
+    elif trouble.ailment is Ailment.TLS_AT_ONCE:
+        cure = f"Set {kind}.tls to implicit, or {kind}.port to {starttls}."
+    elif trouble.ailment is Ailment.NO_STARTTLS:
+        cure = f"Set {kind}.tls to implicit and {kind}.port to {implicit}."
+    else:
+        usual = implicit if server.tls == "implicit" else starttls
+        cure = f"Correct {kind}.port; with {kind}.tls {server.tls} it is {usual} at most providers."
+    what = {
+        Ailment.NOT_TLS: f"does not speak TLS at once, as {kind}.tls implicit wants",
+        Ailment.TLS_AT_ONCE: f"speaks TLS at once, not as {kind}.tls {server.tls} wants",
+        Ailment.NO_STARTTLS: "offers no STARTTLS",
+    }.get(trouble.ailment)
+    return f"{place} {what}. {cure}" if what else f"Nothing listens at {place}. {cure}"
+
+
+def _certificate(server: Server, trouble: Trouble) -> str:
+    kind, place = _kind(server), f"{server.host}:{server.at_port}"
+    match trouble.ailment:
+        case Ailment.WRONG_NAME:
+            return (f"The certificate of {place} is not made for {server.host}. Set {kind}.host to"
+                    " the name the server's operator gives.")  # fmt: skip
+        case Ailment.EXPIRED:
+            return f"The certificate of {place} has expired. The server's operator must renew it."
+        case Ailment.UNTRUSTED:
+            return (f"The certificate of {place} is signed by nobody this machine trusts"
+                    f" ({trouble.said}). Name its CA in config.yaml under {kind}.ca_file, or have a"
+                    " public one sign it.")  # fmt: skip
+        case _:
+            return (f"{place} and the bridge agree on no encryption ({trouble.said}). The server"
+                    " needs TLS 1.2 or newer.")  # fmt: skip
+
+
+def _login(inbox: Inbox, server: Server, trouble: Trouble) -> str:
+    said, kind, known = trouble.said, _kind(server), _provider(inbox, server)
+    who = known.label if known else f"{server.host}"
+    page = known.app_passwords if known else "the provider's security page"
+    for each in LOGINS:
+        if re.search(each.pattern, trouble.whole, re.IGNORECASE):
+            return each.text.format(who=who, page=page, user=server.user, said=said,
+                                    key=f"{kind}.password")  # fmt: skip
+    if known is not None and not known.takes_passwords:
+        return (f"{who} refuses the log-in of {server.user}: it takes no passwords of programs any"
+                " more. Forward that mailbox to one that does, and set up that one.")  # fmt: skip
+    if known is not None:
+        return (f"{who} refuses the log-in of {server.user}. It takes an app password, not the"
+                f" account's own: make one at {page} and set {kind}.password to it.")  # fmt: skip
+    return (f"{who} refuses the log-in of {server.user} ({said}). Correct {kind}.user and"
+            f" {kind}.password; with two-factor log-in it takes an app password.")  # fmt: skip

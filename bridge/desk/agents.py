@@ -1,0 +1,114 @@
+"""`!agent`: who answers an inbox's mail is who is in its queue room."""
+
+from __future__ import annotations
+
+from bridge.chat import room
+from bridge.desk.desk import Desk
+from bridge.desk.hearing import Request
+from bridge.inbox import MXID, Inbox
+from bridge.model import InboxId, Kind, Mxid, Refused
+from bridge.ports import Tx
+
+
+async def list_(tx: Tx, desk: Desk, asked: Request) -> str:
+    lines = []
+    for inbox in desk.settings.inboxes.values():
+        leads = await led_by(tx, inbox)
+        joined = await tx.rooms.agents(inbox.id)
+        people = [f"{mxid}{' (lead)' if mxid in leads else ''}" for mxid in joined]
+        queue = await tx.rooms.find("queue", inbox.id)
+        if queue is not None:
+            invited = sorted(set(await tx.rooms.invited(queue.room)) - set(joined))
+            people += [f"{mxid} (invited)" for mxid in invited if not desk.is_own(mxid)]
+        lines.append(f"{inbox.name}: {', '.join(people) or 'nobody yet'}")
+    return "\n".join(lines) or f"No inbox yet; {desk.settings.command_prefix}inbox add begins one."
+
+
+async def add(tx: Tx, desk: Desk, asked: Request) -> str:
+    who, lead, inboxes = _said(desk, asked, "add @who:server [lead] [INBOX]")
+    for inbox in inboxes:
+        if not inbox.federate and not who.endswith(f":{desk.server}"):
+            raise Refused(
+                f"{who} is of another homeserver, which {inbox.id} does not let in: nobody was"
+                f" invited. Set federate to true for {inbox.id} before its rooms are made."
+            )
+    done = []
+    for inbox in inboxes:
+        queue = await tx.rooms.find("queue", inbox.id)  # perhaps still to be made
+        await tx.inboxes.set_lead(inbox.id, who, lead)
+        await powers(tx, desk, inbox)
+        membership = await tx.rooms.membership(queue.room, who) if queue is not None else ""
+        if membership != "join":
+            await tx.posts.put(
+                f"invite:queue:{inbox.id}:{who}:{asked.event.id}", f"queue:{inbox.id}", desk.bot,
+                Kind.INVITE, {}, type="m.room.member", state_key=who,
+            )  # fmt: skip
+        what = "a lead" if lead else "an agent"
+        await tx.audit.add(desk.now(), asked.who, f"inbox {inbox.id}: {who} is to be {what}")
+        done.append(
+            f"{who} is {what} of {inbox.name}." if membership == "join"
+            else f"{who} is invited to {inbox.name} queue and is {what} once there."
+        )  # fmt: skip
+    return "\n".join(done)
+
+
+async def remove(tx: Tx, desk: Desk, asked: Request) -> str:
+    who, _, inboxes = _said(desk, asked, "remove @who:server [INBOX]")
+    done = []
+    for inbox in inboxes:
+        queue = await tx.rooms.find("queue", inbox.id)
+        if queue is None or await tx.rooms.membership(queue.room, who) not in ("join", "invite"):
+            done.append(f"{who} is no agent of {inbox.name}.")
+            continue
+        await tx.inboxes.set_lead(inbox.id, who, False)
+        # what they lose beside it follows when the homeserver says that they are out
+        await tx.posts.put(
+            f"expel:{queue.room}:{who}:{asked.event.id}", queue.room, desk.bot, Kind.KICK,
+            {"reason": "no agent of this inbox any more"}, type="m.room.member", state_key=who,
+            lane=f"expel:{queue.room}",
+        )  # fmt: skip
+        await tx.audit.add(desk.now(), asked.who, f"inbox {inbox.id}: {who} is no agent any more")
+        done.append(f"{who} is out of {inbox.name} and of its rooms within a minute.")
+    return "\n".join(done)
+
+
+def _said(desk: Desk, asked: Request, usage: str) -> tuple[Mxid, bool, list[Inbox]]:
+    """(who, whether as a lead, which inboxes); an inbox need not be named where there is one."""
+    people = [word for word in asked.words if MXID.fullmatch(word)]
+    others = [word.casefold() for word in asked.words if word not in people]
+    lead = "lead" in others
+    names = [word for word in others if word != "lead"]
+    prefix = desk.settings.command_prefix
+    if len(people) != 1:
+        raise Refused(f"Say who: {prefix}agent {usage}, like @bob:{desk.server}.")
+    known = desk.settings.inboxes
+    if not known:
+        raise Refused(f"No inbox yet; {prefix}inbox add begins one.")
+    if names == ["all"]:
+        names = list(known)
+    if not names and len(known) != 1:
+        raise Refused(f"Say which inbox: {', '.join([*known, 'all'])}.")
+    for name in names:
+        if name not in known:
+            raise Refused(f"There is no inbox {name[:60]}; there are {', '.join(known)}.")
+    return Mxid(people[0]), lead, [known[InboxId(name)] for name in names or known]
+
+
+async def led_by(tx: Tx, inbox: Inbox) -> frozenset[Mxid]:
+    """The leads of the configuration, as changed by chat since."""
+    named = await tx.inboxes.leads(inbox.id)
+    return frozenset(
+        {Mxid(lead) for lead in inbox.leads if named.get(Mxid(lead), True)}
+        | {mxid for mxid, lead in named.items() if lead}
+    )
+
+
+async def powers(tx: Tx, desk: Desk, inbox: Inbox) -> None:
+    """Power levels of the queue room: its leads have 50."""
+    place = await tx.rooms.find("queue", inbox.id)
+    version = place.version if place else desk.version
+    leads = sorted(await led_by(tx, inbox))
+    await tx.posts.put(
+        f"powers:queue:{inbox.id}", f"queue:{inbox.id}", desk.bot, Kind.STATE,
+        room.queue_power(inbox, leads, version, desk.bot), type="m.room.power_levels",
+    )  # fmt: skip

@@ -1,0 +1,128 @@
+"""The control room: which command is which act, and who may give it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from bridge import draft
+from bridge.chat import admin as texts
+from bridge.chat import command
+from bridge.desk import (
+    admin,
+    agents,
+    drafting,
+    erase,
+    export,
+    inboxes,
+    question,
+    queue,
+    sealed,
+    testing,
+)
+from bridge.desk.desk import Desk
+from bridge.desk.hearing import Request
+from bridge.model import Event, InboxId, Refused
+from bridge.ports import Tx
+
+Act = Callable[[Tx, Desk, Request], Awaitable[str | None]]
+
+
+async def _help(tx: Tx, desk: Desk, asked: Request) -> str:
+    return admin.help_text("control", asked.rest, desk.settings.command_prefix)
+
+
+async def _audit(tx: Tx, desk: Desk, asked: Request) -> str:
+    count = int(asked.rest) if asked.rest.isdecimal() else 20
+    return texts.audit(await tx.audit.last(min(max(count, 1), 100)), desk.now())
+
+
+async def _yes(tx: Tx, desk: Desk, asked: Request) -> str | None:
+    open_ = await question.asked(tx, asked.who, desk.now())
+    if open_ is None or open_.what not in question.DEEDS:
+        raise Refused("Nothing waits for a yes of yours here.")
+    await question.forget(tx, asked.who)
+    if open_.what == question.ERASE:
+        return await erase.confirmed(tx, desk, asked, open_.about)
+    if open_.what == question.DROP:
+        return await queue.dropped(tx, desk, asked, int(open_.about))
+    return await inboxes.removed(tx, desk, asked, InboxId(open_.about))
+
+
+async def _no(tx: Tx, desk: Desk, asked: Request) -> str:
+    if await question.asked(tx, asked.who, desk.now()) is None:
+        raise Refused("Nothing waits for a no of yours here.")
+    await question.forget(tx, asked.who)
+    return "Nothing was done."
+
+
+ACTS: dict[str, Act] = {
+    "inbox list": inboxes.list_,
+    "inbox add": drafting.add,
+    "inbox show": inboxes.show,
+    "inbox set": inboxes.set_,
+    "inbox test": testing.order,
+    "inbox publish": inboxes.publish,
+    "inbox pause": inboxes.pause,
+    "inbox resume": inboxes.resume,
+    "inbox remove": inboxes.remove,
+    "agent list": agents.list_,
+    "agent add": agents.add,
+    "agent remove": agents.remove,
+    "status": admin.status,
+    "queue": queue.show,
+    "retry": queue.retry,
+    "quarantine list": queue.list_,
+    "quarantine show": queue.show_one,
+    "quarantine retry": queue.retry_one,
+    "quarantine drop": queue.drop,
+    "audit": _audit,
+    "erase": erase.order,
+    "export": export.order,
+    "yes": _yes,
+    "no": _no,
+    "help": _help,
+}
+
+
+WORDS = {act.partition(" ")[0] for act in ACTS}
+
+
+async def act(tx: Tx, desk: Desk, event: Event) -> str | None:
+    """Do what an admin says in the control room, or take it as the answer to a question."""
+    text = command.new_text(event.content)
+    said = command.parse_text(text, desk.settings.command_prefix)
+    is_edit = command.edited(event.content) is not None
+    if event.sender not in desk.settings.admins:
+        return "Only admins can do that." if said is not None and not is_edit else None
+    open_ = await question.asked(tx, event.sender, event.at)
+    asked = open_ is not None and open_.what in draft.SECRETS
+    if asked and said is not None and said.name not in WORDS:
+        said = None  # a password may begin as a command does
+    secret = sealed.may_hold_secret(event, said, asked, desk.settings.command_prefix)
+    if secret:
+        await sealed.wipe(tx, desk, event)
+    if is_edit:
+        return None
+    try:
+        if said is None:
+            if open_ is None or open_.what in question.DEEDS or not text.strip():
+                return None
+            return await drafting.answered(tx, desk, Request(event, text.strip()), open_)
+        name, rest = _named(said, desk.settings.command_prefix)
+        return await ACTS[name](tx, desk, Request(event, rest))
+    except Refused as refusal:
+        answer = str(refusal)
+        return sealed.without(answer, said.rest if said else text) if secret else answer
+
+
+def _named(said: command.Command, prefix: str) -> tuple[str, str]:
+    """(act, what stands behind its words). Raises Refused with the usage."""
+    if said.name in ACTS:
+        return said.name, said.rest
+    word, rest = [*said.rest.split(maxsplit=1), "", ""][:2]
+    if f"{said.name} {word.casefold()}" in ACTS:
+        return f"{said.name} {word.casefold()}", rest
+    specs = [spec for spec in command.TABLE if (spec.name, spec.room) == (said.name, "control")]
+    if specs:
+        raise Refused("Say one of these:\n" + "\n".join(f"{prefix}{s.usage}" for s in specs))
+    raise Refused(command.unknown(said.name, "control", prefix))

@@ -1,0 +1,147 @@
+"""`!erase` and retention: a conversation redacted in Matrix and forgotten here."""
+
+from __future__ import annotations
+
+import hashlib
+
+from bridge.chat import admin as texts
+from bridge.desk import decide, question, sealed
+from bridge.desk.desk import Desk
+from bridge.desk.hearing import Request
+from bridge.mail.address import bare
+from bridge.model import Content, EventId, Job, Kind, Letter, Mxid, Number, Refused, RoomId, State
+from bridge.ports import Tx
+
+ERASED = {"name": "erased", "topic": ""}
+KEEPS_CONTENT = frozenset(
+    {"m.room.create", "m.room.power_levels", "m.room.join_rules", "m.room.history_visibility",
+     "m.room.guest_access", "m.room.redaction", "m.space.parent"}
+)  # fmt: skip
+"""Events of a conversation's room that say nothing about anybody."""
+
+
+async def order(tx: Tx, desk: Desk, asked: Request) -> str:
+    """Ask before anything is erased, and say what stays. What was asked is itself redacted at the
+    end, for it names the address."""
+    address = bare(asked.rest.strip())
+    if address is None:
+        raise Refused("Say which address: !erase carla@example.com")
+    numbers = await tx.erasing.of_address(address.key)
+    letters = await tx.erasing.letters_from(address.key)
+    if not numbers and not letters:
+        raise Refused("Nothing is known of that address; nothing was erased.")
+    await question.ask(
+        tx, asked.who, question.ERASE, f"{asked.event.id} {address.key}", desk.now()
+    )  # fmt: skip
+    ghost = desk.ghost(address)
+    return texts.erasure(
+        address.spec, numbers, len(letters), ghost, desk.settings.command_prefix
+    )  # fmt: skip
+
+
+async def confirmed(tx: Tx, desk: Desk, asked: Request, about: str) -> str:
+    """The erasure was confirmed: one job for each conversation, and the record of it."""
+    event, _, spec = about.partition(" ")
+    numbers = await tx.erasing.of_address(spec)
+    letters = await tx.erasing.letters_from(spec)
+    for number in numbers:
+        await order_purge(tx, desk, number, ids=False)
+    for letter in letters:
+        await _redact_mail(tx, desk, letter)
+    await tx.erasing.forget_participant(spec)
+    mark = hashlib.sha256(spec.encode()).hexdigest()[:16]
+    what = texts.erased(len(numbers), len(letters))
+    await tx.audit.add(desk.now(), asked.who, f"erased an address (sha256 {mark}…): {what}")
+    await tx.events.blank(EventId(event))
+    await sealed.redact(tx, desk, f"wipe:{event}", event)
+    answer = await tx.posts.by_key(f"answer:{event}")
+    if answer is not None and answer.event is not None:
+        await sealed.redact(tx, desk, f"unask:{event}", answer.event)
+        await tx.erasing.forget_post(answer.id)
+    return f"Erased: {what}. The record of it in !audit names no address."
+
+
+async def order_purge(tx: Tx, desk: Desk, number: Number, *, ids: bool) -> None:
+    """Have a conversation purged; what is still on its way out is stopped first."""
+    about = await tx.conversations.get(number)
+    for delivery in await tx.deliveries.under_way(about.inbox):
+        if delivery.conversation == number:
+            await decide.withdraw(tx, desk, delivery, "the conversation was erased")
+    await tx.jobs.add(
+        "purge", f"conversation:{number}:out", {"number": number, "ids": ids},
+        key=f"purge:{number}",
+    )  # fmt: skip
+
+
+async def _redact_mail(tx: Tx, desk: Desk, letter: Letter) -> None:
+    """A mail of the address in somebody else's conversation: its messages there, its row here."""
+    place = f"conversation:{letter.conversation}"
+    for post in await tx.posts.of_mail(letter.id):
+        if post.event is not None:
+            await tx.posts.put(
+                f"gone:{post.id}", place, desk.bot, Kind.REDACTION, {}, type="m.room.redaction",
+                target=post.event,
+            )  # fmt: skip
+    await tx.erasing.forget_mail(letter.id)
+
+
+async def purge(desk: Desk, job: Job) -> None:
+    """Empty the room and the card, put everybody out, forget the rows; each step may repeat."""
+    number, ids = Number(job.payload["number"]), job.payload["ids"]
+    async with desk.store.transaction("erased") as tx:
+        await tx.jobs.hold(job)
+        about = await tx.conversations.get(number)
+        if ids and about.contact.spec and about.state is not State.CLOSED:
+            await tx.jobs.finish(job)  # opened again before its time came
+            return
+        await tx.erasing.mark(number)
+    async with desk.store.reading() as tx:
+        queue = await tx.rooms.find("queue", about.inbox)
+        space = await tx.rooms.find("space", about.inbox)
+        card = await tx.posts.by_key(f"card:{number}")
+        summary = await tx.posts.by_key(f"summary:{about.inbox}")
+    if about.room is not None:
+        await _empty(desk, about.room, number)
+        if space is not None:
+            await desk.chat.set_state(space.room, "m.space.child", about.room, {})
+    if queue is not None:
+        if card is not None and card.event is not None:
+            edits = await desk.chat.edits(queue.room, card.event)
+            for event in (card.event, *(EventId(edit["event_id"]) for edit in edits)):
+                await _redact(desk, queue.room, event)
+        if summary is not None and summary.event is not None:
+            for edit in await desk.chat.edits(queue.room, summary.event):
+                if f"#{number} " in str(edit.get("content")):
+                    await _redact(desk, queue.room, EventId(edit["event_id"]))
+    async with desk.store.transaction("erased") as tx:
+        await tx.jobs.finish(job)
+        await tx.erasing.forget(number, about.room, ids=ids)
+
+
+async def _empty(desk: Desk, room: RoomId, number: Number) -> None:
+    """Put people out, redact everything that says something, leave."""
+    members = await desk.chat.members(room)
+    for mxid, membership in members.items():
+        if membership in ("join", "invite") and mxid != desk.bot:
+            await desk.chat.kick(room, Mxid(mxid), "this conversation was erased")
+    for key, text in ERASED.items():
+        shown = f"#{number} {text}" if key == "name" else text
+        await desk.chat.set_state(room, f"m.room.{key}", "", {key: shown})
+    for event in await desk.chat.history(room):
+        if _says_something(event, number):
+            await _redact(desk, room, EventId(event["event_id"]))
+    await desk.chat.leave(room)
+
+
+def _says_something(event: Content, number: Number) -> bool:
+    content = event.get("content") or {}
+    if not content or event.get("type") in KEEPS_CONTENT:
+        return False
+    if event.get("type") == "m.room.member":
+        return bool(content.get("displayname"))
+    return content not in ({"name": f"#{number} erased"}, {"topic": ""})
+
+
+async def _redact(desk: Desk, room: RoomId, event: EventId) -> None:
+    txn = hashlib.sha256(f"{desk.secret}:purge:{event}".encode()).hexdigest()[:32]
+    await desk.chat.redact(room, desk.bot, event, txn)

@@ -1,0 +1,95 @@
+"""`!export`: the mails of a conversation, or of a whole inbox, as .mbox files."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+from bridge.chat import admin as texts
+from bridge.chat import render
+from bridge.desk import inboxes
+from bridge.desk.desk import Desk
+from bridge.desk.hearing import Hearing, Request
+from bridge.mail import mbox
+from bridge.model import Attachment, InboxId, Job, Kind, Number, Refused
+from bridge.ports import Tx
+
+TYPE = "application/mbox"
+
+
+async def order(tx: Tx, desk: Desk, asked: Request) -> str:
+    """In the control room: `!export #12` or `!export support`."""
+    what = asked.rest.strip().casefold()
+    if re.fullmatch(r"#?[0-9]{1,15}", what):
+        number = Number(int(what.lstrip("#")))
+        if not await tx.mails.of_conversation(number):
+            raise Refused(f"There is no conversation #{number} with mails.")
+        await _job(tx, asked.event.id, "control", [number], f"conversation-{number}")
+        return texts.exporting(f"#{number}")
+    if not what:
+        raise Refused("Say what: !export #12, or !export INBOX for all its mails.")
+    if InboxId(what) not in desk.directory.removed:  # a removed one can be saved still
+        await inboxes.named(tx, desk, asked, 1)
+    numbers = await tx.conversations.numbers(InboxId(what))
+    if not numbers:
+        raise Refused(f"Inbox {what} has no conversation.")
+    await _job(tx, asked.event.id, "control", numbers, what)
+    return texts.exporting(what)
+
+
+async def order_here(tx: Tx, desk: Desk, heard: Hearing) -> str:
+    """In a conversation's room: its own mails."""
+    number = heard.about.number
+    await _job(tx, heard.event.id, heard.where, [number], f"conversation-{number}")
+    return texts.exporting(f"#{number}")
+
+
+async def _job(tx: Tx, event: str, place: str, numbers: list[Number], name: str) -> None:
+    await tx.jobs.add(
+        "export", f"export:{event}",
+        {"event": event, "place": place, "numbers": numbers, "name": name}, key=f"export:{event}",
+    )  # fmt: skip
+
+
+async def export(desk: Desk, job: Job) -> None:
+    """Upload the files and show them; a crash makes them anew."""
+    event, place, name = (job.payload[key] for key in ("event", "place", "name"))
+    limit = desk.settings.limits.upload_size or await desk.chat.upload_limit()
+    mails = missing = parts = 0
+    part = bytearray()
+    for number in job.payload["numbers"]:
+        async with desk.store.reading() as tx:
+            letters = await tx.mails.of_conversation(Number(number))
+        for letter in letters:
+            async with desk.store.reading() as tx:
+                raw = await tx.mails.raw(letter.raw) if letter.raw is not None else b""
+            if not raw or len(raw) > limit:
+                missing += 1
+                continue
+            entry = await asyncio.to_thread(mbox.entry, letter.sender.spec, letter.at, raw)
+            if part and len(part) + len(entry) > limit:
+                parts += 1
+                await _show(desk, job, f"{name}-{parts}.mbox", parts, bytes(part))
+                part.clear()
+            part += entry
+            mails += 1
+    if part:
+        parts += 1
+        last = f"{name}-{parts}.mbox" if parts > 1 else f"{name}.mbox"
+        await _show(desk, job, last, parts, bytes(part))
+    async with desk.store.transaction("told") as tx:
+        await tx.jobs.finish(job)
+        content = render.notice(texts.exported(name, mails, missing))
+        await tx.posts.put(
+            f"answer:{event}", place, desk.bot, Kind.MESSAGE, content, target=event
+        )  # fmt: skip
+
+
+async def _show(desk: Desk, job: Job, name: str, part: int, data: bytes) -> None:
+    mxc = await desk.chat.reserve_media()
+    await desk.chat.fill_media(mxc, name, TYPE, data)
+    async with desk.store.transaction("told") as tx:
+        await tx.jobs.hold(job)
+        content = render.file_message(Attachment(0, name, TYPE, len(data)), mxc, len(data))
+        key = f"export:{job.payload['event']}:{part}"
+        await tx.posts.put(key, job.payload["place"], desk.bot, Kind.MESSAGE, content)

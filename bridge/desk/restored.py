@@ -1,0 +1,21 @@
+"""After a restore: people are told what has to be asked about."""
+
+from __future__ import annotations
+
+from bridge.chat import admin as texts
+from bridge.desk.desk import Desk
+from bridge.desk.refresh import tell_control
+from bridge.desk.reply import show
+from bridge.model import Job
+
+
+async def restored(desk: Desk, job: Job) -> None:
+    """Show the mails that may have left since the backup as unconfirmed, and tell the admins."""
+    asked = job.payload["asked"]
+    async with desk.store.transaction("told") as tx:
+        await tx.jobs.finish(job)
+        for number in asked:
+            await show(tx, desk, await tx.deliveries.get(number))
+        at = await tx.keep.value("backup-at")
+        text = texts.restored(float(at) if at else None, len(asked), desk.now())
+        await tell_control(tx, desk, f"restored:{job.id}", text)

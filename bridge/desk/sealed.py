@@ -1,0 +1,80 @@
+"""What is said in the control room may be a password: sealed on its way, wiped, never repeated."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+
+from bridge import draft
+from bridge.chat import command
+from bridge.desk.desk import Desk
+from bridge.model import Event, Kind
+from bridge.ports import Tx
+
+SEALED = "app.postroom.sealed"
+"""Content key of a stored event that holds its sealed content."""
+
+
+def is_for(desk: Desk, event: Event) -> bool:
+    """Whether a message, or an edit, is a command of this room wherever it was said."""
+    said = command.parse_text(_text(event), desk.settings.command_prefix)
+    return said is not None and said.name == "inbox"
+
+
+def _text(event: Event) -> str:
+    """What a message says, as edited when it is an edit."""
+    changed = event.content.get("m.new_content")
+    return command.new_text(changed if isinstance(changed, dict) else event.content)
+
+
+def seal(desk: Desk, event: Event) -> Event:
+    """The event as it is stored: what is said in the control room may be a password."""
+    token = desk.directory.vault.seal(json.dumps(event.content))
+    relation = command.relation(event.content)
+    return replace(event, content={SEALED: token, "m.relates_to": relation})
+
+
+def unseal(desk: Desk, event: Event) -> Event:
+    token = event.content.get(SEALED)
+    if not isinstance(token, str):
+        return event
+    return replace(event, content=json.loads(desk.directory.vault.open(token)))
+
+
+def may_hold_secret(event: Event, said: command.Command | None, asked: bool, prefix: str) -> bool:
+    """Whether a message, or an edit, speaks of a password, sets a key that is none, or answers
+    the question for a password (`asked`)."""
+    if said is None:
+        said = command.parse_text(_text(event), prefix)
+        if asked or said is None:
+            return asked
+    words = said.rest.casefold().split()
+    if said.name != "inbox" or not words:
+        return False
+    if any("pass" in word for word in words[:3]):
+        return True
+    return words[0] == "set" and len(words) > 2 and draft.may_be_secret(words[2])
+
+
+def without(answer: str, said: str) -> str:
+    """An answer that repeats nothing which may be the password."""
+    words = said.split()
+    for word in words[:1] if len(words) == 1 else words[2:]:
+        if not draft.near(word):
+            answer = re.sub(rf"(?<![\w.]){re.escape(word)}(?!\w)", "…", answer)
+    return answer
+
+
+async def wipe(tx: Tx, desk: Desk, event: Event) -> None:
+    """Have a message with a password redacted, wherever it was said, and forget it ourselves."""
+    await tx.events.blank(event.id)
+    await redact(tx, desk, f"wipe:{event.id}", event.id, event.room)
+
+
+async def redact(tx: Tx, desk: Desk, key: str, target: str, place: str = "control") -> None:
+    """Redact an event, or the event of another post; in a lane of its own, so at once."""
+    await tx.posts.put(
+        key, place, desk.bot, Kind.REDACTION, {}, type="m.room.redaction", target=target,
+        lane=key,
+    )  # fmt: skip

@@ -1,0 +1,60 @@
+"""Numbers for Prometheus. Labels are inbox names, kinds and results; never an address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+REGISTRY = CollectorRegistry()
+SLOW = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
+"""Bounds in seconds, from a job's milliseconds to a delivery that was deferred."""
+
+received = Counter(
+    "postroom_mails_received", "Mails taken in, by what became of them: new, joined, known.",
+    ("inbox", "result"), registry=REGISTRY,
+)  # fmt: skip
+sent = Counter(
+    "postroom_mails_sent", "Attempts to send, by verdict: sent, deferred, failed, unknown.",
+    ("inbox", "result"), registry=REGISTRY,
+)  # fmt: skip
+arrival = Histogram(
+    "postroom_mail_room_seconds", "From a mail's acceptance to its place in a conversation.",
+    ("inbox",), registry=REGISTRY, buckets=SLOW,
+)  # fmt: skip
+delivery = Histogram(
+    "postroom_mail_delivery_seconds", "From the end of the undo time to the server's 250.",
+    ("inbox",), registry=REGISTRY, buckets=SLOW,
+)  # fmt: skip
+jobs_done = Histogram(
+    "postroom_job_seconds", "One try of a job, by kind and how it ended: done, waits, failed.",
+    ("kind", "result"), registry=REGISTRY, buckets=SLOW,
+)  # fmt: skip
+waiting = Gauge("postroom_jobs_waiting", "Unfinished jobs.", ("kind",), registry=REGISTRY)
+dead = Gauge("postroom_jobs_dead", "Jobs that failed for good.", registry=REGISTRY)
+oldest = Gauge(
+    "postroom_job_oldest_seconds", "Age of the oldest job that could run.", registry=REGISTRY
+)
+homeserver = Gauge("postroom_homeserver_up", "1 while the homeserver answers.", registry=REGISTRY)
+imap_up = Gauge(
+    "postroom_imap_up", "1 while an inbox's mailbox is checked.", ("inbox",), registry=REGISTRY
+)
+imap_checked = Gauge(
+    "postroom_imap_checked_seconds", "Age of an inbox's last good check.", ("inbox",),
+    registry=REGISTRY,
+)  # fmt: skip
+
+
+def set_queue(counts: Mapping[str, int], oldest_age: float) -> None:
+    """The queue as it is now: unfinished jobs by kind, `dead` among them."""
+    waiting.clear()
+    for kind, count in counts.items():
+        if kind != "dead":
+            waiting.labels(kind).set(count)
+    dead.set(counts.get("dead", 0))
+    oldest.set(oldest_age)
+
+
+def page() -> bytes:
+    """Everything in Prometheus's text format."""
+    return generate_latest(REGISTRY)

@@ -1,0 +1,1 @@
+"""Tries the servers of an inbox, step by step, and says what failed."""

@@ -1,0 +1,165 @@
+"""Forgetting: old bytes, whole conversations, and everything of one address."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from bridge.model import Letter, Number, RoomId
+from bridge.store.connection import Connection
+from bridge.store.mails import letter_of
+
+GONE = "erased"
+BATCH = 200
+NO_HEADERS = json.dumps(
+    {"sender_name": "", "to": [], "cc": [], "reply_to": [], "subject": "", "references": [],
+     "new": []}
+)  # fmt: skip
+BYTES_OF = (
+    "SELECT raw FROM mail WHERE number = $1 AND raw IS NOT NULL AND NOT EXISTS ("
+    "SELECT 1 FROM mail AS other WHERE other.raw = mail.raw AND other.number <> $1)"
+)
+"""A mail to two inboxes has its bytes once: they go with the last conversation."""
+PENDING = (
+    "SELECT 1 FROM job JOIN intake ON job.payload = '{\"intake\": ' || intake.id || '}'"
+    " WHERE job.kind = 'receive' AND intake.raw = raw.id"
+)
+"""Whether a raw mail is still to be received."""
+
+
+class Erasing:
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+
+    async def old_bytes(self, before: float) -> int:
+        """Empty the raw mails, in and out, that are older; a batch at a time. What a job still
+        needs is left. Returns how many."""
+        rows = await self._conn.fetch(
+            "UPDATE raw SET bytes = $1 WHERE id IN ("
+            " SELECT raw.id FROM raw WHERE LENGTH(raw.bytes) > 0"
+            " AND NOT EXISTS (SELECT 1 FROM intake WHERE intake.raw = raw.id AND at >= $2)"
+            " AND NOT EXISTS (SELECT 1 FROM mail WHERE mail.raw = raw.id AND at >= $2)"
+            " AND NOT EXISTS (SELECT 1 FROM file WHERE file.raw = raw.id AND NOT done)"
+            f" AND NOT EXISTS ({PENDING})"
+            f" LIMIT {BATCH}) RETURNING id",
+            b"",
+            before,
+        )
+        await self._conn.execute(
+            "UPDATE delivery SET mime = NULL WHERE mime IS NOT NULL AND finished_at < $1"
+            " AND state IN ('sent', 'cancelled')",
+            before,
+        )
+        return len(rows)
+
+    async def closed(self, before: float) -> list[Number]:
+        """Conversations that were closed before, and are still there; a batch of them."""
+        rows = await self._conn.fetch(
+            "SELECT number FROM conversation WHERE state = 'closed' AND closed_at < $1"
+            " AND contact <> ''"
+            " AND NOT EXISTS (SELECT 1 FROM job WHERE key = 'purge:' || number)"
+            f" ORDER BY number LIMIT {BATCH}",
+            before,
+        )
+        return [Number(row["number"]) for row in rows]
+
+    async def of_address(self, spec: str) -> list[Number]:
+        """The conversations whose contact has this address, in every inbox."""
+        rows = await self._conn.fetch(
+            "SELECT number FROM conversation WHERE LOWER(contact) = $1 ORDER BY number",
+            spec.lower(),
+        )
+        return [Number(row["number"]) for row in rows]
+
+    async def letters_from(self, spec: str) -> list[Letter]:
+        """What this address wrote in conversations of others."""
+        rows = await self._conn.fetch(
+            "SELECT mail.* FROM mail JOIN conversation ON conversation.number = mail.number"
+            " WHERE LOWER(sender) = $1 AND LOWER(contact) <> $1 AND NOT outbound ORDER BY mail.id",
+            spec.lower(),
+        )
+        return [letter_of(row) for row in rows]
+
+    async def forget_mail(self, mail: int) -> None:
+        """One mail of a third party: its bytes, its files, its row."""
+        raw = await self._conn.fetchval("SELECT raw FROM mail WHERE id = $1", mail)
+        await self._drop_jobs("key LIKE $1", f"upload:file:{mail}:%")
+        await self._drop_jobs(
+            "key IN (SELECT 'post:' || id FROM post WHERE key = $1 OR key LIKE $2)",
+            f"mail:{mail}", f"file:{mail}:%",
+        )  # fmt: skip
+        await self._conn.execute("DELETE FROM file WHERE key LIKE $1", f"file:{mail}:%")
+        await self._conn.execute("DELETE FROM post WHERE key LIKE $1", f"file:{mail}:%")
+        await self._conn.execute("DELETE FROM post WHERE key = $1", f"mail:{mail}")
+        await self._conn.execute("DELETE FROM mail WHERE id = $1", mail)
+        if raw is not None:
+            await self.unused(raw)
+
+    async def unused(self, raw: int) -> None:
+        """Empty the bytes of a mail that no conversation has, and none will get."""
+        await self._conn.execute(
+            "UPDATE raw SET bytes = $1 WHERE id = $2"
+            " AND NOT EXISTS (SELECT 1 FROM mail WHERE mail.raw = raw.id)"
+            f" AND NOT EXISTS ({PENDING})",
+            b"",
+            raw,
+        )
+
+    async def mark(self, number: Number) -> None:
+        """From here on no mail joins this conversation: it is being forgotten."""
+        await self._conn.execute(
+            "UPDATE conversation SET contact = '', contact_name = '', state = 'closed',"
+            " waiting_since = NULL WHERE number = $1",
+            number,
+        )
+
+    async def forget_post(self, post: int) -> None:
+        await self._conn.execute("DELETE FROM post WHERE id = $1", post)
+
+    async def forget_participant(self, spec: str) -> None:
+        await self._conn.execute("DELETE FROM participant WHERE address = $1", spec.casefold())
+        await self._conn.execute("DELETE FROM override WHERE LOWER(spec) = $1", spec.lower())
+
+    async def forget(self, number: Number, room: RoomId | None, *, ids: bool) -> None:
+        """A whole conversation. Its number stays taken; with `ids` the Message-IDs and hashes stay
+        known, so that the same mail found again makes no new room."""
+        run = self._conn.execute
+        await run(f"UPDATE raw SET bytes = $2 WHERE id IN ({BYTES_OF})", number, b"")
+        mails = await self._conn.fetch("SELECT id FROM mail WHERE number = $1", number)
+        for row in mails:
+            await self._drop_jobs("key LIKE $1", f"upload:file:{row['id']}:%")
+            await run("DELETE FROM file WHERE key LIKE $1", f"file:{row['id']}:%")
+        place = f"conversation:{number}"
+        await self._drop_jobs("key IN (SELECT 'post:' || id FROM post WHERE place = $1)", place)
+        await run("DELETE FROM post WHERE place = $1", place)
+        for key in ("card", "hand", "child"):
+            await run("DELETE FROM post WHERE key = $1", f"{key}:{number}")
+        deliveries = "SELECT id FROM delivery WHERE number = $1"
+        for kind in ("copy", "deliver"):
+            await self._drop_jobs(f"key IN (SELECT '{kind}:' || id FROM delivery"
+                                  " WHERE number = $1)", number)  # fmt: skip
+        await run(f"DELETE FROM recipient WHERE delivery IN ({deliveries})", number)
+        for table in ("delivery", "participant", "override", "pin", "awaited"):
+            await run(f"DELETE FROM {table} WHERE number = $1", number)
+        if ids:
+            await run(
+                "UPDATE mail SET sender = '', headers = $2 WHERE number = $1", number, NO_HEADERS
+            )
+        else:
+            await run("DELETE FROM mail WHERE number = $1", number)
+            await run("DELETE FROM known_id WHERE number = $1", number)
+        if room is not None:
+            await run("UPDATE event SET content = '{}' WHERE room = $1", room)
+            await run("DELETE FROM member WHERE room = $1", room)
+            await run("DELETE FROM room WHERE room = $1", room)
+        await run(
+            "UPDATE conversation SET contact = '', contact_name = '', subject = $2, preview = '',"
+            " files = '', state = 'closed', room = NULL, assignee = NULL, waiting_since = NULL,"
+            " claim = NULL, follows = NULL WHERE number = $1",
+            number,
+            GONE,
+        )
+
+    async def _drop_jobs(self, which: str, *args: Any) -> None:
+        """What is under way for it has nothing to write about any more."""
+        await self._conn.execute(f"DELETE FROM job WHERE {which}", *args)

@@ -1,0 +1,86 @@
+"""Which mail accounts are watched: one watcher each, begun and ended as inboxes come and go."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Sequence
+
+import structlog
+
+from bridge.desk import admin, setup
+from bridge.desk.desk import Desk
+from bridge.inbox import Inbox
+from bridge.ingress.imap import Watcher
+from bridge.model import Transient
+from bridge.store.database import Database
+
+log = structlog.get_logger("watches")
+
+LOOK = 2.0
+"""Seconds between looks for what another process changed."""
+
+
+class Watches:
+    """Follows the directory: its rooms are ordered, its accounts watched."""
+
+    def __init__(self, database: Database, desk: Desk) -> None:
+        self._database, self._desk = database, desk
+        self._running: dict[str, tuple[tuple[Inbox, ...], asyncio.Task[None]]] = {}
+
+    async def run(self) -> None:
+        """Follow until cancelled. Raises what ended a watcher that should never end."""
+        directory = self._desk.directory
+        try:
+            while True:
+                if directory.changed.is_set():
+                    directory.changed.clear()
+                    await self._follow()
+                for _, task in self._running.values():
+                    if task.done():
+                        task.result()
+                await self._rest()
+        finally:
+            await self._end(list(self._running))
+
+    async def _rest(self) -> None:
+        directory = self._desk.directory
+        try:
+            async with asyncio.timeout(LOOK):
+                await directory.changed.wait()
+        except TimeoutError:
+            try:
+                await directory.load(self._database)
+            except Transient as error:
+                log.warning("inboxes not looked at", error=str(error))
+
+    async def _follow(self) -> None:
+        try:
+            await setup.order_rooms(self._desk)
+        except Transient as error:
+            log.warning("rooms not ordered", error=str(error))
+            self._desk.directory.changed.set()
+            await asyncio.sleep(1.0)
+        wanted = {
+            account: inboxes
+            for account, inboxes in self._desk.settings.accounts().items()
+            if not all(inbox.paused for inbox in inboxes)
+        }
+        await self._end([a for a, (now, _) in self._running.items() if wanted.get(a) != now])
+        for account, inboxes in wanted.items():
+            if account not in self._running:
+                self._running[account] = (inboxes, self._begin(account, inboxes))
+        log.info("following", inboxes=list(self._desk.settings.inboxes))
+
+    def _begin(self, account: str, inboxes: Sequence[Inbox]) -> asyncio.Task[None]:
+        refused = functools.partial(admin.refused_login, self._desk)
+        limits = self._desk.settings.limits
+        watcher = Watcher(self._database, inboxes, limits, refused)
+        name = f"imap:{account}"
+        return asyncio.create_task(self._database.alone(name, watcher.run), name=name)
+
+    async def _end(self, accounts: Sequence[str]) -> None:
+        tasks = [self._running.pop(account)[1] for account in accounts]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

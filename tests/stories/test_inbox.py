@@ -1,0 +1,288 @@
+"""Inboxes set up, changed, paused and removed by chat."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.vault import new_key
+from tests.servers.database import rows
+from tests.servers.matrix_state import Room
+from tests.stage import ADMIN, ALICE, BOB, EVE, PASSWORD, SUPPORT, Stage, mail, until
+from tests.stories.desk import ask, begun
+
+CANARY = "qanarienvogel"
+
+
+async def empty(stage: Stage) -> Room:
+    """A bridge without an inbox; returns the control room, the admin inside."""
+    config = stage.config()
+    config["inboxes"] = {}
+    await stage.open(config)
+    control = await stage.room("Postroom control")
+    stage.hs.join(ADMIN, control.id)
+    return control
+
+
+async def set_up(stage: Stage, control: Room, password: str = PASSWORD) -> None:
+    """A published inbox, set up by chat."""
+    for said in (f"!inbox add {SUPPORT}", f"127.0.0.1:{stage.imap.port}", password, "local",
+                 f"{ALICE} {BOB}", "!inbox set support imap.tls none",
+                 f"!inbox set support smtp.port {stage.smtp.port}", "!inbox set support undo 0",
+                 "!inbox publish support"):  # fmt: skip
+        last = await ask(stage, control, said)
+    assert "is live" in last, last
+    await stage.queue(ALICE)
+
+
+async def test_an_inbox_is_set_up_by_chat_alone(stage: Stage) -> None:
+    control = await empty(stage)
+    await ask(stage, control, "!inbox list", "No inbox yet. !inbox add ADDRESS sets one up.")
+    await ask(
+        stage, control, f"!inbox add {SUPPORT}", "Draft support begun", "Where is the mailbox?"
+    )
+    await ask(
+        stage, control, "not a host!", "not a host! is no server's name", "Where is the mailbox?"
+    )
+    await ask(stage, control, f"127.0.0.1:{stage.imap.port}", "What is the password of support@")
+    await ask(stage, control, PASSWORD, "🔒 Kept encrypted", "Which server sends its mail?")
+    await ask(stage, control, "local", "Who answers this mail?")
+    await ask(stage, control, "bob", "bob is no Matrix id; write it like @bob:example.com.")
+    await ask(stage, control, ALICE, "Draft support is complete. !inbox test support tries it")
+    await ask(stage, control, "!inbox set support imap.hots x", "did you mean imap.host?")
+    await ask(
+        stage,
+        control,
+        "!inbox set support imap.tls no",
+        "imap.tls: 'no' does not fit: input should be 'implicit', 'starttls' or 'none'.",
+    )
+    await ask(
+        stage, control, "!inbox set support imap.tls none", "imap.tls of support is now none."
+    )
+    await ask(stage, control, f"!inbox set support smtp.port {stage.smtp.port}", "is now")
+    await ask(stage, control, "!inbox set support undo 0", "undo of support is now 0.")
+    await ask(
+        stage, control, "!inbox show support", "support: draft", "imap.password: set, not shown"
+    )
+    assert stage.hs.named("Support queue") is None
+    await ask(stage, control, "!inbox publish support first inbox", "is live", ALICE)
+    queue = await stage.queue(ALICE)
+    await until(lambda: checked(stage), "the first check")
+    await stage.mail(mail())
+    await stage.sees(queue, "#1 Carla Customer")
+    room = await stage.conversation()
+    stage.hs.join(ALICE, room.id)
+    stage.hs.say(ALICE, room.id, "!reply Hello Carla")
+    (sent,) = await stage.sent()
+    assert sent["From"].endswith(f"<{SUPPORT}>")
+    await ask(stage, control, "!inbox list", f"support · Support <{SUPPORT}> · live · chat")
+    await ask(stage, control, "!audit", "inbox support: published (first inbox)",
+              "inbox support: set imap.password", f"· {ADMIN} ·")  # fmt: skip
+
+
+async def checked(stage: Stage) -> bool:
+    async with stage.app.database.reading() as tx:
+        for account in stage.app.desk.settings.accounts():
+            return await tx.keep.health(account) is not None
+    return False
+
+
+async def test_an_inbox_of_the_file_is_read_only_in_chat(stage: Stage) -> None:
+    await stage.open()
+    control = await stage.room("Postroom control")
+    stage.hs.join(ADMIN, control.id)
+    await ask(stage, control, "!inbox list", f"support · Support <{SUPPORT}> · live · config.yaml")
+    for said in ("set support undo 5", "pause support", "remove support", "publish support"):
+        await ask(
+            stage, control, f"!inbox {said}", "support is in config.yaml, which chat does not"
+        )
+    shown = await ask(stage, control, "!inbox show support", "read-only here", "undo: 0")
+    assert PASSWORD not in shown
+    await ask(stage, control, f"!inbox add {SUPPORT}", "belongs to inbox support already")
+
+
+async def test_what_is_set_on_a_live_inbox_takes_effect_without_a_restart(stage: Stage) -> None:
+    control = await empty(stage)
+    await set_up(stage, control)
+    await ask(
+        stage, control, "!inbox set support name Help desk", "name of support is now Help desk."
+    )
+    await stage.room("Help desk queue")
+    await ask(stage, control, "!inbox set support imap.port 99999999", "Nothing was changed.")
+    await ask(stage, control, "!inbox pause support", "support is paused: no mail is read")
+    await ask(stage, control, "!inbox list", "· paused ·")
+    await stage.mail(mail())
+    await ask(stage, control, "!inbox resume support", "support is live again")
+    room = await stage.conversation()
+    stage.hs.join(ALICE, room.id)
+    stage.hs.say(ALICE, room.id, "!reply Hello")
+    await stage.sent()
+
+
+async def test_an_inbox_is_removed_after_a_question_and_what_stays_stays(stage: Stage) -> None:
+    control = await empty(stage)
+    await set_up(stage, control)
+    await stage.mail(mail())
+    room = await stage.conversation()
+    stage.hs.join(ALICE, room.id)
+    await ask(stage, control, "!inbox remove support", "Remove Support", "1 conversation with",
+              "!export support saves", "!yes removes it, !no keeps it.")  # fmt: skip
+    await ask(stage, control, "!no", "Nothing was done.")
+    await ask(stage, control, "!yes", "Nothing waits for a yes of yours here.")
+    await ask(stage, control, "!inbox set support undo 600")
+    stage.hs.say(ALICE, room.id, "!reply too late")
+    await stage.sees(room, "❌ stops it")
+    await ask(stage, control, "!inbox remove support", "Remove Support")
+    await ask(stage, control, "!yes", "support is removed.")
+    await stage.sees(room, "the inbox was removed, nothing was sent")
+    stage.hs.say(ALICE, room.id, "!reply and now")
+    await stage.sees(room, "has no outgoing server; nothing was sent")
+    await ask(stage, control, "!inbox list", "No inbox yet.")
+    assert stage.smtp.accepted() == []
+    for _ in range(2):  # throwing that draft away keeps what was there before
+        await ask(stage, control, f"!inbox add {SUPPORT}", "its conversations come back with it",
+                  "What is the password")  # fmt: skip
+        await ask(stage, control, "!inbox remove support", "Draft support is thrown away.")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"!inbox set support imap.password {CANARY}",
+        f"!inbox set support imap.pasword {CANARY}",
+        f"!INBOX SET nowhere smtp.password {CANARY}",
+        f"!inbox set nowhere passwort {CANARY}",
+        f"!inbox set imap.password {CANARY}",
+        f"!inbox set support imap.password={CANARY}",
+        f"!inbox password support {CANARY}",
+        f"!inbox set support {CANARY} imap.password",
+    ],
+)
+async def test_a_password_in_chat_is_redacted_and_kept_nowhere_in_the_clear(
+    stage: Stage, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    control = await empty(stage)
+    await set_up(stage, control)
+    await ask(stage, control, said)
+    await gone(stage, control)
+    await stage.quiet()
+    await nowhere(stage)
+    assert CANARY not in capsys.readouterr().out
+
+
+async def gone(stage: Stage, room: Room) -> None:
+    await until(lambda: CANARY not in str([e["content"] for e in room.events]), "the redaction")
+
+
+async def nowhere(stage: Stage) -> None:
+    """The canary stands in no table, and on SQLite in no byte of the files."""
+    for table in ("event", "post", "inbox", "audit", "keep", "job"):
+        found = await rows(stage.database, stage.folder, f"SELECT * FROM {table}")
+        assert CANARY not in str(found), table
+    for file in stage.folder.glob("postroom.db*"):
+        assert CANARY.encode() not in file.read_bytes(), file
+
+
+async def test_a_password_given_as_an_answer_or_an_edit_is_wiped_too(stage: Stage) -> None:
+    control = await empty(stage)
+    await ask(stage, control, f"!inbox add {SUPPORT}", "Where is the mailbox?")
+    await ask(stage, control, "imap.example.com", "What is the password")
+    await ask(stage, control, f"{CANARY}\nand a line", "A password has no line break")
+    event = stage.hs.say(ADMIN, control.id, f"!{CANARY}")
+    await stage.sees(control, "🔒 Kept encrypted")
+    await gone(stage, control)
+    stage.hs.edit(ADMIN, control.id, event, f"!inbox set support imap.password {CANARY}2")
+    await gone(stage, control)
+    await stage.quiet()
+    await nowhere(stage)
+
+
+async def test_a_password_typed_into_a_conversation_is_wiped_and_does_nothing(stage: Stage) -> None:
+    room = await begun(stage)
+    stage.hs.say(ALICE, room.id, f"!inbox set support imap.password {CANARY}")
+    await stage.sees(room, "!inbox works in the control room. Nothing was done.")
+    await gone(stage, room)
+    await stage.quiet()
+    await nowhere(stage)
+
+
+async def test_talk_is_no_answer_unless_its_writer_was_asked(stage: Stage) -> None:
+    control = await empty(stage)
+    stage.hs._member(control, ADMIN, EVE, "invite")
+    stage.hs.join(EVE, control.id)
+    stage.hs.say(ADMIN, control.id, "good morning")
+    await ask(stage, control, "!inbox add", "Which address is it?")
+    await ask(stage, control, "stop", "Stopped.")
+    await ask(stage, control, "!inbox add", "Which address is it?")
+    stage.hs.say(EVE, control.id, "eve@evil.example")
+    await ask(stage, control, "nonsense", "nonsense is no email address")
+    await ask(stage, control, SUPPORT, "Where is the mailbox?")
+    await ask(stage, control, "stop", "Stopped. Draft support is kept")
+    stage.hs.say(ADMIN, control.id, "talk among people")
+    await ask(stage, control, "!inbox list", f"<{SUPPORT}> · draft · chat")
+    assert not any("talk among people" in body for body in stage.hs.bodies(control)[-1:])
+
+
+async def test_agents_are_invited_and_removed_by_chat(stage: Stage) -> None:
+    room = await begun(stage, None, ALICE)
+    control = await stage.room("Postroom control")
+    stage.hs.join(ADMIN, control.id)
+    queue = await stage.room("Support queue")
+    await ask(stage, control, "!agent add bob", "Say who: !agent add @who:server")
+    await ask(stage, control, "!agent add @x:elsewhere.example", "is of another homeserver")
+    await ask(stage, control, f"!agent add {EVE} nowhere", "There is no inbox nowhere; there are")
+    await ask(
+        stage, control, f"!agent add {EVE} lead", f"{EVE} is invited to Support queue and is a"
+    )
+    await until(lambda: queue.membership(EVE) == "invite", "the invitation")
+    stage.hs.join(EVE, queue.id)
+    power = "m.room.power_levels", ""
+    await until(lambda: queue.state[power]["content"]["users"].get(EVE) == 50, "her power")
+    await until(lambda: room.state[power]["content"]["users"].get(EVE) == 50, "the room's power")
+    stage.hs.join(EVE, room.id)
+    await ask(stage, control, "!agent list", f"{EVE} (lead)", f"{BOB} (invited)")
+    await ask(stage, control, f"!agent remove {EVE}", f"{EVE} is out of Support")
+    await until(lambda: queue.membership(EVE) == "leave", "the queue room without her")
+    await until(lambda: room.membership(EVE) == "leave", "the conversation without her")
+    await ask(stage, control, f"!agent remove {EVE}", f"{EVE} is no agent of Support.")
+    await ask(stage, control, "!audit 2", f"{EVE} is no agent any more", f"{EVE} is to be a lead")
+
+
+async def test_a_paused_inbox_sends_nothing_until_it_goes_on(stage: Stage) -> None:
+    control = await empty(stage)
+    await set_up(stage, control)
+    await stage.mail(mail())
+    room = await stage.conversation()
+    stage.hs.join(ALICE, room.id)
+    await ask(stage, control, "!inbox set support undo 2")
+    stage.hs.say(ALICE, room.id, "!reply Not yet")
+    await stage.sees(room, "❌ stops it")
+    await ask(stage, control, "!inbox pause support")
+
+    async def held() -> bool:
+        waiting = await rows(stage.database, stage.folder, "SELECT last_error FROM job")
+        return "paused" in str(waiting)
+
+    await until(held, "the mail to be held")
+    assert stage.smtp.accepted() == []
+    await ask(stage, control, "!inbox resume support")
+    await stage.sent()
+
+
+async def test_a_password_that_no_key_opens_is_set_anew(stage: Stage) -> None:
+    control = await empty(stage)
+    await set_up(stage, control)
+    await stage.mail(mail())
+    room = await stage.conversation()
+    await ask(stage, control, f"!inbox set support smtp.password {PASSWORD}")
+    await stage.quiet()
+    await stage.close()
+    (stage.folder / "postroom.key").write_text(new_key())
+    config = stage.config()
+    config["inboxes"] = {}
+    await stage.open(config)
+    await ask(stage, control, "!status", "support: cannot be used: encryption_key does not open")
+    stage.hs.join(ALICE, room.id)
+    stage.hs.say(ALICE, room.id, "!reply It waits, and is not lost")
+    for key in ("imap", "smtp"):
+        await ask(stage, control, f"!inbox set support {key}.password {PASSWORD}", "🔒 Kept")
+    await stage.sent()
