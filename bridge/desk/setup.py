@@ -70,6 +70,8 @@ async def setup(desk: Desk, job: Job) -> None:
                 " read those. Set encryption_enabled_by_default_for_room_type: off in Synapse, then"
                 " remove the room and start the bridge again.",
             )  # fmt: skip
+        if is_new:
+            await tx.jobs.hurry(("setup", "room", "post"))
         await tx.jobs.finish(job)
 
 

@@ -31,7 +31,6 @@ class Homeserver(Client):
     def __init__(self, url: str, token: str, bot: str) -> None:
         super().__init__(url, token, bot)
         self._ghosts: set[str] = set()
-        self._half: dict[RoomId, float] = {}
 
     async def ping(self, appservice: str) -> None:
         """Have the homeserver call us back; it also ends its back-off at once."""
@@ -162,36 +161,51 @@ class Homeserver(Client):
         """The room behind `alias`, made when there is none.
 
         createRoom has no transaction id: a repeat finds the alias taken, which Synapse binds
-        before the room is whole. One that stays half for a while is left for good and made anew;
-        a younger one may be a request of ours that outlived us and is still being worked on.
+        before the room is whole. Synapse writes most of a room at once, then its name, its topic
+        and its invitations, and may die between any two. The last are made up for. Without the
+        first a room cannot be used: it may be a request of ours that outlived us and is still
+        being worked on, so it is given some time, then left for good and made anew.
         """
         async with failpoint.around("matrix.room"):
             try:
-                answer = await self.request(Method.POST, f"{CLIENT}/createRoom", body)
-                return RoomId(answer["room_id"])
+                return await self._create(body)
             except HomeserverError as error:
                 if error.code != "M_ROOM_IN_USE":
                     raise
             path = f"{CLIENT}/directory/room/{_q(alias)}"
             found = RoomId((await self.request(Method.GET, path))["room_id"])
-            if await self._is_whole(found, body):
-                return found
-            now = asyncio.get_running_loop().time()
-            if now - self._half.setdefault(found, now) > PATIENCE:
-                await self.request(Method.DELETE, path)
-            raise Transient(f"the room of {alias} is not whole yet", retry_after=0.3)
+            deadline = asyncio.get_running_loop().time() + PATIENCE
+            while not await self._is_usable(found, body):
+                if asyncio.get_running_loop().time() > deadline:
+                    await self.request(Method.DELETE, path)
+                    return await self._create(body)
+                await asyncio.sleep(0.3)
+        await self._complete(found, body)
+        return found
+
+    async def _create(self, body: Content) -> RoomId:
+        answer = await self.request(Method.POST, f"{CLIENT}/createRoom", body)
+        return RoomId(answer["room_id"])
 
     async def encrypts_new_rooms(self) -> bool:
         """Whether the homeserver's policy encrypts a room just made; it is left again."""
         async with failpoint.around("matrix.room"):
             body = {"preset": "private_chat", "name": "Postroom check"}
-            made = await self.request(Method.POST, f"{CLIENT}/createRoom", body)
-        room = RoomId(made["room_id"])
+            room = await self._create(body)
         encrypted = await self.state(room, "m.room.encryption") is not None
         await self.leave(room)
         return encrypted
 
-    async def _is_whole(self, room: RoomId, body: Content) -> bool:
+    async def _complete(self, room: RoomId, body: Content) -> None:
+        """Add what createRoom was asked for and writes last."""
+        for key in ("name", "topic"):
+            if await self.state(room, f"m.room.{key}") is None:
+                await self.set_state(room, f"m.room.{key}", "", {key: body[key]})
+        for mxid in body["invite"]:
+            if not await self.membership(room, mxid):
+                await self.invite(room, mxid)
+
+    async def _is_usable(self, room: RoomId, body: Content) -> bool:
         try:
             power = await self.state(room, "m.room.power_levels")
             visibility = await self.state(room, "m.room.history_visibility")

@@ -150,6 +150,16 @@ class Jobs:
         self.added = True
         return row is not None
 
+    async def hurry(self, kinds: Sequence[str]) -> None:
+        """Let all waiting jobs of these kinds run now: what they wait for has come."""
+        now = time.time()
+        await self._conn.executemany(
+            "UPDATE job SET run_after = $1 WHERE kind = $2 AND run_after > $1"
+            " AND dead_at IS NULL AND leased_by IS NULL",
+            [(now, kind) for kind in kinds],
+        )
+        self.added = True
+
     async def revive(self, job: int | None = None) -> int:
         """Give every dead job, or the one named, three new tries. Returns how many."""
         rows = await self._conn.fetch(

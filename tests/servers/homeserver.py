@@ -197,10 +197,13 @@ class FakeHomeserver(MatrixState):
         state += [
             (each["type"], each["state_key"], each["content"]) for each in body["initial_state"]
         ]
-        state += [("m.room.name", "", {"name": body["name"]})]
-        state += [("m.room.topic", "", {"topic": body["topic"]})]
         for type_, key, content in state:
             self._add(room, user, type_, content, state_key=key, push=False)
+        if self.fail_rooms_before_name:
+            self.fail_rooms_before_name -= 1
+            raise Refusal(500, "M_UNKNOWN", "failed with most of the room written")
+        for key in ("name", "topic"):
+            self._add(room, user, f"m.room.{key}", {key: body[key]}, state_key="", push=False)
         for guest in body.get("invite", ()):
             self._member(room, user, guest, "invite")
         return {"room_id": room.id}

@@ -60,6 +60,7 @@ class MatrixState:
         self.rate_limit = 0
         self.fail_media = 0
         self.fail_rooms_after_alias = 0
+        self.fail_rooms_before_name = 0
         self.upload_limit = 50_000_000
         self._by_device: dict[tuple[str, str, str, str], str] = {}
         self._in_memory: dict[tuple[str, str], str] = {}

@@ -91,6 +91,21 @@ async def test_a_half_room_is_waited_for_and_then_made_anew(
     )
 
 
+async def test_a_room_that_lacks_name_and_guests_is_completed(stage: Stage) -> None:
+    stage.hs.fail_rooms_before_name = 3
+    await stage.open()
+    queue = await stage.queue(ALICE)
+    await stage.quiet()
+    for name in ("Postroom control", "Support queue", "Support"):
+        assert (await stage.room(name)).state["m.room.topic", ""]["content"]["topic"]
+    assert queue.membership(BOB) == "invite"
+    stage.hs.fail_rooms_before_name = 1
+    await stage.mail(mail())
+    room = await stage.conversation()
+    await stage.sees(room, "my display stays dark")
+    assert len(stage.hs.rooms) == len(stage.hs.aliases) == 4
+
+
 async def test_who_may_not_talk_to_the_bot_is_left_alone_and_who_may_is_shown_the_way(
     stage: Stage,
 ) -> None:
