@@ -166,32 +166,31 @@ class Homeserver(Client):
         first a room cannot be used: it may be a request of ours that outlived us and is still
         being worked on, so it is given some time, then left for good and made anew.
         """
-        async with failpoint.around("matrix.room"):
-            try:
-                return await self._create(body)
-            except HomeserverError as error:
-                if error.code != "M_ROOM_IN_USE":
-                    raise
-            path = f"{CLIENT}/directory/room/{_q(alias)}"
-            found = RoomId((await self.request(Method.GET, path))["room_id"])
-            deadline = asyncio.get_running_loop().time() + PATIENCE
-            while not await self._is_usable(found, body):
-                if asyncio.get_running_loop().time() > deadline:
+        try:
+            return await self._create(body)
+        except HomeserverError as error:
+            if error.code != "M_ROOM_IN_USE":
+                raise
+        path = f"{CLIENT}/directory/room/{_q(alias)}"
+        found = RoomId((await self.request(Method.GET, path))["room_id"])
+        deadline = asyncio.get_running_loop().time() + PATIENCE
+        while not await self._is_usable(found, body):
+            if asyncio.get_running_loop().time() > deadline:
+                async with failpoint.around("matrix.room"):
                     await self.request(Method.DELETE, path)
-                    return await self._create(body)
-                await asyncio.sleep(0.3)
+                return await self._create(body)
+            await asyncio.sleep(0.3)
         await self._complete(found, body)
         return found
 
     async def _create(self, body: Content) -> RoomId:
-        answer = await self.request(Method.POST, f"{CLIENT}/createRoom", body)
+        async with failpoint.around("matrix.room"):
+            answer = await self.request(Method.POST, f"{CLIENT}/createRoom", body)
         return RoomId(answer["room_id"])
 
     async def encrypts_new_rooms(self) -> bool:
         """Whether the homeserver's policy encrypts a room just made; it is left again."""
-        async with failpoint.around("matrix.room"):
-            body = {"preset": "private_chat", "name": "Postroom check"}
-            room = await self._create(body)
+        room = await self._create({"preset": "private_chat", "name": "Postroom check"})
         encrypted = await self.state(room, "m.room.encryption") is not None
         await self.leave(room)
         return encrypted

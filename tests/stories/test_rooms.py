@@ -94,11 +94,12 @@ async def test_a_half_room_is_waited_for_and_then_made_anew(
 async def test_a_room_that_lacks_name_and_guests_is_completed(stage: Stage) -> None:
     stage.hs.fail_rooms_before_name = 3
     await stage.open()
-    queue = await stage.queue(ALICE)
+    queue = await stage.room("Support queue")
+    await until(lambda: queue.membership(BOB) == "invite", "the invitation")
+    stage.hs.join(ALICE, queue.id)
     await stage.quiet()
     for name in ("Postroom control", "Support queue", "Support"):
         assert (await stage.room(name)).state["m.room.topic", ""]["content"]["topic"]
-    assert queue.membership(BOB) == "invite"
     stage.hs.fail_rooms_before_name = 1
     await stage.mail(mail())
     room = await stage.conversation()
