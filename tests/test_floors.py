@@ -22,7 +22,7 @@ FLOORS: list[tuple[str, float]] = [
     ("probe", 4.5), ("watches", 4.5), ("app", 5), ("check", 5), ("safekeeping", 5),
     ("demo", 6), ("__main__", 7),
 ]  # fmt: skip
-PURE_LIBRARIES = {"nh3", "selectolax", "inscriptis", "markdown_it", "quotequail", "cchardet",
+PURE_LIBRARIES = {"nh3", "selectolax", "inscriptis", "markdown_it", "cchardet",
                   "authres", "itsdangerous", "pydantic", "ruamel", "structlog",
                   "cryptography", "prometheus_client"}  # fmt: skip
 ADAPTER_LIBRARIES = {"mautrix", "aiohttp", "aiosmtplib", "aioimaplib", "asyncpg", "aiosmtpd",

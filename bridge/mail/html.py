@@ -60,12 +60,12 @@ def bare_text(html: str) -> str:
 
 def has_text(html: str) -> bool:
     """Whether a reader would see anything but white space."""
-    return bool(_tree(html).text(separator=" ").strip())
+    return bool(parse_tree(html).text(separator=" ").strip())
 
 
 def to_text(html: str) -> str:
     """Readable plain text of an HTML mail."""
-    tree = _tree(html)
+    tree = parse_tree(html)
     _drop_invisible(tree)
     _name_pictures(tree)
     source = tree.html or ""
@@ -82,7 +82,7 @@ def to_text(html: str) -> str:
 
 def to_matrix(html: str) -> str:
     """HTML within what Matrix clients show: no scripts, styles, pictures or hidden text."""
-    tree = _tree(html)
+    tree = parse_tree(html)
     _drop_invisible(tree)
     _name_pictures(tree)
     _show_hosts(tree)
@@ -107,8 +107,9 @@ def from_text(text: str) -> str:
     return entities.escape(text, quote=False).replace("\n", "<br>\n")
 
 
-def _tree(html: str) -> LexborHTMLParser:
-    return LexborHTMLParser(html[:MAX_HTML])
+def parse_tree(html: str) -> LexborHTMLParser:
+    """The tree of a mail's HTML, bounded, without what marks our own cuts."""
+    return LexborHTMLParser(re.sub("[\ue000\ue001]", "", html[:MAX_HTML]))
 
 
 def _depth_is_sane(html: str) -> bool:

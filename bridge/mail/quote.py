@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
 from dataclasses import dataclass
 
-import quotequail
-
-from bridge.mail.html import has_text, to_matrix, to_text
+from bridge.mail import layout
+from bridge.mail.fold import fold
+from bridge.mail.html import parse_tree, to_matrix, to_text
+from bridge.mail.lines import Line
 from bridge.model import Mail
 
-MAX_INPUT = 200_000
+MAX_INPUT = 300_000
 """Characters; beyond it nothing is folded, so that hostile mail cannot take time."""
+FORWARD = re.compile(
+    r"\s*(?:fwd?|wg|tr|i|rv|enc|doorst|vs|vb|pd|továbbítás|转发|轉寄|転送|전달)\s*[:：]",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,41 +30,36 @@ class Body:
 
 
 def split(mail: Mail) -> Body:
-    """Fold the history of a mail, never remove it; with nothing new, everything is shown."""
-    text, history = _split_text(mail.text)
+    """Fold the history of a mail, never remove it; with nothing new, everything is shown.
+
+    Every line of the mail is in one of the two, in its order.
+    """
+    forwarded = FORWARD.match(mail.subject) is not None
+    text, history = _split_text(mail.text, forwarded)
     if not mail.html:
         return Body(text, history, "", "")
-    new, old = _split_html(mail.html)
-    if old:
+    new, old = _split_html(mail.html, forwarded)
+    if old and not history:
         text, history = to_text(new), to_text(old)
     return Body(text or mail.text, history if text else "", to_matrix(new), to_matrix(old))
 
 
-def _split_text(text: str) -> tuple[str, str]:
+def _split_text(text: str, forwarded: bool) -> tuple[str, str]:
     if len(text) > MAX_INPUT:
         return text.strip(), ""
-    new, old = _cut(
-        quotequail.quote(text, quote_intro_line=True), lambda piece: piece.strip() != ""
-    )
-    return (new.strip(), old.strip()) if new.strip() else (text.strip(), "")
+    rows = text.split("\n")
+    folded = fold([Line(row) for row in rows], forwarded=forwarded)
+    new = [row for row, hidden in zip(rows, folded, strict=True) if not hidden]
+    old = [row for row, hidden in zip(rows, folded, strict=True) if hidden]
+    return "\n".join(new).strip(), "\n".join(old).strip()
 
 
-def _split_html(html: str) -> tuple[str, str]:
+def _split_html(html: str, forwarded: bool) -> tuple[str, str]:
     if len(html) > MAX_INPUT:
         return html, ""
-    try:
-        blocks = quotequail.quote_html(html, quote_intro_line=True)
-    except Exception:  # noqa: BLE001 - lxml raises its own errors on broken trees
-        return html, ""
-    new, old = _cut(blocks, has_text)
-    return (new, old) if has_text(new) else (html, "")
-
-
-def _cut(blocks: list[tuple[bool, str]], says_something: Callable[[str], bool]) -> tuple[str, str]:
-    """Everything up to the last new block, and the quoted rest: answers written between the
-    lines of a quote keep the lines they answer."""
-    last = max(
-        (i for i, (new, piece) in enumerate(blocks) if new and says_something(piece)), default=-1
-    )
-    pieces = [piece for _, piece in blocks]
-    return "\n".join(pieces[: last + 1]), "\n".join(pieces[last + 1 :])
+    tree = parse_tree(html)
+    rows = layout.rows(tree)
+    folded = fold([row.line() for row in rows], forwarded=forwarded)
+    pieces = layout.cut(tree, rows, folded)
+    new = "\n".join(piece for hidden, piece in pieces if not hidden)
+    return new, "\n".join(piece for hidden, piece in pieces if hidden)

@@ -18,7 +18,7 @@ from bridge.mail.header import decode_words
 from bridge.mail.html import to_matrix, to_text
 from bridge.mail.parse import body_hash, parse, part_bytes
 from bridge.mail.trust import verdict
-from bridge.model import Mail, MessageId, Nature, Verdict
+from bridge.model import Nature, Verdict
 from tests.stage import mail
 
 
@@ -217,43 +217,6 @@ def test_every_mail_of_the_corpus_is_read() -> None:
             text.encode()
         for attachment in found.attachments:
             part_bytes(raw, attachment.part)
-
-
-def split(text: str = "", html: str = "") -> quote.Body:
-    return quote.split(Mail(MessageId("<x@x>"), "", parse(b"From: a@b.c\n\n").sender,
-                            text=text, html=html))  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("text", "new", "history"),
-    [
-        (
-            "Thanks!\n\nOn Mon, Jan 1, 2024 at 1:00 PM Bob <b@x.org> wrote:\n> old\n",
-            "Thanks!",
-            "old",
-        ),
-        ("Only new", "Only new", ""),
-        ("> nothing but a quote", "> nothing but a quote", ""),
-        ("> a question\nan answer\n> another\nanother answer", "another answer", ""),
-    ],
-)
-def test_history_is_folded_and_never_removed(text: str, new: str, history: str) -> None:
-    body = split(text)
-    assert new in body.text
-    assert history in body.history
-    assert "".join((body.text + body.history).split()) == "".join(text.split())
-
-
-@pytest.mark.parametrize("shape", ["> a\n", "On x wrote:\n", "-----\n", "From: x\n", ">" * 50])
-def test_folding_is_linear(shape: str) -> None:
-    def seconds(size: int) -> float:
-        text = (shape * size)[:190_000]
-        began = time.perf_counter()
-        split(text)
-        return time.perf_counter() - began
-
-    seconds(100)
-    assert seconds(20_000) < 2
 
 
 def test_html_becomes_what_matrix_clients_show() -> None:

@@ -1,0 +1,76 @@
+"""Which lines of a mail are history: decided once, for plain text and for HTML alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bridge.mail.lines import Kind, Line, kinds
+
+HEADS = (Kind.INTRO, Kind.HISTORY, Kind.FORWARD)
+QUOTES = (Kind.QUOTE, Kind.CITED)
+TAIL = (Kind.BLANK, Kind.RULE, Kind.SIGNATURE, Kind.DEVICE, Kind.DISCLAIMER)
+
+
+def fold(lines: Sequence[Line], *, forwarded: bool = False) -> list[bool]:
+    """For each line, whether it is folded: history, quotes at the end, signatures.
+
+    Answers written between the lines of a quote keep the lines they answer. A forwarded mail is
+    no history. Where nothing would be left to read, nothing is folded.
+    """
+    found = kinds(lines)
+    folded = [False] * len(found)
+    end = _history(found, folded, forwarded=forwarded)
+    _tail(found, folded, end)
+    if not any(kind not in TAIL and not hidden for kind, hidden in zip(found, folded, strict=True)):
+        return [False] * len(found)
+    return folded
+
+
+def _history(found: list[Kind], folded: list[bool], *, forwarded: bool) -> int:
+    """Fold older mails. Returns where what is shown ends: a tail before it may be folded, too."""
+    said = False
+    last_text = max((k for k, kind in enumerate(found) if kind is Kind.TEXT), default=-1)
+    last_quote = max((k for k, kind in enumerate(found) if kind in QUOTES), default=-1)
+    i = 0
+    while i < len(found):
+        kind = found[i]
+        said = said or kind is Kind.TEXT
+        if kind not in HEADS:
+            i += 1
+            continue
+        if kind is Kind.FORWARD or (kind is Kind.HISTORY and (forwarded or not said)):
+            return i
+        body = _skip(found, i, (kind, Kind.BLANK))
+        quote_end = _skip(found, body, (*QUOTES, Kind.BLANK)) if body < len(found) else body
+        if quote_end == body or found[body] not in QUOTES:
+            if said:
+                folded[i:] = [True] * (len(found) - i)
+                return i
+            folded[i:body] = [True] * (body - i)
+        elif last_text < quote_end:
+            if said:
+                folded[i:] = [True] * (len(found) - i)
+            return i
+        elif said or last_quote >= quote_end:
+            folded[i:body] = [True] * (body - i)
+        else:
+            folded[i:quote_end] = [True] * (quote_end - i)
+        i = max(body, i + 1)
+    return len(found)
+
+
+def _skip(found: list[Kind], i: int, what: tuple[Kind, ...]) -> int:
+    while i < len(found) and found[i] in what:
+        i += 1
+    return i
+
+
+def _tail(found: list[Kind], folded: list[bool], end: int) -> None:
+    """Fold quotes nobody answers below, and the signatures above older mails."""
+    for i in range(end - 1, -1, -1):
+        if found[i] is Kind.BLANK:
+            folded[i] = i + 1 < len(found) and folded[i + 1]
+        elif found[i] in QUOTES or found[i] in TAIL:
+            folded[i] = True
+        elif not folded[i]:
+            return

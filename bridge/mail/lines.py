@@ -1,0 +1,273 @@
+"""What each line of a mail is: talk, a quote, the head of an older mail, a signature.
+
+Linear in the text: every line is looked at a bounded number of times, no pattern nests repeats.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from bridge.mail.languages import DISCLAIMERS, LANGUAGES, OTHER_FIELDS
+
+MAX_INTRO = 6
+"""Lines over which “On … wrote:” may be folded."""
+LOOK = 400
+"""Characters of a line that are looked at."""
+
+
+class Kind(Enum):
+    BLANK = auto()
+    TEXT = auto()
+    QUOTE = auto()
+    CITED = auto()
+    """Looks like a quote of an odd program: one only behind an intro."""
+    INTRO = auto()
+    """“On Monday Alice wrote:”"""
+    HISTORY = auto()
+    """The head of an older mail: From, Sent, To, Subject, or the rule above them."""
+    FORWARD = auto()
+    """The head of a forwarded mail."""
+    RULE = auto()
+    """Only dashes, underlines, stars."""
+    SIGNATURE = auto()
+    DEVICE = auto()
+    """“Sent from my iPhone”"""
+    DISCLAIMER = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line's text, and what the markup said of it, if anything."""
+
+    text: str
+    hint: Kind | None = None
+
+
+def _words(name: str) -> tuple[str, ...]:
+    found = {word for each in LANGUAGES.values() for word in getattr(each, name)}
+    return tuple(sorted(found, key=lambda word: (-len(word), word)))
+
+
+def _any_of(words: Sequence[str]) -> str:
+    return "|".join(map(re.escape, words))
+
+
+WROTE = re.compile(rf"(?<!\w)(?:{_any_of(_words('wrote'))})(?!\w)")
+# Chinese, Japanese, Korean and Thai write no blanks between words.
+WROTE_CLOSE = re.compile(
+    _any_of([w for code in ("zh", "ja", "ko", "th") for w in LANGUAGES[code].wrote if w != "wrote"])
+)
+STARTS = (*(f"{word} " for word in _words("on")), "在", "于", "於", "ב")
+WHEN = re.compile(
+    r"\d{1,2}[:.h]\d{2}|(?<!\d)(?:19|20)\d{2}(?!\d)|\d{1,4}[./-]\d{1,2}[./-]\d{1,4}|\d年|\d日"
+)
+ADDRESS = re.compile(r"[^\s<>()\[\]\"']@[^\s<>()\[\]\"']")
+# “2016-03-03 17:21 GMT+01:00 Alice”, “2013/7/20 Alice <alice@example.com>”: no word at all.
+BARE_INTRO = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2} (?:\d{1,2}:\d{2} (?:gmt|utc)|[^<>]{1,100}<)")
+# “Alice <alice@example.com> wrote:” and nothing else.
+NAMED_INTRO = re.compile(r"[^<>]{0,80}<[^<>\s]{3,200}>[^<>]{1,60}\Z")
+FIELD = re.compile(r"[\s>*_|]{0,10}([^\W\d_][^:：*\n]{0,24}?)[\s*_]{0,4}[:：]")
+FIELDS = {
+    name: frozenset(_words(name)) | ({"reply-to"} if name == "sent" else frozenset())
+    for name in ("sender", "sent", "to", "subject")
+}
+ALL_FIELDS = frozenset().union(*FIELDS.values()) | OTHER_FIELDS
+BANNER = re.compile(r"[\s>*_=~–—-]{0,40}([^*_=~–—-][^\n]{0,60}?)[\s*_=~:–—-]{0,40}\Z")
+ORIGINAL, FORWARDED = frozenset(_words("original")), frozenset(_words("forwarded"))
+RULE = re.compile(r"\s*(?:[-_*=~#+–—]\s?){2,300}\s*\Z|\s*[—–ᐧ]\s*\Z")
+DEVICE = tuple(word for word in _words("device") if not word.startswith("…"))
+DEVICE_END = tuple(word[1:] for word in _words("device") if word.startswith("…"))
+DEVICE_NAME = re.compile(
+    r"\b(?:iphone|ipad|ipod|android|blackberry|galaxy|mobile|smartphone|phone|outlook|handy|"
+    r"mobilgerät|windows|airmail|mailbox|samsung|huawei|xiaomi|nokia|ti-85|mail|yahoo|proton|"
+    r"device|cell|téléphone|móvil|celular|cellulare|telefon|mobiltelefon|puhelimesta)"
+)
+TOOL_MARK = re.compile(r"reply above (?:this|the) line|type your reply above", re.IGNORECASE)
+
+
+def kinds(lines: Sequence[Line]) -> list[Kind]:
+    """The kind of every line."""
+    found = [_one(line) for line in lines]
+    _unfence(lines, found)
+    _heads(lines, found)
+    _intros(lines, found)
+    _signatures(lines, found)
+    return found
+
+
+def _one(line: Line) -> Kind:
+    text = line.text.strip()
+    if not text.strip("\xa0\u200b\u200c\u200d\ufeff\u034f\u00ad "):
+        return Kind.BLANK
+    if line.hint is not None:
+        is_head = line.hint in (Kind.INTRO, Kind.HISTORY)
+        return (_banner(text) if is_head else None) or line.hint
+    if text.startswith(">"):
+        return Kind.QUOTE
+    if RULE.match(text[:LOOK]):
+        return Kind.RULE
+    if TOOL_MARK.search(text[:LOOK]):
+        return Kind.HISTORY
+    if text.startswith("|") or re.match(r"[A-Za-z]{1,12}>", text):
+        return Kind.CITED
+    if _is_device(text):
+        return Kind.DEVICE
+    return _banner(text) or Kind.TEXT
+
+
+def _banner(text: str) -> Kind | None:
+    """“-----Original Message-----” and “Begin forwarded message:” in any language."""
+    if len(text) > 120:
+        return None
+    match = BANNER.match(text)
+    words = match[1].strip(" \xa0*").casefold() if match else ""
+    if words in FORWARDED and (text[0] in "->*_–—" or text.endswith((":", "："))):
+        return Kind.FORWARD
+    if words in ORIGINAL and text[0] in "->*_=~–—":
+        return Kind.HISTORY
+    return None
+
+
+def _is_device(text: str) -> bool:
+    """A phone's signature: a short line that begins, or ends, as they do."""
+    if len(text) > 140:
+        return False
+    plain = re.sub(r"[<>()\[\]*_]", "", text.casefold()).strip(" .!")
+    if any(plain.endswith(end) and len(plain) <= len(end) + 30 for end in DEVICE_END):
+        return True
+    if not plain.startswith(DEVICE):
+        return False
+    return DEVICE_NAME.search(plain) is not None
+
+
+def _unfence(lines: Sequence[Line], found: list[Kind]) -> None:
+    """Between ``` and ``` everything is talk."""
+    fences = [i for i, line in enumerate(lines) if line.text.startswith("```")]
+    for first, last in zip(fences[::2], fences[1::2], strict=False):
+        for i in range(first, last + 1):
+            found[i] = Kind.TEXT
+
+
+def _field(text: str) -> str:
+    match = FIELD.match(text[:80])
+    return " ".join(match[1].casefold().split()) if match else ""
+
+
+def _heads(lines: Sequence[Line], found: list[Kind]) -> None:
+    """Blocks of From, Sent, To, Subject, as Outlook writes them above the mail it answers.
+
+    A block begins with the sender, the date or the subject and holds two more of the four, the
+    sender among them, in lines that may be folded or spaced.
+    """
+    i = 0
+    while i < len(lines):
+        name = _field(lines[i].text) if found[i] in (Kind.TEXT, Kind.HISTORY) else ""
+        if not name or not any(name in FIELDS[which] for which in ("sender", "subject", "sent")):
+            i += 1
+            continue
+        seen, last, stray = {name}, i, 0
+        for j in range(i + 1, min(i + 20, len(lines))):
+            name = _field(lines[j].text)
+            if name in ALL_FIELDS:
+                seen.add(name)
+                last, stray = j, 0
+            elif lines[j].text.strip():
+                stray += 1
+                if stray > 2:
+                    break
+        groups = [which for which, names in FIELDS.items() if not seen.isdisjoint(names)]
+        if len(groups) < 3 or "sender" not in groups:
+            i += 1
+            continue
+        above = next((k for k in range(i - 1, max(-1, i - 4), -1) if lines[k].text.strip()), -1)
+        kind = Kind.FORWARD if above >= 0 and found[above] is Kind.FORWARD else Kind.HISTORY
+        first = above if above >= 0 and found[above] in (Kind.RULE, kind) else i
+        for k in range(first, last + 1):
+            if found[k] is not Kind.BLANK:
+                found[k] = kind
+        i = last + 1
+
+
+def _intros(lines: Sequence[Line], found: list[Kind]) -> None:
+    """“On … wrote:”, folded over some lines."""
+    i = 0
+    while i < len(lines):
+        if found[i] in (Kind.TEXT, Kind.INTRO) and (end := _intro_end(lines, found, i)) is not None:
+            for k in range(i, end + 1):
+                if found[k] is not Kind.BLANK:
+                    found[k] = Kind.INTRO
+            i = end
+        i += 1
+
+
+def _intro_end(lines: Sequence[Line], found: list[Kind], first: int) -> int | None:
+    head = lines[first].text.strip().strip("-*_ \xa0").casefold()
+    if not (WHEN.search(head[:LOOK]) or ADDRESS.search(head[:LOOK])):
+        return None
+    starts = head.startswith(STARTS) or head[:1].isdigit()
+    joined = ""
+    for j in range(first, min(first + MAX_INTRO, len(lines))):
+        text = lines[j].text.strip()
+        if len(text) > LOOK or (j > first and found[j] not in (Kind.TEXT, Kind.BLANK)
+                                and not text.startswith(("> wrote", ">:"))
+                                and not text.endswith((":", "：", "----"))):  # fmt: skip
+            return None
+        joined = f"{joined} {text.casefold()}".strip()
+        if not text:
+            continue
+        bare = joined.strip("-*_ \xa0")
+        if BARE_INTRO.match(bare) and not _has_more(lines, found, j):
+            return j
+        if len(joined) > 2 * LOOK:
+            return None
+        if not (bare.endswith((":", "：")) or joined.endswith("----")):
+            continue
+        if not (WROTE.search(bare) or WROTE_CLOSE.search(bare)):
+            if WHEN.search(bare) and ADDRESS.search(bare) and _quotes_follow(found, j):
+                return j
+            continue
+        dated = starts and WHEN.search(bare)
+        named = ADDRESS.search(head) and NAMED_INTRO.match(bare)
+        return j if dated or named or _quotes_follow(found, j) else None
+    return None
+
+
+def _has_more(lines: Sequence[Line], found: list[Kind], j: int) -> bool:
+    """Whether an intro without a verb goes on in the next line."""
+    return j + 1 < len(lines) and found[j + 1] is Kind.TEXT
+
+
+def _quotes_follow(found: list[Kind], j: int) -> bool:
+    following = (kind for kind in found[j + 1 : j + 4] if kind is not Kind.BLANK)
+    return next(following, None) in (Kind.QUOTE, Kind.CITED)
+
+
+def _signatures(lines: Sequence[Line], found: list[Kind]) -> None:
+    """Everything below “-- ” up to the next older mail, when it is short (RFC 3676 §4.3); what
+    stands below another rule only when it is very short."""
+    edge = len(found)
+    below = 0
+    for i in range(len(found) - 1, -1, -1):
+        kind = found[i]
+        if kind in (Kind.INTRO, Kind.HISTORY, Kind.FORWARD, Kind.QUOTE):
+            edge, below = i, 0
+        elif kind is Kind.RULE:
+            text = lines[i].text.strip()
+            limit = 20 if text in ("--", "—", "–") else 5 if "___" in text else 0
+            if below <= limit:
+                for k in range(i, edge):
+                    if found[k] is not Kind.BLANK:
+                        found[k] = Kind.SIGNATURE
+                edge, below = i, 0
+        elif kind in (Kind.TEXT, Kind.CITED):
+            below += 1
+        if kind is Kind.TEXT and _is_disclaimer(lines[i].text):
+            found[i] = Kind.DISCLAIMER
+
+
+def _is_disclaimer(text: str) -> bool:
+    lowered = text[:4000].casefold()
+    return any(phrase in lowered for phrase in DISCLAIMERS)
