@@ -37,6 +37,7 @@ from bridge.matrix.reconcile import Reconciler
 from bridge.matrix.service import Service
 from bridge.model import BridgeError, Job, Permanent, Transient
 from bridge.probe.prober import Prober
+from bridge.reader import MailReader
 from bridge.store.database import Database
 from bridge.store.leases import Leases
 from bridge.vault import Vault
@@ -117,6 +118,7 @@ class App:
             chat=self.homeserver,
             sender=sender,
             mailbox=mailbox,
+            reader=MailReader(),
             prober=Prober(sender, mailbox, Tokens(secret)),
             directory=Directory(settings, vault),
             secret=secret,

@@ -22,6 +22,8 @@ def logs(level: str, form: str = "text") -> None:
     logging.basicConfig(level=level, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     for name in ("mau", "aiohttp.access", "aiosqlite", "aioimaplib", "mail.log"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in ("tnefparse", "flufl.bounce", "icalendar"):  # they print what is in a mail
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -101,6 +101,9 @@ class Nature(StrEnum):
     AUTOMATIC = "automatic"
     LIST = "list"
     BOUNCE = "bounce"
+    """A report on the delivery of a mail, whatever it says (RFC 3464)."""
+    RECEIPT = "receipt"
+    """A report that a mail was read (RFC 8098)."""
 
 
 class Verdict(StrEnum):
@@ -109,6 +112,37 @@ class Verdict(StrEnum):
     NONE = "none"
     PASS = "pass"  # noqa: S105 - a DMARC result, not a password
     FAIL = "fail"
+
+
+class Fate(StrEnum):
+    """What became of one recipient."""
+
+    PENDING = "pending"
+    SENT = "sent"
+    """Our outgoing server took it."""
+    DEFERRED = "deferred"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    DELAYED = "delayed"
+    """Taken, and a later server says that it goes on trying."""
+    READ = "read"
+    BOUNCED = "bounced"
+    """Taken, and a later server gave it back."""
+
+    @property
+    def arrived(self) -> bool:
+        """Whether our outgoing server took it, and nobody gave it back since."""
+        return self in (Fate.SENT, Fate.DELAYED, Fate.READ)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a bounce, a delay or a receipt says of a mail that was sent."""
+
+    originals: tuple[MessageId, ...]
+    """Message-IDs the report may be about, most likely first."""
+    fates: Mapping[str, tuple[Fate, str]]
+    """What became of each address, case-folded: BOUNCED, DELAYED or READ, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +166,9 @@ class Mail:
     attachments: tuple[Attachment, ...] = ()
     nature: Nature = Nature.PERSON
     verdict: Verdict = Verdict.NONE
+    notes: tuple[str, ...] = ()
+    """What should stand above the text: invitations, encryption."""
+    report: Report | None = None
     problem: str = ""
 
     def ancestors(self) -> tuple[MessageId, ...]:
@@ -200,6 +237,7 @@ class DeliveryState(StrEnum):
     DEFERRED = "deferred"
     UNKNOWN = "unknown"
     SENT = "sent"
+    BOUNCED = "bounced"
     FAILED = "failed"
     CANCELLED = "cancelled"
 
@@ -213,16 +251,6 @@ LIVE = (
     DeliveryState.SENT,
 )
 """States in which a source message may not be sent once more."""
-
-
-class Fate(StrEnum):
-    """What became of one recipient."""
-
-    PENDING = "pending"
-    SENT = "sent"
-    DEFERRED = "deferred"
-    FAILED = "failed"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 from bridge.inbox import Inbox
+from bridge.mail.quote import Body
 from bridge.model import (
     Address,
     Attachment,
@@ -22,6 +23,7 @@ from bridge.model import (
     Job,
     Kind,
     Letter,
+    Mail,
     MailId,
     MessageId,
     Mxid,
@@ -174,6 +176,8 @@ class Deliveries(Protocol):
     async def of_source(self, source: EventId) -> Delivery | None: ...
     async def newest(self, number: Number, states: Sequence[DeliveryState]) -> Delivery | None: ...
     async def under_way(self, inbox: InboxId) -> list[Delivery]: ...
+    async def find(self, delivery: int) -> Delivery | None: ...
+    async def newest_to(self, inbox: InboxId, spec: str, since: float) -> Delivery | None: ...
     async def update(self, delivery: int, **changes: Any) -> Delivery: ...
     async def set_recipients(self, delivery: int, recipients: Sequence[Recipient]) -> None: ...
     async def set_fates(self, delivery: int, fates: Mapping[str, tuple[Fate, str]]) -> None: ...
@@ -314,6 +318,15 @@ class Sender(Protocol):
         mime: bytes,
         data_begun: Callable[[], Awaitable[None]],
     ) -> Mapping[str, tuple[Fate, str]]: ...
+
+
+class Reader(Protocol):
+    """Reads mail, whatever is in it."""
+
+    async def read(
+        self, raw: bytes, authserv_id: str, own: frozenset[str]
+    ) -> tuple[Mail, Body]: ...
+    async def part(self, raw: bytes, part: int) -> bytes: ...
 
 
 class Mailbox(Protocol):

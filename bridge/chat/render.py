@@ -10,19 +10,12 @@ from collections.abc import Sequence
 from bridge.chat.room import link
 from bridge.inbox import Inbox
 from bridge.mail.html import from_text
-from bridge.mail.quote import Body
-from bridge.mail.thread import base_subject
 from bridge.model import (
     Address,
-    Attachment,
     Content,
     Conversation,
     Letter,
-    Mail,
-    Mxid,
-    Nature,
     State,
-    Verdict,
 )
 
 MAX_EVENT = 55_000
@@ -81,116 +74,6 @@ def fit(content: Content) -> Content:
 
 def people(addresses: Sequence[Address]) -> str:
     return ", ".join(str(address) for address in addresses)
-
-
-def mail_message(
-    mail: Mail, body: Body, above: Sequence[str], mention: Mxid | None, has_files: bool
-) -> tuple[Content, bool]:
-    """The event of a mail, and whether its text was cut (the rest then goes as a file).
-
-    The mail's ids stand under `app.postroom.mail` for other tools.
-    """
-    new = body.text.strip() or ("(only files)" if has_files else "(empty mail)")
-    above = [line[:2000] for line in above]
-    head = "".join(f"{line}\n" for line in above)
-    plain = head + ("\n" if head else "") + new
-    if body.history:
-        plain += "\n\n" + "\n".join(f"> {line}" for line in body.history.splitlines())
-    formatted = "".join(f"<em>{html.escape(line)}</em><br>" for line in above)
-    formatted += body.html or from_text(new)
-    history = body.html_history or from_text(body.history)
-    if body.history or body.html_history:
-        formatted += f"<details><summary>Earlier in this thread</summary>{history}</details>"
-    content = text_message(plain, formatted) | {"app.postroom.mail": _ids(mail)}
-    if mention is not None:
-        content["m.mentions"] = {"user_ids": [mention]}
-    if len(json.dumps(content)) <= MAX_EVENT:
-        return content, False
-    cut = f"{head}\n{new[:MAX_CUT]}\n\n[cut: the whole text is attached]"
-    short = {k: v for k, v in content.items() if k not in ("format", "formatted_body")}
-    return short | {"body": cut.strip()}, True
-
-
-def _ids(mail: Mail) -> Content:
-    return {
-        "message_id": mail.message_id,
-        "from": mail.sender.spec,
-        "to": [address.spec for address in mail.to][:10],
-        "cc": [address.spec for address in mail.cc][:10],
-        "subject": mail.subject,
-        "date": int(mail.date * 1000),
-    }
-
-
-def lines_above(
-    mail: Mail, inbox: Inbox, conversation: Conversation, new_addresses: Sequence[str]
-) -> list[str]:
-    """What is not obvious about a mail: other recipients, a changed subject, doubts."""
-    lines = []
-    others = [a for a in (*mail.to, *mail.cc) if not a.is_of(inbox.own)]
-    if others:
-        marked = [f"{a} (new)" if a.key in new_addresses else str(a) for a in others[:20]]
-        more = f" and {len(others) - 20} more" if len(others) > 20 else ""
-        lines.append(f"👥 also to {', '.join(marked)}{more}")
-    if mail.subject and _differs(mail.subject, conversation.subject):
-        lines.append(f"Subject: {mail.subject}")
-    if any(address.key != mail.sender.key for address in mail.reply_to):
-        lines.append(f"⚠️ reply address differs: {people(mail.reply_to[:5])}")
-    if mail.verdict is Verdict.FAIL:
-        lines.append(f"⚠️ sender check failed: this may not be from {mail.sender.spec}")
-    if mail.nature is not Nature.PERSON:
-        kind = {Nature.BOUNCE: "a delivery report", Nature.LIST: "a mailing list"}
-        lines.append(f"🤖 {kind.get(mail.nature, 'an automatic answer')}")
-    if mail.problem:
-        lines.append(f"⚠️ this mail could not be read whole: {mail.problem}; it is attached")
-    return lines
-
-
-def _differs(one: str, other: str) -> bool:
-    return base_subject(one).casefold() != base_subject(other).casefold()
-
-
-def file_names(attachments: Sequence[Attachment]) -> str:
-    """`📎 report.pdf (2.1 MB), photo.png (12 kB)`; empty for none."""
-    if not attachments:
-        return ""
-    shown = [f"{each.name} ({size(each.size)})" for each in attachments[:5]]
-    more = f" and {len(attachments) - 5} more" if len(attachments) > 5 else ""
-    return f"📎 {', '.join(shown)}{more}"
-
-
-def file_message(attachment: Attachment, mxc: str, length: int) -> Content:
-    """A file of a mail. Only what a client shows safely keeps its type (Client-Server API,
-    media repository: types to serve inline)."""
-    inline = {
-        "image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/apng",
-        "audio/mpeg", "audio/ogg", "audio/wav", "audio/webm", "audio/aac", "audio/mp4",
-        "video/mp4", "video/webm", "video/ogg",
-    }  # fmt: skip
-    kind = attachment.type.partition("/")[0] if attachment.type in inline else "file"
-    return {
-        "msgtype": f"m.{kind}",
-        "body": attachment.name,
-        "filename": attachment.name,
-        "url": mxc,
-        "info": {"mimetype": safe_type(attachment.type, inline), "size": length},
-        "m.mentions": {},
-    }
-
-
-def safe_type(type: str, inline: set[str]) -> str:
-    """HTML, SVG and scripts must never be served under their own type (threat: inline code)."""
-    if type in inline or type in ("application/pdf", "text/plain", "text/calendar"):
-        return type
-    if type.startswith(("application/vnd.", "application/zip", "message/")):
-        return type
-    return "application/octet-stream"
-
-
-def placeholder(attachment: Attachment, problem: str = "") -> Content:
-    """Stands where a file will be."""
-    what = f"{attachment.name} ({size(attachment.size)})"
-    return notice(f"📎 {what}: {problem}" if problem else f"📎 {what} is being uploaded …")
 
 
 def state_line(conversation: Conversation) -> str:

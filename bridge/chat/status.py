@@ -14,6 +14,7 @@ SIGNS = {
     DeliveryState.DEFERRED: "⏳",
     DeliveryState.UNKNOWN: "❓",
     DeliveryState.SENT: "✅",
+    DeliveryState.BOUNCED: "↩️",
     DeliveryState.FAILED: "❌",
     DeliveryState.CANCELLED: "🚫",
 }
@@ -51,6 +52,9 @@ def text(delivery: Delivery, question: str, now: float) -> str:
         case DeliveryState.SENT:
             when = clock(delivery.finished_at or now, now)
             return f"✅ sent {when} → {who}{_exceptions(delivery)}"
+        case DeliveryState.BOUNCED:
+            lost = _named(delivery, Fate.BOUNCED)
+            return f"↩️ bounced: {lost} · 🔁 sends again → {who}{_exceptions(delivery)}"
         case DeliveryState.FAILED:
             return f"❌ failed: {delivery.detail} · 🔁 tries again → {who}"
         case _:
@@ -58,7 +62,25 @@ def text(delivery: Delivery, question: str, now: float) -> str:
 
 
 def _exceptions(delivery: Delivery) -> str:
-    lost: list[Recipient] = [r for r in delivery.recipients if r.fate is Fate.FAILED]
-    if not lost:
-        return ""
-    return " · ❌ not to " + ", ".join(f"{r.address.spec} ({r.reply})" for r in lost)
+    """What is true of some recipients only, or was heard later."""
+    parts = ""
+    for fate, words in ((Fate.FAILED, "❌ not to"), (Fate.DELAYED, "⏳ delayed on its way to"),
+                        (Fate.READ, "👁 read by")):  # fmt: skip
+        named = _named(delivery, fate)
+        parts += f" · {words} {named}" if named else ""
+    return parts
+
+
+def _named(delivery: Delivery, fate: Fate) -> str:
+    """`carla@customer.example (550 5.1.1 no such user), …`"""
+    found: list[Recipient] = [each for each in delivery.recipients if each.fate is fate]
+    named = [
+        f"{each.address.spec} ({each.reply})" if each.reply else each.address.spec
+        for each in found[:5]
+    ]
+    return ", ".join(named) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
+
+
+def bounce_notice(delivery: Delivery) -> str:
+    """Told to the agent whose mail came back."""
+    return f"↩️ {delivery.agent}, your email did not reach {_named(delivery, Fate.BOUNCED)}."

@@ -11,7 +11,12 @@ from bridge.model import Delivery, DeliveryState, EventId, Fate, Refused
 from bridge.ports import Tx
 
 STOPPABLE = (DeliveryState.ASKING, DeliveryState.WAITING)
-RETRYABLE = (DeliveryState.FAILED, DeliveryState.UNKNOWN, DeliveryState.DEFERRED)
+RETRYABLE = (
+    DeliveryState.FAILED,
+    DeliveryState.UNKNOWN,
+    DeliveryState.DEFERRED,
+    DeliveryState.BOUNCED,
+)
 
 
 async def meant(
@@ -111,7 +116,7 @@ async def retry(tx: Tx, desk: Desk, heard: Hearing, event: EventId | None) -> st
         {
             each.address.spec: (Fate.PENDING, "")
             for each in delivery.recipients
-            if each.fate is not Fate.SENT
+            if not each.fate.arrived
         },
     )
     now = desk.now()

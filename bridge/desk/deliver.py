@@ -125,8 +125,10 @@ async def _found_in_sent(desk: Desk, inbox: Inbox, delivery: Delivery) -> bool:
     copy may be of that attempt."""
     async with desk.store.reading() as tx:
         message_id = (await tx.deliveries.get(delivery.id)).message_id
-    reached = any(recipient.fate is Fate.SENT for recipient in delivery.recipients)
-    if inbox.imap is None or message_id is None or reached:
+        ids = [message_id] if message_id is not None else []
+        left_before = bool(await tx.mails.conversations_of(inbox.id, ids))
+    reached = any(recipient.fate.arrived for recipient in delivery.recipients)
+    if inbox.imap is None or message_id is None or reached or left_before:
         return False
     try:
         return await desk.mailbox.find_sent(inbox, message_id)

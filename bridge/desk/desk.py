@@ -11,7 +11,7 @@ from bridge.desk.directory import Directory
 from bridge.inbox import Inbox
 from bridge.mail.token import Tokens
 from bridge.model import Address, InboxId, Mxid, Number, Post, Refused, RoomId, Transient
-from bridge.ports import Chat, Mailbox, Prober, Sender, Store, Tx
+from bridge.ports import Chat, Mailbox, Prober, Reader, Sender, Store, Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class Desk:
     chat: Chat
     sender: Sender
     mailbox: Mailbox
+    reader: Reader
     prober: Prober
     directory: Directory
     secret: str

@@ -6,7 +6,7 @@ import asyncio
 import re
 
 from bridge.chat import admin as texts
-from bridge.chat import render
+from bridge.chat import file_event, render
 from bridge.desk import inboxes
 from bridge.desk.desk import Desk
 from bridge.desk.hearing import Hearing, Request
@@ -90,6 +90,6 @@ async def _show(desk: Desk, job: Job, name: str, part: int, data: bytes) -> None
     await desk.chat.fill_media(mxc, name, TYPE, data)
     async with desk.store.transaction("told") as tx:
         await tx.jobs.hold(job)
-        content = render.file_message(Attachment(0, name, TYPE, len(data)), mxc, len(data))
+        content = file_event.content(Attachment(0, name, TYPE, len(data)), mxc, len(data))
         key = f"export:{job.payload['event']}:{part}"
         await tx.posts.put(key, job.payload["place"], desk.bot, Kind.MESSAGE, content)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import ParamSpec, TypeVar
 
 from structlog.contextvars import bind_contextvars
 
 from bridge import metrics
-from bridge.chat import render
+from bridge.chat import file_event, mail_event, render
 from bridge.chat.room import ghost_name
+from bridge.desk import reported
 from bridge.desk.desk import Desk
 from bridge.desk.refresh import refresh
 from bridge.inbox import Inbox
-from bridge.mail.parse import parse
 from bridge.mail.quote import Body, split
 from bridge.mail.thread import Fresh, Joined, Known, Reason, base_subject, place
 from bridge.model import (
@@ -38,15 +36,10 @@ from bridge.ports import Tx
 
 REOPENS_FOR = 30 * 86400.0
 """Seconds after closing during which a mail opens the conversation again."""
-LARGE = 20_000
-"""Bytes from which a mail is parsed beside the event loop."""
 SLOW = 2_000_000
 """Bytes from which a placeholder keeps a file's place while it is uploaded."""
 EML, TEXT = -1, -2
 """Parts that are no parts: the whole mail, and its whole text."""
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 def addressed(inboxes: Sequence[Inbox], recipients: Sequence[str]) -> list[Inbox]:
@@ -80,11 +73,10 @@ async def receive(desk: Desk, job: Job) -> None:
     inbox = desk.inbox(inbox_id)
     if inbox.paused:  # it shares its account with one that is not; its mail waits here
         raise Transient(f"inbox {inbox.id} is paused", retry_after=60.0)
-    read = asyncio.to_thread if len(raw) > LARGE else _here
-    mail = await read(parse, raw, inbox.authserv_id)
+    mail, body = await desk.reader.read(raw, inbox.authserv_id, inbox.own)
     if note:
         mail = replace(mail, text=_oversize(note, mail.text), html="", attachments=())
-    body = await read(split, mail)
+        body = split(mail)
     async with desk.store.transaction("receive") as tx:
         result = "known"
         if not await _is_echo(tx, desk, inbox.id, mail):
@@ -95,11 +87,6 @@ async def receive(desk: Desk, job: Job) -> None:
             await tx.erasing.unused(raw_id)
     metrics.received.labels(inbox.id, result).inc()
     metrics.arrival.labels(inbox.id).observe(max(0.0, desk.now() - at))
-
-
-async def _here(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """asyncio.to_thread's twin that stays here."""
-    return function(*args, **kwargs)
 
 
 def _oversize(note: str, text: str) -> str:
@@ -128,7 +115,11 @@ async def _file(
     tx: Tx, desk: Desk, inbox: Inbox, mail: Mail, body: Body, raw_id: int, at: float, *, cut: bool
 ) -> bool:
     """Put the mail where it belongs; whether that is a new conversation."""
-    conversation, fresh = await _conversation(tx, desk, inbox, mail, body, at)
+    delivery = None
+    if mail.report is not None:
+        delivery = await reported.meant(tx, desk, inbox.id, mail.nature, mail.report)
+    about = delivery.conversation if delivery is not None else None
+    conversation, fresh = await _conversation(tx, desk, inbox, mail, body, at, about)
     number = conversation.number
     bind_contextvars(conversation=number)
     known = await tx.mails.addresses(number)
@@ -157,16 +148,18 @@ async def _file(
             "room", f"conversation:{number}:out", {"number": number}, key=f"room:{number}"
         )
     await _show(tx, desk, inbox, conversation, mail, body, mail_id, raw_id, new, cut=cut)
+    if delivery is not None and mail.report is not None:
+        await reported.note(tx, desk, inbox, delivery, mail.report, mail_id)
     await _link_twins(tx, desk, inbox, conversation, mail, mail_id)
     await refresh(tx, desk, conversation)
     return fresh
 
 
 async def _conversation(
-    tx: Tx, desk: Desk, inbox: Inbox, mail: Mail, body: Body, at: float
+    tx: Tx, desk: Desk, inbox: Inbox, mail: Mail, body: Body, at: float, reported_on: Number | None
 ) -> tuple[Conversation, bool]:
     """The conversation the mail belongs to, and whether it is a new one."""
-    found = place(mail, await _known(tx, desk, inbox.id, mail))
+    found = place(mail, await _known(tx, desk, inbox.id, mail, reported_on))
     follows = None
     if isinstance(found, Joined):
         old = await tx.conversations.get(found.number)
@@ -184,14 +177,16 @@ async def _conversation(
         follows = old.number
     conversation = await tx.conversations.create(
         inbox.id, mail.sender, base_subject(mail.subject) or mail.subject, at,
-        preview=_preview(body.text), files=render.file_names(mail.attachments),
+        preview=_preview(body.text), files=file_event.names(mail.attachments),
         claim=found.claim if isinstance(found, Fresh) else None, follows=follows,
         waiting=mail.nature is Nature.PERSON,
     )  # fmt: skip
     return conversation, True
 
 
-async def _known(tx: Tx, desk: Desk, inbox: InboxId, mail: Mail) -> Known:
+async def _known(
+    tx: Tx, desk: Desk, inbox: InboxId, mail: Mail, reported_on: Number | None
+) -> Known:
     ancestors = mail.ancestors()
     by_address = filter(None, map(desk.tokens.read_address, mail.recipients))
     by_id = filter(None, map(desk.tokens.read, ancestors))
@@ -206,7 +201,8 @@ async def _known(tx: Tx, desk: Desk, inbox: InboxId, mail: Mail) -> Known:
         number: await tx.conversations.participants(number)
         for number in {*(number for _, number in ids), *awaited}
     }
-    return Known(signed, ids, participants, awaited, await _same_subject(tx, inbox, mail))
+    same_subject = await _same_subject(tx, inbox, mail)
+    return Known(signed, ids, participants, awaited, same_subject, reported_on)
 
 
 async def _same_subject(tx: Tx, inbox: InboxId, mail: Mail) -> Number | None:
@@ -236,9 +232,9 @@ async def _show(
         f"enter:{conversation.number}:{ghost}", room, ghost, Kind.ENTER,
         {"name": ghost_name(mail.sender)}, type="m.room.member", state_key=ghost,
     )  # fmt: skip
-    above = render.lines_above(mail, inbox, conversation, new)
+    above = mail_event.lines_above(mail, inbox, conversation, new)
     mention = conversation.assignee if mail.nature is Nature.PERSON else None
-    content, too_long = render.mail_message(mail, body, above, mention, bool(mail.attachments))
+    content, too_long = mail_event.content(mail, body, above, mention)
     await tx.posts.put(f"mail:{mail_id}", room, ghost, Kind.MESSAGE, content)
     files = list(mail.attachments)
     if too_long:
@@ -248,7 +244,7 @@ async def _show(
     for file in files:
         key = f"file:{mail_id}:{file.part}"
         await tx.posts.put(
-            key, room, ghost, Kind.MESSAGE, render.placeholder(file), held=file.size < SLOW
+            key, room, ghost, Kind.MESSAGE, file_event.placeholder(file), held=file.size < SLOW
         )
         await tx.posts.add_file(key, raw_id, file)
 

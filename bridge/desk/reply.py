@@ -173,6 +173,7 @@ SIGNED = (
     DeliveryState.FAILED,
     DeliveryState.DEFERRED,
     DeliveryState.UNKNOWN,
+    DeliveryState.BOUNCED,
 )
 
 
@@ -184,7 +185,8 @@ async def _own(tx: Tx, desk: Desk, heard: Hearing, about: Conversation) -> str |
         )
         await refresh(tx, desk, about)
     elif about.assignee != heard.who:
-        content = render.notice(f"{heard.who} replies here; {about.assignee} has taken it.")
+        # no m.notice: clients tell nobody of those, whoever is mentioned
+        content = render.text_message(f"{heard.who} replies here; {about.assignee} has taken it.")
         content["m.mentions"] = {"user_ids": [about.assignee]}
         await tx.posts.put(f"owner:{heard.event.id}", heard.where, desk.bot, Kind.MESSAGE, content)
     return None

@@ -6,7 +6,7 @@ from bridge.desk.desk import Desk
 from bridge.desk.refresh import refresh
 from bridge.desk.reply import show
 from bridge.inbox import Inbox
-from bridge.mail.parse import parse
+from bridge.mail.parse import headers_only
 from bridge.model import (
     Delivery,
     DeliveryState,
@@ -38,7 +38,9 @@ def overall(delivery: Delivery) -> DeliveryState:
         return DeliveryState.UNKNOWN
     if fates & {Fate.DEFERRED, Fate.PENDING}:
         return DeliveryState.DEFERRED
-    return DeliveryState.SENT if Fate.SENT in fates else DeliveryState.FAILED
+    if Fate.BOUNCED in fates:
+        return DeliveryState.BOUNCED
+    return DeliveryState.SENT if any(f.arrived for f in fates) else DeliveryState.FAILED
 
 
 async def settle(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery) -> Delivery:
@@ -67,7 +69,7 @@ async def settle(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery) -> Delive
         )
         state = DeliveryState.DEFERRED
         replies = ["the server did not confirm"]
-    final = state in (DeliveryState.SENT, DeliveryState.FAILED)
+    final = state in (DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.BOUNCED)
     delivery = await tx.deliveries.update(
         delivery.id, state=state, detail=replies[0] if replies else "",
         finished_at=now if final else None,
@@ -77,7 +79,7 @@ async def settle(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery) -> Delive
             "deliver", f"delivery:{delivery.id}", {"delivery": delivery.id},
             run_after=delivery.run_at, key=f"deliver:{delivery.id}",
         )  # fmt: skip
-    if state in (DeliveryState.SENT, DeliveryState.UNKNOWN):
+    if state in (DeliveryState.SENT, DeliveryState.UNKNOWN, DeliveryState.BOUNCED):
         # also when unknown: an answer to it must find its conversation
         await _keep(tx, delivery, now)
     if state is DeliveryState.SENT:
@@ -88,7 +90,7 @@ async def settle(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery) -> Delive
 
 async def _keep(tx: Tx, delivery: Delivery, now: float) -> None:
     raw = await tx.mails.keep_raw(await tx.deliveries.mime(delivery.id) or b"")
-    mail = parse(await tx.mails.raw(raw))
+    mail = headers_only(await tx.mails.raw(raw), "")
     letter = Letter(
         id=MailId(0), inbox=delivery.inbox, conversation=delivery.conversation, outbound=True,
         message_id=mail.message_id, sender=mail.sender, to=mail.to, cc=mail.cc, reply_to=(),

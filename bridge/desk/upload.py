@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
-from bridge.chat import render
+from bridge.chat import file_event, render
 from bridge.desk.desk import Desk
 from bridge.desk.receive import EML, TEXT
-from bridge.mail.parse import parse, part_bytes
 from bridge.model import Attachment, Job, Kind, Permanent, Post, Transient
 
 
@@ -23,7 +20,7 @@ async def upload(desk: Desk, job: Job) -> None:
         raw = await tx.mails.raw(file.raw)
     attachment = file.attachment
     try:
-        data = await asyncio.to_thread(_bytes, raw, attachment.part)
+        data = await _bytes(desk, raw, attachment.part)
         limit = desk.settings.limits.upload_size or await desk.chat.upload_limit()
         if len(data) > limit:
             await _give_up(desk, job, key, post, attachment, limit)
@@ -33,7 +30,7 @@ async def upload(desk: Desk, job: Job) -> None:
             mxc = await desk.chat.reserve_media()
             async with desk.store.transaction("media-made") as tx:
                 await tx.posts.set_mxc(key, mxc, done=False)
-        content = render.file_message(attachment, mxc, len(data))
+        content = file_event.content(attachment, mxc, len(data))
         await desk.chat.fill_media(mxc, attachment.name, content["info"]["mimetype"], data)
     except Transient:
         await _place(desk, key, post, attachment, "not uploaded yet, the bridge keeps trying")
@@ -48,12 +45,13 @@ async def upload(desk: Desk, job: Job) -> None:
         await tx.jobs.finish(job)
 
 
-def _bytes(raw: bytes, part: int) -> bytes:
+async def _bytes(desk: Desk, raw: bytes, part: int) -> bytes:
     if part == EML:
         return raw
     if part == TEXT:
-        return parse(raw).text.encode()
-    return part_bytes(raw, part)
+        mail, _ = await desk.reader.read(raw, "", frozenset())
+        return mail.text.encode()
+    return await desk.reader.part(raw, part)
 
 
 async def _place(
@@ -61,7 +59,7 @@ async def _place(
 ) -> None:
     """Name a file in the room that is not uploaded; a later try replaces the line."""
     async with desk.store.transaction("placeholder") as tx:
-        content = render.placeholder(file, problem)
+        content = file_event.placeholder(file, problem)
         await tx.posts.put(key, post.place, post.sender, Kind.MESSAGE, content)
         if forget:
             await tx.posts.set_mxc(key, "", done=False)
@@ -76,7 +74,7 @@ async def _give_up(
     )
     async with desk.store.transaction("placeholder") as tx:
         await tx.posts.put(
-            key, post.place, post.sender, Kind.MESSAGE, render.placeholder(file, problem)
+            key, post.place, post.sender, Kind.MESSAGE, file_event.placeholder(file, problem)
         )
         await tx.posts.set_mxc(key, "", done=True)
         await tx.jobs.finish(job)

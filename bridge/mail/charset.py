@@ -7,20 +7,28 @@ import re
 
 import cchardet
 
-# What senders write, and the superset they mean (WHATWG Encoding §4.2).
+# What senders write, and the superset they mean (WHATWG Encoding §4.2), or Python's name of it.
 SUPERSETS = {
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
-    "ks_c_5601-1987": "cp949",
-    "ks_c_5601": "cp949",
-    "euc-kr": "cp949",
-    "iso-8859-1": "cp1252",
-    "latin1": "cp1252",
-    "us-ascii": "utf-8",
-    "ascii": "utf-8",
-    "shift_jis": "cp932",
-    "iso-2022-jp": "iso2022_jp_ext",
-}
+    "gb2312": "gb18030", "gbk": "gb18030", "x-gbk": "gb18030", "gb_2312-80": "gb18030",
+    "ks_c_5601-1987": "cp949", "ks_c_5601": "cp949", "euc-kr": "cp949", "ksc5601": "cp949",
+    "x-windows-949": "cp949", "iso-2022-kr": "iso2022_kr",
+    "iso-8859-1": "cp1252", "latin1": "cp1252", "iso8859-1": "cp1252", "ansi": "cp1252",
+    "iso-8859-9": "cp1254", "iso-8859-11": "cp874", "tis-620": "cp874",
+    "iso-8859-8-i": "iso-8859-8", "iso-8859-8-e": "iso-8859-8",
+    "us-ascii": "utf-8", "ascii": "utf-8", "ansi_x3.4-1968": "utf-8", "utf8": "utf-8",
+    "unicode-1-1-utf-8": "utf-8", "utf-8mb4": "utf-8", "utf-8-sig": "utf-8",
+    "shift_jis": "cp932", "shift-jis": "cp932", "x-sjis": "cp932", "sjis": "cp932",
+    "iso-2022-jp": "iso2022_jp_ext", "x-euc-jp": "euc_jp", "big5": "big5hkscs",
+    "x-mac-roman": "mac_roman", "macintosh": "mac_roman", "x-mac-cyrillic": "mac_cyrillic",
+}  # fmt: skip
+# Codecs of Python that are no charsets: they hide markup, or take quadratic time.
+NO_CHARSETS = frozenset(
+    ["utf-7", "idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "mbcs"]
+)
+SHIFTING = ("iso2022", "iso-2022", "hz", "utf-16", "utf_16", "utf-32", "utf_32")
+"""In these ASCII bytes may mean other letters."""
+FEW = 20
+"""One broken character in so many does not make another charset of a text."""
 # Cc but for newline and tab, and lone surrogates, which no JSON may hold.
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 # Marks that turn the reading direction, so that "exe.gpj" looks like "jpg.exe".
@@ -28,26 +36,51 @@ BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def decode(data: bytes, declared: str | None) -> str:
-    """Text of `data`: the declared charset, UTF-8, a guess, at last cp1252 with marks."""
-    name = (declared or "").strip().strip("\"'").lower()
-    for candidate in (SUPERSETS.get(name, name), "utf-8"):
+    """Text of `data`: the declared charset, UTF-8, either with a few broken characters, a guess,
+    at last cp1252 with marks."""
+    named = _codec(declared)
+    if data.isascii() and not named.startswith(SHIFTING):
+        return data.decode("ascii")
+    names = [name for name in (named, "utf-8") if name]
+    for name in names:
         try:
-            # UTF-7 can hide markup from every check that reads bytes
-            if candidate and codecs.lookup(candidate).name != "utf-7":
-                return data.decode(candidate)
+            return data.decode(name).removeprefix("\ufeff")
         except (LookupError, ValueError):
             continue
-    guess = cchardet.detect(data[:100_000]).get("encoding")
+    several = len(data.translate(None, ASCII))
+    for name in dict.fromkeys(names):
+        text = data.decode(name, "replace")
+        if text.count("\ufffd") * FEW <= several:
+            return text.removeprefix("\ufeff")
+    guess = _codec(cchardet.detect(data[:100_000]).get("encoding"))
     if guess:
         try:
-            return data.decode(SUPERSETS.get(guess.lower(), guess))
+            return data.decode(guess)
         except (LookupError, ValueError):
             pass
     return data.decode("cp1252", "replace")
 
 
+ASCII = bytes(range(128))
+
+
+def _codec(name: str | None) -> str:
+    """The codec a charset's name means; empty for what is none."""
+    plain = (name or "").strip(" \t\"'").lower().partition("*")[0]  # RFC 2231 §5: a language
+    plain = SUPERSETS.get(plain, plain)
+    try:
+        info = codecs.lookup(plain) if plain else None
+    except (LookupError, ValueError):
+        return ""
+    if info is None or info.name in NO_CHARSETS or not info._is_text_encoding:
+        return ""
+    return plain
+
+
 def clean(text: str) -> str:
     """Text without control characters and lone surrogates; line ends become newlines."""
+    if text.isascii() and text.isprintable():
+        return text
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     return UNPRINTABLE.sub("", text).replace("\u2028", "\n").replace("\u2029", "\n")
 

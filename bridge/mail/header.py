@@ -7,6 +7,7 @@ import binascii
 import quopri
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from email.message import Message
 from email.utils import parsedate_to_datetime
 
@@ -81,16 +82,44 @@ def ids(message: Message, name: str, limit: int = 200) -> tuple[MessageId, ...]:
     return tuple(MessageId(clean(each)) for each in dict.fromkeys(found))[-limit:]
 
 
+def parameter(message: Message, name: str, wanted: str) -> str:
+    """A parameter of a header, decoded: RFC 2231 with any charset, encoded words inside quotes,
+    which RFC 2047 forbids and many send, and bytes that are not encoded at all."""
+    for value in raw_values(message, name)[:1]:
+        if wanted not in value.lower():
+            return ""
+        holder = Message()
+        holder[name] = value
+        try:
+            found = holder.get_param(wanted, "", name)
+        except (LookupError, ValueError, TypeError):
+            return ""
+        if isinstance(found, tuple):  # (charset, language, bytes as characters)
+            return decode(str(found[2]).encode("raw-unicode-escape"), found[0])
+        return decode_words(str(found))
+    return ""
+
+
+DATES = ("date", "resent-date", "x-original-date", "delivery-date")
+
+
 def date(message: Message) -> float | None:
-    """The Date as epoch seconds; None when absent, unreadable or outside 1970–2100."""
-    for value in raw_values(message, "date")[:1]:
+    """When a mail was written, epoch seconds: its Date, else another that says nearly the same,
+    else when the last server received it; None when nothing readable lies in 1970–2100."""
+    values = [value for name in DATES for value in raw_values(message, name)[:1]]
+    values += [value.rpartition(";")[2] for value in raw_values(message, "received")[:1]]
+    for value in values:
+        seconds = _seconds(value.strip())
+        if seconds is not None:
+            return seconds
+    return None
+
+
+def _seconds(value: str) -> float | None:
+    for read in (parsedate_to_datetime, datetime.fromisoformat):
         try:
-            moment = parsedate_to_datetime(value.strip())
-        except (TypeError, ValueError, IndexError, OverflowError):
-            return None
-        try:
-            seconds = moment.timestamp()
-        except (OverflowError, ValueError, OSError):
-            return None
+            seconds = read(value[:100]).timestamp()
+        except (TypeError, ValueError, IndexError, OverflowError, OSError):
+            continue
         return seconds if 0 < seconds < 4_102_444_800 else None
     return None

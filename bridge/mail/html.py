@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import html as entities
 import re
+from collections.abc import Mapping
 
 import nh3
 from inscriptis import get_text
 from selectolax.lexbor import LexborHTMLParser
 
+from bridge.mail import markup
 from bridge.mail.charset import clean
 
 MAX_HTML = 1_000_000
@@ -30,11 +32,6 @@ TAGS = {
 }  # fmt: skip
 ATTRIBUTES = {"a": {"href"}, "ol": {"start"}}
 SCHEMES = {"http", "https", "mailto"}
-HIDDEN = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(px|pt|em|%)?\s*(;|$|!)"
-    r"|max-height\s*:\s*0(px)?\s*(;|$|!)|mso-hide\s*:\s*all",
-    re.IGNORECASE,
-)
 
 
 def too_deep(html: str) -> bool:
@@ -60,34 +57,31 @@ def bare_text(html: str) -> str:
 
 def has_text(html: str) -> bool:
     """Whether a reader would see anything but white space."""
-    return bool(parse_tree(html).text(separator=" ").strip())
+    if not html:
+        return False
+    body = parse_tree(html).body
+    return body is not None and bool(body.text(separator=" ").strip())
 
 
 def to_text(html: str) -> str:
-    """Readable plain text of an HTML mail."""
+    """Readable plain text of an HTML mail: of what of it is shown, without the layout."""
     tree = parse_tree(html)
-    _drop_invisible(tree)
-    _name_pictures(tree)
-    source = tree.html or ""
+    source = markup.write(tree, {}, show_hosts=False)
     try:
-        text = str(get_text(source)) if _depth_is_sane(source) else ""
+        text = str(get_text(source)) if source else ""
     except (RecursionError, ValueError, AssertionError):
         text = ""
     if not text.strip():
-        text = tree.text(separator="\n")
+        text = tree.body.text(separator="\n") if tree.body is not None else ""
     # rstrip by lines: a pattern for blanks before a newline takes quadratic time on long runs
     text = "\n".join(line.rstrip(" \t\xa0") for line in clean(text).split("\n"))
     return re.sub(r"\n{3,}", "\n\n", text).strip()
 
 
-def to_matrix(html: str) -> str:
-    """HTML within what Matrix clients show: no scripts, styles, pictures or hidden text."""
-    tree = parse_tree(html)
-    _drop_invisible(tree)
-    _name_pictures(tree)
-    _show_hosts(tree)
-    body = tree.body
-    return sanitise((body.inner_html if body is not None else tree.html) or "")
+def to_matrix(html: str, pictures: Mapping[str, str] | None = None) -> str:
+    """HTML within what Matrix clients show: no scripts, styles, pictures or hidden text.
+    `pictures` names the inline ones by Content-ID."""
+    return sanitise(markup.write(parse_tree(html), pictures or {}, show_hosts=True))
 
 
 def sanitise(html: str) -> str:
@@ -110,41 +104,3 @@ def from_text(text: str) -> str:
 def parse_tree(html: str) -> LexborHTMLParser:
     """The tree of a mail's HTML, bounded, without what marks our own cuts."""
     return LexborHTMLParser(re.sub("[\ue000\ue001]", "", html[:MAX_HTML]))
-
-
-def _depth_is_sane(html: str) -> bool:
-    """inscriptis walks the tree by recursion."""
-    return html.count("<div") + html.count("<table") + html.count("<span") < 20_000
-
-
-def _drop_invisible(tree: LexborHTMLParser) -> None:
-    for node in tree.css("script, style, head, noscript, template, [hidden], [style]"):
-        style = node.attributes.get("style") or ""
-        if node.tag in ("script", "style", "head", "noscript", "template") or (
-            "hidden" in node.attributes or HIDDEN.search(style)
-        ):
-            node.decompose()
-
-
-def _name_pictures(tree: LexborHTMLParser) -> None:
-    """A picture becomes its alternative text; tracking pixels vanish."""
-    for node in tree.css("img"):
-        alt = " ".join((node.attributes.get("alt") or "").split())
-        source = node.attributes.get("src") or ""
-        if alt:
-            node.replace_with(f"[image: {alt[:200]}]")
-        elif source.startswith("cid:"):
-            node.replace_with("[image]")
-        else:
-            node.decompose()
-
-
-def _show_hosts(tree: LexborHTMLParser) -> None:
-    """Where a link's text looks like another host than its target, name the true one."""
-    for node in tree.css("a[href]"):
-        target = re.match(r"https?://([^/?#\s]+)", node.attributes.get("href") or "", re.IGNORECASE)
-        shown = re.search(r"(?:https?://|www\.)([^/?#\s]+)", node.text() or "", re.IGNORECASE)
-        if target and shown:
-            host = target[1].lower().rpartition("@")[2].removeprefix("www.")
-            if host != shown[1].lower().removeprefix("www."):
-                node.insert_after(f" ({host})")

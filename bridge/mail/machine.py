@@ -2,37 +2,106 @@
 
 from __future__ import annotations
 
+import re
 from email.message import Message
 
 from bridge.mail import header
+from bridge.mail.address import parse_list
 from bridge.model import Nature
 
 MAX_RECEIVED = 50
+# Headers that only machines write; whatever stands in them.
+PRESENT = (
+    "x-autorespond", "x-auto-reply-from", "x-autoreply-from", "x-mail-autoreply", "x-loop",
+    "x-amazon-auto-reply", "x-cron-env", "x-autoresponder", "x-auto-response",
+)  # fmt: skip
+# Headers, and what in them tells a machine.
+TELLING = (
+    ("precedence", re.compile(r"bulk|junk|auto.?reply")),
+    ("x-precedence", re.compile(r"bulk|junk|auto.?reply")),
+    ("preference", re.compile(r"auto.?reply")),
+    ("x-autoreply", re.compile(r"^(?!no$).")),
+    ("x-auto-response-suppress", re.compile(r"all|autoreply")),
+    ("x-fc-machinegenerated", re.compile(r"true")),
+    ("x-post-messageclass", re.compile(r"autoresponder")),
+    ("delivered-to", re.compile(r"^autoresponder$")),
+    ("content-type", re.compile(r"report-type=[\"']?feedback-report")),
+)
+# How responders that add no header begin their subject, in some languages.
+SUBJECTS = (
+    "out of office", "out-of-office", "automatic reply:", "auto-reply:", "autoreply:",
+    "auto reply:", "auto:", "abwesenheitsnotiz", "automatische antwort", "abwesend:",
+    "abwesenheit:",
+    "réponse automatique", "absence du bureau", "message d'absence", "risposta automatica",
+    "fuori sede", "respuesta automática", "fuera de la oficina", "resposta automática",
+    "ausência temporária", "automatisch antwoord", "afwezig:", "autosvar", "automatiskt svar",
+    "automaattinen vastaus", "automatická odpověď", "automatyczna odpowiedź",
+    "odpowiedź automatyczna",
+    "automatikus válasz", "otomatik yanıt", "автоответ", "автоматический ответ", "自動応答",
+    "自動返信", "自动回复", "自動回覆", "부재중", "자동 회신",
+)  # fmt: skip
+RETURNED = re.compile(
+    r"undeliver|delivery (?:status|has failed|failure|incomplete)|returned mail|failure notice"
+    r"|mail delivery|delivery.{0,20}delayed|unzustellbar|non remis|no se (?:ha )?(?:pudo|entreg)"
+    r"|mancato recapito|onbestelbaar|не доставлен|недоставлен|配信|退信"
+)
+DAEMONS = re.compile(r"mailer-daemon|postmaster|mail-daemon|mdaemon|bounces?(?:[+-].*)?$")
 
 
-def nature(message: Message) -> Nature:
-    """What kind of sender a mail has; only a person's mail reopens a conversation."""
-    if _is_bounce(message):
-        return Nature.BOUNCE
-    automatic = header.text(message, "auto-submitted").lower().partition(";")[0].strip()
-    precedence = header.text(message, "precedence").lower()
-    if header.text(message, "list-id") or precedence == "list":
+def nature(message: Message, own: frozenset[str] = frozenset()) -> Nature:
+    """What kind of sender a mail has; only a person's mail reopens a conversation.
+
+    `own` are the inbox's addresses, case-folded: an address can be a mailing list itself, as a
+    Google Group is, and what people write to it are no list's mails to us.
+    """
+    report = _report(message)
+    if report is not None:
+        return report
+    if _said(message, "list-id") or _said(message, "precedence") == "list":
+        if not _is_own_list(message, own):
+            return Nature.LIST
+    elif _said(message, "list-unsubscribe"):
         return Nature.LIST
-    if (
-        automatic not in ("", "no")
-        or precedence in ("bulk", "junk", "auto_reply")
-        or header.text(message, "x-autoreply").lower() not in ("", "no")
-        or header.text(message, "x-autorespond")
-        or header.text(message, "x-auto-response-suppress").lower() == "all"
-        or header.text(message, "x-loop")
-        or len(header.raw_values(message, "received")) > MAX_RECEIVED
-    ):
+    automatic = _said(message, "auto-submitted").partition(";")[0].partition(" ")[0]
+    if automatic not in ("", "no") or any(_said(message, name) for name in PRESENT):
+        return Nature.AUTOMATIC
+    if any(pattern.search(_said(message, name)) for name, pattern in TELLING):
+        return Nature.AUTOMATIC
+    if _said(message, "subject").startswith(SUBJECTS):
+        return Nature.AUTOMATIC
+    if len(header.raw_values(message, "received")) > MAX_RECEIVED:
+        return Nature.AUTOMATIC
+    if _said(message, "return-path") == "<>":
         return Nature.AUTOMATIC
     return Nature.PERSON
 
 
-def _is_bounce(message: Message) -> bool:
+def _said(message: Message, name: str) -> str:
+    return header.text(message, name, 1000).casefold()
+
+
+def _report(message: Message) -> Nature | None:
+    """BOUNCE or RECEIPT, for a mail that reports on another one."""
     if message.get_content_type() == "multipart/report":
-        kind = str(message.get_param("report-type") or "").lower()
-        return kind in ("delivery-status", "")
-    return header.text(message, "return-path") == "<>"
+        kind = header.parameter(message, "content-type", "report-type").lower()
+        if kind == "disposition-notification":
+            return Nature.RECEIPT
+        if kind in ("delivery-status", ""):
+            return Nature.BOUNCE
+    if message.get_content_type() == "message/delivery-status":
+        return Nature.BOUNCE
+    if _said(message, "x-failed-recipients"):
+        return Nature.BOUNCE
+    senders = parse_list(header.text(message, "from"))
+    daemon = any(DAEMONS.match(each.key.partition("@")[0]) for each in senders)
+    no_return = _said(message, "return-path") == "<>"
+    if (daemon or no_return) and RETURNED.search(_said(message, "subject")):
+        return Nature.BOUNCE
+    return Nature.BOUNCE if daemon and no_return else None
+
+
+def _is_own_list(message: Message, own: frozenset[str]) -> bool:
+    """Whether the list is the inbox's own address (RFC 2919: List-Id is `name.domain`)."""
+    named = _said(message, "list-id").rpartition("<")[2].strip("> ")
+    posts = {each.key for each in parse_list(_said(message, "list-post").replace("mailto:", ""))}
+    return bool(posts & own) or named in {spec.replace("@", ".") for spec in own}

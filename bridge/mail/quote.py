@@ -41,7 +41,11 @@ def split(mail: Mail) -> Body:
     new, old = _split_html(mail.html, forwarded)
     if old and not history:
         text, history = to_text(new), to_text(old)
-    return Body(text or mail.text, history if text else "", to_matrix(new), to_matrix(old))
+    pictures = {each.content_id: each.name for each in mail.attachments if each.content_id}
+    return Body(
+        text or mail.text, history if text else "", to_matrix(new, pictures),
+        to_matrix(old, pictures),
+    )  # fmt: skip
 
 
 def _split_text(text: str, forwarded: bool) -> tuple[str, str]:

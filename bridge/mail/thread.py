@@ -22,6 +22,7 @@ class Reason(StrEnum):
     """What decided where a mail goes."""
 
     TOKEN = "our signed Message-ID or reply address"  # noqa: S105 - a reason, not a secret
+    REPORT = "it reports on a mail that was sent here"
     REFERENCE = "it answers a mail of this conversation"
     AWAITED = "a mail here answers it"
     FRESH = "nothing here is answered by it"
@@ -58,6 +59,8 @@ class Known:
     awaited: Sequence[Number] = ()
     """Conversations that hold an answer to this very mail."""
     same_subject: Number | None = None
+    reported_on: Number | None = None
+    """The conversation of the mail that this one reports on: a bounce, a receipt."""
 
 
 def place(mail: Mail, known: Known) -> Joined | Fresh:
@@ -67,6 +70,8 @@ def place(mail: Mail, known: Known) -> Joined | Fresh:
     """
     for number in known.signed:
         return Joined(number, Reason.TOKEN)
+    if known.reported_on is not None:
+        return Joined(known.reported_on, Reason.REPORT)
     claim = None
     for _, number in known.ids:
         if took_part(mail.sender.key, known.participants.get(number, frozenset())):

@@ -29,9 +29,15 @@ class Tokens:
 
     def read(self, message_id: MessageId) -> Number | None:
         """The conversation of a Message-ID we made; None for any other. Constant time."""
+        found = self.read_delivery(message_id)
+        return found[0] if found is not None else None
+
+    def read_delivery(self, message_id: MessageId) -> tuple[Number, int] | None:
+        """(conversation, delivery) of a Message-ID we made; None for any other."""
         try:
             signed = message_id.strip("<>").rpartition("@")[0]
-            return Number(int(self._signer.unsign(signed).decode().partition(".")[0]))
+            number, _, delivery = self._signer.unsign(signed).decode().partition(".")
+            return Number(int(number)), int(delivery)
         except (BadSignature, ValueError):
             return None
 

@@ -9,14 +9,19 @@ import authres
 from bridge.mail import header
 from bridge.model import Verdict
 
+TWO_SENDERS = "⚠️ two senders in From: nobody can say who wrote this"
 
-def verdict(message: Message, authserv_id: str, domain: str) -> Verdict:
+
+def verdict(message: Message, authserv_id: str, domain: str, *, unsure: bool = False) -> Verdict:
     """The verdict of the topmost Authentication-Results that names `authserv_id`.
 
     Anyone can write such a header, so those of other names count for nothing, and with no
     authserv-id configured there is no verdict. DMARC decides; without it, an SPF or DKIM pass
-    for the sender's own domain passes and a plain fail fails.
+    for the sender's own domain passes and a plain fail fails. `unsure`: the mail names several
+    senders, so that whatever was checked need not be the one that is shown.
     """
+    if unsure:
+        return Verdict.FAIL
     if not authserv_id:
         return Verdict.NONE
     for value in header.raw_values(message, "authentication-results"):

@@ -60,15 +60,32 @@ class Deliveries:
         return await self.get(row["id"])
 
     async def get(self, delivery: int) -> Delivery:
-        row = await self._conn.fetchrow("SELECT * FROM delivery WHERE id = $1", delivery)
-        if row is None:
+        found = await self.find(delivery)
+        if found is None:
             raise Permanent(f"there is no delivery {delivery}")
-        return await self._whole(row)
+        return found
+
+    async def find(self, delivery: int) -> Delivery | None:
+        row = await self._conn.fetchrow("SELECT * FROM delivery WHERE id = $1", delivery)
+        return None if row is None else await self._whole(row)
+
+    async def newest_to(self, inbox: InboxId, spec: str, since: float) -> Delivery | None:
+        """The newest delivery that left for an address, unless it is older than `since`."""
+        row = await self._conn.fetchrow(
+            "SELECT delivery.* FROM delivery JOIN recipient ON recipient.delivery = delivery.id"
+            " WHERE inbox = $1 AND LOWER(spec) = $2 AND state IN ('sent', 'bounced')"
+            " AND finished_at >= $3 ORDER BY delivery.id DESC LIMIT 1",
+            inbox,
+            spec.lower(),
+            since,
+        )
+        return None if row is None else await self._whole(row)
 
     async def live(self, source: EventId) -> Delivery | None:
         """The delivery of a message that is under way, asked about or done."""
         row = await self._conn.fetchrow(
-            "SELECT * FROM delivery WHERE source = $1 AND state NOT IN ('failed', 'cancelled')",
+            "SELECT * FROM delivery WHERE source = $1"
+            " AND state NOT IN ('failed', 'cancelled', 'bounced')",
             source,
         )
         return None if row is None else await self._whole(row)

@@ -12,7 +12,7 @@ from mautrix.util.async_db import (
 
 from bridge import failpoint
 from bridge.model import Permanent
-from bridge.store import schema_v1, schema_v2
+from bridge.store import schema_v1, schema_v2, schema_v3
 
 upgrades = UpgradeTable(version_table_name="postroom_version", database_name="the database")
 SQLITE_SERIAL = "INTEGER PRIMARY KEY AUTOINCREMENT"
@@ -46,5 +46,10 @@ async def _v2(conn: Connection, scheme: Scheme) -> None:
     await _step(conn, scheme, schema_v2.TABLES)
 
 
+async def _v3(conn: Connection, scheme: Scheme) -> None:
+    await _step(conn, scheme, schema_v3.TABLES)
+
+
 upgrades.register(_v1, description="first tables")
 upgrades.register(_v2, description="inboxes by chat, audit")
+upgrades.register(_v3, description="bounced deliveries")

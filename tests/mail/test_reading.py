@@ -109,7 +109,7 @@ def test_a_clean_text_can_be_json_and_utf8(text: str) -> None:
         ({"Precedence": "bulk"}, Nature.AUTOMATIC),
         ({"X-Auto-Response-Suppress": "All"}, Nature.AUTOMATIC),
         ({"List-Id": "<users.lists.example>"}, Nature.LIST),
-        ({"Return-Path": "<>"}, Nature.BOUNCE),
+        ({"Return-Path": "<>"}, Nature.AUTOMATIC),
         ({"Content-Type": "multipart/report; report-type=delivery-status"}, Nature.BOUNCE),
         ({"X-Loop": "us"}, Nature.AUTOMATIC),
     ],

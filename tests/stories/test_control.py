@@ -22,7 +22,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         raise KeyError("a bug of ours")
 
     monkeypatch.setattr("bridge.worker.delay_after", lambda tries, floor=None: 0.05)
-    monkeypatch.setattr("bridge.desk.receive.parse", fails)
+    monkeypatch.setattr("bridge.desk.receive.mail_event.content", fails)
     return monkeypatch
 
 

@@ -1,0 +1,54 @@
+"""A file of a mail, as its room shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bridge.chat.render import notice, size
+from bridge.model import Attachment, Content
+
+INLINE = {
+    "image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/apng",
+    "audio/mpeg", "audio/ogg", "audio/wav", "audio/webm", "audio/aac", "audio/mp4",
+    "video/mp4", "video/webm", "video/ogg",
+}  # fmt: skip
+"""Types a client shows by itself, and the homeserver serves inline (Client-Server API v1.14, media
+repository)."""
+
+
+def names(attachments: Sequence[Attachment]) -> str:
+    """`📎 report.pdf (2.1 MB), photo.png (12 kB)`; empty for none."""
+    if not attachments:
+        return ""
+    shown = [f"{each.name} ({size(each.size)})" for each in attachments[:5]]
+    more = f" and {len(attachments) - 5} more" if len(attachments) > 5 else ""
+    return f"📎 {', '.join(shown)}{more}"
+
+
+def content(attachment: Attachment, mxc: str, length: int) -> Content:
+    """A file of a mail. Only what a client shows safely keeps its type (Client-Server API,
+    media repository: types to serve inline)."""
+    kind = attachment.type.partition("/")[0] if attachment.type in INLINE else "file"
+    return {
+        "msgtype": f"m.{kind}",
+        "body": attachment.name,
+        "filename": attachment.name,
+        "url": mxc,
+        "info": {"mimetype": safe_type(attachment.type), "size": length},
+        "m.mentions": {},
+    }
+
+
+def safe_type(type: str) -> str:
+    """HTML, SVG and scripts must never be served under their own type (threat: inline code)."""
+    if type in INLINE or type in ("application/pdf", "text/plain", "text/calendar"):
+        return type
+    if type.startswith(("application/vnd.", "application/zip", "message/")):
+        return type
+    return "application/octet-stream"
+
+
+def placeholder(attachment: Attachment, problem: str = "") -> Content:
+    """Stands where a file will be."""
+    what = f"{attachment.name} ({size(attachment.size)})"
+    return notice(f"📎 {what}: {problem}" if problem else f"📎 {what} is being uploaded …")

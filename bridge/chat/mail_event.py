@@ -1,0 +1,121 @@
+"""A mail as its room shows it."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Sequence
+
+from bridge.chat.render import people, text_message
+from bridge.inbox import Inbox
+from bridge.mail.html import from_text
+from bridge.mail.quote import Body
+from bridge.mail.thread import base_subject
+from bridge.model import Content, Conversation, Mail, Mxid, Nature, Verdict
+
+MAX_EVENT = 55_000
+"""Bytes of JSON: the homeserver refuses events over 65,536 with all their headers."""
+MAX_CUT = 8_000
+"""Characters of text shown of a mail that is too long for one event."""
+EARLIER = "Earlier in this thread"
+MACHINES = {
+    Nature.BOUNCE: "delivery report",
+    Nature.LIST: "mailing list",
+    Nature.RECEIPT: "receipt",
+    Nature.AUTOMATIC: "automatic mail",
+}
+REST_ATTACHED = "[cut: the whole text is attached]"
+HISTORY_ATTACHED = "[what was written earlier is attached]"
+
+
+def content(
+    mail: Mail, body: Body, above: Sequence[str], mention: Mxid | None
+) -> tuple[Content, bool]:
+    """The event of a mail, and whether its text was cut (the rest then goes as a file).
+
+    What is new is shown, the history folded; what a machine wrote is folded whole. The mail's ids
+    stand under `app.postroom.mail` for other tools.
+    """
+    above = [line[:2000] for line in above]
+    new = body.text.strip() or ("(only files)" if mail.attachments else "(empty mail)")
+    extra: Content = {"app.postroom.mail": _ids(mail)}
+    if mention is not None:
+        extra["m.mentions"] = {"user_ids": [mention]}
+    whole = _content(mail, body, above, new) | extra
+    if _fits(whole):
+        return whole, False
+    if body.history:
+        short = Body(body.text, "", body.html, "")
+        newest = _content(mail, short, [*above, HISTORY_ATTACHED], new) | extra
+        if _fits(newest):
+            return newest, True
+    head = "".join(f"{line}\n" for line in above)
+    cut = f"{head}\n{new[:MAX_CUT]}\n\n{REST_ATTACHED}".strip()
+    return text_message(cut) | extra, True
+
+
+def _fits(content: Content) -> bool:
+    return len(json.dumps(content, ensure_ascii=False).encode()) <= MAX_EVENT
+
+
+def _content(mail: Mail, body: Body, above: Sequence[str], new: str) -> Content:
+    plain = "".join(f"{line}\n" for line in above)
+    formatted = "".join(f"<em>{html.escape(line)}</em><br>" for line in above)
+    shown = body.html or from_text(new)
+    if mail.nature is Nature.PERSON:
+        plain += ("\n" if plain else "") + new
+        if body.history:
+            plain += f"\n\n{_quoted(body.history)}"
+            shown += _folded(EARLIER, body.html_history or from_text(body.history))
+        return text_message(plain, formatted + shown)
+    title = f"🤖 {MACHINES[mail.nature]}: {mail.subject or '(no subject)'}"
+    text = f"{new}\n\n{body.history}" if body.history else new
+    rest = body.html_history or from_text(body.history)
+    return text_message(
+        f"{plain}{title}\n\n{_quoted(text)}", formatted + _folded(title, f"{shown}{rest}")
+    )
+
+
+def _quoted(text: str) -> str:
+    return "\n".join(f"> {line}" for line in text.splitlines())
+
+
+def _folded(title: str, content: str) -> str:
+    return f"<details><summary>{html.escape(title)}</summary>{content}</details>"
+
+
+def _ids(mail: Mail) -> Content:
+    return {
+        "message_id": mail.message_id,
+        "from": mail.sender.spec,
+        "to": [address.spec for address in mail.to][:10],
+        "cc": [address.spec for address in mail.cc][:10],
+        "subject": mail.subject,
+        "date": int(mail.date * 1000),
+    }
+
+
+def lines_above(
+    mail: Mail, inbox: Inbox, conversation: Conversation, new_addresses: Sequence[str]
+) -> list[str]:
+    """What is not obvious about a mail: other recipients, a changed subject, invitations, doubt."""
+    lines = []
+    others = [a for a in (*mail.to, *mail.cc) if not a.is_of(inbox.own)]
+    if others:
+        marked = [f"{a} (new)" if a.key in new_addresses else str(a) for a in others[:20]]
+        more = f" and {len(others) - 20} more" if len(others) > 20 else ""
+        lines.append(f"👥 also to {', '.join(marked)}{more}")
+    if mail.nature is Nature.PERSON and _is_changed(mail.subject, conversation.subject):
+        lines.append(f"Subject: {mail.subject}")
+    if any(address.key != mail.sender.key for address in mail.reply_to):
+        lines.append(f"⚠️ reply address differs: {people(mail.reply_to[:5])}")
+    if mail.verdict is Verdict.FAIL:
+        lines.append(f"⚠️ sender check failed: this may not be from {mail.sender.spec}")
+    lines += mail.notes
+    if mail.problem:
+        lines.append(f"⚠️ this mail could not be read whole: {mail.problem}; it is attached")
+    return lines
+
+
+def _is_changed(subject: str, before: str) -> bool:
+    return bool(subject) and base_subject(subject).casefold() != base_subject(before).casefold()

@@ -1,0 +1,89 @@
+"""What other mail servers report of a mail that left: bounced, delayed, read."""
+
+from __future__ import annotations
+
+from bridge.chat import render, status
+from bridge.desk.desk import Desk
+from bridge.desk.reply import show
+from bridge.desk.sent import overall, settle
+from bridge.inbox import Inbox
+from bridge.model import (
+    Delivery,
+    DeliveryState,
+    Fate,
+    InboxId,
+    Kind,
+    MailId,
+    Nature,
+    Recipient,
+    Report,
+)
+from bridge.ports import Tx
+
+BY_ADDRESS_FOR = 14 * 86400.0
+"""Seconds after sending during which a bounce that names no Message-ID is tied by its address;
+servers give up after some days."""
+
+
+async def meant(
+    tx: Tx, desk: Desk, inbox: InboxId, nature: Nature, report: Report
+) -> Delivery | None:
+    """The delivery a report is about: by our signed Message-ID, else, for a bounce, by the address
+    it names. None when it is about no mail of this inbox."""
+    for message_id in report.originals:
+        named = desk.tokens.read_delivery(message_id)
+        if named is None:
+            continue
+        found = await tx.deliveries.find(named[1])
+        if found is not None and (found.conversation, found.inbox) == (named[0], inbox):
+            return found
+    if nature is not Nature.BOUNCE:
+        return None
+    for spec in report.fates:
+        newest = await tx.deliveries.newest_to(inbox, spec, desk.now() - BY_ADDRESS_FOR)
+        if newest is not None:
+            return newest
+    return None
+
+
+async def note(
+    tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery, report: Report, mail: MailId
+) -> None:
+    """Write down what became of the recipients, and tell who sent the mail when it came back."""
+    fates = {}
+    for recipient in delivery.recipients:
+        said = _said(delivery, recipient, report)
+        if said is not None and _is_news(recipient.fate, said[0]):
+            fates[recipient.address.spec] = said
+    if not fates:
+        return
+    await tx.deliveries.set_fates(delivery.id, fates)
+    changed = await tx.deliveries.get(delivery.id)
+    if delivery.state is DeliveryState.UNKNOWN:  # it did leave
+        changed = await settle(tx, desk, inbox, changed)
+    elif overall(changed) is not delivery.state:
+        changed = await tx.deliveries.update(delivery.id, state=overall(changed))
+    await show(tx, desk, changed)
+    if changed.state is DeliveryState.BOUNCED and delivery.state is not DeliveryState.BOUNCED:
+        content = render.text_message(status.bounce_notice(changed))
+        content["m.mentions"] = {"user_ids": [changed.agent]}
+        await tx.posts.put(
+            f"bounce:{mail}", f"conversation:{changed.conversation}", desk.bot, Kind.MESSAGE,
+            content, target=changed.source,
+        )  # fmt: skip
+
+
+def _said(delivery: Delivery, recipient: Recipient, report: Report) -> tuple[Fate, str] | None:
+    """What a report says of a recipient. An address can be forwarded, and the report then names
+    only where to; with one recipient it is plain who is meant."""
+    if recipient.address.key in report.fates:
+        return report.fates[recipient.address.key]
+    if len(delivery.recipients) == 1 and report.fates:
+        return next(iter(report.fates.values()))
+    return None
+
+
+def _is_news(now: Fate, said: Fate) -> bool:
+    """Whether it says more than is known: what was read has arrived, what came back stays back."""
+    order = (Fate.UNKNOWN, Fate.SENT, Fate.DELAYED, Fate.READ, Fate.BOUNCED)
+    return now in order and order.index(said) > order.index(now)

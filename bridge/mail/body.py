@@ -1,0 +1,193 @@
+"""What of a mail is shown, as text and as HTML, and what of it is files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email.message import Message
+
+from bridge.mail import calendar, flowed, header, tnef, tree
+from bridge.mail.charset import clean, clean_line, decode
+from bridge.mail.html import bare_text, from_text, has_text, to_text, too_deep
+from bridge.model import Attachment
+
+MAX_TEXT = 2_000_000
+"""Characters of text that are looked at; the rest is in the .eml."""
+HTML = ("text/html", "application/xhtml+xml")
+META_CHARSET = re.compile(
+    rb"<meta[^>]{0,200}charset\s{0,5}=\s{0,5}[\"']?([\w:.-]{2,40})", re.IGNORECASE
+)
+ENCRYPTED = (
+    "🔒 encrypted ({}): only a mail program that has the key can read it; its parts are attached"
+)
+OPAQUE = "🔏 signed in a form that hides the text (S/MIME): a mail program can open the file"
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """A mail's text and HTML, whole; its files; and what should stand above the text."""
+
+    text: str
+    html: str
+    files: tuple[Attachment, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of what is shown; one of the two may be empty."""
+
+    text: str
+    html: str
+
+    @property
+    def words(self) -> str:
+        return self.text if self.text.strip() or not self.html else to_text(self.html)
+
+
+def read(message: Message) -> Contents:
+    """Of alternatives the HTML is shown and the text stands beside it; parts in a row are shown in
+    their order; everything else is a file (RFC 2046 §5.1)."""
+    reading = _Reading(message)
+    pieces = reading.pieces(message, 0)
+    if not any(piece.text.strip() or has_text(piece.html) for piece in pieces):
+        pieces = reading.unpacked or pieces
+    html = ""
+    if any(piece.html for piece in pieces):
+        html = _joined(pieces)
+    text = "\n".join(words for piece in pieces if (words := piece.words).strip())
+    return Contents(text, html, tuple(reading.files), tuple(reading.notes))
+
+
+class _Reading:
+    """One pass over the tree."""
+
+    def __init__(self, message: Message) -> None:
+        self._root = message
+        self._left = MAX_TEXT
+        self._index: dict[int, int] = {}
+        self._packed: dict[int, list[int]] = {}
+        self._leaves = list(tree.leaves(message))
+        for number, leaf in enumerate(self._leaves):
+            if leaf.packed is None:
+                self._index[id(leaf.part)] = number
+            else:
+                self._packed.setdefault(id(leaf.part), []).append(number)
+        self.files: list[Attachment] = []
+        self.notes: list[str] = []
+        self.unpacked: list[Piece] = []
+        """What a winmail.dat says, for a mail that has no text of its own."""
+
+    def pieces(self, part: Message, depth: int) -> list[Piece]:
+        inner = tree.children(part)
+        if inner is None:
+            return self._leaf(part)
+        if depth >= tree.MAX_DEPTH:
+            return []
+        kind = part.get_content_type()
+        found = [self.pieces(each, depth + 1) for each in inner]
+        if kind == "multipart/encrypted":
+            what = "OpenPGP" if "pgp" in header.parameter(part, "content-type", "protocol") else ""
+            self.notes.append(ENCRYPTED.format(what or "PGP or S/MIME"))
+        if kind == "multipart/alternative":
+            return _best(found)
+        return [piece for each in found for piece in each]
+
+    def _leaf(self, part: Message) -> list[Piece]:
+        number = self._index.get(id(part))
+        if number is None:  # beyond the limit of parts
+            return []
+        kind = part.get_content_type()
+        if self._is_shown(part, kind):
+            return [self._shown(part, kind)]
+        if id(part) in self._packed or tree.is_parcel(part):
+            parcel = tnef.unpack(tree.payload(part))
+            if parcel is not None:
+                self._open(part, parcel)
+                return []
+        self._note(part, kind)
+        self._file(number)
+        return []
+
+    def _is_shown(self, part: Message, kind: str) -> bool:
+        if part is self._root and kind.startswith("multipart/"):
+            return True  # a multipart without parts
+        is_text = kind in ("text/plain", *HTML)
+        if part is self._root and kind.startswith("text/") and kind != "text/calendar":
+            is_text = True
+        disposition = header.text(part, "content-disposition", 1000).lower()
+        if not is_text or disposition.startswith("attachment"):
+            return False
+        return not (disposition and tree.file_name(part))
+
+    def _shown(self, part: Message, kind: str) -> Piece:
+        data = tree.payload(part)
+        charset = header.parameter(part, "content-type", "charset")
+        if kind in HTML and not charset:
+            named = META_CHARSET.search(data[:2000])
+            charset = named[1].decode() if named else ""
+        text = clean(decode(data[: 4 * self._left], charset))[: self._left]
+        self._left -= len(text)
+        if kind not in HTML:
+            if header.parameter(part, "content-type", "format").lower() == "flowed":
+                spaced = header.parameter(part, "content-type", "delsp").lower() == "yes"
+                text = flowed.unfold(text, delete_space=spaced)
+            return Piece(text, "")
+        return _of_html(text)
+
+    def _open(self, part: Message, parcel: tnef.Parcel) -> None:
+        for number in self._packed.get(id(part), ()):
+            self._file(number)
+        if has_text(parcel.html):
+            self.unpacked.append(_of_html(parcel.html))
+        elif parcel.text.strip():
+            self.unpacked.append(Piece(parcel.text, ""))
+
+    def _note(self, part: Message, kind: str) -> None:
+        if kind in ("text/calendar", "application/ics"):
+            self.notes += [each for each in calendar.lines(tree.payload(part))
+                           if each not in self.notes]  # fmt: skip
+        elif kind in ("application/pkcs7-mime", "application/x-pkcs7-mime"):
+            signed = "signed" in header.parameter(part, "content-type", "smime-type").lower()
+            self.notes.append(OPAQUE if signed else ENCRYPTED.format("S/MIME"))
+
+    def _file(self, number: int) -> None:
+        leaf = self._leaves[number]
+        part = leaf.part
+        inline = header.text(part, "content-disposition", 1000).lower().startswith("inline")
+        content_id = clean_line(header.text(part, "content-id", 500)).strip("<> ")
+        own = leaf.packed is None
+        self.files.append(
+            Attachment(
+                part=number, name=tree.name_of(leaf, number), type=tree.type_of(leaf),
+                size=len(leaf.data), content_id=content_id if own else "",
+                inline=own and (inline or bool(content_id)),
+            )
+        )  # fmt: skip
+
+
+def _of_html(html: str) -> Piece:
+    if too_deep(html):
+        return Piece(bare_text(html), "")
+    return Piece("", html)
+
+
+def _best(found: Sequence[Sequence[Piece]]) -> list[Piece]:
+    """The last alternative with HTML, with the text of one that has only text beside it."""
+    rich = [each for each in found if any(piece.html for piece in each)]
+    plain = [each for each in found if each and not any(piece.html for piece in each)]
+    words = "\n".join(piece.text for each in plain[:1] for piece in each)
+    if not rich:
+        return [Piece(words, "")] if plain else []
+    html = _joined(rich[-1])
+    if words.strip() and not has_text(html):
+        return [Piece(words, "")]
+    if not words.strip():
+        words = "\n".join(piece.words for piece in rich[-1])
+    return [Piece(words, html)]
+
+
+def _joined(pieces: Sequence[Piece]) -> str:
+    """Pieces in a row as one HTML."""
+    return "\n".join(piece.html or f"<div>{from_text(piece.text)}</div>" for piece in pieces)

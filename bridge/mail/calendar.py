@@ -1,0 +1,116 @@
+"""A calendar invitation in one line: what, when, where, who (RFC 5545, RFC 5546)."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from icalendar import Calendar
+
+from bridge.mail.charset import clean_line
+
+MAX_SIZE = 200_000
+MAX_EVENTS = 3
+WORDS = {
+    "REQUEST": "Invitation", "PUBLISH": "Event", "CANCEL": "Cancelled", "REPLY": "Answer",
+    "COUNTER": "Other time proposed", "ADD": "Invitation", "REFRESH": "Event",
+    "DECLINECOUNTER": "Other time declined",
+}  # fmt: skip
+ANSWERS = {
+    "ACCEPTED": "accepts", "DECLINED": "declines", "TENTATIVE": "may come",
+    "DELEGATED": "sends somebody else",
+}  # fmt: skip
+
+
+def lines(data: bytes) -> tuple[str, ...]:
+    """One line for each of the first events of an .ics file; none when it cannot be read."""
+    if len(data) > MAX_SIZE:
+        return ()
+    try:
+        calendar = Calendar.from_ical(data)
+        method = str(calendar.get("METHOD", "PUBLISH")).upper()
+        events = list(calendar.walk("VEVENT"))
+        found = [_line(event, method) for event in events[:MAX_EVENTS]]
+    except Exception:  # noqa: BLE001 - icalendar raises almost anything on damaged input
+        return ()
+    if len(events) > MAX_EVENTS:
+        found.append(f"📅 and {len(events) - MAX_EVENTS} more events")
+    return tuple(found)
+
+
+def _line(event: Any, method: str) -> str:
+    parts = [_text(event.get("SUMMARY")) or "(no title)", _when(event)]
+    place = _text(event.get("LOCATION"))
+    if place:
+        parts.append(place)
+    organizer = _who(event.get("ORGANIZER"))
+    guests = [_who(each) for each in _list(event.get("ATTENDEE"))]
+    if method == "REPLY":
+        parts += [_answer(each) for each in _list(event.get("ATTENDEE"))[:3]]
+    else:
+        if organizer:
+            parts.append(f"from {organizer}")
+        if guests:
+            more = f" and {len(guests) - 5} more" if len(guests) > 5 else ""
+            parts.append(f"with {', '.join(guests[:5])}{more}")
+    return f"📅 {WORDS.get(method, 'Event')}: " + " · ".join(part for part in parts if part)
+
+
+def _text(value: Any) -> str:
+    return clean_line(str(value), 200) if value is not None else ""
+
+
+def _list(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list) else [value]
+
+
+def _who(value: Any) -> str:
+    if value is None:
+        return ""
+    address = clean_line(str(value), 200)
+    if address.lower().startswith("mailto:"):
+        address = address[7:]
+    name = _text(getattr(value, "params", {}).get("CN"))
+    return f"{name} <{address}>" if name and name != address else address
+
+
+def _answer(value: Any) -> str:
+    said = str(getattr(value, "params", {}).get("PARTSTAT", "")).upper()
+    return f"{_who(value)} {ANSWERS.get(said, 'has not decided')}"
+
+
+def _when(event: Any) -> str:
+    """`Tue 24 Nov 2026 10:00–11:00 (Europe/Berlin)`, in the zone the sender wrote it in."""
+    begins = _moment(event.get("DTSTART"))
+    if begins is None:
+        return ""
+    ends = _moment(event.get("DTEND"))
+    duration = getattr(event.get("DURATION"), "dt", None)
+    if ends is None and isinstance(duration, timedelta):
+        ends = begins + duration
+    repeats = " · repeats" if event.get("RRULE") else ""
+    if not isinstance(begins, datetime):  # whole days; the end is the day after the last one
+        last = ends - timedelta(days=1) if ends is not None else begins
+        until = f" – {_day(last)}" if last > begins else ""
+        return f"{_day(begins)}{until}{repeats}"
+    text = f"{_day(begins)} {begins:%H:%M}"
+    if isinstance(ends, datetime):
+        text += (
+            f"–{ends:%H:%M}" if ends.date() == begins.date() else f" – {_day(ends)} {ends:%H:%M}"
+        )
+    zone = clean_line(str(begins.tzname() or ""), 40) if begins.tzinfo is not None else ""
+    named = getattr(begins.tzinfo, "key", "") or zone
+    return f"{text}{f' ({named})' if named else ''}{repeats}"
+
+
+def _moment(value: Any) -> Any:
+    found = getattr(value, "dt", None)
+    return found if isinstance(found, date) else None
+
+
+def _day(day: date) -> str:
+    names = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+    months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()  # noqa: SIM905 - names
+    return f"{names[day.weekday()]} {day.day} {months[day.month - 1]} {day.year}"

@@ -1,0 +1,39 @@
+"""Text whose lines a mail program broke softly (RFC 3676), as the paragraphs its writer typed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+
+def unfold(text: str, *, delete_space: bool = False) -> str:
+    """Join the lines that end in a space with their next, quotes of one depth alike.
+
+    `delete_space`: the space before the break is no part of the text (DelSp=yes).
+    """
+    return "\n".join(_paragraphs(text, delete_space))
+
+
+def _paragraphs(text: str, delete_space: bool) -> Iterator[str]:
+    open_: list[str] = []
+    depth = 0
+    for row in text.split("\n"):
+        quotes = len(row) - len(row.lstrip(">"))
+        content = row[quotes:].removeprefix(" ")  # §4.4 space-stuffing
+        if open_ and quotes != depth:
+            yield _joined(depth, open_)
+            open_ = []
+        depth = quotes
+        soft = content.endswith(" ") and content != "-- "  # §4.3: the signature's line is none
+        open_.append(content[:-1] if soft and delete_space else content)
+        if not soft:
+            yield _joined(depth, open_)
+            open_ = []
+    if open_:
+        yield _joined(depth, open_)
+
+
+def _joined(depth: int, lines: list[str]) -> str:
+    text = "".join(lines)
+    if not depth:
+        return text
+    return f"{'>' * depth} {text}" if text else ">" * depth

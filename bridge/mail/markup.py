@@ -1,0 +1,243 @@
+"""HTML of a mail as Matrix clients show it: an own writer, so that nothing else gets through."""
+
+from __future__ import annotations
+
+import html as entities
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+MAX_DEPTH = 80
+"""Elements within elements; clients need not show more than 100 (Client-Server API v1.14
+§11.3.1.1). What is deeper is shown as its text."""
+SKIPPED = frozenset(
+    "script style head title noscript template object embed iframe svg math select option textarea"  # noqa: SIM905 - names
+    " audio video canvas map meta link base -comment".split()
+)
+KEPT = {
+    "b": "strong", "strong": "strong", "i": "em", "em": "em", "u": "u", "s": "del", "del": "del",
+    "strike": "del", "code": "code", "tt": "code", "kbd": "code", "samp": "code", "sup": "sup",
+    "sub": "sub", "cite": "em", "ins": "u",
+}  # fmt: skip
+"""Inline elements, and what they become."""
+BLOCKS = {
+    "p": "p", "h1": "h1", "h2": "h2", "h3": "h3", "h4": "h4", "h5": "h5", "h6": "h6", "ul": "ul",
+    "ol": "ol", "li": "li", "blockquote": "blockquote", "pre": "pre", "details": "details",
+    "summary": "summary", "div": "div", "section": "div", "article": "div", "header": "div",
+    "footer": "div", "main": "div", "aside": "div", "nav": "div", "center": "div", "dl": "div",
+    "dt": "div", "dd": "div", "address": "div", "fieldset": "div", "form": "div", "figure": "div",
+    "figcaption": "div", "menu": "ul", "dir": "ul",
+}  # fmt: skip
+BLOCK_START = re.compile(r"\s*<(?:p|h[1-6]|ul|ol|blockquote|pre|details|div|table|hr)\b")
+HIDDEN = re.compile(
+    r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(px|pt|em|%)?\s*(;|$|!)"
+    r"|max-height\s*:\s*0(px)?\s*(;|$|!)|mso-hide\s*:\s*all|opacity\s*:\s*0(\.0+)?\s*(;|$|!)",
+    re.IGNORECASE,
+)
+# What newsletters put behind the first line, so that a list of mails shows nothing else of them.
+FILLER = re.compile("(?:[\u00ad\u034f\u061c\u200b-\u200f\u2007\u2060\ufeff]\\s?){3,}")
+SPACE = re.compile(r"[ \t\n\r\f]+")
+BLANK = re.compile(r"(?:\s|<br>|\u200b|\ufeff|\xa0)*\Z")
+BREAKS = re.compile(r"(?:<br>\s*){3,}")
+LINK = re.compile(r"\s*(https?://|mailto:)", re.IGNORECASE)
+HOST = re.compile(r"\s*https?://([^/?#\s\\]+)", re.IGNORECASE)
+SHOWN_HOST = re.compile(
+    r"\s*(?:https?://)?((?:[\w-]+\.)+[a-z]{2,24})(?:[:/?#]\S*)?\s*\Z", re.IGNORECASE
+)
+CELL_TEXT = 80
+"""Characters of a cell over which a table is taken for the layout of a page."""
+
+
+def write(tree: LexborHTMLParser, pictures: Mapping[str, str], *, show_hosts: bool) -> str:
+    """The document within the subset of HTML that Matrix knows, without pictures.
+
+    `pictures` names inline pictures by Content-ID. `show_hosts`: where a link's text looks like
+    another host than its target's, the true one stands behind it.
+    """
+    body = tree.body
+    if body is None:
+        return ""
+    writer = _Writer(pictures, show_hosts)
+    return BREAKS.sub("<br><br>", "".join(writer.inside(body, 0))).strip()
+
+
+@dataclass(slots=True)
+class _Row:
+    cells: list[tuple[str, str]] = field(default_factory=list)
+    """(td or th, what stands in it)."""
+
+
+class _Writer:
+    def __init__(self, pictures: Mapping[str, str], show_hosts: bool) -> None:
+        self._pictures = pictures
+        self._show_hosts = show_hosts
+        self._verbatim = False
+
+    def inside(self, node: LexborNode, depth: int) -> Iterator[str]:
+        child = node.child
+        while child is not None:
+            yield self._one(child, depth)
+            child = child.next
+
+    def _all(self, node: LexborNode, depth: int) -> str:
+        return "".join(self.inside(node, depth + 1))
+
+    def _one(self, node: LexborNode, depth: int) -> str:
+        tag = node.tag
+        if tag == "-text":
+            return self._words(node.text_content or "")
+        if tag is None or tag in SKIPPED:
+            return ""
+        if depth > MAX_DEPTH:
+            return self._words(node.text(separator=" ") or "")
+        attributes = node.attributes
+        if attributes and ("hidden" in attributes or HIDDEN.search(attributes.get("style") or "")):
+            return ""
+        if tag == "br":
+            return "<br>"
+        if tag == "hr":
+            return "<hr>"
+        if tag == "img":
+            return self._picture(attributes)
+        if tag == "a":
+            return self._link(node, attributes.get("href") or "", depth)
+        if tag == "table":
+            return self._table(node, attributes, depth)
+        if tag in KEPT:
+            return _wrapped(KEPT[tag], self._all(node, depth))
+        if tag == "pre":
+            return self._preformatted(node, depth)
+        if tag in BLOCKS:
+            return _block(BLOCKS[tag], self._all(node, depth), attributes)
+        return self._all(node, depth)
+
+    def _words(self, text: str) -> str:
+        if not self._verbatim:
+            text = SPACE.sub(" ", FILLER.sub(" ", text))
+        return entities.escape(text, quote=False)
+
+    def _preformatted(self, node: LexborNode, depth: int) -> str:
+        before, self._verbatim = self._verbatim, True
+        content = self._all(node, depth)
+        self._verbatim = before
+        return _block("pre", content, {})
+
+    def _picture(self, attributes: Mapping[str, str | None]) -> str:
+        """Its alternative text; a tracking pixel, and decoration without words, is nothing."""
+        source = attributes.get("src") or ""
+        alt = " ".join((attributes.get("alt") or "").split())[:200]
+        inline = source.lower().startswith("cid:")
+        if not inline and _tiny(attributes):
+            return ""
+        name = self._pictures.get(source[4:]) if inline else ""
+        if not (alt or inline):
+            return ""
+        return entities.escape(f"[image: {name or alt}]" if name or alt else "[image]", quote=False)
+
+    def _link(self, node: LexborNode, href: str, depth: int) -> str:
+        content = self._all(node, depth)
+        if BLANK.match(content) or not LINK.match(href):
+            return content
+        target = entities.escape(href.strip(), quote=True)
+        shown = "" if not self._show_hosts else _other_host(href, node.text() or "")
+        if BLOCK_START.match(content):  # a whole block that is a link: its words become one
+            content = f"<div>{re.sub('<[^>]*>', ' ', content).strip()}</div>"
+            inner = content[5:-6]
+            return f'<div><a href="{target}">{inner}</a>{shown}</div>'
+        return f'<a href="{target}">{content}</a>{shown}'
+
+    def _table(self, node: LexborNode, attributes: Mapping[str, str | None], depth: int) -> str:
+        rows, caption = self._rows(node, depth)
+        rows = [row for row in rows if any(not BLANK.match(text) for _, text in row.cells)]
+        head = f"<div>{caption}</div>" if caption else ""
+        if _is_data(rows, attributes):
+            lines = "".join(
+                "<tr>" + "".join(f"<{tag}>{text.strip()}</{tag}>" for tag, text in row.cells)
+                + "</tr>"
+                for row in rows
+            )  # fmt: skip
+            return f"{head}<table>{lines}</table>"
+        return head + "".join(_unwrapped(row) for row in rows)
+
+    def _rows(self, table: LexborNode, depth: int) -> tuple[list[_Row], str]:
+        rows: list[_Row] = []
+        caption = ""
+        stack = [table.child]
+        while stack:
+            node = stack.pop()
+            if node is None:
+                continue
+            stack.append(node.next)
+            if node.tag in ("tbody", "thead", "tfoot"):
+                stack.append(node.child)
+            elif node.tag == "tr" and not HIDDEN.search(node.attributes.get("style") or ""):
+                rows.append(self._row(node, depth + 3))
+            elif node.tag == "caption":
+                caption = self._all(node, depth).strip()
+        return rows, caption
+
+    def _row(self, node: LexborNode, depth: int) -> _Row:
+        row = _Row()
+        cell = node.child
+        while cell is not None:
+            if cell.tag in ("td", "th") and not HIDDEN.search(cell.attributes.get("style") or ""):
+                row.cells.append((str(cell.tag), self._all(cell, depth)))
+            cell = cell.next
+        return row
+
+
+def _wrapped(tag: str, content: str) -> str:
+    if BLANK.match(content) or BLOCK_START.match(content):
+        return content
+    return f"<{tag}>{content}</{tag}>"
+
+
+def _block(tag: str, content: str, attributes: Mapping[str, str | None]) -> str:
+    if BLANK.match(content):
+        return "<br>" if tag in ("p", "div") and "<br>" in content else ""
+    if tag == "div" and BLOCK_START.match(content) and content.rstrip().endswith("</div>"):
+        return content  # a block around blocks adds nothing
+    start = attributes.get("start") if tag == "ol" else None
+    number = f' start="{start}"' if start and re.fullmatch(r"-?\d{1,6}", start) else ""
+    return f"<{tag}{number}>{content if tag == 'pre' else content.strip()}</{tag}>"
+
+
+def _tiny(attributes: Mapping[str, str | None]) -> bool:
+    sizes = [attributes.get(name) or "" for name in ("width", "height")]
+    return any(re.fullmatch(r"[0-2](?:px)?", size.strip()) for size in sizes)
+
+
+def _is_data(rows: list[_Row], attributes: Mapping[str, str | None]) -> bool:
+    """Whether a table holds data, and is no means to lay a page out."""
+    columns = max((len(row.cells) for row in rows), default=0)
+    cells = [text for row in rows for _, text in row.cells]
+    if columns < 2 or attributes.get("role") in ("presentation", "none"):
+        return False
+    if any("<table" in text for text in cells):
+        return False
+    if any(tag == "th" for row in rows for tag, _ in row.cells):
+        return True
+    short = all(len(re.sub("<[^>]*>", "", text)) <= CELL_TEXT for text in cells)
+    if (attributes.get("border") or "0").strip() not in ("0", "0px", "none") and short:
+        return True
+    even = sum(len(row.cells) == columns for row in rows) * 5 >= len(rows) * 4
+    return len(rows) > 1 and even and short and not any("<hr>" in text for text in cells)
+
+
+def _unwrapped(row: _Row) -> str:
+    """A row of a layout: side by side where that is a line, else one below the other."""
+    cells = [text.strip() for _, text in row.cells if not BLANK.match(text)]
+    if any(BLOCK_START.match(text) or "<br>" in text for text in cells):
+        return "".join(_block("div", text, {}) for text in cells)
+    return f"<div>{' '.join(cells)}</div>"
+
+
+def _other_host(href: str, text: str) -> str:
+    target, shown = HOST.match(href), SHOWN_HOST.match(text)
+    if not (target and shown):
+        return ""
+    host = target[1].lower().rpartition("@")[2].partition(":")[0].removeprefix("www.")
+    named = shown[1].lower().removeprefix("www.")
+    return "" if host == named else f" ({entities.escape(host)})"

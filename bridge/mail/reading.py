@@ -1,0 +1,48 @@
+"""One mail read whole: its parts, what is new in it, and its HTML for Matrix."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from pydantic import TypeAdapter
+
+from bridge.mail.parse import headers_only, hopeless, parse
+from bridge.mail.quote import Body, split
+from bridge.model import Mail
+
+ODD_SIZE, ODD_HTML, ODD_PARTS = 1_000_000, 300_000, 100
+"""Bytes of a mail, bytes of text, and parts, from which reading may take noticeable time."""
+PARCEL = re.compile(rb"ms-tnef|winmail\.dat", re.IGNORECASE)
+
+
+def read(raw: bytes, authserv_id: str = "", own: frozenset[str] = frozenset()) -> tuple[Mail, Body]:
+    """The mail and its folded text. Never raises: `Mail.problem` says what went wrong."""
+    mail = parse(raw, authserv_id, own)
+    try:
+        return mail, split(mail)
+    except Exception as error:  # noqa: BLE001 - a mail that cannot be folded is shown as text
+        what = mail.problem or f"{type(error).__name__} while folding it"
+        return replace(mail, html="", problem=what), Body(mail.text, "", "", "")
+
+
+def given_up(
+    raw: bytes, problem: str, authserv_id: str = "", own: frozenset[str] = frozenset()
+) -> tuple[Mail, Body]:
+    """What is shown of a mail whose reading took too long or too much memory."""
+    mail = headers_only(raw, problem, authserv_id, own)
+    return mail, Body(mail.text, "", "", "")
+
+
+def is_odd(raw: bytes) -> bool:
+    """Whether a mail is to be read in a process of its own: it is large, has very many parts, or
+    holds something whose reader is not ours. A look at the bytes alone."""
+    if hopeless(raw):
+        return False  # its headers alone are read
+    if len(raw) > ODD_SIZE or raw.count(b"\n--") > ODD_PARTS:
+        return True
+    return (len(raw) > ODD_HTML and b"<" in raw) or PARCEL.search(raw) is not None
+
+
+RESULT: TypeAdapter[tuple[Mail, Body]] = TypeAdapter(tuple[Mail, Body])
+"""How a process that reads tells what it read."""

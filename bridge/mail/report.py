@@ -1,0 +1,136 @@
+"""What a machine reports of a mail we sent: bounced, delayed, read (RFC 3464, RFC 8098)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from email.message import Message
+from email.parser import HeaderParser
+from email.policy import compat32
+
+import flufl.bounce
+
+from bridge.mail import header, tree
+from bridge.mail.address import parse_list
+from bridge.mail.charset import clean_line, decode
+from bridge.model import Fate, MessageId, Nature, Report
+
+MAX_SCAN = 100_000
+"""Bytes of a bounce that follows no standard which are searched."""
+MAX_ADDRESSES = 50
+ID_LINE = re.compile(r"message-id:\s{0,5}(<[^<>\s]{1,990}>)", re.IGNORECASE)
+STATUS = re.compile(r"\b[45]\.\d{1,3}\.\d{1,3}\b")
+
+
+def read(message: Message, nature: Nature, size: int) -> Report | None:
+    """The report of a bounce or receipt; None for every other mail. `size` in bytes."""
+    if nature not in (Nature.BOUNCE, Nature.RECEIPT):
+        return None
+    parts = [leaf.part for leaf in tree.leaves(message) if leaf.packed is None]
+    fates: dict[str, tuple[Fate, str]] = {}
+    originals: list[MessageId] = []
+    for part in parts:
+        kind = part.get_content_type()
+        if kind == "message/delivery-status":
+            fates |= dict(_delivery(part))
+        elif kind == "message/disposition-notification":
+            fates |= dict(_disposition(part, originals))
+        elif kind in ("message/rfc822", "message/global"):
+            inner = part.get_payload()
+            if isinstance(inner, list) and inner and isinstance(inner[0], Message):
+                originals += header.ids(inner[0], "message-id", 1)
+        elif kind in ("text/rfc822-headers", "message/global-headers"):
+            text = decode(tree.payload(part)[:MAX_SCAN], None)
+            originals += header.ids(HeaderParser(policy=compat32).parsestr(text), "message-id", 1)
+    if not fates and nature is Nature.BOUNCE and size <= MAX_SCAN:
+        fates = _guessed(message, parts)
+    if not originals:
+        originals += _mentioned(parts)
+    originals += [*header.ids(message, "in-reply-to"), *reversed(header.ids(message, "references"))]
+    return Report(tuple(dict.fromkeys(originals))[:20], fates)
+
+
+def _blocks(part: Message) -> list[Message]:
+    """The header blocks of a machine-readable part."""
+    inner = part.get_payload()
+    if isinstance(inner, list):
+        return [each for each in inner if isinstance(each, Message)]
+    text = decode(tree.payload(part)[:MAX_SCAN], None)
+    blocks = re.split(r"\r?\n\r?\n", text)[: MAX_ADDRESSES + 1]
+    return [HeaderParser(policy=compat32).parsestr(block) for block in blocks]
+
+
+def _delivery(part: Message) -> Iterator[tuple[str, tuple[Fate, str]]]:
+    """(address, what became of it), for each recipient that is named (RFC 3464 §2.3)."""
+    for block in _blocks(part)[: MAX_ADDRESSES + 1]:
+        action = header.text(block, "action", 40).lower().partition(" ")[0]
+        fate = {"failed": Fate.BOUNCED, "delayed": Fate.DELAYED}.get(action)
+        if fate is None:
+            continue
+        reason = _reason(block)
+        for name in ("original-recipient", "final-recipient", "x-actual-recipient"):
+            for address in parse_list(header.text(block, name, 500).rpartition(";")[2]):
+                yield address.key, (fate, reason)
+
+
+def _reason(block: Message) -> str:
+    """`5.1.1 550 no such user`, the code first where the text does not hold it."""
+    status = STATUS.search(header.text(block, "status", 100))
+    said = header.text(block, "diagnostic-code", 600)
+    kind, semicolon, rest = said.partition(";")
+    said = rest.strip() if semicolon and " " not in kind.strip() else said
+    code = status[0] if status is not None else ""
+    return clean_line(said if code in said else f"{code} {said}", 300)
+
+
+def _disposition(
+    part: Message, originals: list[MessageId]
+) -> Iterator[tuple[str, tuple[Fate, str]]]:
+    """(address, READ) where a person saw the mail; notes what it was about."""
+    for block in _blocks(part)[:2]:
+        originals += header.ids(block, "original-message-id", 1)
+        did = header.text(block, "disposition", 200).lower().rpartition(";")[2]
+        if "displayed" not in did:
+            continue
+        for name in ("original-recipient", "final-recipient"):
+            for address in parse_list(header.text(block, name, 500).rpartition(";")[2]):
+                yield address.key, (Fate.READ, "")
+
+
+def _guessed(message: Message, parts: list[Message]) -> dict[str, tuple[Fate, str]]:
+    """What a bounce without a machine-readable part says, as far as programs are known."""
+    try:
+        delayed, failed = flufl.bounce.all_failures(message)
+    except Exception:  # noqa: BLE001 - its detectors raise almost anything
+        delayed, failed = frozenset(), frozenset()
+    found = {
+        address.key: (fate, "")
+        for fate, specs in ((Fate.DELAYED, delayed), (Fate.BOUNCED, failed))
+        for spec in sorted(specs)
+        for address in parse_list(decode(bytes(spec), None))
+    }
+    for address in parse_list(header.text(message, "x-failed-recipients", 2000)):
+        found.setdefault(address.key, (Fate.BOUNCED, ""))
+    if not found:
+        return {}
+    said = _said(parts)
+    return {key: (fate, said) for key, (fate, _) in list(found.items())[:MAX_ADDRESSES]}
+
+
+def _said(parts: list[Message]) -> str:
+    """The line of the text that holds a status code."""
+    for part in parts:
+        if part.get_content_maintype() == "text":
+            for line in decode(tree.payload(part)[:MAX_SCAN], None).splitlines():
+                if STATUS.search(line) or re.match(r"\s*(?:<<< )?5\d\d[ -]", line):
+                    return clean_line(line, 300)
+    return ""
+
+
+def _mentioned(parts: list[Message]) -> list[MessageId]:
+    """Message-IDs in a mail that was given back inside the text."""
+    found: list[MessageId] = []
+    for part in parts:
+        text = decode(tree.payload(part)[:MAX_SCAN], None)
+        found += [MessageId(match[1]) for match in ID_LINE.finditer(text)][:5]
+    return found
