@@ -149,7 +149,7 @@ class Bench:
         """Accepted while the bridge is down, then worked off."""
         await self.process.stop()
         before = self.sql("SELECT COUNT(*) FROM mail WHERE NOT outbound")[0][0]
-        settings = load(self.config)
+        settings = load(self.config, make_key=True)
         database = await Database.open(settings.database)
         inbox = settings.inboxes["support"]  # type: ignore[index]  # InboxId is a str
         for number, raw in enumerate(raws):

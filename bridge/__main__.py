@@ -81,7 +81,7 @@ async def serve(settings: Settings, registration: Registration) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    settings = load(arguments.config)
+    settings = load(arguments.config, make_key=True)
     logs(settings.log_level, settings.log_format)
     asyncio.run(until_stopped(serve(settings, load_registration(settings))))
     return 0

@@ -65,6 +65,8 @@ ACTS: dict[str, Act] = {
     "restored": restored.restored,
     "export": export.export,
     "purge": erase.purge,
+    "forget": erase.forget,
+    "unsay": erase.unsay,
 }
 
 

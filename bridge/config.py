@@ -170,8 +170,9 @@ class Registration(Section):
     sender_localpart: str
 
 
-def load(path: Path) -> Settings:
-    """Read and check config.yaml. Raises ConfigError; relative paths are taken from its folder."""
+def load(path: Path, *, make_key: bool = False) -> Settings:
+    """Read and check config.yaml. Raises ConfigError; relative paths are taken from its folder.
+    `make_key`: where no encryption key is named and none lies beside it, one is made there."""
     data = _read(path)
     try:
         settings = Settings.model_validate(data, context={"folder": path.parent})
@@ -186,17 +187,20 @@ def load(path: Path) -> Settings:
     appservice = settings.appservice.model_copy(update={"registration": registration})
     key = settings.encryption_key
     if not key.get_secret_value():
-        key = SecretStr(_key_beside(path))
+        key = SecretStr(_key_beside(path, make=make_key))
     return settings.model_copy(
         update={"appservice": appservice, "database": database, "encryption_key": key}
     )
 
 
-def _key_beside(path: Path) -> str:
-    """The key in postroom.key beside config.yaml, made where there is none."""
+def _key_beside(path: Path, *, make: bool) -> str:
+    """The key in postroom.key beside config.yaml; where there is none, one that is kept only when
+    it is to be made."""
     beside = path.parent / KEY_FILE
     try:
         if not beside.exists():
+            if not make:
+                return new_key()
             write_private(beside, new_key() + "\n")
         return beside.read_text(encoding="utf-8").strip()
     except OSError as error:

@@ -20,6 +20,12 @@ SECRETS = ("imap.password", "smtp.password")
 NOT_BY_CHAT = ("id", "paused", "imap.ca_file", "smtp.ca_file")
 """`!inbox pause` pauses; a path on the server is for who has the server."""
 NOTHING = "-"
+PLAIN_WORDS = {
+    "int_parsing": "A whole number is wanted", "float_parsing": "A number is wanted",
+    "bool_parsing": "It is true or false", "date_parsing": "Write a day as 2026-01-31",
+    "date_from_datetime_parsing": "Write a day as 2026-01-31",
+}  # fmt: skip
+"""What pydantic says of a value, as an admin would."""
 YES = ("ok", "yes", "y", "ja", "oui")
 
 
@@ -61,7 +67,8 @@ def near(word: str) -> bool:
 
 def may_be_secret(key: str) -> bool:
     """Whether what was given for a key, perhaps mistyped, has to be treated as a password."""
-    return key.casefold() not in KEYS or key.casefold() in SECRETS
+    key = key.casefold()
+    return key in SECRETS or key not in (*KEYS, *NOT_BY_CHAT)
 
 
 def change(values: Mapping[str, Any], key: str, text: str) -> Values:
@@ -73,6 +80,8 @@ def change(values: Mapping[str, Any], key: str, text: str) -> Values:
         within = changed[section] = dict(changed.get(section) or {})
     if text == NOTHING:
         within.pop(name, None)
+    elif key == "imap.folders":  # their names may hold blanks
+        within[name] = [word.strip() for word in text.split(",") if word.strip()]
     elif str(KEYS[key]).startswith("tuple"):
         within[name] = [word for word in re.split(r"[\s,;]+", text) if word]
     else:
@@ -126,6 +135,7 @@ def _sentence(inbox: InboxId, fault: Any) -> str:
     if fault["type"] == "missing":
         return f"{key} is missing: !inbox set {inbox} {key} VALUE."
     given = fault.get("input")
+    text = PLAIN_WORDS.get(fault["type"], text)
     if key and key not in SECRETS and isinstance(given, str) and repr(given) not in text:
         return f"{key}: {given[:100]!r} does not fit: {text[0].lower()}{text[1:]}."
     return f"{key}: {text}." if key else f"{text}."

@@ -10,6 +10,8 @@ import structlog
 
 from bridge import failpoint
 from bridge.inbox import Inbox, Smtp
+from bridge.mail.charset import clean_line, decode
+from bridge.masked import masked
 from bridge.model import Fate
 
 log = structlog.get_logger("egress")
@@ -77,7 +79,13 @@ async def dial(smtp: Smtp, domain: str) -> aiosmtplib.SMTP:
 async def _log_in(client: aiosmtplib.SMTP, smtp: Smtp) -> None:
     await client.connect()
     if smtp.auth == "password":
-        await client.login(smtp.user, smtp.password.get_secret_value())
+        try:
+            await client.login(smtp.user, smtp.password.get_secret_value())
+        except aiosmtplib.SMTPResponseException as error:
+            # not from the error: a log would show it with the password
+            raise type(error)(error.code, masked(error.message, smtp)) from None
+        except aiosmtplib.SMTPException as error:
+            raise type(error)(masked(str(error), smtp)) from None
 
 
 async def _envelope(
@@ -110,16 +118,21 @@ async def _data(client: aiosmtplib.SMTP, mime: bytes) -> tuple[Fate, str]:
     try:
         async with failpoint.around("smtp.data"):
             code, text = await client.data(mime, timeout=DATA_TIMEOUT)
-        return Fate.SENT, f"{code} {text}"
+        return Fate.SENT, _said(f"{code} {text}")
     except aiosmtplib.SMTPDataError as error:
         return _refusal(error.code, error.message)
     except (aiosmtplib.SMTPException, OSError) as error:
-        log.warning("no answer after DATA", error=str(error))
-        return Fate.UNKNOWN, str(error)
+        log.warning("no answer after DATA", error=_said(str(error)))
+        return Fate.UNKNOWN, _said(str(error))
 
 
 def _refusal(code: int, message: str) -> tuple[Fate, str]:
-    return (Fate.FAILED if code >= 500 else Fate.DEFERRED), f"{code} {message}"
+    return (Fate.FAILED if code >= 500 else Fate.DEFERRED), _said(f"{code} {message}")
+
+
+def _said(text: str) -> str:
+    """What a server said, in whatever charset, as one clean line: it goes into the database."""
+    return clean_line(decode(text.encode("utf-8", "surrogateescape"), None), 600)
 
 
 def _before_data(error: Exception) -> tuple[Fate, str]:
@@ -128,8 +141,8 @@ def _before_data(error: Exception) -> tuple[Fate, str]:
     if isinstance(error, aiosmtplib.SMTPSenderRefused):
         return _refusal(error.code, error.message)
     if isinstance(error, aiosmtplib.SMTPResponseException):
-        return Fate.DEFERRED, f"{error.code} {error.message}"
-    return Fate.DEFERRED, str(error) or type(error).__name__
+        return Fate.DEFERRED, _said(f"{error.code} {error.message}")
+    return Fate.DEFERRED, _said(str(error)) or type(error).__name__
 
 
 async def _hang_up(client: aiosmtplib.SMTP) -> None:

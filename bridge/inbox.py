@@ -6,6 +6,7 @@ import os
 import re
 from datetime import UTC, date, datetime
 from pathlib import Path
+from string import Formatter
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -102,8 +103,8 @@ class Server(Section):
 
 
 class Imap(Server):
-    folders: tuple[str, ...] = ("INBOX",)
-    poll: int = Field(120, ge=1)
+    folders: tuple[str, ...] = Field(("INBOX",), min_length=1, max_length=50)
+    poll: int = Field(120, ge=1, le=86400)
     """Seconds between checks where IDLE does not report."""
     mark_seen: bool = False
     since: date | None = None
@@ -149,8 +150,8 @@ class Inbox(Section):
     """One shared address and how it is answered."""
 
     id: InboxId = InboxId("")
-    name: str
-    address: str
+    name: str = Field(min_length=1, max_length=80)
+    address: str = Field(max_length=254)
     aliases: tuple[str, ...] = ()
     agents: tuple[MatrixId, ...] = ()
     leads: tuple[MatrixId, ...] = ()
@@ -161,7 +162,7 @@ class Inbox(Section):
     undo: float = Field(10.0, ge=0, le=600)
     """Seconds during which a send can be taken back."""
     sender_name: str = "{agent} from {inbox}"
-    signature: str = ""
+    signature: str = Field("", max_length=5000)
     authserv_id: str = ""
     sent_copy: Literal["auto", "always", "never"] = "auto"
     reply_tokens: Literal["auto", "never"] = "auto"
@@ -178,13 +179,23 @@ class Inbox(Section):
                 raise ValueError(f"{spec!r} is no email address")
         return value
 
+    @field_validator("name", "sender_name", "authserv_id")
+    @classmethod
+    def _plain_line(cls, value: str) -> str:
+        if not value.isprintable() or len(value) > 200 or value != value.strip():
+            raise ValueError("it must be one line of at most 200 ordinary characters")
+        return value
+
     @field_validator("sender_name")
     @classmethod
     def _fields(cls, value: str) -> str:
         try:
-            value.format(agent="", inbox="")
-        except (KeyError, IndexError, ValueError) as error:
+            named = list(Formatter().parse(value))
+        except ValueError as error:
             raise ValueError("sender_name knows only {agent} and {inbox}") from error
+        for _, field, form, conversion in named:
+            if field not in (None, "agent", "inbox") or form or conversion:
+                raise ValueError("sender_name knows only {agent} and {inbox}")
         return value
 
     @property

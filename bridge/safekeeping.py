@@ -139,9 +139,9 @@ async def rekey(settings: Settings, config: Path) -> str:
     finally:
         await database.close()
     if path is None:
-        return f"{count} secrets are sealed with the first key; the others can go"
+        return f"secrets sealed with the first key: {count}; the other keys can go"
     _replace(path, keys[:1])
-    return f"{count} secrets are sealed with a new key in {path}"
+    return f"secrets sealed with a new key in {path}: {count}"
 
 
 def _replace(path: Path, keys: list[str]) -> None:

@@ -175,7 +175,7 @@ class Stage(Scene):
         registration = self.folder / "registration.yaml"
         listener = Listener(**self.appservice)
         registration.write_text(registration_text(DOMAIN, listener, as_token="as", hs_token="hs"))
-        settings = load(path)
+        settings = load(path, make_key=True)
         self.app = await App(settings, load_registration(settings)).__aenter__()
         for inboxes in settings.accounts().values():
             account = inboxes[0].imap.account  # type: ignore[union-attr]  # it has one

@@ -13,7 +13,7 @@ from bridge.egress import SmtpSender
 from bridge.inbox import Inbox, Smtp
 from bridge.model import Fate, InboxId
 from tests.servers.dovecot import make_certs
-from tests.servers.smtp import ScriptedSmtp
+from tests.servers.smtp import Fault, ScriptedSmtp
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
 MIME = b"Subject: x\r\n\r\n.dot\r\n..dots\r\n"
@@ -68,5 +68,20 @@ async def test_a_wrong_password_defers_and_says_so(tmp_path: Path) -> None:
     await server.start()
     try:
         assert await send(server, tls="none") == (Fate.DEFERRED, "535 5.7.8 wrong password")
+    finally:
+        await server.stop()
+
+
+@pytest.mark.parametrize("point", ["rcpt", "data", "after", "mail"])
+async def test_an_answer_in_any_charset_is_kept_as_text(tmp_path: Path, point: str) -> None:
+    server = ScriptedSmtp(tmp_path / "accepted.jsonl", password="secret")
+    await server.start()
+    try:
+        code = b"250" if point == "after" else b"550"
+        server.script = [Fault(point, code + b" 2.0.0 f\xfcr den Empf\xe4nger \x00")]
+        fate, reply = await send(server, tls="none")
+        assert fate is (Fate.SENT if point == "after" else Fate.FAILED)
+        assert "Empfänger" in reply.encode().decode()
+        assert "\0" not in reply
     finally:
         await server.stop()

@@ -15,7 +15,7 @@ FILES = sorted(p for p in ROOT.rglob("*.py") if p.name != "__init__.py")
 FLOORS: list[tuple[str, float]] = [
     ("model", 0), ("oversight", 0.2), ("failpoint", 0.5), ("logs", 4), ("config", 1),
     ("metrics", 1), ("vault", 0.6), ("inbox", 0.8),
-    ("mail", 1), ("draft", 1.2),
+    ("mail", 1), ("draft", 1.2), ("masked", 1.2),
     ("chat", 1.5), ("ports", 2),
     ("desk", 3), ("imap", 3.5), ("init", 4), ("worker", 4), ("store", 4), ("matrix", 4),
     ("ingress", 4), ("egress", 4), ("folders", 4), ("reader", 4), ("confined", 4), ("web", 4),

@@ -9,10 +9,16 @@ from bridge.inbox import Inbox
 from bridge.oversight import Deed, Finding, Grade, Standing
 
 STOPS = "(Just answer here; stop ends the questions.)"
+BEFORE_RESTORE = (
+    "Not done: this was said before a backup was restored. Say it again if it still counts."
+)
+REDACTED = (
+    "🔒 Your message is being redacted, for it may hold a password. Nothing else was done with it."
+)
 WIPED = (
-    "🔒 Kept encrypted, and your message is redacted. The homeserver itself keeps what was redacted"
-    " for some days (redaction_retention_period, 7 by default); a password in config.yaml never"
-    " passes through a room."
+    "🔒 Kept encrypted, and your message is being redacted. The homeserver itself keeps what was"
+    " redacted for some days (redaction_retention_period, 7 by default); a password in config.yaml"
+    " never passes through a room."
 )
 
 
@@ -43,12 +49,14 @@ def published(inbox: Inbox, people: str, prefix: str) -> str:
 
 def removal(inbox: Inbox, conversations: int, prefix: str) -> str:
     """The question before an inbox is removed."""
+    rooms = " and the queue room"
+    if conversations:
+        rooms = (f", the queue room, {_count(conversations, 'conversation')} with their rooms and"
+                 f" mail ({prefix}export {inbox.id} saves them as a file)")  # fmt: skip
     return (
         f"Remove {inbox.name} <{inbox.address}>? Mail is then neither read nor sent, what is still"
-        f" on its way out is stopped, and its passwords are deleted. What stays: the mailbox, the"
-        f" queue room, {_count(conversations, 'conversation')} with their rooms and mail"
-        f" ({prefix}export {inbox.id} saves them as a file).\n{prefix}yes removes it, {prefix}no"
-        " keeps it."
+        f" on its way out is stopped, and its passwords are deleted. What stays: the"
+        f" mailbox{rooms}.\n{prefix}yes removes it, {prefix}no keeps it."
     )
 
 
@@ -91,6 +99,7 @@ KINDS = {
     "setup": "making a room of the bridge", "upload": "uploading a file", "event": "a command",
     "deliver": "sending a mail", "copy": "a copy for the Sent folder", "test": "testing an inbox",
     "export": "an export", "restored": "telling of a restore", "purge": "erasing a conversation",
+    "forget": "erasing a person", "unsay": "erasing what was said here",
 }  # fmt: skip
 
 
@@ -161,7 +170,7 @@ def restored(backup_at: float | None, asked: int, now: float) -> str:
                  f" {'is' if asked == 1 else 'are'} asked about in the rooms.")  # fmt: skip
     return (f"{text} Commands written since are asked about before anything is sent. Rooms made"
             " since then are not known any more; their mail comes again from the mailbox, under new"
-            " numbers.")  # fmt: skip
+            " numbers. What was said in this room since is not done; say it again.")  # fmt: skip
 
 
 def exporting(what: str) -> str:
@@ -183,11 +192,12 @@ def erasure(address: str, numbers: Sequence[int], elsewhere: int, ghost: str, pr
     more = f" and {len(numbers) - 20} more" if len(numbers) > 20 else ""
     what = [f"{_count(len(numbers), 'conversation')} ({shown}{more})"] if numbers else []
     if elsewhere:
-        what.append(f"{_count(elsewhere, 'mail')} in conversations of others")
+        what.append(f"{_count(elsewhere, 'mail')} in conversations of others or in quarantine")
     return (
         f"Erase {address}? {' and '.join(what)}: every message there is redacted, mails and files"
         " are deleted here, agents lose the rooms. This cannot be undone.\nWhat stays: the mails in"
-        " the mailbox itself, mails of others that name the address, backups, files in the"
+        " the mailbox itself, mails of others that name the address and mails to it in their"
+        " conversations, what your team wrote about it elsewhere, backups, files in the"
         " homeserver's media store and what it redacted (for some days), and the Matrix id"
         f" {ghost}.\n{prefix}yes erases, {prefix}no keeps everything."
     )

@@ -131,6 +131,7 @@ def new_text(content: Content) -> str:
     body = content.get("body")
     if not isinstance(body, str):
         return ""
+    body = body.replace("\0", "")  # which PostgreSQL does not store
     reply = relation(content).get("m.in_reply_to")
     if reply is not None and body.startswith(("> <@", "> * <@")):
         # Client-Server API v1.12 and before: quoted lines, then one empty line

@@ -38,6 +38,10 @@ def tags(address: str, *, arrive: bool) -> str:
             " alone. That works, too.")  # fmt: skip
 
 
+SILENCE = "silence"
+"""What a server says that says nothing."""
+
+
 class Ailment(StrEnum):
     """What can be wrong."""
 
@@ -93,8 +97,8 @@ LOGINS = (
           "{who} blocks log-ins of other programs for {user}. Allow them in the account's security"
           " settings, or make an app password at {page}."),
     Known(r"5\.7\.139|basic authentication|smtpclientauthentication",
-          "{who} has switched password log-in off for {user} ({said}). An admin of that tenant can"
-          " allow authenticated SMTP for the mailbox."),
+          "{who} has switched password log-in off for {user} ({said}). An admin can allow it in the"
+          " Microsoft 365 admin center: Users, Mail, Manage email apps, Authenticated SMTP."),
     Known(r"too many|rate|temporarily|try again later",
           "{who} refuses more log-ins of {user} for now ({said}). Wait some minutes and test"
           " again."),
@@ -134,6 +138,11 @@ def text(inbox: Inbox, server: Server, trouble: Trouble) -> str:
         case Ailment.SILENT:
             return (f"{place} gives no answer. Check {kind}.host and {kind}.port, and that no"
                     " firewall is between it and the bridge.")  # fmt: skip
+        case Ailment.NO_GREETING if said == SILENCE:
+            return (
+                f"{place} takes the connection and says nothing. If that port speaks TLS, set"
+                f" {kind}.tls to implicit; else correct {kind}.host and {kind}.port."
+            )
         case Ailment.NO_GREETING:
             return (f"{place} does not greet as an {kind.upper()} server does ({said}). Check"
                     f" {kind}.host and {kind}.port.")  # fmt: skip
@@ -148,9 +157,7 @@ def text(inbox: Inbox, server: Server, trouble: Trouble) -> str:
                     " smtp.user and smtp.password.")  # fmt: skip
         case Ailment.NO_FOLDER:
             folder, there = trouble.facts
-            return (
-                f"There is no folder {folder} at {place}; there are {there}. Correct imap.folders."
-            )
+            return f"There is no folder {folder} at {place}. Set imap.folders to one of {there}."
         case Ailment.SENDER:
             return (f"{place} does not let {_user(server)} send as {inbox.address} ({said}). Allow"
                     " that address there, or log in as its owner.")  # fmt: skip
@@ -205,8 +212,8 @@ def _certificate(server: Server, trouble: Trouble) -> str:
             return f"The certificate of {place} has expired. The server's operator must renew it."
         case Ailment.UNTRUSTED:
             return (f"The certificate of {place} is signed by nobody this machine trusts"
-                    f" ({trouble.said}). Name its CA in config.yaml under {kind}.ca_file, or have a"
-                    " public one sign it.")  # fmt: skip
+                    f" ({trouble.said}). Have a public CA sign it, or add yours to the CAs this"
+                    " machine trusts.")  # fmt: skip
         case _:
             return (f"{place} and the bridge agree on no encryption ({trouble.said}). The server"
                     " needs TLS 1.2 or newer.")  # fmt: skip

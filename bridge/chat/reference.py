@@ -68,7 +68,7 @@ def admins(prefix: str = "!") -> str:
     keys = ", ".join(f"`{key}`" for key in KEYS)
     rows = [
         f"| `{each.key}` | {each.label} | {each.imap} | {each.smtp}, {each.smtp_tls} |"
-        f" <{each.app_passwords}> |"
+        f" {f'<{each.app_passwords}>' if each.takes_passwords else 'takes none any more'} |"
         for each in PROVIDERS
     ]
     table = ("| name | provider | IMAP | SMTP | app passwords |", "|---|---|---|---|---|", *rows)

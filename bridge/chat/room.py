@@ -69,8 +69,9 @@ def _locked(users: dict[str, int], invite: int, bot: str, version: str) -> Conte
     The override replaces keys whole, so every key stands here. From version 12 on the creator
     must not be named.
     """
+    others = {mxid: power for mxid, power in users.items() if mxid != bot}
     return {
-        "users": users if version == "12" else {bot: BOT_POWER, **users},
+        "users": others if version == "12" else {**others, bot: BOT_POWER},
         "users_default": 0,
         "events": {},
         "events_default": 0,

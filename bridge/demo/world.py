@@ -87,7 +87,7 @@ class World:
             self.people[name] = person
             self._stack.push_async_callback(person.close)
         self.say("starting the bridge")
-        settings = load(self.folder / "config.yaml")
+        settings = load(self.folder / "config.yaml", make_key=True)
         await _freed(ports["appservice"])
         app = await self._stack.enter_async_context(App(settings, load_registration(settings)))
         self.bridge = asyncio.create_task(app.run())

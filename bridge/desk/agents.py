@@ -21,17 +21,14 @@ async def list_(tx: Tx, desk: Desk, asked: Request) -> str:
             invited = sorted(set(await tx.rooms.invited(queue.room)) - set(joined))
             people += [f"{mxid} (invited)" for mxid in invited if not desk.is_own(mxid)]
         lines.append(f"{inbox.name}: {', '.join(people) or 'nobody yet'}")
+    lines += [f"{name}: cannot be used: {why}" for name, why in desk.directory.problems.items()]
     return "\n".join(lines) or f"No inbox yet; {desk.settings.command_prefix}inbox add begins one."
 
 
 async def add(tx: Tx, desk: Desk, asked: Request) -> str:
     who, lead, inboxes = _said(desk, asked, "add @who:server [lead] [INBOX]")
     for inbox in inboxes:
-        if not inbox.federate and not who.endswith(f":{desk.server}"):
-            raise Refused(
-                f"{who} is of another homeserver, which {inbox.id} does not let in: nobody was"
-                f" invited. Set federate to true for {inbox.id} before its rooms are made."
-            )
+        refuse_unfit(desk, who, federate=inbox.federate)
     done = []
     for inbox in inboxes:
         queue = await tx.rooms.find("queue", inbox.id)  # perhaps still to be made
@@ -39,10 +36,7 @@ async def add(tx: Tx, desk: Desk, asked: Request) -> str:
         await powers(tx, desk, inbox)
         membership = await tx.rooms.membership(queue.room, who) if queue is not None else ""
         if membership != "join":
-            await tx.posts.put(
-                f"invite:queue:{inbox.id}:{who}:{asked.event.id}", f"queue:{inbox.id}", desk.bot,
-                Kind.INVITE, {}, type="m.room.member", state_key=who,
-            )  # fmt: skip
+            await invite(tx, desk, inbox.id, who, asked.event.id)
         what = "a lead" if lead else "an agent"
         await tx.audit.add(desk.now(), asked.who, f"inbox {inbox.id}: {who} is to be {what}")
         done.append(
@@ -50,6 +44,14 @@ async def add(tx: Tx, desk: Desk, asked: Request) -> str:
             else f"{who} is invited to {inbox.name} queue and is {what} once there."
         )  # fmt: skip
     return "\n".join(done)
+
+
+async def invite(tx: Tx, desk: Desk, inbox: InboxId, who: Mxid, mark: str) -> None:
+    """Ask somebody into a queue room; `mark` tells this invitation from earlier ones."""
+    await tx.posts.put(
+        f"invite:queue:{inbox}:{who}:{mark}", f"queue:{inbox}", desk.bot, Kind.INVITE, {},
+        type="m.room.member", state_key=who,
+    )  # fmt: skip
 
 
 async def remove(tx: Tx, desk: Desk, asked: Request) -> str:
@@ -92,6 +94,17 @@ def _said(desk: Desk, asked: Request, usage: str) -> tuple[Mxid, bool, list[Inbo
         if name not in known:
             raise Refused(f"There is no inbox {name[:60]}; there are {', '.join(known)}.")
     return Mxid(people[0]), lead, [known[InboxId(name)] for name in names or known]
+
+
+def refuse_unfit(desk: Desk, mxid: str, *, federate: bool) -> None:
+    """Raises Refused for whom no inbox can have as an agent."""
+    if desk.is_own(mxid):
+        raise Refused(f"{mxid} is the bridge's own user; name a person.")
+    if not federate and not mxid.endswith(f":{desk.server}"):
+        raise Refused(
+            f"{mxid} is of another homeserver, and this inbox's rooms are closed to those. Name"
+            f" somebody of {desk.server}; federate: true opens the rooms made from then on."
+        )
 
 
 async def led_by(tx: Tx, inbox: Inbox) -> frozenset[Mxid]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 
 from bridge import draft
@@ -20,7 +21,7 @@ from bridge.desk import (
     testing,
 )
 from bridge.desk.desk import Desk
-from bridge.desk.hearing import Request
+from bridge.desk.hearing import Request, came_before
 from bridge.model import Event, InboxId, Refused
 from bridge.ports import Tx
 
@@ -32,15 +33,15 @@ async def _help(tx: Tx, desk: Desk, asked: Request) -> str:
 
 
 async def _audit(tx: Tx, desk: Desk, asked: Request) -> str:
-    count = int(asked.rest) if asked.rest.isdecimal() else 20
+    count = int(asked.rest) if re.fullmatch("[0-9]{1,4}", asked.rest) else 20
     return texts.audit(await tx.audit.last(min(max(count, 1), 100)), desk.now())
 
 
 async def _yes(tx: Tx, desk: Desk, asked: Request) -> str | None:
-    open_ = await question.asked(tx, asked.who, desk.now())
-    if open_ is None or open_.what not in question.DEEDS:
+    open_ = await question.deed(tx, asked.who, desk.now())
+    if open_ is None:
         raise Refused("Nothing waits for a yes of yours here.")
-    await question.forget(tx, asked.who)
+    await question.decided(tx, asked.who)
     if open_.what == question.ERASE:
         return await erase.confirmed(tx, desk, asked, open_.about)
     if open_.what == question.DROP:
@@ -49,9 +50,9 @@ async def _yes(tx: Tx, desk: Desk, asked: Request) -> str | None:
 
 
 async def _no(tx: Tx, desk: Desk, asked: Request) -> str:
-    if await question.asked(tx, asked.who, desk.now()) is None:
+    if await question.deed(tx, asked.who, desk.now()) is None:
         raise Refused("Nothing waits for a no of yours here.")
-    await question.forget(tx, asked.who)
+    await question.decided(tx, asked.who)
     return "Nothing was done."
 
 
@@ -89,30 +90,33 @@ WORDS = {act.partition(" ")[0] for act in ACTS}
 
 async def act(tx: Tx, desk: Desk, event: Event) -> str | None:
     """Do what an admin says in the control room, or take it as the answer to a question."""
+    prefix = desk.settings.command_prefix
     text = command.new_text(event.content)
-    said = command.parse_text(text, desk.settings.command_prefix)
+    said = command.parse_text(text, prefix)
     is_edit = command.edited(event.content) is not None
-    if event.sender not in desk.settings.admins:
-        return "Only admins can do that." if said is not None and not is_edit else None
-    open_ = await question.asked(tx, event.sender, event.at)
-    asked = open_ is not None and open_.what in draft.SECRETS
-    if asked and said is not None and said.name not in WORDS:
+    by_admin = event.sender in desk.settings.admins
+    open_ = await question.asked(tx, event.sender, event.at) if by_admin else None
+    if open_ is not None and open_.what in draft.SECRETS and said and said.name not in WORDS:
         said = None  # a password may begin as a command does
-    secret = sealed.may_hold_secret(event, said, asked, desk.settings.command_prefix)
+    waited_for = await question.secrets_asked(tx, event.at)
+    secret = sealed.may_hold_secret(event, said, waited_for, prefix)
     if secret:
         await sealed.wipe(tx, desk, event)
     if is_edit:
         return None
+    if not by_admin:
+        return "Only admins can do that." if said is not None else None
+    if await came_before(tx, event.at):
+        return texts.BEFORE_RESTORE if said is not None else None
     try:
-        if said is None:
-            if open_ is None or open_.what in question.DEEDS or not text.strip():
-                return None
+        if said is not None:
+            name, rest = _named(said, prefix)
+            return await ACTS[name](tx, desk, Request(event, rest))
+        if open_ is not None and text.strip():
             return await drafting.answered(tx, desk, Request(event, text.strip()), open_)
-        name, rest = _named(said, desk.settings.command_prefix)
-        return await ACTS[name](tx, desk, Request(event, rest))
+        return texts.REDACTED if secret else None
     except Refused as refusal:
-        answer = str(refusal)
-        return sealed.without(answer, said.rest if said else text) if secret else answer
+        return sealed.without(str(refusal), text) if secret else str(refusal)
 
 
 def _named(said: command.Command, prefix: str) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from bridge.desk.desk import Desk
 from bridge.desk.hearing import Hearing
 from bridge.desk.reply import dispatch, show
 from bridge.desk.sent import settle
+from bridge.inbox import Inbox
 from bridge.model import Delivery, DeliveryState, EventId, Fate, Refused
 from bridge.ports import Tx
 
@@ -60,7 +61,7 @@ async def stop(tx: Tx, desk: Desk, delivery: Delivery, why: str) -> str | None:
     return None
 
 
-async def withdraw(tx: Tx, desk: Desk, delivery: Delivery, why: str) -> None:
+async def withdraw(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery, why: str) -> None:
     """No more attempts, because its inbox goes: what did not leave does not leave."""
     if delivery.state in STOPPABLE:
         await stop(tx, desk, delivery, why)
@@ -70,7 +71,6 @@ async def withdraw(tx: Tx, desk: Desk, delivery: Delivery, why: str) -> None:
         await tx.deliveries.set_fates(
             delivery.id, {r.address.spec: (Fate.FAILED, why) for r in left}
         )
-        inbox = desk.inbox(delivery.inbox)
         await settle(tx, desk, inbox, await tx.deliveries.get(delivery.id))
 
 

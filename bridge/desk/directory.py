@@ -9,7 +9,7 @@ import structlog
 from bridge import draft
 from bridge.config import ConfigError, Settings
 from bridge.inbox import Inbox
-from bridge.model import InboxId, Permanent
+from bridge.model import InboxId, Permanent, RoomId
 from bridge.oversight import InboxState, StoredInbox
 from bridge.ports import Store, Tx
 from bridge.vault import Vault
@@ -30,6 +30,8 @@ class Directory:
         """Why a live inbox of the chat cannot be used."""
         self.changed = asyncio.Event()
         """Set when the settings were renewed."""
+        self.control: RoomId | None = None
+        """The control room, once it is known."""
         self._version: str | None = None
 
     async def load(self, store: Store) -> None:
@@ -50,9 +52,7 @@ class Directory:
                 if each.state is InboxState.LIVE:
                     settings = settings.with_inbox(self.built(each))
                 elif each.values.get("address") and each.id not in self.file.inboxes:
-                    silent = {key: each.values[key] for key in ("name", "address", "aliases")
-                              if key in each.values}  # fmt: skip
-                    removed[each.id] = draft.build(each.id, silent, {})
+                    removed[each.id] = silent(each)
             except (ConfigError, Permanent) as error:
                 log.warning("inbox cannot be used", inbox=each.id, problem=str(error))
                 problems[each.id] = str(error)
@@ -73,6 +73,13 @@ class Directory:
                 if all_:
                     raise
         return found
+
+
+def silent(stored: StoredInbox) -> Inbox:
+    """A stored inbox as what it is called, without way in or out."""
+    named = {key: stored.values[key] for key in ("name", "address", "aliases")
+             if key in stored.values}  # fmt: skip
+    return draft.build(stored.id, named, {})
 
 
 async def touch(tx: Tx) -> None:

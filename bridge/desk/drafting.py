@@ -34,7 +34,8 @@ async def _begin(tx: Tx, desk: Desk, asked: Request, address: str) -> str:
     if before and before[0].state is InboxState.DRAFT:
         return await _ask_next(tx, desk, asked, before[0])
     if before:
-        stored = replace(before[0], state=InboxState.DRAFT, changed_at=desk.now())
+        kept = {key: value for key, value in before[0].values.items() if key != "paused"}
+        stored = replace(before[0], state=InboxState.DRAFT, values=kept, changed_at=desk.now())
         begun = "it was here before, and its conversations come back with it."
     else:
         taken = frozenset({*desk.settings.inboxes, *(each.id for each in known)})

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 
 from bridge.chat import admin as texts
-from bridge.desk import decide, question, sealed
+from bridge.desk import decide, question, queue
 from bridge.desk.desk import Desk
 from bridge.desk.hearing import Request
 from bridge.mail.address import bare
-from bridge.model import Content, EventId, Job, Kind, Letter, Mxid, Number, Refused, RoomId, State
+from bridge.model import Address, Content, EventId, Job, Mxid, Number, Refused, RoomId, State
 from bridge.ports import Tx
 
 ERASED = {"name": "erased", "topic": ""}
@@ -21,44 +22,86 @@ KEEPS_CONTENT = frozenset(
 
 
 async def order(tx: Tx, desk: Desk, asked: Request) -> str:
-    """Ask before anything is erased, and say what stays. What was asked is itself redacted at the
-    end, for it names the address."""
+    """Ask before anything is erased, and say what stays."""
     address = bare(asked.rest.strip())
     if address is None:
         raise Refused("Say which address: !erase carla@example.com")
     numbers = await tx.erasing.of_address(address.key)
-    letters = await tx.erasing.letters_from(address.key)
-    if not numbers and not letters:
+    elsewhere = len(await tx.erasing.letters_from(address.key))
+    elsewhere += len(await queue.quarantined_from(tx, address))
+    if not numbers and not elsewhere:
         raise Refused("Nothing is known of that address; nothing was erased.")
-    await question.ask(
-        tx, asked.who, question.ERASE, f"{asked.event.id} {address.key}", desk.now()
-    )  # fmt: skip
-    ghost = desk.ghost(address)
+    await question.ask(tx, asked.who, question.ERASE, address.key, desk.now())
     return texts.erasure(
-        address.spec, numbers, len(letters), ghost, desk.settings.command_prefix
-    )  # fmt: skip
+        address.spec, numbers, elsewhere, desk.ghost(address), desk.settings.command_prefix
+    )
 
 
-async def confirmed(tx: Tx, desk: Desk, asked: Request, about: str) -> str:
-    """The erasure was confirmed: one job for each conversation, and the record of it."""
-    event, _, spec = about.partition(" ")
+async def confirmed(tx: Tx, desk: Desk, asked: Request, spec: str) -> str:
+    """The erasure was confirmed: a job for each room that knows the address, and the record."""
+    address = Address(spec)
     numbers = await tx.erasing.of_address(spec)
     letters = await tx.erasing.letters_from(spec)
+    stuck = await queue.quarantined_from(tx, address)
     for number in numbers:
         await order_purge(tx, desk, number, ids=False)
-    for letter in letters:
-        await _redact_mail(tx, desk, letter)
+    for number in dict.fromkeys(letter.conversation for letter in letters):
+        await tx.jobs.add(
+            "forget", f"conversation:{number}:out", {"number": number, "spec": spec},
+            key=f"forget:{number}:{spec}",
+        )  # fmt: skip
+    for job in stuck:
+        await queue.discard(tx, job)
     await tx.erasing.forget_participant(spec)
+    for kind in (question.ASKED, question.DEED):
+        for name, value in (await tx.keep.values(kind)).items():
+            if spec in json.loads(value)["about"].casefold():
+                await tx.keep.drop_value(name)
     mark = hashlib.sha256(spec.encode()).hexdigest()[:16]
-    what = texts.erased(len(numbers), len(letters))
+    what = texts.erased(len(numbers), len(letters) + len(stuck))
     await tx.audit.add(desk.now(), asked.who, f"erased an address (sha256 {mark}…): {what}")
-    await tx.events.blank(EventId(event))
-    await sealed.redact(tx, desk, f"wipe:{event}", event)
-    answer = await tx.posts.by_key(f"answer:{event}")
-    if answer is not None and answer.event is not None:
-        await sealed.redact(tx, desk, f"unask:{event}", answer.event)
-        await tx.erasing.forget_post(answer.id)
+    await tx.jobs.add("unsay", "control:unsay", {"spec": spec}, key=f"unsay:{spec}")
     return f"Erased: {what}. The record of it in !audit names no address."
+
+
+async def unsay(desk: Desk, job: Job) -> None:
+    """Redact what the control room says of an erased address: questions, lists, alarms, and the
+    commands they answer."""
+    async with desk.store.reading() as tx:
+        control = await tx.rooms.find("control")
+        posts = await tx.erasing.control_posts_naming(job.payload["spec"])
+    for post in posts:
+        assert control is not None and post.event is not None  # noqa: PT018 - both hold or neither
+        edits = await desk.chat.edits(control.room, post.event)
+        said = [post.target] if post.target.startswith("$") else []
+        for event in (post.event, *(edit["event_id"] for edit in edits), *said):
+            await _redact(desk, control.room, EventId(event))
+    async with desk.store.transaction("erased") as tx:
+        await tx.jobs.finish(job)
+        for post in posts:
+            await tx.erasing.forget_post(post.id)
+            if post.target.startswith("$"):
+                await tx.events.blank(EventId(post.target))
+
+
+async def forget(desk: Desk, job: Job) -> None:
+    """Take a third party out of somebody else's conversation: what they wrote, and their name."""
+    number, address = Number(job.payload["number"]), Address(job.payload["spec"])
+    ghost = desk.ghost(address)
+    async with desk.store.reading() as tx:
+        about = await tx.conversations.get(number)
+    if about.room is not None:
+        await desk.chat.kick(about.room, ghost, "erased")
+        for event in await desk.chat.history(about.room):
+            of_ghost = ghost in (event.get("sender"), event.get("state_key"))
+            if of_ghost and _says_something(event, number):
+                await _redact(desk, about.room, EventId(event["event_id"]))
+    async with desk.store.transaction("erased") as tx:
+        await tx.jobs.finish(job)
+        for letter in await tx.erasing.letters_from(address.key):
+            if letter.conversation == number:
+                await tx.erasing.forget_mail(letter.id)
+        await tx.erasing.forget_person(number, ghost)
 
 
 async def order_purge(tx: Tx, desk: Desk, number: Number, *, ids: bool) -> None:
@@ -66,23 +109,12 @@ async def order_purge(tx: Tx, desk: Desk, number: Number, *, ids: bool) -> None:
     about = await tx.conversations.get(number)
     for delivery in await tx.deliveries.under_way(about.inbox):
         if delivery.conversation == number:
-            await decide.withdraw(tx, desk, delivery, "the conversation was erased")
+            inbox = desk.inbox(about.inbox)
+            await decide.withdraw(tx, desk, inbox, delivery, "the conversation was erased")
     await tx.jobs.add(
         "purge", f"conversation:{number}:out", {"number": number, "ids": ids},
         key=f"purge:{number}",
     )  # fmt: skip
-
-
-async def _redact_mail(tx: Tx, desk: Desk, letter: Letter) -> None:
-    """A mail of the address in somebody else's conversation: its messages there, its row here."""
-    place = f"conversation:{letter.conversation}"
-    for post in await tx.posts.of_mail(letter.id):
-        if post.event is not None:
-            await tx.posts.put(
-                f"gone:{post.id}", place, desk.bot, Kind.REDACTION, {}, type="m.room.redaction",
-                target=post.event,
-            )  # fmt: skip
-    await tx.erasing.forget_mail(letter.id)
 
 
 async def purge(desk: Desk, job: Job) -> None:

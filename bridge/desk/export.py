@@ -63,10 +63,12 @@ async def export(desk: Desk, job: Job) -> None:
         for letter in letters:
             async with desk.store.reading() as tx:
                 raw = await tx.mails.raw(letter.raw) if letter.raw is not None else b""
-            if not raw or len(raw) > limit:
+            entry = b""
+            if raw:
+                entry = await asyncio.to_thread(mbox.entry, letter.sender.spec, letter.at, raw)
+            if not entry or len(entry) > limit:
                 missing += 1
                 continue
-            entry = await asyncio.to_thread(mbox.entry, letter.sender.spec, letter.at, raw)
             if part and len(part) + len(entry) > limit:
                 parts += 1
                 await _show(desk, job, f"{name}-{parts}.mbox", parts, bytes(part))

@@ -7,16 +7,19 @@ from dataclasses import replace
 from bridge import draft
 from bridge.chat import admin as texts
 from bridge.config import ConfigError
-from bridge.desk import decide, question
+from bridge.desk import agents, decide, directory, question
+from bridge.desk.agents import refuse_unfit
 from bridge.desk.desk import Desk
 from bridge.desk.directory import touch
 from bridge.desk.hearing import Request
 from bridge.inbox import Inbox
-from bridge.model import InboxId, Permanent, Refused
+from bridge.model import InboxId, Mxid, Permanent, Refused
 from bridge.oversight import InboxState, StoredInbox
 from bridge.ports import Tx
 
 LIVE = InboxState.LIVE
+FREE = ("imap.folders", *draft.SECRETS)
+"""Keys of a server whose value may hold blanks."""
 
 
 async def list_(tx: Tx, desk: Desk, asked: Request) -> str:
@@ -63,6 +66,11 @@ async def set_(tx: Tx, desk: Desk, asked: Request) -> str:
         raise Refused("Say what: !inbox set INBOX KEY VALUE, like !inbox set support imap.port 993")
     stored = await _of_chat(tx, desk, asked)
     key, text = draft.key_named(parts[1]), parts[2].strip()
+    if key in ("agents", "leads") and stored.state is LIVE:
+        raise Refused(f"{stored.id} is live: !agent add @who {stored.id} and !agent remove @who"
+                      f" {stored.id} change who answers it. Nothing was changed.")  # fmt: skip
+    if key.startswith(("imap.", "smtp.")) and key not in FREE and len(text.split()) > 1:
+        raise Refused(f"{key} takes one word; set one key at a time. Nothing was changed.")
     if key in draft.SECRETS:
         secrets = {name: token for name, token in stored.secrets.items() if name != key}
         if text != draft.NOTHING:
@@ -99,13 +107,8 @@ async def set_(tx: Tx, desk: Desk, asked: Request) -> str:
 
 def _check(desk: Desk, inbox: Inbox) -> None:
     """Raises Refused or ConfigError where an inbox gets in the way of something."""
-    server = desk.server
-    for mxid in () if inbox.federate else (*inbox.agents, *inbox.leads):
-        if not mxid.endswith(f":{server}"):
-            raise Refused(
-                f"{mxid} is of another homeserver; set federate to true, or name somebody of"
-                f" {server}."
-            )
+    for mxid in (*inbox.agents, *inbox.leads):
+        refuse_unfit(desk, mxid, federate=inbox.federate)
     desk.settings.with_inbox(inbox)
 
 
@@ -124,7 +127,19 @@ async def publish(tx: Tx, desk: Desk, asked: Request) -> str:
         desk.now(), asked.who, f"inbox {stored.id}: published{f' ({comment})' if comment else ''}"
     )
     people = ", ".join(dict.fromkeys((*inbox.leads, *inbox.agents))) or "nobody yet"
+    await _invite_again(tx, desk, asked, inbox)
     return texts.published(inbox, people, desk.settings.command_prefix)
+
+
+async def _invite_again(tx: Tx, desk: Desk, asked: Request, inbox: Inbox) -> None:
+    """Where the queue room is there from before, who left it meanwhile is asked in anew; a new
+    room invites them itself."""
+    queue = await tx.rooms.find("queue", inbox.id)
+    if queue is None:
+        return
+    for mxid in dict.fromkeys((*inbox.leads, *inbox.agents)):
+        if await tx.rooms.membership(queue.room, Mxid(mxid)) not in ("join", "invite"):
+            await agents.invite(tx, desk, inbox.id, Mxid(mxid), asked.event.id)
 
 
 async def _save(tx: Tx, desk: Desk, stored: StoredInbox) -> None:
@@ -169,7 +184,7 @@ async def remove(tx: Tx, desk: Desk, asked: Request) -> str:
         return f"Draft {stored.id} is thrown away."
     count = len(await tx.conversations.of_inbox(stored.id))
     await question.ask(tx, asked.who, question.REMOVE, stored.id, desk.now())
-    return texts.removal(desk.inbox(stored.id), count, desk.settings.command_prefix)
+    return texts.removal(directory.silent(stored), count, desk.settings.command_prefix)
 
 
 async def removed(tx: Tx, desk: Desk, asked: Request, inbox: InboxId) -> str:
@@ -177,8 +192,9 @@ async def removed(tx: Tx, desk: Desk, asked: Request, inbox: InboxId) -> str:
     stored = await tx.inboxes.get(inbox)
     if stored is None or stored.state is not InboxState.LIVE:
         raise Refused(f"There is no live inbox {inbox} any more.")
+    silent = directory.silent(stored)
     for delivery in await tx.deliveries.under_way(inbox):
-        await decide.withdraw(tx, desk, delivery, "the inbox was removed")
+        await decide.withdraw(tx, desk, silent, delivery, "the inbox was removed")
     for account, sharing in desk.settings.accounts().items():
         if [each.id for each in sharing] == [inbox]:
             await tx.keep.forget_account(account)

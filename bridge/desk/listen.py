@@ -10,6 +10,7 @@ from bridge.chat import event as events
 from bridge.desk import question, sealed
 from bridge.desk.desk import Desk
 from bridge.model import Event
+from bridge.ports import Tx
 
 log = structlog.get_logger("listen")
 
@@ -33,13 +34,13 @@ async def take(desk: Desk, raws: list[Any]) -> int:
     if not found:
         return 0
     async with desk.store.transaction("transaction-in") as tx:
-        control_room = await tx.rooms.find("control")
+        if desk.directory.control is None:
+            control = await tx.rooms.find("control")
+            desk.directory.control = control.room if control is not None else None
         count = 0
         for event in found:
-            in_control = control_room is not None and event.room == control_room.room
-            if not _concerns(desk, event) and not (
-                in_control and await question.asked(tx, event.sender, event.at)
-            ):
+            in_control = event.room == desk.directory.control
+            if not _concerns(desk, event) and not (in_control and await _counts(tx, desk, event)):
                 continue
             if event.type == "m.room.message" and (in_control or sealed.is_for(desk, event)):
                 event = sealed.seal(desk, event)
@@ -47,11 +48,22 @@ async def take(desk: Desk, raws: list[Any]) -> int:
         return count
 
 
+async def _counts(tx: Tx, desk: Desk, event: Event) -> bool:
+    """Whether talk in the control room is the answer to a question, or may hold a password."""
+    if await question.asked(tx, event.sender, event.at):
+        return True
+    waited_for = await question.secrets_asked(tx, event.at)
+    return sealed.may_hold_secret(event, None, waited_for, desk.settings.command_prefix)
+
+
 def _concerns(desk: Desk, event: Event) -> bool:
     return events.concerns_us(event, desk.own_prefix, desk.bot, desk.settings.command_prefix)
 
 
 def _may_concern(desk: Desk, event: Event) -> bool:
-    """What an admin says without a command may be the answer to a question."""
-    by_admin = event.type == "m.room.message" and event.sender in desk.settings.admins
-    return by_admin or _concerns(desk, event)
+    """What people say in the control room without a command may be an answer, or a secret."""
+    if event.type == "m.room.message" and not desk.is_own(event.sender):
+        in_control = desk.directory.control in (None, event.room)
+        if in_control or event.sender in desk.settings.admins:
+            return True
+    return _concerns(desk, event)

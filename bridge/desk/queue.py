@@ -8,12 +8,12 @@ from bridge.chat import admin as texts
 from bridge.desk import question
 from bridge.desk.desk import Desk
 from bridge.desk.hearing import Request
-from bridge.mail.parse import parse
-from bridge.model import Refused
+from bridge.mail.parse import parse, senders
+from bridge.model import Address, Refused
 from bridge.oversight import Standing
 from bridge.ports import Tx
 
-SHOWN = 15
+SHOWN, MANY = 15, 10_000
 HEAD = 100_000
 """Bytes of a quarantined mail that are read to show it: what broke on it once may do so again."""
 
@@ -78,14 +78,35 @@ async def drop(tx: Tx, desk: Desk, asked: Request) -> str:
 
 async def dropped(tx: Tx, desk: Desk, asked: Request, job: int) -> str:
     """The drop was confirmed."""
-    await tx.jobs.discard(job)
+    found = [each for each in await tx.jobs.dead("receive", MANY) if each.id == job]
+    if not found or not await discard(tx, found[0]):
+        raise Refused(f"Mail {job} is not in quarantine any more; nothing was dropped.")
     await tx.audit.add(desk.now(), asked.who, f"quarantine: dropped mail {job}")
     return f"Mail {job} is dropped."
 
 
+async def discard(tx: Tx, job: Standing) -> bool:
+    """Forget a quarantined mail and its bytes. False when it was taken in meanwhile."""
+    if not await tx.jobs.discard(job.id):
+        return False
+    _, raw, _, _ = await tx.mails.intake(job.payload["intake"])
+    await tx.erasing.unused(raw)
+    return True
+
+
+async def quarantined_from(tx: Tx, address: Address) -> list[Standing]:
+    """The mails in quarantine that an address sent."""
+    found = []
+    for job in await tx.jobs.dead("receive", MANY):
+        _, raw, _, _ = await tx.mails.intake(job.payload["intake"])
+        if senders(await tx.mails.raw(raw)) & {address.key}:
+            found.append(job)
+    return found
+
+
 async def _quarantined(tx: Tx, asked: Request) -> Standing:
     number = _number(asked, 0)
-    for job in await tx.jobs.dead("receive", 10_000):
+    for job in await tx.jobs.dead("receive", MANY):
         if job.id == number:
             return job
     raise Refused(f"No mail in quarantine has the number {number}; !quarantine list shows them.")

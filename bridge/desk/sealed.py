@@ -14,6 +14,15 @@ from bridge.ports import Tx
 
 SEALED = "app.postroom.sealed"
 """Content key of a stored event that holds its sealed content."""
+SPEAKS = re.compile(
+    r"passw|\bpas+(?:word|wd|w|code|phrase)?\b|\.pas|\bpwd?\b|kennwort|contraseña|mot de passe"
+    r"|\bsecret\b|wachtwoord|has[lł]o\b|пароль|パスワード|密码"
+)
+"""How a message speaks of a password, mistyped a little, in whatever form it was said."""
+WORDS = frozenset(
+    "inbox set add list show test publish pause resume remove key value lead all help".split()  # noqa: SIM905 - names
+)
+"""Words of commands and of their answers, which tell nothing."""
 
 
 def is_for(desk: Desk, event: Event) -> bool:
@@ -43,25 +52,28 @@ def unseal(desk: Desk, event: Event) -> Event:
 
 
 def may_hold_secret(event: Event, said: command.Command | None, asked: bool, prefix: str) -> bool:
-    """Whether a message, or an edit, speaks of a password, sets a key that is none, or answers
-    the question for a password (`asked`)."""
+    """Whether a message, or an edit, speaks of a password, sets a key that is none, or is plain
+    talk while somebody is asked for a password (`asked`)."""
+    text = _text(event)
+    if SPEAKS.search(text.casefold()):
+        return said is None or said.name != "help"
     if said is None:
-        said = command.parse_text(_text(event), prefix)
+        said = command.parse_text(text, prefix)
         if asked or said is None:
             return asked
     words = said.rest.casefold().split()
     if said.name != "inbox" or not words:
         return False
-    if any("pass" in word for word in words[:3]):
-        return True
+    if words[0] == "add":
+        return len(words) > 2
     return words[0] == "set" and len(words) > 2 and draft.may_be_secret(words[2])
 
 
 def without(answer: str, said: str) -> str:
     """An answer that repeats nothing which may be the password."""
-    words = said.split()
-    for word in words[:1] if len(words) == 1 else words[2:]:
-        if not draft.near(word):
+    for word in said.split():
+        plain = re.sub(r"^\W+", "", word.casefold())
+        if plain and plain not in WORDS and not draft.near(plain):
             answer = re.sub(rf"(?<![\w.]){re.escape(word)}(?!\w)", "…", answer)
     return answer
 

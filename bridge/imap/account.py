@@ -5,7 +5,9 @@ from __future__ import annotations
 import ssl
 
 from bridge.imap.connection import ImapConnection
+from bridge.imap.syntax import ImapError
 from bridge.inbox import Imap
+from bridge.masked import masked
 
 
 async def connect(imap: Imap, timeout: float = 60.0) -> ImapConnection:
@@ -16,6 +18,10 @@ async def connect(imap: Imap, timeout: float = 60.0) -> ImapConnection:
     connection = await ImapConnection.connect(imap.host, imap.at_port, imap.tls, context, timeout)
     try:
         await connection.login(imap.user, imap.password.get_secret_value())
+    except ImapError as error:
+        await connection.close()
+        # not from the error: a log would show it with the password
+        raise type(error)(masked(str(error), imap)) from None
     except BaseException:
         await connection.close()
         raise

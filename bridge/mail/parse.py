@@ -80,6 +80,15 @@ def recipients(raw: bytes) -> tuple[str, ...]:
         return ()
 
 
+def senders(raw: bytes) -> frozenset[str]:
+    """The addresses in From, case-folded, from the headers alone."""
+    try:
+        message = BytesHeaderParser(policy=policy.compat32).parsebytes(_split(raw)[0])
+        return frozenset(each.key for each in _addresses(message, "from"))
+    except Exception:  # noqa: BLE001 - the email package raises almost anything
+        return frozenset()
+
+
 def _named(message: Message) -> tuple[str, ...]:
     return tuple(dict.fromkeys(a.key for name in DELIVERED for a in _addresses(message, name)))
 

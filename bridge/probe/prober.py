@@ -17,6 +17,7 @@ from bridge.imap.connection import ImapConnection
 from bridge.imap.syntax import CommandRefused, ConnectionLost, ImapError, LoginRefused
 from bridge.inbox import Imap, Inbox, Server, Smtp
 from bridge.mail.token import Tokens
+from bridge.masked import masked
 from bridge.oversight import Finding, Grade
 from bridge.ports import Mailbox, Sender
 from bridge.probe.reach import reach
@@ -24,6 +25,8 @@ from bridge.probe.roundtrip import round_trip
 
 TIMEOUT = 20.0
 EXPIRES_SOON = 14 * 86400.0
+SMALL = 10_000_000
+"""Bytes under which a server's limit is worth a word."""
 
 
 class Prober:
@@ -62,7 +65,10 @@ class Prober:
         ends = ssl.cert_time_to_seconds(certificate["notAfter"])
         day = time.strftime("%d %b %Y", time.gmtime(ends))
         if ends - time.time() < EXPIRES_SOON:
-            return Finding(Grade.WARNING, f"{where}: its certificate ends soon, on {day}")
+            return Finding(
+                Grade.WARNING,
+                f"{where}: its certificate ends on {day}. Its operator must renew it before.",
+            )
         return Finding(Grade.GOOD, f"{where} answers, its certificate is good until {day}")
 
     async def _imap(self, imap: Imap) -> AsyncIterator[Finding]:
@@ -72,11 +78,7 @@ class Prober:
             yield Finding(Grade.GOOD, f"IMAP lets {imap.user} in")
             for folder in imap.folders:
                 yield await self._folder(connection, folder)
-            if "IDLE" in connection.capabilities:
-                yield Finding(Grade.GOOD, "IMAP tells of new mail at once (IDLE)")
-            else:
-                text = f"IMAP has no IDLE: new mail is seen within {imap.poll} s"
-                yield Finding(Grade.WARNING, text)
+            yield await self._idle(connection, imap)
         finally:
             await connection.logout()
 
@@ -104,6 +106,19 @@ class Prober:
             Grade.GOOD, f"IMAP folder {folder}: {count} {'mail' if count == 1 else 'mails'}"
         )
 
+    async def _idle(self, connection: ImapConnection, imap: Imap) -> Finding:
+        slow = f"new mail is seen within {imap.poll} s. Lower imap.poll if that is too long."
+        if "IDLE" not in connection.capabilities:
+            return Finding(Grade.WARNING, f"IMAP has no IDLE, so {slow}")
+        try:
+            await connection.idle(0.2)
+        except CommandRefused as error:
+            said = masked(str(error), imap)
+            return Finding(Grade.WARNING, f"IMAP offers IDLE and refuses it ({said}), so {slow}")
+        except ConnectionLost as error:
+            raise Trouble(Ailment.BROKEN, str(error)) from error
+        return Finding(Grade.GOOD, "IMAP tells of new mail at once (IDLE)")
+
     async def _smtp(self, inbox: Inbox, smtp: Smtp) -> AsyncIterator[Finding]:
         yield await self._reached(smtp)
         client = await self._dialled(inbox, smtp)
@@ -112,8 +127,14 @@ class Prober:
                 yield Finding(Grade.GOOD, f"SMTP lets {smtp.user} in")
             yield await self._sends_as(inbox, client)
             size = _number(client.esmtp_extensions.get("size"))
-            if size:
+            if size >= SMALL:
                 yield Finding(Grade.GOOD, f"SMTP takes mails up to {size / 1_000_000:.0f} MB")
+            elif size:
+                yield Finding(
+                    Grade.WARNING,
+                    f"SMTP takes mails up to {size / 1_000_000:.1f} MB only: answers with larger"
+                    " files are refused. Ask its operator for a higher limit.",
+                )
         finally:
             client.close()
 

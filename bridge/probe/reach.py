@@ -9,7 +9,7 @@ import ssl
 from collections.abc import AsyncIterator
 from typing import Any
 
-from bridge.chat.diagnosis import Ailment, Trouble
+from bridge.chat.diagnosis import SILENCE, Ailment, Trouble
 from bridge.inbox import Imap, Server
 
 PATIENCE = 10.0
@@ -117,7 +117,7 @@ async def _greeting(server: Server, reader: asyncio.StreamReader) -> bytes:
         return line
     if not line and await _shakes_hands(server):
         raise Trouble(Ailment.TLS_AT_ONCE, "it waits for TLS")
-    raise Trouble(Ailment.NO_GREETING, line.decode("ascii", "replace").strip() or "silence")
+    raise Trouble(Ailment.NO_GREETING, line.decode("ascii", "replace").strip() or SILENCE)
 
 
 async def _shakes_hands(server: Server) -> bool:

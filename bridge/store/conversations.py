@@ -47,10 +47,10 @@ class Conversations:
         first = await self._conn.fetchval("SELECT value FROM keep WHERE name = 'first-number'")
         row = await self._conn.fetchrow(
             "INSERT INTO conversation (number, inbox, contact, contact_name, subject, state,"
-            " created_at, changed_at, waiting_since, preview, files, claim, follows)"
+            " created_at, changed_at, waiting_since, preview, files, claim, follows, contact_key)"
             " VALUES ((SELECT CASE WHEN COALESCE(MAX(number), 0) < $12 THEN $12"
             "  ELSE MAX(number) + 1 END FROM conversation),"
-            " $1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10, $11) RETURNING *",
+            " $1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10, $11, $13) RETURNING *",
             inbox,
             contact.spec,
             contact.name,
@@ -63,6 +63,7 @@ class Conversations:
             claim,
             follows,
             int(first or 1),
+            contact.key,
         )
         return _conversation(row)
 
@@ -130,10 +131,10 @@ class Conversations:
     async def of_contact(self, inbox: InboxId, spec: str) -> list[Conversation]:
         """The last 20 conversations with an address, newest first."""
         rows = await self._conn.fetch(
-            "SELECT * FROM conversation WHERE inbox = $1 AND LOWER(contact) = $2"
+            "SELECT * FROM conversation WHERE inbox = $1 AND contact_key = $2"
             " ORDER BY number DESC LIMIT 20",
             inbox,
-            spec.lower(),
+            spec.casefold(),
         )
         return [_conversation(row) for row in rows]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from bridge.model import Letter, Number, RoomId
+from bridge.model import Letter, Mxid, Number, Post, RoomId
 from bridge.store.connection import Connection
 from bridge.store.mails import letter_of
+from bridge.store.posts import post_of
 
 GONE = "erased"
 BATCH = 200
@@ -66,8 +67,8 @@ class Erasing:
     async def of_address(self, spec: str) -> list[Number]:
         """The conversations whose contact has this address, in every inbox."""
         rows = await self._conn.fetch(
-            "SELECT number FROM conversation WHERE LOWER(contact) = $1 ORDER BY number",
-            spec.lower(),
+            "SELECT number FROM conversation WHERE contact_key = $1 ORDER BY number",
+            spec.casefold(),
         )
         return [Number(row["number"]) for row in rows]
 
@@ -75,8 +76,8 @@ class Erasing:
         """What this address wrote in conversations of others."""
         rows = await self._conn.fetch(
             "SELECT mail.* FROM mail JOIN conversation ON conversation.number = mail.number"
-            " WHERE LOWER(sender) = $1 AND LOWER(contact) <> $1 AND NOT outbound ORDER BY mail.id",
-            spec.lower(),
+            " WHERE sender_key = $1 AND contact_key <> $1 AND NOT outbound ORDER BY mail.id",
+            spec.casefold(),
         )
         return [letter_of(row) for row in rows]
 
@@ -91,6 +92,11 @@ class Erasing:
         await self._conn.execute("DELETE FROM file WHERE key LIKE $1", f"file:{mail}:%")
         await self._conn.execute("DELETE FROM post WHERE key LIKE $1", f"file:{mail}:%")
         await self._conn.execute("DELETE FROM post WHERE key = $1", f"mail:{mail}")
+        await self._conn.execute(
+            "DELETE FROM known_id WHERE message_id = (SELECT message_id FROM mail WHERE id = $1)"
+            " AND number = (SELECT number FROM mail WHERE id = $1)",
+            mail,
+        )
         await self._conn.execute("DELETE FROM mail WHERE id = $1", mail)
         if raw is not None:
             await self.unused(raw)
@@ -108,7 +114,8 @@ class Erasing:
     async def mark(self, number: Number) -> None:
         """From here on no mail joins this conversation: it is being forgotten."""
         await self._conn.execute(
-            "UPDATE conversation SET contact = '', contact_name = '', state = 'closed',"
+            "UPDATE conversation SET contact = '', contact_name = '', contact_key = '',"
+            " state = 'closed',"
             " waiting_since = NULL WHERE number = $1",
             number,
         )
@@ -116,9 +123,28 @@ class Erasing:
     async def forget_post(self, post: int) -> None:
         await self._conn.execute("DELETE FROM post WHERE id = $1", post)
 
+    async def control_posts_naming(self, spec: str) -> list[Post]:
+        """What the bridge said in the control room that holds an address, case-folded."""
+        part = spec.isascii() and spec.replace("\\", "\\\\")
+        rows = await self._conn.fetch(
+            "SELECT * FROM post WHERE place = 'control' AND event IS NOT NULL"
+            " AND LOWER(content) LIKE $1",
+            f"%{part}%" if part else "%",
+        )
+        found = [post_of(row) for row in rows]
+        return [post for post in found if spec in str(post.content).casefold()]
+
+    async def forget_person(self, number: Number, ghost: Mxid) -> None:
+        """That somebody else's ghost was in a conversation's room."""
+        key = f"enter:{number}:{ghost}"
+        await self._drop_jobs("key IN (SELECT 'post:' || id FROM post WHERE key = $1)", key)
+        await self._conn.execute("DELETE FROM post WHERE key = $1", key)
+
     async def forget_participant(self, spec: str) -> None:
         await self._conn.execute("DELETE FROM participant WHERE address = $1", spec.casefold())
-        await self._conn.execute("DELETE FROM override WHERE LOWER(spec) = $1", spec.lower())
+        for row in await self._conn.fetch("SELECT DISTINCT spec FROM override"):
+            if row["spec"].casefold() == spec.casefold():
+                await self._conn.execute("DELETE FROM override WHERE spec = $1", row["spec"])
 
     async def forget(self, number: Number, room: RoomId | None, *, ids: bool) -> None:
         """A whole conversation. Its number stays taken; with `ids` the Message-IDs and hashes stay
@@ -143,7 +169,9 @@ class Erasing:
             await run(f"DELETE FROM {table} WHERE number = $1", number)
         if ids:
             await run(
-                "UPDATE mail SET sender = '', headers = $2 WHERE number = $1", number, NO_HEADERS
+                "UPDATE mail SET sender = '', sender_key = '', headers = $2 WHERE number = $1",
+                number,
+                NO_HEADERS,
             )
         else:
             await run("DELETE FROM mail WHERE number = $1", number)
@@ -153,7 +181,8 @@ class Erasing:
             await run("DELETE FROM member WHERE room = $1", room)
             await run("DELETE FROM room WHERE room = $1", room)
         await run(
-            "UPDATE conversation SET contact = '', contact_name = '', subject = $2, preview = '',"
+            "UPDATE conversation SET contact = '', contact_name = '', contact_key = '',"
+            " subject = $2, preview = '',"
             " files = '', state = 'closed', room = NULL, assignee = NULL, waiting_since = NULL,"
             " claim = NULL, follows = NULL WHERE number = $1",
             number,

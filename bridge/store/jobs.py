@@ -35,7 +35,8 @@ class Jobs:
         """Add a job, due at once where no time is given. While one with `key` is unfinished
         nothing is added; a dead one is revived."""
         await self._conn.execute(
-            "INSERT INTO job (kind, lane, payload, run_after, key) VALUES ($1, $2, $3, $4, $5)"
+            "INSERT INTO job (kind, lane, payload, run_after, key, created_at)"
+            " VALUES ($1, $2, $3, $4, $5, $6)"
             " ON CONFLICT (key) DO UPDATE SET dead_at = NULL, failures = 0, run_after = $4"
             " WHERE job.dead_at IS NOT NULL",
             kind,
@@ -43,6 +44,7 @@ class Jobs:
             json.dumps(dict(payload)),
             run_after or time.time(),
             key,
+            time.time(),
         )
         self.added = True
 
@@ -170,9 +172,12 @@ class Jobs:
         self.added = True
         return len(rows)
 
-    async def discard(self, job: int) -> None:
-        """Forget a dead job."""
-        await self._conn.execute("DELETE FROM job WHERE id = $1 AND dead_at IS NOT NULL", job)
+    async def discard(self, job: int) -> bool:
+        """Forget a dead job. False when it is none any more."""
+        row = await self._conn.fetchrow(
+            "DELETE FROM job WHERE id = $1 AND dead_at IS NOT NULL RETURNING id", job
+        )
+        return row is not None
 
     async def waiting(self, limit: int) -> list[Standing]:
         """The unfinished jobs that were tried already, then the others, oldest first."""
@@ -202,10 +207,12 @@ class Jobs:
         ]  # fmt: skip
 
     async def oldest_due(self, now: float) -> float | None:
-        """Since when the oldest job that could run waits, epoch seconds; None when none does."""
+        """Since when the oldest job waits that could run, or was tried in vain, epoch seconds; None
+        when none does."""
         value = await self._conn.fetchval(
-            "SELECT MIN(run_after) FROM job WHERE dead_at IS NULL AND run_after > 0"
-            " AND run_after <= $1 AND leased_by IS NULL",
+            "SELECT MIN(CASE WHEN last_error = '' THEN run_after ELSE created_at END) FROM job"
+            " WHERE dead_at IS NULL AND run_after > 0"
+            " AND (last_error <> '' OR (run_after <= $1 AND leased_by IS NULL))",
             now,
         )
         return None if value is None else float(value)

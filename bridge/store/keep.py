@@ -26,6 +26,13 @@ class Keep:
     async def drop_value(self, name: str) -> None:
         await self._conn.execute("DELETE FROM keep WHERE name = $1", name)
 
+    async def values(self, prefix: str) -> dict[str, str]:
+        """Every value whose name begins so."""
+        rows = await self._conn.fetch(
+            "SELECT name, value FROM keep WHERE SUBSTR(name, 1, $2) = $1", prefix, len(prefix)
+        )
+        return {row["name"]: row["value"] for row in rows}
+
     async def secret(self) -> str:
         """The key of our Message-IDs, reply addresses and aliases: made once for an installation.
         In a transaction."""

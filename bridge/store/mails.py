@@ -90,7 +90,8 @@ class Mails:
         }
         mail = await self._conn.fetchval(
             "INSERT INTO mail (inbox, number, outbound, message_id, body_hash, sender, headers,"
-            " nature, verdict, at, raw) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+            " nature, verdict, at, raw, sender_key)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
             " ON CONFLICT (inbox, message_id, body_hash) DO UPDATE SET at = mail.at RETURNING id",
             letter.inbox,
             letter.conversation,
@@ -103,6 +104,7 @@ class Mails:
             letter.verdict,
             letter.at,
             letter.raw,
+            letter.sender.key,
         )
         for message_id in dict.fromkeys((letter.message_id, *known_as)):
             await self._conn.execute(

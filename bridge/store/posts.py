@@ -61,22 +61,22 @@ class Posts:
 
     async def get(self, post: int) -> Post | None:
         row = await self._conn.fetchrow("SELECT * FROM post WHERE id = $1", post)
-        return None if row is None else _post(row)
+        return None if row is None else post_of(row)
 
     async def by_key(self, key: str) -> Post | None:
         row = await self._conn.fetchrow("SELECT * FROM post WHERE key = $1", key)
-        return None if row is None else _post(row)
+        return None if row is None else post_of(row)
 
     async def by_event(self, event: EventId) -> Post | None:
         row = await self._conn.fetchrow("SELECT * FROM post WHERE event = $1", event)
-        return None if row is None else _post(row)
+        return None if row is None else post_of(row)
 
     async def of_mail(self, mail: int) -> list[Post]:
         """A mail's text and its files."""
         rows = await self._conn.fetch(
             "SELECT * FROM post WHERE key = $1 OR key LIKE $2", f"mail:{mail}", f"file:{mail}:%"
         )
-        return [_post(row) for row in rows]
+        return [post_of(row) for row in rows]
 
     async def sent(self, post: Post, version: int, event: EventId | None) -> None:
         """Note that `version` is in the room; one that was put meanwhile gets its job."""
@@ -116,7 +116,8 @@ class Posts:
         )
 
 
-def _post(row: Any) -> Post:
+def post_of(row: Any) -> Post:
+    """A row of the table."""
     return Post(
         id=row["id"],
         key=row["key"],

@@ -48,6 +48,7 @@ async def _v2(conn: Connection, scheme: Scheme) -> None:
 
 async def _v3(conn: Connection, scheme: Scheme) -> None:
     await _step(conn, scheme, schema_v3.TABLES)
+    await schema_v3.fold_addresses(conn)
 
 
 upgrades.register(_v1, description="first tables")

@@ -16,7 +16,7 @@ from bridge.ports import Store, Tx
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 Health = tuple[float, str, float]
 STALE = 600.0
-"""Seconds without a good check after which an account counts as down."""
+"""Seconds without a good check after which an account counts as down, or three polls of it."""
 
 
 class Away(Protocol):
@@ -55,7 +55,9 @@ class HealthPage:
                 parts["jobs"] = await tx.jobs.counts()
                 parts["oldest_job_seconds"] = round(now - (await tx.jobs.oldest_due(now) or now))
                 for inbox, health in await self._inboxes(tx):
-                    parts[f"inbox {inbox.id}"] = _inbox(inbox.paused, health, now)
+                    parts[f"inbox {inbox.id}"] = _inbox(inbox, health, now)
+                for inbox in self._directory.settings.inboxes.values():  # those that only send
+                    parts.setdefault(f"inbox {inbox.id}", "paused" if inbox.paused else "ok")
         except Transient as error:
             parts["database"] = str(error)
         for name, problem in self._directory.problems.items():
@@ -83,7 +85,7 @@ class HealthPage:
                 metrics.imap_checked.clear()
                 for inbox, health in await self._inboxes(tx):
                     if health is not None:
-                        up = _inbox(inbox.paused, health, now) == "ok"
+                        up = _inbox(inbox, health, now) == "ok"
                         metrics.imap_up.labels(inbox.id).set(up)
                         metrics.imap_checked.labels(inbox.id).set(now - health[0])
         except Transient as error:
@@ -91,12 +93,13 @@ class HealthPage:
         return web.Response(body=metrics.page(), headers={"Content-Type": CONTENT_TYPE})
 
 
-def _inbox(paused: bool, health: Health | None, now: float) -> str:
-    if paused:
+def _inbox(inbox: Inbox, health: Health | None, now: float) -> str:
+    if inbox.paused:
         return "paused"
     if health is None:
         return "not checked yet"
     good_at, problem, _ = health
     if problem:
         return problem
-    return "ok" if now - good_at < STALE else "no successful check for 10 minutes"
+    patience = max(STALE, 3.0 * (inbox.imap.poll if inbox.imap is not None else 0))
+    return "ok" if now - good_at < patience else f"no successful check for {patience:.0f} s"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import ssl
 import subprocess
@@ -210,6 +211,7 @@ LOGINS = {
     "wrong password at Microsoft 365": ("acme.onmicrosoft.com", "NO LOGIN failed."),
     "too many": ("acme.example", "NO Too many login failures, try again later"),
     "server busy": ("acme.example", "NO [UNAVAILABLE] Temporary authentication failure"),
+    "the password repeated": ("acme.example", 'BAD Error in command LOGIN "support" "geheim"'),
     "only encrypted": ("acme.example", "NO [PRIVACYREQUIRED] Plaintext authentication disallowed"),
 }
 
@@ -230,6 +232,9 @@ SMTP_ANSWERS: dict[str, tuple[str, Mapping[str, str | None]]] = {
         "acme.onmicrosoft.com",
         {"AUTH": "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled"
                  " for the Tenant."}),
+    "the password repeated": (
+        "acme.example", {"AUTH": "502 unknown: AUTH PLAIN " + base64.b64encode(
+            b"\0support@acme.example\0geheim").decode()}),
     "no log-in offered": ("acme.example", {"EHLO": "250-here\r\n250 SIZE 1000"}),
     "sender refused": ("acme.example", {"MAIL": "550 5.7.60 Client not permitted to send as"}),
     "server busy": ("acme.example", {"MAIL": "451 4.3.2 System not accepting messages"}),
@@ -264,6 +269,40 @@ async def test_a_folder_that_is_not_there_and_a_server_without_idle() -> None:
 async def test_a_connection_that_breaks_at_log_in() -> None:
     async with serving({**IMAP, "LOGIN": None}) as port:
         told("IMAP: hangs up", await looked(inbox(imap=imap(port))))
+
+
+async def test_idle_is_tried_and_a_small_limit_is_told() -> None:
+    async with serving({**IMAP, "IDLE": "BAD not now"}) as port:
+        told("IMAP: IDLE refused", await looked(inbox(imap=imap(port))))
+    async with serving({**SMTP, "EHLO": "250-here\r\n250-SIZE 100000\r\n250 AUTH PLAIN"}) as port:
+        told("SMTP: a small limit", await looked(inbox(smtp=smtp(port))))
+
+
+async def test_a_sending_server_that_cannot_be_reached(tmp_path: Path) -> None:
+    about = inbox(smtp=smtp(587, host="smtp.exmaple.invalid", tls="starttls"))
+    told("SMTP: unknown name", await looked(about))
+    told("SMTP: nothing listens", await looked(inbox(smtp=smtp(1, tls="starttls"))))
+    async with serving(SMTP, silent=True) as port:
+        told("SMTP: silence", await looked(inbox(smtp=smtp(port))))
+    async with serving(IMAP) as port:
+        told("SMTP: an IMAP server", await looked(inbox(smtp=smtp(port))))
+    async with serving(SMTP, certificate(tmp_path)) as port:
+        told("SMTP: starttls at a TLS port", await looked(inbox(smtp=smtp(port, tls="starttls"))))
+        about = inbox(smtp=smtp(port, host="localhost", tls="implicit"))
+        told_at("localhost", "SMTP: certificate signed by nobody known", await looked(about))
+
+
+async def test_a_certificate_that_ends_soon(tmp_path: Path) -> None:
+    async with serving(IMAP, certificate(tmp_path, "localhost", "-days", "5")) as port:
+        about = inbox(imap=imap(port, host="localhost", tls="implicit"))
+        about = about.model_copy(
+            update={"imap": about.imap.model_copy(update={"ca_file": tmp_path / "cert.pem"})}  # type: ignore[union-attr]  # it has one
+        )
+        found = [
+            Finding(f.grade, re.sub(r"\d\d \w\w\w \d{4}", "DAY", f.text))
+            for f in await looked(about)
+        ]
+        told_at("localhost", "certificate: ends soon", found)
 
 
 async def test_what_works_is_told_step_by_step() -> None:

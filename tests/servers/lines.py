@@ -16,6 +16,7 @@ IMAP: dict[str, str | None] = {
     "LOGOUT": "* BYE\r\nOK bye",
     "CAPABILITY": "* CAPABILITY IMAP4rev1 IDLE\r\nOK done",
     "STARTTLS": "BAD unknown",
+    "IDLE": "+ idling",
 }
 SMTP: dict[str, str | None] = {
     "": "220 ready",
@@ -64,12 +65,15 @@ class LineServer:
         tag, said = "*", self._talks[""]
         while said is not None:
             *before, last = said.split("\r\n")
-            mark = f"{tag} " if self._is_imap and tag != "*" else ""
+            mark = f"{tag} " if self._is_imap and tag != "*" and last[:1] != "+" else ""
             writer.write("".join(f"{line}\r\n" for line in (*before, mark + last)).encode())
             await writer.drain()
             line = (await reader.readline()).decode().strip()
             if not line:
                 return
+            if line == "DONE":
+                said = "OK done"
+                continue
             if self._is_imap:
                 tag, _, line = line.partition(" ")
             verb = line.split()[0].upper()

@@ -24,7 +24,7 @@ class Fault:
     """
 
     at: str
-    answer: str = ""
+    answer: str | bytes = ""
     hang: bool = False
     cut: bool = False
     recipients: tuple[str, ...] = ()
@@ -94,7 +94,8 @@ class ScriptedSmtp:
             if fault.cut:
                 writer.transport.abort()
                 raise ConnectionError
-            writer.write(f"{fault.answer}\r\n".encode())
+            answer = fault.answer
+            writer.write((answer if isinstance(answer, bytes) else answer.encode()) + b"\r\n")
             return True
 
         if await meets("banner"):

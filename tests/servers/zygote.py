@@ -26,7 +26,7 @@ def child(order: dict[str, object]) -> None:
     os.dup2(log, 2)
     failpoint.arm(os.environ.get("BRIDGE_FAILPOINT", ""))
     worker.LEASE = float(str(order["lease"]))
-    settings = load(Path(str(order["config"])))
+    settings = load(Path(str(order["config"])), make_key=True)
     logs(settings.log_level, settings.log_format)
     try:
         asyncio.run(

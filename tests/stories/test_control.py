@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import aiohttp
 import pytest
@@ -149,3 +150,35 @@ async def test_the_log_holds_the_conversation_and_nothing_of_a_mail_or_a_command
     said = capsys.readouterr()
     assert CANARY not in said.out + said.err
     assert "malformed event left out" in said.out
+
+
+async def test_two_admins_decide_on_one_mail_and_the_second_is_told(
+    stage: Stage, broken: pytest.MonkeyPatch
+) -> None:
+    control, number = await quarantined(stage)
+    await ask(stage, control, f"!quarantine drop {number}", "!yes drops it")
+    broken.undo()
+    await ask(stage, control, f"!quarantine retry {number}", "gets new tries")
+    await stage.conversation()
+    await ask(stage, control, "!yes", f"Mail {number} is not in quarantine any more")
+    assert "dropped" not in await ask(stage, control, "!audit 1")
+
+
+async def test_numbers_tell_of_a_job_that_fails_again_and_again_and_of_every_inbox(
+    stage: Stage,
+) -> None:
+    config = stage.config(imap={**stage.config()["inboxes"]["support"]["imap"], "poll": 1200})
+    config["inboxes"]["news"] = {"name": "News", "address": "news@acme.example",
+                                 "smtp": config["inboxes"]["support"]["smtp"]}  # fmt: skip
+    await stage.open(config)
+    async with stage.app.database.transaction("settings") as tx:
+        await tx.conn.execute("UPDATE account_check SET good_at = good_at - 700")
+    status, text = await fetch(stage, "/health")
+    assert (status, json.loads(text)["inbox news"]) == (200, "ok"), text
+    async with stage.app.database.transaction("settings") as tx:
+        await tx.jobs.add("export", "export:x", {}, run_after=time.time() + 500, key="x")
+        await tx.conn.execute(
+            "UPDATE job SET created_at = created_at - 50, last_error = 'it is away' WHERE key = 'x'"
+        )
+    health = json.loads((await fetch(stage, "/health"))[1])
+    assert 49 <= health["oldest_job_seconds"] <= 60

@@ -8,7 +8,7 @@ from bridge.vault import new_key
 from tests.servers.database import rows
 from tests.servers.matrix_state import Room
 from tests.stage import ADMIN, ALICE, BOB, EVE, PASSWORD, SUPPORT, Stage, mail, until
-from tests.stories.desk import ask, begun
+from tests.stories.desk import ask, begun, control_room
 
 CANARY = "qanarienvogel"
 
@@ -286,3 +286,80 @@ async def test_a_password_that_no_key_opens_is_set_anew(stage: Stage) -> None:
     for key in ("imap", "smtp"):
         await ask(stage, control, f"!inbox set support {key}.password {PASSWORD}", "🔒 Kept")
     await stage.sent()
+
+
+async def test_an_inbox_whose_key_is_lost_can_be_removed_and_the_room_answers(stage: Stage) -> None:
+    control = await empty(stage)
+    await set_up(stage, control)
+    await stage.quiet()
+    await stage.close()
+    (stage.folder / "postroom.key").write_text(new_key())
+    config = stage.config()
+    config["inboxes"] = {}
+    await stage.open(config)
+    await ask(stage, control, "!agent list", "support: cannot be used")
+    await ask(stage, control, "!inbox remove support", f"Remove Support <{SUPPORT}>?")
+    await ask(stage, control, "!yes", "support is removed.")
+    await ask(stage, control, "!inbox list", "No inbox yet.")
+
+
+@pytest.mark.parametrize("version", ["11", "12"])
+async def test_the_bot_is_no_agent_of_its_own(stage: Stage, version: str) -> None:
+    config = stage.config()
+    config["homeserver"]["room_version"] = version
+    await stage.open(config)
+    control = await control_room(stage)
+    bot = stage.app.desk.bot
+    await ask(stage, control, f"!agent add {bot} lead", "is the bridge's own user; name a person.")
+    await ask(stage, control, "!inbox add sales@acme.example", "Where is the mailbox?")
+    await ask(stage, control, "stop", "Stopped.")
+    await ask(stage, control, f"!inbox set sales leads {bot}", "leads of sales is now")
+    for key, value in (
+        ("imap.host", "x.example"),
+        ("imap.password", "p"),
+        ("smtp.host", "y.example"),
+    ):
+        await ask(stage, control, f"!inbox set sales {key} {value}")
+    await ask(stage, control, "!inbox publish sales", "is the bridge's own user")
+
+
+async def test_who_answers_a_live_inbox_is_changed_by_agent_commands_alone(stage: Stage) -> None:
+    control = await empty(stage)
+    await set_up(stage, control)
+    queue = await stage.queue(ALICE)
+    await ask(stage, control, f"!inbox set support agents {BOB}", "support is live: !agent add")
+    await ask(stage, control, f"!agent remove {ALICE}", "is out of Support")
+    await until(lambda: queue.membership(ALICE) == "leave", "her to be out")
+    await ask(stage, control, "!inbox remove support", "!yes removes it")
+    await ask(stage, control, "!yes", "support is removed.")
+    await ask(stage, control, f"!inbox add {SUPPORT}", "it was here before")
+    await ask(stage, control, PASSWORD, "Kept encrypted")
+    await ask(stage, control, "!inbox publish support", "Invited to its queue room: @alice")
+    await until(lambda: queue.membership(ALICE) == "invite", "her new invitation")
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ("imap.folders ,", "should have at least 1 item"),
+        ("imap.user a b", "imap.user takes one word"),
+        ("imap.poll 1000000000000000000000", "less than or equal to 86400"),
+        ("sender_name {agent.__class__}", "knows only {agent} and {inbox}"),
+        ("sender_name {inbox!r:>500000}", "knows only {agent} and {inbox}"),
+        ("name a\u202eb", "one line of at most 200 ordinary characters"),
+        ("name " + "x" * 300, "at most 80 characters"),
+    ],
+)
+async def test_odd_values_are_refused(stage: Stage, said: str, answer: str) -> None:
+    control = await empty(stage)
+    await set_up(stage, control)
+    await ask(stage, control, f"!inbox set support {said}", answer, "Nothing was changed.")
+
+
+async def test_folders_whose_names_hold_blanks_are_set_by_chat(stage: Stage) -> None:
+    control = await empty(stage)
+    await set_up(stage, control)
+    await ask(stage, control, "!inbox set support imap.folders INBOX, Sent Items", "is now")
+    assert stage.app.desk.settings.inboxes["support"].imap.folders == ("INBOX", "Sent Items")  # type: ignore[index,union-attr]  # InboxId is a str
+    await ask(stage, control, "!inbox set support name a\0b", "name of support is now ab.")
+    await ask(stage, control, "!audit " + "9" * 5000, "published")

@@ -26,7 +26,7 @@ async def shared(tmp_path: Path, postgres: PostgresServer) -> AsyncIterator[Stag
 
 async def second(stage: Stage) -> App:
     """Another process's bridge, on ports of its own."""
-    settings = load(stage.folder / "config.yaml")
+    settings = load(stage.folder / "config.yaml", make_key=True)
     appservice, health = free_ports(2)
     settings = settings.model_copy(
         update={
