@@ -60,6 +60,12 @@ def removal(inbox: Inbox, conversations: int, prefix: str) -> str:
     )
 
 
+def draft_removal(id: str, prefix: str) -> str:
+    """The question before a draft is thrown away."""
+    return (f"Throw draft {id} away? What was set for it is deleted, its passwords, too; nothing of"
+            f" it is live.\n{prefix}yes throws it away, {prefix}no keeps it.")  # fmt: skip
+
+
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 

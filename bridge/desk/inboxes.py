@@ -175,6 +175,20 @@ async def _paused(tx: Tx, desk: Desk, asked: Request, paused: bool) -> str:
 async def remove(tx: Tx, desk: Desk, asked: Request) -> str:
     """Ask, and say what stays; `!yes` removes."""
     stored = await _of_chat(tx, desk, asked)
+    prefix = desk.settings.command_prefix
+    if stored.state is InboxState.DRAFT:
+        await question.ask(tx, asked.who, question.REMOVE, stored.id, desk.now())
+        return texts.draft_removal(stored.id, prefix)
+    count = len(await tx.conversations.of_inbox(stored.id))
+    await question.ask(tx, asked.who, question.REMOVE, stored.id, desk.now())
+    return texts.removal(directory.silent(stored), count, prefix)
+
+
+async def removed(tx: Tx, desk: Desk, asked: Request, inbox: InboxId) -> str:
+    """The removal was confirmed."""
+    stored = await tx.inboxes.get(inbox)
+    if stored is None or stored.state is InboxState.REMOVED:
+        raise Refused(f"There is no inbox {inbox} any more.")
     if stored.state is InboxState.DRAFT:
         if await tx.conversations.numbers(stored.id):  # it was live before
             await tx.inboxes.save(replace(stored, state=InboxState.REMOVED, secrets={}))
@@ -182,16 +196,6 @@ async def remove(tx: Tx, desk: Desk, asked: Request) -> str:
             await tx.inboxes.discard(stored.id)
         await tx.audit.add(desk.now(), asked.who, f"inbox {stored.id}: threw the draft away")
         return f"Draft {stored.id} is thrown away."
-    count = len(await tx.conversations.of_inbox(stored.id))
-    await question.ask(tx, asked.who, question.REMOVE, stored.id, desk.now())
-    return texts.removal(directory.silent(stored), count, desk.settings.command_prefix)
-
-
-async def removed(tx: Tx, desk: Desk, asked: Request, inbox: InboxId) -> str:
-    """The removal was confirmed."""
-    stored = await tx.inboxes.get(inbox)
-    if stored is None or stored.state is not InboxState.LIVE:
-        raise Refused(f"There is no live inbox {inbox} any more.")
     silent = directory.silent(stored)
     for delivery in await tx.deliveries.under_way(inbox):
         await decide.withdraw(tx, desk, silent, delivery, "the inbox was removed")

@@ -30,7 +30,7 @@ async def retry(tx: Tx, desk: Desk, asked: Request) -> str:
     job = _number(asked, 0) if asked.words else None
     revived = await tx.jobs.revive(job)
     if revived:
-        await tx.audit.add(desk.now(), asked.who, f"retry of {revived} failed jobs")
+        await tx.audit.add(desk.now(), asked.who, f"failed jobs tried again: {revived}")
         some = "1 failed job gets" if revived == 1 else f"{revived} failed jobs get"
         return f"{some} new tries."
     if job is not None:

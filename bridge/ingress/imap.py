@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import structlog
 
 from bridge.config import Limits
+from bridge.chat.diagnosis import Ailment, Trouble
 from bridge.desk.receive import accept, addressed
 from bridge.imap.account import connect
 from bridge.imap.connection import ImapConnection
@@ -69,7 +70,7 @@ class Watcher:
                 finally:
                     await connection.close()
             except LoginRefused as error:
-                await self._failed(f"log-in refused: {error}")
+                await self._failed(f"log-in refused: {Trouble(Ailment.LOGIN, str(error)).said}")
                 if not error.is_temporary:
                     longest = LONGEST_WAIT_REFUSED
                     await self._tell_refused(str(error))

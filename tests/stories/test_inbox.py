@@ -141,7 +141,8 @@ async def test_an_inbox_is_removed_after_a_question_and_what_stays_stays(stage: 
     for _ in range(2):  # throwing that draft away keeps what was there before
         await ask(stage, control, f"!inbox add {SUPPORT}", "its conversations come back with it",
                   "What is the password")  # fmt: skip
-        await ask(stage, control, "!inbox remove support", "Draft support is thrown away.")
+        await ask(stage, control, "!inbox remove support", "Throw draft support away?")
+        await ask(stage, control, "!yes", "Draft support is thrown away.")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from tests import golden
 from tests.stage import ALICE, BOB, PASSWORD, SUPPORT, Stage, mail
 from tests.stories.desk import ask, control_room
@@ -46,6 +48,38 @@ async def test_what_an_admin_reads_about_mail(stage: Stage) -> None:
     for said in ("!status", "!erase carla@customer.example", "!no", "!inbox show support"):
         transcript += [f"> {said}", plain(stage, await ask(stage, control, said)), ""]
     golden.check("control_room.txt", "with a conversation", "\n".join(transcript))
+
+
+async def test_what_an_admin_reads_when_something_failed(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise KeyError("a bug of ours")
+
+    monkeypatch.setattr("bridge.worker.delay_after", lambda tries, floor=None: 0.05)
+    with monkeypatch.context() as broken:
+        broken.setattr("bridge.desk.receive.mail_event.content", fails)
+        await stage.open()
+        control = await control_room(stage)
+        await stage.mail(mail())
+        told = await stage.sees(control, "Reading a mail (job")
+    number = re.search(r"job (\d+)", told["content"]["body"])
+    assert number is not None
+    transcript = [f"(unasked) {plain(stage, told['content']['body'])}", ""]
+    said = ("!status", "!queue", "!quarantine list", f"!quarantine show {number[1]}",
+            f"!quarantine drop {number[1]}", "!no", f"!retry {number[1]}")  # fmt: skip
+    for line in said:
+        answer = plain(stage, await ask(stage, control, line))
+        transcript += [f"> {line}", answer, ""]
+    await stage.queue(ALICE)
+    await stage.conversation()
+    await stage.quiet()
+    for line in ("!agent list", "!erase carla@customer.example", "!yes", "!audit 2"):
+        transcript += [f"> {line}", plain(stage, await ask(stage, control, line)), ""]
+    await stage.quiet()
+    text = re.sub(rf"\b{number[1]}\b", "NUMBER", "\n".join(transcript))
+    text = re.sub(r"for \d+ s", "for N s", re.sub(r"\d+ bytes", "N bytes", text))
+    golden.check("control_room.txt", "when something failed", text)
 
 
 def plain(stage: Stage, text: str) -> str:
