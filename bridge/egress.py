@@ -10,7 +10,9 @@ import structlog
 
 from bridge import failpoint
 from bridge.inbox import Inbox, Smtp
+from bridge.mail.address import idna
 from bridge.mail.charset import clean_line, decode
+from bridge.mail.limits import megabytes
 from bridge.masked import masked
 from bridge.model import Fate
 
@@ -21,6 +23,7 @@ COMMAND_TIMEOUT = 120.0
 DATA_TIMEOUT = 600.0
 """Seconds; RFC 5321 §4.5.3.2.6 gives the server ten minutes after the final dot."""
 Fates = dict[str, tuple[Fate, str]]
+NOT_ASCII = "the outgoing server takes no address that is not ASCII, and {} is none"
 
 
 class SmtpSender:
@@ -42,7 +45,7 @@ class SmtpSender:
         try:
             async with failpoint.around("smtp.dial"):
                 await _log_in(client, inbox.smtp)
-            accepted = await _envelope(client, sender, recipients, fates)
+            accepted = await _envelope(client, sender, recipients, mime, fates)
         except (aiosmtplib.SMTPException, OSError) as error:
             client.close()
             return {spec: fates.get(spec, _before_data(error)) for spec in recipients}
@@ -89,28 +92,44 @@ async def _log_in(client: aiosmtplib.SMTP, smtp: Smtp) -> None:
 
 
 async def _envelope(
-    client: aiosmtplib.SMTP, sender: str, recipients: Sequence[str], fates: Fates
+    client: aiosmtplib.SMTP, sender: str, recipients: Sequence[str], mime: bytes, fates: Fates
 ) -> list[str]:
     """MAIL and RCPT. Fills the fates of the refused; returns the accepted."""
-    options: list[str] = []
-    if not all(spec.isascii() for spec in (sender, *recipients)):
-        await client._ehlo_or_helo_if_needed()
-        if client.supports_extension("smtputf8"):
-            options = ["SMTPUTF8"]
+    await client._ehlo_or_helo_if_needed()
+    refusal = _cannot(client, mime)
+    if refusal:
+        fates |= dict.fromkeys(recipients, (Fate.FAILED, refusal))
+        return []
+    odd = not idna(sender).isascii() or not mime.partition(b"\r\n\r\n")[0].isascii()
+    odd = odd or not all(idna(spec).isascii() for spec in recipients)
+    options = ["SMTPUTF8"] if odd and client.supports_extension("smtputf8") else []
     encoding = "utf-8" if options else "ascii"
-    await client.mail(sender, options=options, encoding=encoding, timeout=COMMAND_TIMEOUT)
+    await client.mail(idna(sender), options=options, encoding=encoding, timeout=COMMAND_TIMEOUT)
     accepted = []
     for spec in recipients:
-        if not spec.isascii() and not options:
-            text = "the outgoing server cannot take addresses that are not ASCII"
-            fates[spec] = (Fate.FAILED, text)
+        if not idna(spec).isascii() and not options:
+            fates[spec] = (Fate.FAILED, NOT_ASCII.format(spec))
             continue
         try:
-            await client.rcpt(spec, encoding=encoding, timeout=COMMAND_TIMEOUT)
+            await client.rcpt(idna(spec), encoding=encoding, timeout=COMMAND_TIMEOUT)
             accepted.append(spec)
         except aiosmtplib.SMTPRecipientRefused as error:
             fates[spec] = _refusal(error.code, error.message)
     return accepted
+
+
+def _cannot(client: aiosmtplib.SMTP, mime: bytes) -> str:
+    """Why a server cannot take a mail at all, by what it said of itself; empty when it can."""
+    head = mime.partition(b"\r\n\r\n")[0]
+    if not head.isascii() and not client.supports_extension("smtputf8"):
+        return NOT_ASCII.format("one that this mail names")
+    limit = client.esmtp_extensions.get("size", "")  # RFC 1870
+    if limit.isdecimal() and 0 < int(limit) < len(mime):
+        return (
+            f"the mail has {megabytes(len(mime))} with its files, the outgoing server takes"
+            f" {megabytes(int(limit))}"
+        )
+    return ""
 
 
 async def _data(client: aiosmtplib.SMTP, mime: bytes) -> tuple[Fate, str]:

@@ -164,6 +164,14 @@ class Inbox(Section):
     sender_name: str = "{agent} from {inbox}"
     signature: str = Field("", max_length=5000)
     authserv_id: str = ""
+    reply_to: str = ""
+    """Where answers to its mails shall go, if not to the address itself."""
+    bcc: tuple[str, ...] = ()
+    """Gets a blind copy of every mail that leaves."""
+    quote: bool = False
+    """Whether a reply quotes the mail it answers."""
+    attachments: int = Field(25_000_000, ge=0)
+    """Bytes that the files of one mail may have together."""
     sent_copy: Literal["auto", "always", "never"] = "auto"
     reply_tokens: Literal["auto", "never"] = "auto"
     """auto: answers get a +tag address once `!inbox test` saw mail to one arrive."""
@@ -171,10 +179,12 @@ class Inbox(Section):
     imap: Imap | None = None
     smtp: Smtp | None = None
 
-    @field_validator("address", "aliases")
+    @field_validator("address", "aliases", "reply_to", "bcc")
     @classmethod
-    def _addresses(cls, value: Any) -> Any:
+    def _addresses(cls, value: Any, info: ValidationInfo) -> Any:
         for spec in (value,) if isinstance(value, str) else value:
+            if not spec and info.field_name == "reply_to":
+                continue
             if not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", spec):
                 raise ValueError(f"{spec!r} is no email address")
         return value
@@ -197,6 +207,13 @@ class Inbox(Section):
             if field not in (None, "agent", "inbox") or form or conversion:
                 raise ValueError("sender_name knows only {agent} and {inbox}")
         return value
+
+    @model_validator(mode="after")
+    def _no_circle(self) -> Inbox:
+        for spec in self.bcc:
+            if spec.casefold() in self.own:
+                raise ValueError(f"bcc: {spec} is this inbox itself")
+        return self
 
     @property
     def own(self) -> frozenset[str]:

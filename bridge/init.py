@@ -65,6 +65,10 @@ inboxes:
     sender_name: "{{agent}} from {{inbox}}" # the name in From
     signature: |                  # under every mail
       Acme Support
+    reply_to: ""                  # where answers shall go, if not to address
+    bcc: []                       # addresses that get a blind copy of every mail that leaves
+    quote: false                  # true: a reply quotes the mail it answers
+    attachments: 25000000         # bytes that the files of one mail may have together
     authserv_id: ""               # your mail server's name in Authentication-Results
     sent_copy: auto               # in Sent: auto (not at Gmail, Microsoft), always, never
     reply_tokens: auto            # Reply-To support+token@ once !inbox test saw +tags arrive; never

@@ -1,5 +1,5 @@
-"""Installs what the tests use beside Python packages: Synapse, and where root may, Dovecot and
-PostgreSQL.
+"""Installs what the tests use beside Python packages: Synapse, and where root may, Dovecot,
+PostgreSQL, Chromium and Perl's MIME parser.
 
 `python -m tests.provision`; what is there already is left alone, what cannot be had is said, and
 the tests that need it are then skipped by name.
@@ -19,7 +19,10 @@ from tests.servers.postgres import programs
 
 SYNAPSE = Path(os.environ.get("POSTROOM_SYNAPSE", f".cache/synapse-{VERSION}"))
 APT = ("apt-get", "-o", "DPkg::Lock::Timeout=300")
-PACKAGES = ("dovecot-imapd", "dovecot-lmtpd", "postgresql")
+PACKAGES = (
+    "dovecot-imapd", "dovecot-lmtpd", "postgresql", "chromium", "fonts-noto-color-emoji",
+    "fonts-ipafont-gothic", "libmime-tools-perl",
+)  # fmt: skip
 
 
 def dovecot() -> bool:
@@ -37,8 +40,30 @@ def synapse() -> bool:
     return (SYNAPSE / f"synapse-{VERSION}").exists()
 
 
+def chromium() -> str | None:
+    """The browser's path."""
+    return shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+def perl_mime() -> bool:
+    """Whether Perl can parse mail."""
+    perl = shutil.which("perl")
+    check = [perl or "", "-MMIME::Parser", "-MJSON::PP", "-e", "1"]
+    return (
+        perl is not None and subprocess.run(check, capture_output=True, check=False).returncode == 0
+    )
+
+
+def _servers() -> dict[str, bool]:
+    return {
+        "Synapse": synapse(), "Dovecot": dovecot(), "PostgreSQL": postgres(),
+        "Chromium": chromium() is not None, "MIME::Parser": perl_mime(),
+    }  # fmt: skip
+
+
 def _apt() -> None:
-    if (dovecot() and postgres()) or os.geteuid() != 0 or shutil.which("apt-get") is None:
+    there = all(good for name, good in _servers().items() if name != "Synapse")
+    if there or os.geteuid() != 0 or shutil.which("apt-get") is None:
         return
     print(f"installing {' '.join(PACKAGES)} …", flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
@@ -59,8 +84,7 @@ def main() -> None:
     except RuntimeError as error:
         print(error, file=sys.stderr)
     _apt()
-    servers = (("Synapse", synapse()), ("Dovecot", dovecot()), ("PostgreSQL", postgres()))
-    for name, there in servers:
+    for name, there in _servers().items():
         print(f"{name}: {'ready' if there else 'not here, its tests are skipped'}", flush=True)
 
 

@@ -7,13 +7,15 @@ from collections.abc import Mapping
 
 from bridge import metrics
 from bridge.chat import command
+from bridge.desk import quotation
 from bridge.desk.decide import stop
 from bridge.desk.desk import Desk
 from bridge.desk.reply import show
 from bridge.desk.sent import next_try, settle
 from bridge.inbox import Inbox
-from bridge.mail import compose
+from bridge.mail import compose, limits
 from bridge.mail.provider import of_host
+from bridge.mail.written import from_matrix
 from bridge.model import (
     Address,
     Content,
@@ -172,6 +174,9 @@ async def _build(desk: Desk, inbox: Inbox, delivery: Delivery) -> bytes:
     if not text.strip() and not html and not delivery.files:
         raise Refused("the message was emptied")
     files = [await _file(desk, about.room, file) for file in delivery.files]
+    too_large = limits.over([(each.name, len(each.data)) for each in files], inbox.attachments)
+    if too_large:
+        raise Permanent(too_large)
     name = await desk.chat.display_name(queue.room, delivery.agent)
     message_id = desk.tokens.message_id(about.number, delivery.id, inbox.domain)
     references = compose.references_for(letter.message_id, letter.references) if letter else ()
@@ -179,6 +184,9 @@ async def _build(desk: Desk, inbox: Inbox, delivery: Delivery) -> bytes:
         field: tuple(r.address for r in delivery.recipients if r.field == field)
         for field in ("to", "cc")
     }
+    reply_to = Address(inbox.reply_to) if inbox.reply_to else None
+    if tags and reply_to is None:
+        reply_to = Address(desk.tokens.reply_address(about.number, inbox.address))
     outgoing = compose.Outgoing(
         message_id=message_id,
         sender=Address(inbox.address, inbox.sender_name.format(agent=name, inbox=inbox.name)),
@@ -186,7 +194,7 @@ async def _build(desk: Desk, inbox: Inbox, delivery: Delivery) -> bytes:
         text=text, html=html, signature=inbox.signature,
         in_reply_to=letter.message_id if letter else None, references=references,
         files=tuple(files),
-        reply_to=Address(desk.tokens.reply_address(about.number, inbox.address)) if tags else None,
+        reply_to=reply_to, quote=await quotation.of(desk, inbox, letter) if inbox.quote else None,
     )  # fmt: skip
     mime = await asyncio.to_thread(compose.build, outgoing)
     async with desk.store.transaction("built") as tx:
@@ -208,7 +216,7 @@ def _words(desk: Desk, content: Content, *, is_command: bool) -> tuple[str, str]
         raise Refused("the message was edited into something else")
     formatted = content.get("formatted_body")
     if content.get("format") == "org.matrix.custom.html" and isinstance(formatted, str):
-        return compose.from_matrix(formatted)
+        return from_matrix(formatted)
     return text, ""
 
 
@@ -223,7 +231,8 @@ async def _file(desk: Desk, room: str, event_id: str) -> compose.File:
     name = str(content.get("filename") or content.get("body") or "file")
     info = content.get("info")
     type_ = str(info.get("mimetype", "")) if isinstance(info, dict) else ""
-    return compose.File(name, type_, await desk.chat.download(url, MAX_FILES))
+    shown = content.get("msgtype") == "m.image"
+    return compose.File(name, type_, await desk.chat.download(url, MAX_FILES), shown)
 
 
 async def copy(desk: Desk, job: Job) -> None:

@@ -70,6 +70,8 @@ def address(
         _add(chosen, other, "cc")
     if strangers:
         note = f"left out, the sender check failed: {', '.join(strangers)}"
+    for spec in inbox.bcc:
+        _add(chosen, Address(spec), "bcc")
     for field, spec, present in overrides:
         chosen.pop(spec.casefold(), None)
         if present:

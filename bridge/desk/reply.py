@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bridge.chat import command, render, status
 from bridge.desk import recipients
 from bridge.desk.desk import Desk, mail_of
 from bridge.desk.hearing import Hearing, came_before
 from bridge.desk.refresh import refresh
+from bridge.mail import limits
 from bridge.mail.compose import reply_subject
 from bridge.model import (
     Conversation,
@@ -57,6 +58,7 @@ async def send(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> st
     files = await tx.conversations.pins(heard.about.number, heard.who)
     prefix = desk.settings.command_prefix
     if command.is_file(content):
+        _refuse_large(heard, content)
         files = [target, *(file for file in files if file != target)]
     else:
         said = command.parse_text(command.new_text(content), prefix)
@@ -77,7 +79,19 @@ async def attach(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> 
     await _written_by_agent(tx, heard)
     await tx.conversations.pin(heard.about.number, heard.who, target, heard.event.id)
     name = str(content.get("filename") or content.get("body") or "The file")[:100]
+    _refuse_large(heard, content)
     return f"📎 {name} goes with your next email."
+
+
+def _refuse_large(heard: Hearing, content: Mapping[str, object]) -> None:
+    """A file that is plainly too large is refused at once; what a client says of its size is
+    looked at again when the mail is built."""
+    info = content.get("info")
+    size = info.get("size") if isinstance(info, dict) else None
+    if isinstance(size, int):
+        name = str(content.get("filename") or content.get("body") or "The file")[:100]
+        if too_large := limits.over([(name, size)], heard.inbox.attachments):
+            raise Refused(f"{too_large} Nothing was sent.")
 
 
 def _content(heard: Hearing) -> dict[str, object] | None:

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 
 import structlog
 
-from bridge.config import Limits
 from bridge.chat.diagnosis import Ailment, Trouble
+from bridge.config import Limits
 from bridge.desk.receive import accept, addressed
 from bridge.imap.account import connect
 from bridge.imap.connection import ImapConnection

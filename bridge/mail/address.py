@@ -168,3 +168,15 @@ def bare(text: str) -> Address | None:
     """The one address a person typed, as `a@b`, `<a@b>` or `Name <a@b>`; None when unclear."""
     found = parse_list(text.removeprefix("mailto:"))
     return found[0] if len(found) == 1 else None
+
+
+def idna(spec: str) -> str:
+    """The address with its domain in ASCII (RFC 5890), where it has such a form. What stands
+    before the @ has none: it needs a server that knows SMTPUTF8 (RFC 6531)."""
+    local, at, domain = spec.rpartition("@")
+    if domain.isascii() or len(domain) > 255:
+        return spec
+    try:
+        return f"{local}{at}{domain.encode('idna').decode()}"
+    except UnicodeError:
+        return spec

@@ -11,19 +11,19 @@ from email.headerregistry import HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
 from email.policy import SMTP, EmailPolicy
 from email.utils import format_datetime
+from typing import Literal
 
-from markdown_it import MarkdownIt
-
+from bridge.mail.address import idna
 from bridge.mail.charset import clean, clean_line
-from bridge.mail.html import from_text, sanitise, to_text
+from bridge.mail.html import from_text
 from bridge.mail.thread import base_subject
+from bridge.mail.written import to_html
 from bridge.model import Address, MessageId, Permanent
 
 MAX_REFERENCES = 40
 """Ids kept in References: the first and the newest of them (RFC 5322 §3.6.4 allows trimming)."""
-markdown = MarkdownIt("commonmark", {"html": False, "breaks": True, "linkify": False}).enable(
-    ["table", "strikethrough"]
-)
+PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
+"""Types that every mail program shows inside a mail."""
 
 
 class MessageIds(UnstructuredHeader):
@@ -42,16 +42,26 @@ class MessageIds(UnstructuredHeader):
 _registry = HeaderRegistry()
 for _name in ("in-reply-to", "references", "message-id"):
     _registry.map_to_type(_name, MessageIds)  # type: ignore[arg-type]  # the registry mixes BaseHeader in
-POLICY = SMTP.clone(header_factory=_registry, max_line_length=78)
+POLICY = SMTP.clone(header_factory=_registry, max_line_length=78, cte_type="7bit")
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file to attach."""
+    """A file to attach; a picture that is `shown` stands inside the text."""
 
     name: str
     type: str
     data: bytes
+    shown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The mail that is answered, below the answer. `intro` is “On … wrote:”."""
+
+    intro: str
+    text: str
+    html: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +81,14 @@ class Outgoing:
     references: tuple[MessageId, ...] = ()
     files: tuple[File, ...] = ()
     reply_to: Address | None = None
-    automatic: bool = False
-    """Written by no person (RFC 3834)."""
+    quote: Quote | None = None
+    automatic: Literal["", "auto-generated", "auto-replied"] = ""
+    """Written by no person (RFC 3834 §5)."""
 
 
 def build(mail: Outgoing) -> bytes:
-    """The finished bytes, CRLF line ends, 7-bit clean. Raises Permanent naming what is wrong."""
+    """The finished bytes with CRLF line ends, ASCII unless an address itself is none. Raises
+    Permanent naming what is wrong."""
     try:
         return _build(mail)
     except (UnicodeError, ValueError, LookupError) as error:
@@ -84,75 +96,110 @@ def build(mail: Outgoing) -> bytes:
 
 
 def _build(mail: Outgoing) -> bytes:
-    message = EmailMessage(policy=POLICY)
-    message["From"] = _header_address(mail.sender)
-    if mail.to:
-        message["To"] = [_header_address(address) for address in mail.to]
-    if mail.cc:
-        message["Cc"] = [_header_address(address) for address in mail.cc]
-    if mail.reply_to is not None:
-        message["Reply-To"] = _header_address(mail.reply_to)
-    if mail.automatic:
-        message["Auto-Submitted"] = "auto-generated"
-    message["Subject"] = clean_line(mail.subject, 900)
-    message["Date"] = format_datetime(datetime.fromtimestamp(mail.at, UTC))
-    message["Message-ID"] = mail.message_id
-    if mail.in_reply_to and mail.in_reply_to.isascii():
-        message["In-Reply-To"] = mail.in_reply_to
-    if mail.references:
-        message["References"] = " ".join(mail.references)
-    text, html = _bodies(mail)
-    message.set_content(text, cte="quoted-printable")
-    message.add_alternative(html, subtype="html", cte="quoted-printable")
-    for file in mail.files:
-        maintype, _, subtype = file.type.partition("/")
-        if not re.fullmatch(r"[\w.+-]+/[\w.+-]+", file.type) or maintype in (
-            "message",
-            "multipart",
-        ):
-            maintype, subtype = "application", "octet-stream"
-        message.add_attachment(
-            file.data,
-            maintype=maintype,
-            subtype=subtype,
-            filename=clean_line(file.name, 120) or "file",
-            cte="base64",
-        )
-    raw = message.as_bytes(policy=POLICY)
-    if re.search(rb"\r(?!\n)|(?<!\r)\n", raw):
-        raise Permanent("the mail would hold a bare line break and was not built")
+    named = (mail.sender, *mail.to, *mail.cc, *([mail.reply_to] if mail.reply_to else []))
+    policy = POLICY.clone(utf8=not all(idna(each.spec).isascii() for each in named))  # RFC 6532
+    message = EmailMessage(policy=policy)
+    for name, value in _headers(mail):
+        message[name] = value
+    _fill(message, mail)
+    raw = message.as_bytes(policy=policy)
+    _check(raw, [name for name, _ in _headers(mail)])
     return raw
 
 
-def _bodies(mail: Outgoing) -> tuple[str, str]:
+def _headers(mail: Outgoing) -> list[tuple[str, object]]:
+    found: list[tuple[str, object]] = [("From", _header_address(mail.sender))]
+    if mail.to:
+        found.append(("To", [_header_address(address) for address in mail.to]))
+    if mail.cc:
+        found.append(("Cc", [_header_address(address) for address in mail.cc]))
+    if mail.reply_to is not None:
+        found.append(("Reply-To", _header_address(mail.reply_to)))
+    if mail.automatic:
+        found += [
+            ("Auto-Submitted", mail.automatic), ("X-Auto-Response-Suppress", "All"),
+            ("X-Loop", idna(mail.sender.spec)),
+        ]  # fmt: skip
+    found += [
+        ("Subject", clean_line(mail.subject, 900)),
+        ("Date", format_datetime(datetime.fromtimestamp(mail.at, UTC))),
+        ("Message-ID", mail.message_id),
+    ]
+    if mail.in_reply_to and mail.in_reply_to.isascii():
+        found.append(("In-Reply-To", mail.in_reply_to))
+    if mail.references:
+        found.append(("References", " ".join(mail.references)))
+    return found
+
+
+def _fill(message: EmailMessage, mail: Outgoing) -> None:
+    """Text and HTML as alternatives, the pictures with the HTML, the other files behind them."""
+    shown = [file for file in mail.files if file.shown and file.type in PICTURES]
+    ids = [f"picture{n}.{mail.message_id.strip('<>')}" for n in range(1, len(shown) + 1)]
+    text, html = _bodies(mail, list(zip(ids, shown, strict=True)))
+    message.set_content(text)  # quoted-printable or base64, whichever is shorter
+    message.add_alternative(html, subtype="html")
+    page = message.get_body(("html",))
+    for content_id, file in zip(ids, shown, strict=True):
+        assert isinstance(page, EmailMessage)
+        page.add_related(
+            file.data, *file.type.split("/"), cid=f"<{content_id}>", disposition="inline",
+            filename=clean_line(file.name, 120) or "picture",
+        )  # fmt: skip
+    for file in mail.files:
+        if file not in shown:
+            _attach(message, file)
+
+
+def _attach(message: EmailMessage, file: File) -> None:
+    maintype, _, subtype = file.type.partition("/")
+    odd = re.fullmatch(r"[\w.+-]+/[\w.+-]+", file.type) is None
+    if odd or maintype in ("message", "multipart"):
+        maintype, subtype = "application", "octet-stream"
+    message.add_attachment(
+        file.data, maintype=maintype, subtype=subtype, cte="base64",
+        filename=clean_line(file.name, 120) or "file",
+    )  # fmt: skip
+
+
+def _check(raw: bytes, names: Sequence[str]) -> None:
+    """What no text inside may bring about: another header, a line break that is none."""
+    if re.search(rb"\r(?!\n)|(?<!\r)\n", raw):
+        raise Permanent("the mail would hold a bare line break and was not built")
+    head = raw.partition(b"\r\n\r\n")[0]
+    written = {line[0].lower() for line in re.findall(rb"(?m)^([^\s:]+)(:)", head)}
+    allowed = {name.lower().encode() for name in names} | {
+        b"mime-version", b"content-type", b"content-transfer-encoding"
+    }  # fmt: skip
+    if not written <= allowed:
+        raise Permanent("the mail would hold a header nobody asked for and was not built")
+
+
+def _bodies(mail: Outgoing, pictures: Sequence[tuple[str, File]]) -> tuple[str, str]:
     text = clean(mail.text).strip()
     html = mail.html or to_html(text)
+    for content_id, file in pictures:
+        name = from_text(clean_line(file.name, 120)).replace('"', "&quot;")
+        html += f'\n<p><img src="cid:{content_id}" alt="{name}" style="max-width:100%"></p>'
+        text = f"{text}\n\n[{clean_line(file.name, 120)}]".strip()
     if mail.signature.strip():
         signature = clean(mail.signature).strip()
         text = f"{text}\n\n-- \n{signature}"  # RFC 3676 §4.3
         html = f"{html}\n<div>-- <br>\n{from_text(signature)}</div>"
+    if mail.quote is not None:
+        quoted = "\n".join(f"> {line}" for line in clean(mail.quote.text).strip().splitlines())
+        text = f"{text}\n\n{mail.quote.intro}\n{quoted}"
+        # the class by which mail programs, ours too, know and fold it
+        html += (
+            '\n<div class="gmail_quote">'
+            f'<div class="gmail_attr">{from_text(mail.quote.intro)}</div>'
+            f'<blockquote class="gmail_quote" style="margin:0 0 0 .8ex;border-left:1px solid #ccc;'
+            f'padding-left:1ex">{mail.quote.html or from_text(mail.quote.text)}</blockquote></div>'
+        )
     page = (
         f'<!DOCTYPE html>\n<html><head><meta charset="utf-8"></head><body>\n{html}\n</body></html>'
     )
     return f"{text}\n", f"{page}\n"
-
-
-def to_html(text: str) -> str:
-    """Markdown as an agent types it to HTML; raw HTML in it is shown, not obeyed."""
-    return str(markdown.render(text)).strip()
-
-
-def from_matrix(formatted: str) -> tuple[str, str]:
-    """(text, HTML) of a message's formatted_body: mentions become plain names."""
-    html = re.sub(r"<mx-reply>.*?</mx-reply>", "", formatted[:200_000], count=1, flags=re.DOTALL)
-    html = re.sub(
-        r"<a\s[^>]*href=[\"']https://matrix\.to/#/[^\"']*[\"'][^>]*>(.*?)</a>",
-        r"\1",
-        html,
-        flags=re.DOTALL,
-    )
-    html = sanitise(html)
-    return to_text(html), html
 
 
 def reply_subject(subject: str) -> str:
@@ -168,7 +215,7 @@ def references_for(parent: MessageId, older: Sequence[MessageId]) -> tuple[Messa
 
 
 def _header_address(address: Address) -> HeaderAddress:
-    local, _, domain = address.spec.rpartition("@")
+    local, _, domain = idna(address.spec).rpartition("@")
     try:
         return HeaderAddress(clean_line(address.name, 120), local.strip('"'), domain)
     except ValueError as error:

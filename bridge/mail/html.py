@@ -56,11 +56,13 @@ def bare_text(html: str) -> str:
 
 
 def has_text(html: str) -> bool:
-    """Whether a reader would see anything but white space."""
+    """Whether a reader would see anything but white space: words, or a picture of the mail."""
     if not html:
         return False
     body = parse_tree(html).body
-    return body is not None and bool(body.text(separator=" ").strip())
+    if body is None:
+        return False
+    return bool(body.text(separator=" ").strip()) or body.css_first('img[src^="cid:"]') is not None
 
 
 def to_text(html: str) -> str:

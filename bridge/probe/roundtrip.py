@@ -48,7 +48,7 @@ async def _send(
     message_id = tokens.test_id(secrets.token_hex(8), inbox.domain)
     mail = compose.Outgoing(
         message_id=message_id, sender=Address(inbox.address, inbox.name), to=(Address(to),), cc=(),
-        subject="Postroom test", at=time.time(), html="", automatic=True,
+        subject="Postroom test", at=time.time(), html="", automatic="auto-generated",
         text=f"Postroom sent this mail to test {inbox.address}. You can delete it.",
     )  # fmt: skip
     fates = await sender.send(inbox, inbox.address, [to], compose.build(mail), _nothing_to_note)

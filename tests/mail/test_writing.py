@@ -15,14 +15,13 @@ from bridge.mail.compose import (
     File,
     Outgoing,
     build,
-    from_matrix,
     references_for,
     reply_subject,
-    to_html,
 )
 from bridge.mail.parse import parse, part_bytes
 from bridge.mail.thread import Fresh, Joined, Known, Reason, base_subject, place
 from bridge.mail.token import Tokens
+from bridge.mail.written import from_matrix, to_html
 from bridge.model import Address, Mail, MessageId, Number, Permanent
 
 CARLA = Address("carla@customer.example")
