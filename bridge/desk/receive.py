@@ -16,6 +16,7 @@ from bridge.desk.desk import Desk
 from bridge.desk.refresh import refresh
 from bridge.inbox import Inbox
 from bridge.mail.quote import Body, split
+from bridge.mail.reading import whole_text
 from bridge.mail.thread import Fresh, Joined, Known, Reason, base_subject, place
 from bridge.model import (
     Address,
@@ -150,6 +151,7 @@ async def _file(
     await _show(tx, desk, inbox, conversation, mail, body, mail_id, raw_id, new, cut=cut)
     if delivery is not None and mail.report is not None:
         await reported.note(tx, desk, inbox, delivery, mail.report, mail_id)
+        conversation = await tx.conversations.get(number)
     await _link_twins(tx, desk, inbox, conversation, mail, mail_id)
     await refresh(tx, desk, conversation)
     return fresh
@@ -238,7 +240,9 @@ async def _show(
     await tx.posts.put(f"mail:{mail_id}", room, ghost, Kind.MESSAGE, content)
     files = list(mail.attachments)
     if too_long:
-        files.append(Attachment(TEXT, "whole text.txt", "text/plain", len(mail.text.encode())))
+        files.append(
+            Attachment(TEXT, "whole text.txt", "text/plain", len(whole_text(mail).encode()))
+        )
     if mail.problem and not cut:
         files.append(Attachment(EML, "original.eml", "message/rfc822", 0))
     for file in files:

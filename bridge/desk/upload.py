@@ -5,6 +5,7 @@ from __future__ import annotations
 from bridge.chat import file_event, render
 from bridge.desk.desk import Desk
 from bridge.desk.receive import EML, TEXT
+from bridge.mail.reading import whole_text
 from bridge.model import Attachment, Job, Kind, Permanent, Post, Transient
 
 
@@ -50,7 +51,7 @@ async def _bytes(desk: Desk, raw: bytes, part: int) -> bytes:
         return raw
     if part == TEXT:
         mail, _ = await desk.reader.read(raw, "", frozenset())
-        return mail.text.encode()
+        return whole_text(mail).encode()
     return await desk.reader.part(raw, part)
 
 

@@ -9,11 +9,13 @@ from email.message import Message
 
 from bridge.mail import calendar, flowed, header, tnef, tree
 from bridge.mail.charset import clean, clean_line, decode
-from bridge.mail.html import bare_text, from_text, has_text, to_text, too_deep
+from bridge.mail.html import bare_text, from_text, has_text, to_text, too_deep, words_in
 from bridge.model import Attachment
 
 MAX_TEXT = 2_000_000
 """Characters of text that are looked at; the rest is in the .eml."""
+POOR = 3
+"""A text with so many times fewer words than the HTML beside it does not stand for it."""
 HTML = ("text/html", "application/xhtml+xml")
 META_CHARSET = re.compile(
     rb"<meta[^>]{0,200}charset\s{0,5}=\s{0,5}[\"']?([\w:.-]{2,40})", re.IGNORECASE
@@ -91,8 +93,25 @@ class _Reading:
             what = "OpenPGP" if "pgp" in header.parameter(part, "content-type", "protocol") else ""
             self.notes.append(ENCRYPTED.format(what or "PGP or S/MIME"))
         if kind == "multipart/alternative":
-            return _best(found)
+            best = _best(found)
+            self._unused(inner, found, best)
+            return best
         return [piece for each in found for piece in each]
+
+    def _unused(
+        self, parts: Sequence[Message], found: Sequence[list[Piece]], best: Sequence[Piece]
+    ) -> None:
+        """An alternative that says what the chosen ones do not is a file: alternatives should say
+        the same, and some do not."""
+        if len(found) < 3 and any(piece.html for each in found for piece in each):
+            return
+        said = {word for piece in best for word in f"{piece.text} {piece.words}".split()}
+        said |= {word for piece in best if piece.html for word in to_text(piece.html).split()}
+        for part, pieces in zip(parts, found, strict=True):
+            number = self._index.get(id(part))
+            words = {word for piece in pieces for word in piece.words.split()}
+            if number is not None and words - said:
+                self._file(number)
 
     def _leaf(self, part: Message) -> list[Piece]:
         number = self._index.get(id(part))
@@ -103,7 +122,7 @@ class _Reading:
             return [self._shown(part, kind)]
         if id(part) in self._packed or tree.is_parcel(part):
             parcel = tnef.unpack(tree.payload(part))
-            if parcel is not None:
+            if parcel is not None and (parcel.files or parcel.text or parcel.html):
                 self._open(part, parcel)
                 return []
         self._note(part, kind)
@@ -181,10 +200,13 @@ def _best(found: Sequence[Sequence[Piece]]) -> list[Piece]:
     if not rich:
         return [Piece(words, "")] if plain else []
     html = _joined(rich[-1])
-    if words.strip() and not has_text(html):
+    count = words_in(html)
+    if words.strip() and not count:
         return [Piece(words, "")]
-    if not words.strip():
-        words = "\n".join(piece.words for piece in rich[-1])
+    if len(words.split()) * POOR < count:  # “view this mail in a browser”
+        whole = "\n".join(piece.words for piece in rich[-1])
+        more = set(words.split()) - set(whole.split())
+        words = f"{whole}\n\n{words.strip()}" if more else whole
     return [Piece(words, html)]
 
 

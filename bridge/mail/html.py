@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 import nh3
 from inscriptis import get_text
+from inscriptis.css_profiles import CSS_PROFILES
+from inscriptis.model.config import ParserConfig
 from selectolax.lexbor import LexborHTMLParser
 
 from bridge.mail import markup
@@ -34,6 +36,9 @@ ATTRIBUTES = {"a": {"href"}, "ol": {"start"}}
 SCHEMES = {"http", "https", "mailto"}
 
 
+PLAIN = ParserConfig(css=CSS_PROFILES["strict"].copy())
+
+
 def too_deep(html: str) -> bool:
     """Whether tags are nested deeper than any honest mail's. Linear: parsers take time that
     grows with the square of the depth, so this is asked before any tree is built."""
@@ -57,12 +62,16 @@ def bare_text(html: str) -> str:
 
 def has_text(html: str) -> bool:
     """Whether a reader would see anything but white space: words, or a picture of the mail."""
-    if not html:
-        return False
-    body = parse_tree(html).body
+    return words_in(html) > 0
+
+
+def words_in(html: str) -> int:
+    """How many words HTML holds; 1 where there is none but a picture of the mail."""
+    body = parse_tree(html).body if html else None
     if body is None:
-        return False
-    return bool(body.text(separator=" ").strip()) or body.css_first('img[src^="cid:"]') is not None
+        return 0
+    picture = body.css_first('img[src^="cid:"]') is not None
+    return len(body.text(separator=" ").split()) or int(picture)
 
 
 def to_text(html: str) -> str:
@@ -70,7 +79,7 @@ def to_text(html: str) -> str:
     tree = parse_tree(html)
     source = markup.write(tree, {}, show_hosts=False)
     try:
-        text = str(get_text(source)) if source else ""
+        text = str(get_text(source, PLAIN)) if source else ""
     except (RecursionError, ValueError, AssertionError):
         text = ""
     if not text.strip():

@@ -46,6 +46,7 @@ HOST = re.compile(r"\s*https?://([^/?#\s\\]+)", re.IGNORECASE)
 SHOWN_HOST = re.compile(
     r"\s*(?:https?://)?((?:[\w-]+\.)+[a-z]{2,24})(?:[:/?#]\S*)?\s*\Z", re.IGNORECASE
 )
+ONE_BLOCK = re.compile(r"\s*<(p|div)>(.*)</\1>\s*", re.DOTALL)
 CELL_TEXT = 80
 """Characters of a cell over which a table is taken for the layout of a page."""
 
@@ -134,7 +135,7 @@ class _Writer:
         name = self._pictures.get(source[4:]) if inline else ""
         if not (alt or inline):
             return ""
-        return entities.escape(f"[image: {name or alt}]" if name or alt else "[image]", quote=False)
+        return entities.escape(f"[image: {alt or name}]" if alt or name else "[image]", quote=False)
 
     def _link(self, node: LexborNode, href: str, depth: int) -> str:
         content = self._all(node, depth)
@@ -154,7 +155,7 @@ class _Writer:
         head = f"<div>{caption}</div>" if caption else ""
         if _is_data(rows, attributes):
             lines = "".join(
-                "<tr>" + "".join(f"<{tag}>{text.strip()}</{tag}>" for tag, text in row.cells)
+                "<tr>" + "".join(f"<{tag}>{_bare(text)}</{tag}>" for tag, text in row.cells)
                 + "</tr>"
                 for row in rows
             )  # fmt: skip
@@ -224,6 +225,12 @@ def _is_data(rows: list[_Row], attributes: Mapping[str, str | None]) -> bool:
         return True
     even = sum(len(row.cells) == columns for row in rows) * 5 >= len(rows) * 4
     return len(rows) > 1 and even and short and not any("<hr>" in text for text in cells)
+
+
+def _bare(cell: str) -> str:
+    """A cell's content without the paragraph that some programs put around each."""
+    match = ONE_BLOCK.fullmatch(cell)
+    return (match[2] if match is not None and f"<{match[1]}>" not in match[2] else cell).strip()
 
 
 def _unwrapped(row: _Row) -> str:

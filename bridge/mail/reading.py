@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from pydantic import TypeAdapter
 
+from bridge.mail.html import to_text
 from bridge.mail.parse import headers_only, hopeless, parse
 from bridge.mail.quote import Body, split
 from bridge.model import Mail
@@ -24,6 +25,14 @@ def read(raw: bytes, authserv_id: str = "", own: frozenset[str] = frozenset()) -
     except Exception as error:  # noqa: BLE001 - a mail that cannot be folded is shown as text
         what = mail.problem or f"{type(error).__name__} while folding it"
         return replace(mail, html="", problem=what), Body(mail.text, "", "", "")
+
+
+def whole_text(mail: Mail) -> str:
+    """All words of a mail whose text is too long for its room: of the HTML, too, where the text
+    beside it does not say the same."""
+    rest = to_text(mail.html) if mail.html else ""
+    more = set(rest.split()) - set(mail.text.split())
+    return f"{mail.text}\n\n{rest}" if more else mail.text
 
 
 def given_up(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterator
 from email.message import Message
@@ -100,7 +101,7 @@ def _disposition(
 def _guessed(message: Message, parts: list[Message]) -> dict[str, tuple[Fate, str]]:
     """What a bounce without a machine-readable part says, as far as programs are known."""
     try:
-        delayed, failed = flufl.bounce.all_failures(message)
+        delayed, failed = flufl.bounce.all_failures(_simple(message))
     except Exception:  # noqa: BLE001 - its detectors raise almost anything
         delayed, failed = frozenset(), frozenset()
     found = {
@@ -115,6 +116,16 @@ def _guessed(message: Message, parts: list[Message]) -> dict[str, tuple[Fate, st
         return {}
     said = _said(parts)
     return {key: (fate, said) for key, (fate, _) in list(found.items())[:MAX_ADDRESSES]}
+
+
+def _simple(message: Message) -> Message:
+    """A copy whose headers are plain texts: the first detector that trips over something else
+    ends the search."""
+    copied = copy.copy(message)
+    copied._headers = [(name, str(value)) for name, value in message._headers]  # type: ignore[attr-defined]  # of the package
+    if "from" not in copied:
+        copied["From"] = "unknown@invalid"
+    return copied
 
 
 def _said(parts: list[Message]) -> str:

@@ -26,7 +26,8 @@ EXTENSIONS = {
 # What programs call these, where the mail itself gives no name.
 NAMES = {
     "message/delivery-status": "delivery-status", "text/rfc822-headers": "headers",
-    "message/disposition-notification": "receipt", "message/feedback-report": "complaint",
+    "text/calendar": "invitation.ics", "message/disposition-notification": "receipt",
+    "message/feedback-report": "complaint",
     "application/pgp-signature": "signature.asc", "application/pgp-encrypted": "version.txt",
     "application/pkcs7-signature": "smime.p7s", "application/x-pkcs7-signature": "smime.p7s",
     "application/pkcs7-mime": "smime.p7m", "application/x-pkcs7-mime": "smime.p7m",

@@ -37,7 +37,8 @@ def outgoing(**changes: object) -> Outgoing:
         "message_id": MessageId("<1.2.s@acme.example>"),
         "sender": Address("support@acme.example", "Bob from Acme"),
         "to": (Address("carla@customer.example", "Carla"),),
-        "cc": (), "subject": "Re: Hello", "at": 1_700_000_000.0, "text": "Hello **you**", "html": "",
+        "cc": (), "subject": "Re: Hello", "at": 1_700_000_000.0, "text": "Hello **you**",
+        "html": "",
     }  # fmt: skip
     return Outgoing(**{**values, **changes})  # type: ignore[arg-type]  # a test's table
 
@@ -70,7 +71,8 @@ def test_any_text_comes_back_as_it_was_sent(subject: str, name: str, text: str, 
 
 SAMPLES = {
     "plain": outgoing(),
-    "umlauts": outgoing(subject="Grüße aus Köln " * 8, text="Viele freundliche Grüße an alle\n" * 30, html="<p>Grüße</p>"),
+    "umlauts": outgoing(subject="Grüße aus Köln " * 8, html="<p>Grüße</p>",
+                        text="Viele freundliche Grüße an alle\n" * 30),
     "japanese": outgoing(subject="注文の件について " * 6, text="お世話になっております。\n" * 40,
                          sender=Address("support@acme.example", "サポート")),
     "files": outgoing(files=(File("Angebot für Köln.pdf", "application/pdf", b"%PDF" * 90),

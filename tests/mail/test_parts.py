@@ -1,0 +1,226 @@
+"""What of a mail is shown, what is a file, and what stands above: on samples of many programs."""
+
+from __future__ import annotations
+
+import time
+from email.message import EmailMessage
+
+import pytest
+
+from bridge.mail import calendar, flowed, tnef
+from bridge.mail.charset import decode
+from bridge.mail.header import parameter
+from bridge.mail.parse import parse, part_bytes
+from bridge.mail.reading import read, whole_text
+from bridge.model import Fate, Nature
+from tests.mail.samples import PNG, SAMPLES, TNEF
+
+FILES = {
+    "gmail": [], "outlook": ["image001.png"], "newsletter": [], "invitation": ["invitation.ics"],
+    "japanese": ["写真.png"], "bounce": ["delivery-status.txt", "Re: Dark display.eml"],
+    "receipt": ["receipt.txt"], "vacation": [], "forwarded": ["Warranty of order 4711.eml"],
+    "flowed": [], "mixed": ["between.png"], "encrypted": ["version.txt", "encrypted.asc"],
+    "signed": ["smime.p7s"], "winmail": ["report.pdf"],
+}  # fmt: skip
+SHOWN = {
+    "gmail": "Thanks, that works.", "invitation": "Shall we meet for the kick-off?",
+    "vacation": "I am away until Monday.", "forwarded": "Please see the mail attached.",
+    "flowed": "This is one paragraph that a mail program broke softly over three lines.",
+    "mixed": "Before the picture.\nAfter the picture.", "signed": "Signed words.",
+    "winmail": "The report is attached.", "receipt": "Your message was displayed.",
+}  # fmt: skip
+NATURES = {
+    "bounce": Nature.BOUNCE, "receipt": Nature.RECEIPT, "vacation": Nature.AUTOMATIC,
+    "newsletter": Nature.LIST,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_sample_is_read_as_its_program_meant_it(name: str) -> None:
+    raw = SAMPLES[name]
+    mail, body = read(raw)
+    assert not mail.problem
+    assert [each.name for each in mail.attachments] == FILES[name]
+    assert mail.nature is NATURES.get(name, Nature.PERSON)
+    if name in SHOWN:
+        assert body.text == SHOWN[name]
+    for each in mail.attachments:
+        assert len(part_bytes(raw, each.part)) == each.size
+    with pytest.raises(IndexError, match="the mail has no part"):
+        part_bytes(raw, 99)
+
+
+def test_a_picture_between_words_keeps_both_and_its_bytes() -> None:
+    mail, body = read(SAMPLES["mixed"])
+    assert body.html.index("Before") < body.html.index("After")
+    assert "The footer of a mailing list" in body.history
+    assert part_bytes(SAMPLES["mixed"], mail.attachments[0].part) == PNG
+
+
+def test_an_invitation_says_what_when_where_and_who() -> None:
+    mail, _ = read(SAMPLES["invitation"])
+    assert mail.notes == (
+        "📅 Invitation: Kick-off · Tue 14 Jan 2025 10:00–11:30 (Europe/Berlin) · Room 5, 2nd floor"
+        " · from Dora Dorn <dora@partner.example> · with Support <support@acme.example>,"
+        " emil@partner.example",
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "event", "line"),
+    [
+        ("CANCEL", "SUMMARY:Fair\nDTSTART;VALUE=DATE:20250301\nDTEND;VALUE=DATE:20250304",
+         "📅 Cancelled: Fair · Sat 1 Mar 2025 – Mon 3 Mar 2025"),
+        ("REPLY", "SUMMARY:Fair\nATTENDEE;PARTSTAT=ACCEPTED:mailto:bob@x.example",
+         "📅 Answer: Fair · bob@x.example accepts"),
+        ("REQUEST", "DTSTART:20250301T230000Z\nDURATION:PT2H\nRRULE:FREQ=WEEKLY",
+         "📅 Invitation: (no title) · Sat 1 Mar 2025 23:00 – Sun 2 Mar 2025 01:00 (UTC) · repeats"),
+        ("PUBLISH", "SUMMARY:a\\u202eb\nDTSTART:nonsense", "📅 Event: ab"),
+    ],
+)  # fmt: skip
+def test_events_of_other_kinds(method: str, event: str, line: str) -> None:
+    event = event.encode().decode("unicode_escape") if "\\u" in event else event
+    text = f"BEGIN:VCALENDAR\nMETHOD:{method}\nBEGIN:VEVENT\n{event}\nEND:VEVENT\nEND:VCALENDAR\n"
+    found = calendar.lines(text.encode())
+    assert not found or found == (line,)
+    assert found or "nonsense" in event
+
+
+def test_a_broken_or_huge_calendar_is_a_file_and_no_line() -> None:
+    assert calendar.lines(b"BEGIN:VCALENDAR\nBEGIN:VEVENT") == ()
+    assert calendar.lines(b"x" * 300_000) == ()
+    many = b"BEGIN:VEVENT\nSUMMARY:x\nEND:VEVENT\n" * 50
+    assert calendar.lines(b"BEGIN:VCALENDAR\n" + many + b"END:VCALENDAR\n")[-1].endswith(
+        "and 47 more events"
+    )
+
+
+def test_a_parcel_of_outlook_is_opened_and_speaks_where_the_mail_does_not() -> None:
+    raw = SAMPLES["winmail"]
+    mail, _ = read(raw)
+    assert part_bytes(raw, mail.attachments[0].part) == b"%PDF inside"
+    silent = raw.replace(b"The report is attached.", b"")
+    assert read(silent)[0].text == "Words inside the parcel."
+    for broken in (b"", TNEF[:9], b"x" + TNEF, TNEF[:6] + b"\0" * 11 * 3000):
+        found = tnef.unpack(broken)
+        assert found is None or not found.files
+    kept = raw.replace(raw[raw.index(b"eJ8+Ig") : raw.index(b"--t1--")], b"AAAA\r\n")
+    assert [each.name for each in read(kept)[0].attachments] == ["winmail.dat"]
+
+
+def test_an_alternative_that_says_something_else_is_a_file() -> None:
+    parts = "".join(f"--x\nContent-Type: text/plain\n\n{text}\n" for text in ("one", "two", "one"))
+    raw = f"Content-Type: multipart/alternative; boundary=x\n\n{parts}--x--\n".encode()
+    mail = parse(raw)
+    assert mail.text.strip() == "one"
+    assert [part_bytes(raw, each.part).strip() for each in mail.attachments] == [b"two"]
+
+
+def test_a_text_that_stands_for_nothing_gives_way_to_the_words_of_the_html() -> None:
+    mail, _ = read(SAMPLES["newsletter"])
+    assert "Jobs that wait their turn." in mail.text
+    assert "View this mail in your browser" in mail.text
+    assert "Jobs that wait" in whole_text(mail)
+
+
+def test_a_multipart_without_parts_and_text_of_odd_kinds_is_shown() -> None:
+    assert parse(b"Content-Type: multipart/mixed; boundary=x\n\nonly words").text == "only words"
+    assert parse(b"Content-Type: multipart/mixed\n\nonly words").text == "only words"
+    assert parse(b"Content-Type: text/enriched\n\nonly words").text == "only words"
+    assert parse(b"Content-Type: text/html\n\n<p>only words").text == "only words"
+    html = b'Content-Type: text/html\n\n<meta charset="shift_jis"><p>' + "日本語".encode("cp932")
+    assert parse(html).text == "日本語"
+
+
+def test_softly_broken_lines_are_joined_and_a_signature_is_not() -> None:
+    assert flowed.unfold("a \nb\n-- \nc") == "a b\n-- \nc"
+    assert flowed.unfold("> a \n> b\n>> c") == "> a b\n>> c"
+    assert flowed.unfold("a \nb", delete_space=True) == "ab"
+    assert flowed.unfold(" >no quote") == ">no quote"
+
+
+@pytest.mark.parametrize(
+    ("data", "declared", "text"),
+    [
+        ("Gruß ".encode() * 20 + b"\xff", "utf-8", "Gruß " * 20 + "\ufffd"),
+        ("注文".encode("iso-2022-jp"), "iso-2022-jp", "注文"),
+        ("한국어".encode("cp949"), "ks_c_5601-1987", "한국어"),
+        ("\ufeffx".encode(), "utf-8", "x"),
+        (b"\x80\x93quoted\x94", "iso-8859-1", "€“quoted”"),
+        (b"caf\xc3\xa9", "x-unknown", "café"),
+        (b"\\u4f60", "unicode_escape", "\\u4f60"),
+        (b"xn--a", "punycode", "xn--a"),
+        ("Привет, как дела?".encode("koi8-r"), "koi8-r*ru", "Привет, как дела?"),
+    ],
+)  # fmt: skip
+def test_charsets_as_senders_name_them(data: bytes, declared: str, text: str) -> None:
+    assert decode(data, declared) == text
+
+
+@pytest.mark.parametrize("charset", ["idna", "punycode", "utf-7"])
+def test_a_codec_that_is_no_charset_takes_no_time(charset: str) -> None:
+    began = time.perf_counter()
+    decode(b"xn--" + b"a" * 200_000 + b"\xff", charset)
+    assert time.perf_counter() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        ("attachment; filename=my report.pdf", "my report.pdf"),
+        ("attachment; filename*0*=utf-8''%c3%84; filename*1=rger.pdf", "Ärger.pdf"),
+        ("attachment; filename*=x-nonsense''%c3%84rger.pdf", "Ärger.pdf"),
+        ('attachment; filename="=?utf-8?b?w4RyZ2VyLnBkZg==?="', "Ärger.pdf"),
+        ('attachment; filename="Ärger.pdf"', "Ärger.pdf"),
+    ],
+)
+def test_file_names_as_programs_write_them(header: str, name: str) -> None:
+    mail = parse(f"Content-Type: application/pdf\nContent-Disposition: {header}\n\nx".encode())
+    assert [each.name for each in mail.attachments] == [name]
+    assert parameter(EmailMessage(), "content-disposition", "filename") == ""
+
+
+@pytest.mark.parametrize(
+    ("headers", "date"),
+    [
+        ("Date: Mon, 6 Jan 2025 10:00:00 +0100", 1736154000.0),
+        ("Date: nonsense\nReceived: by x; Mon, 6 Jan 2025 10:00:00 +0100", 1736154000.0),
+        ("Date: 2025-01-06T10:00:00+01:00", 1736154000.0),
+        ("Resent-Date: Mon, 6 Jan 2025 10:00:00 +0100", 1736154000.0),
+        ("Date: Mon, 6 Jan 12025 10:00:00 +0100", 0.0),
+        ("", 0.0),
+    ],
+)
+def test_when_a_mail_was_written(headers: str, date: float) -> None:
+    assert parse(f"{headers}\n\nx".encode()).date == date
+
+
+def test_what_a_bounce_and_a_receipt_report() -> None:
+    bounce = parse(SAMPLES["bounce"].replace(b"{original}", b"<1.2.x@acme.example>"))
+    assert bounce.report is not None
+    assert bounce.report.originals == ("<1.2.x@acme.example>",)
+    assert bounce.report.fates == {
+        "carla@customer.example": (Fate.BOUNCED, "550 5.1.1 User unknown")
+    }
+    late = (
+        SAMPLES["bounce"].replace(b"Action: failed", b"Action: delayed").replace(b"5.1.1", b"4.4.1")
+    )
+    assert parse(late).report.fates["carla@customer.example"][0] is Fate.DELAYED  # type: ignore[union-attr]  # it has one
+    receipt = parse(SAMPLES["receipt"].replace(b"{original}", b"<1.2.x@acme.example>"))
+    assert receipt.report is not None
+    assert receipt.report.originals == ("<1.2.x@acme.example>",)
+    assert receipt.report.fates == {"carla@customer.example": (Fate.READ, "")}
+    assert parse(SAMPLES["vacation"]).report is None
+
+
+def test_a_bounce_that_follows_no_standard_is_understood() -> None:
+    raw = (
+        b"From: MAILER-DAEMON@x.example\nReturn-Path: <>\nSubject: failure notice\n"
+        b"X-Failed-Recipients: carla@customer.example\n\nHi. This is the qmail-send program.\n"
+        b"550 5.7.1 no such mailbox\n\n--- Below this line is a copy of the message.\n\n"
+        b"Message-ID: <1.2.x@acme.example>\n\nHello"
+    )
+    report = parse(raw).report
+    assert report is not None
+    assert report.originals == ("<1.2.x@acme.example>",)
+    assert report.fates == {"carla@customer.example": (Fate.BOUNCED, "550 5.7.1 no such mailbox")}
