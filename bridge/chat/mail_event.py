@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from bridge.chat.render import people, text_message
 from bridge.inbox import Inbox
+from bridge.mail import trust
 from bridge.mail.html import from_text
 from bridge.mail.quote import Body
 from bridge.mail.thread import base_subject
@@ -96,9 +97,14 @@ def _ids(mail: Mail) -> Content:
 
 
 def lines_above(
-    mail: Mail, inbox: Inbox, conversation: Conversation, new_addresses: Sequence[str]
+    mail: Mail,
+    inbox: Inbox,
+    conversation: Conversation,
+    new_addresses: Sequence[str],
+    ours: Sequence[str] = (),
 ) -> list[str]:
-    """What is not obvious about a mail: other recipients, a changed subject, invitations, doubt."""
+    """What is not obvious about a mail: other recipients, a changed subject, invitations, doubt.
+    `ours` are the names of inboxes and agents, which a stranger may take."""
     lines = []
     others = [a for a in (*mail.to, *mail.cc) if not a.is_of(inbox.own)]
     if others:
@@ -111,6 +117,9 @@ def lines_above(
         lines.append(f"⚠️ reply address differs: {people(mail.reply_to[:5])}")
     if mail.verdict is Verdict.FAIL:
         lines.append(f"⚠️ sender check failed: this may not be from {mail.sender.spec}")
+    taken = trust.resembles(mail.sender.name, ours)
+    if taken and not mail.sender.is_of(inbox.own):
+        lines.append(f"⚠️ goes by the name of {taken}, and writes from {mail.sender.spec}")
     lines += mail.notes
     if mail.problem:
         lines.append(f"⚠️ this mail could not be read whole: {mail.problem}; it is attached")

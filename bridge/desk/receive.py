@@ -234,7 +234,9 @@ async def _show(
         f"enter:{conversation.number}:{ghost}", room, ghost, Kind.ENTER,
         {"name": ghost_name(mail.sender)}, type="m.room.member", state_key=ghost,
     )  # fmt: skip
-    above = mail_event.lines_above(mail, inbox, conversation, new)
+    agents = [mxid[1:].partition(":")[0] for mxid in await tx.rooms.agents(inbox.id)]
+    ours = (*(each.name for each in desk.settings.inboxes.values()), *agents)
+    above = mail_event.lines_above(mail, inbox, conversation, new, ours)
     mention = conversation.assignee if mail.nature is Nature.PERSON else None
     content, too_long = mail_event.content(mail, body, above, mention)
     await tx.posts.put(f"mail:{mail_id}", room, ghost, Kind.MESSAGE, content)

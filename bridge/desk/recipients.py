@@ -28,10 +28,10 @@ def address(
 ) -> Addressed:
     """The recipients of an answer to `letter`: its sender, and its To and Cc without us.
 
-    Reply-To counts only on the sender's own domain. Addresses new to the conversation are left
-    out when the mail failed its sender check; where no check is configured, they are asked
-    about. `own` are the addresses of all our inboxes. `overrides` are (field, address, present),
-    set by `!to !cc !bcc`, and win.
+    Reply-To counts only on the sender's own domain; elsewhere it is asked about. Addresses new to
+    the conversation are left out when the mail failed its sender check; where no check is
+    configured, they are asked about. `own` are the addresses of all our inboxes. `overrides`
+    are (field, address, present), set by `!to !cc !bcc`, and win.
     """
     question = note = ""
     others: tuple[Address, ...] = ()
@@ -45,9 +45,9 @@ def address(
             if honest and all(same_house(to.key, each.key) for each in letter.reply_to):
                 to = letter.reply_to[0]
             elif letter.reply_to[0].key != to.key:
-                note = f"not to the reply address {letter.reply_to[0].spec}; !to can add it"
+                question = _elsewhere(to, letter.reply_to[0], overrides)
         others = (*letter.to, *letter.cc)
-        if letter.sender.key != conversation.contact.key:
+        if not question and letter.sender.key != conversation.contact.key:
             question = (
                 f"This answers {letter.sender.spec}, not the contact"
                 f" {conversation.contact.spec}. Send?"
@@ -79,6 +79,16 @@ def address(
     order = {"to": 0, "cc": 1, "bcc": 2}
     recipients = sorted(chosen.values(), key=lambda each: order[each.field])
     return Addressed(tuple(recipients), question, note)
+
+
+def _elsewhere(sender: Address, wanted: Address, overrides: Sequence[tuple[str, str, bool]]) -> str:
+    """Asks where a mail wants its answer at another domain; who said `!to` of it has decided."""
+    if any(spec.casefold() == wanted.key for _, spec, _ in overrides):
+        return ""
+    return (
+        f"That mail wants its answer at {wanted.spec}, not at its sender's {sender.spec}. Send to"
+        f" {sender.spec}? (Else ❌, then !to +{wanted.spec} -{sender.spec})"
+    )
 
 
 def _add(chosen: dict[str, Recipient], address: Address, field: str) -> None:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 
 def megabytes(size: int) -> str:
-    """`2.1 MB`."""
+    """`2.1 MB`, `12 kB`."""
+    if size < 1_000_000:
+        return f"{size / 1000:.0f} kB"
     return f"{size / 1_000_000:.1f} MB".replace(".0 MB", " MB")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Iterable
 from email.message import Message
 
 import authres
@@ -31,6 +33,24 @@ def verdict(message: Message, authserv_id: str, domain: str, *, unsure: bool = F
             continue
         return _read(rest, domain.lower())
     return Verdict.NONE
+
+
+# Letters of other scripts, and digits, that look like Latin ones; NFKD has taken care of accents.
+ALIKE = str.maketrans("аеорсухіјѕһԁԛԝɡвкмнтαοντυρικη01|", "aeopcyxijshdqwgbkmhtaovtupikn" + "oll")
+
+
+def skeleton(name: str) -> str:
+    """A name as the eye takes it: without accents, case, blanks, and which alphabet it is in
+    (after Unicode TS 39 §4)."""
+    plain = unicodedata.normalize("NFKD", name).casefold().translate(ALIKE)
+    letters = "".join(char for char in plain if char.isalnum())
+    return letters.replace("rn", "m").replace("i", "l")
+
+
+def resembles(name: str, ours: Iterable[str]) -> str:
+    """The name of ours that a sender's looks like; empty for none."""
+    seen = skeleton(name)
+    return next((each for each in ours if len(seen) > 2 and skeleton(each) == seen), "")
 
 
 def _read(results: str, domain: str) -> Verdict:

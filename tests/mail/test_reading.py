@@ -17,7 +17,7 @@ from bridge.mail.charset import clean, clean_line, decode
 from bridge.mail.header import decode_words
 from bridge.mail.html import to_matrix, to_text
 from bridge.mail.parse import body_hash, parse, part_bytes
-from bridge.mail.trust import verdict
+from bridge.mail.trust import resembles, verdict
 from bridge.model import Nature, Verdict
 from tests.stage import mail
 
@@ -137,6 +137,15 @@ def test_only_our_own_server_is_believed(results: str, expected: Verdict) -> Non
     message = message_from_bytes(f"Authentication-Results: {results}\n\nx".encode())
     assert verdict(message, "mx.acme.example", "x.org") is expected
     assert verdict(message, "", "x.org") is Verdict.NONE
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [("Support", "Support"), ("SUPP0RT", "Support"), ("Suppоrt", "Support"), ("Śupport", "Support"),
+     ("Su pport", "Support"), ("AIice", "alice"), ("Carla", ""), ("", ""), ("x", "")],
+)  # fmt: skip
+def test_a_name_that_looks_like_ours_is_known(name: str, ours: str) -> None:
+    assert resembles(name, ["Support", "alice", "x"]) == ours
 
 
 def test_a_mail_with_everything() -> None:

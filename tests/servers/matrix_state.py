@@ -116,11 +116,13 @@ class MatrixState:
     def leave(self, user: str, room: str) -> None:
         self._member(self.rooms[room], user, user, "leave")
 
-    def file(self, user: str, room: str, name: str, data: bytes, type: str) -> str:
+    def file(
+        self, user: str, room: str, name: str, data: bytes, type: str, msgtype: str = "m.file"
+    ) -> str:
         mxc = f"mxc://{DOMAIN}/user{next(self._ids)}"
         self.media[mxc] = data
         return self.send(user, room, "m.room.message", {
-            "msgtype": "m.file", "body": name, "filename": name, "url": mxc,
+            "msgtype": msgtype, "body": name, "filename": name, "url": mxc,
             "info": {"mimetype": type, "size": len(data)},
         })  # fmt: skip
 

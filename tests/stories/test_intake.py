@@ -258,7 +258,7 @@ async def test_a_file_over_the_homeservers_limit_is_named(stage: Stage) -> None:
 
 async def test_a_mail_of_forty_megabytes_goes_both_ways(stage: Stage) -> None:
     data = bytes(range(256)) * 117_200  # 30 MB, 41 MB as mail
-    await stage.open()
+    await stage.open(attachments=40_000_000)
     await stage.queue(ALICE)
     await stage.mail(mail(files=(("film.bin", "application/octet-stream", data),)))
     room = await stage.conversation()

@@ -32,8 +32,70 @@ async def test_a_reply_to_another_domain_is_not_followed_unasked(stage: Stage) -
     room = await begun(stage, mail(Reply_To="thief@elsewhere.example"))
     assert "reply address differs" in stage.hs.bodies(room)[0]
     stage.hs.say(ALICE, room.id, "!reply Hello")
+    asked = await stage.sees(room, "That mail wants its answer at thief@elsewhere.example, not at")
+    assert stage.smtp.accepted() == []
+    stage.hs.react(ALICE, room.id, asked["event_id"], "✅")
     (sent,) = await stage.sent()
     assert sent["To"] == "Carla Customer <carla@customer.example>"
+
+
+async def test_a_reply_to_that_an_agent_confirmed_is_followed_and_not_asked_about(
+    stage: Stage,
+) -> None:
+    room = await begun(stage, mail(Reply_To="office@elsewhere.example"))
+    stage.hs.say(ALICE, room.id, "!to +office@elsewhere.example -carla@customer.example")
+    await stage.sees(room, "To: office@elsewhere.example")
+    stage.hs.say(ALICE, room.id, "!reply Hello")
+    (sent,) = await stage.sent()
+    assert sent["To"] == "office@elsewhere.example"
+
+
+async def test_an_inbox_has_its_own_reply_to_and_blind_copies(stage: Stage) -> None:
+    room = await begun(stage, reply_to="help@acme.example", bcc=["archive@acme.example"])
+    stage.hs.say(ALICE, room.id, "!reply Hello")
+    await stage.sees(room, "→ carla@customer.example, bcc archive@acme.example")
+    (sent,) = await stage.sent()
+    assert sent["Reply-To"] == "help@acme.example"
+    assert "archive" not in str(sent)
+    assert stage.smtp.accepted()[0]["to"] == ["carla@customer.example", "archive@acme.example"]
+
+
+async def test_a_reply_quotes_the_mail_from_the_store_and_never_the_room(stage: Stage) -> None:
+    room = await begun(stage, mail("It stays dark.\n\n> older words"), quote=True)
+    stage.hs.say(ALICE, room.id, "internal talk")
+    stage.hs.say(ALICE, room.id, "!reply Hello")
+    (sent,) = await stage.sent()
+    text = sent.get_body(("plain",)).get_content()  # type: ignore[union-attr]  # it has one
+    assert "Carla Customer <carla@customer.example> wrote:\n> It stays dark.\n" in text
+    assert "older words" not in str(sent)
+    assert "internal talk" not in str(sent)
+
+
+async def test_a_picture_an_agent_pastes_stands_inside_the_mail(stage: Stage) -> None:
+    room = await begun(stage)
+    file = stage.hs.file(ALICE, room.id, "image.png", b"PNG" * 50, "image/png", msgtype="m.image")
+    stage.hs.react(ALICE, room.id, file, "📧")
+    (sent,) = await stage.sent()
+    page = sent.get_body(("html",)).get_content()  # type: ignore[union-attr]  # it has one
+    (picture,) = [part for part in sent.walk() if part.get_content_type() == "image/png"]
+    assert f'src="cid:{picture["Content-ID"].strip("<>")}"' in page
+
+
+async def test_a_file_over_the_limit_is_refused_by_name_before_anything_is_sent(
+    stage: Stage,
+) -> None:
+    room = await begun(stage, attachments=1000)
+    file = stage.hs.file(ALICE, room.id, "film.mp4", b"x" * 2_000_000, "video/mp4")
+    stage.hs.react(ALICE, room.id, file, "📧")
+    await stage.sees(room, "film.mp4 has 2 MB: over this inbox's limit of 1 kB")
+    small = [stage.hs.file(ALICE, room.id, f"{n}.txt", b"y" * 900, "text/plain") for n in "ab"]
+    for each in small:
+        stage.hs.react(ALICE, room.id, each, "📎")
+        await stage.sees(room, "goes with your next email")
+    await stage.quiet()
+    stage.hs.say(ALICE, room.id, "!reply with both")
+    await stage.sees(room, "❌ failed: a.txt has 1 kB, and all files 2 kB")
+    assert stage.smtp.accepted() == []
 
 
 async def test_a_new_address_in_a_later_mail_is_asked_about(stage: Stage) -> None:
@@ -87,6 +149,8 @@ async def test_a_reply_to_a_free_mail_neighbour_is_not_followed(stage: Stage) ->
     raw = mail(sender="carla@gmail.com", Reply_To="carla.x@gmail.com")
     room = await begun(stage, raw)
     stage.hs.say(ALICE, room.id, "!reply Hello")
+    asked = await stage.sees(room, "wants its answer at carla.x@gmail.com")
+    stage.hs.react(ALICE, room.id, asked["event_id"], "✅")
     (sent,) = await stage.sent()
     assert sent["To"] == "carla@gmail.com"
 
