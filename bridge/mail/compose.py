@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -135,7 +136,8 @@ def _headers(mail: Outgoing) -> list[tuple[str, object]]:
 def _fill(message: EmailMessage, mail: Outgoing) -> None:
     """Text and HTML as alternatives, the pictures with the HTML, the other files behind them."""
     shown = [file for file in mail.files if file.shown and file.type in PICTURES]
-    ids = [f"picture{n}.{mail.message_id.strip('<>')}" for n in range(1, len(shown) + 1)]
+    own, domain = hashlib.sha256(mail.message_id.encode()).hexdigest()[:12], mail.sender.domain
+    ids = [f"{own}.{n}@{idna(f'x@{domain}')[2:]}" for n in range(1, len(shown) + 1)]
     text, html = _bodies(mail, list(zip(ids, shown, strict=True)))
     message.set_content(text)  # quoted-printable or base64, whichever is shorter
     message.add_alternative(html, subtype="html")

@@ -66,7 +66,7 @@ async def test_a_reply_quotes_the_mail_from_the_store_and_never_the_room(stage: 
     stage.hs.say(ALICE, room.id, "!reply Hello")
     (sent,) = await stage.sent()
     text = sent.get_body(("plain",)).get_content()  # type: ignore[union-attr]  # it has one
-    assert "Carla Customer <carla@customer.example> wrote:\n> It stays dark.\n" in text
+    assert "Carla Customer <carla@customer.example> wrote:\r\n> It stays dark.\r\n" in text
     assert "older words" not in str(sent)
     assert "internal talk" not in str(sent)
 
