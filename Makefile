@@ -5,7 +5,7 @@ READY = $(VENV)/.ready
 # Synapse lives in an environment of its own, made once and shared by demo, tests and bench.
 export POSTROOM_SYNAPSE ?= $(CURDIR)/.cache/synapse-1.163.0
 
-.PHONY: demo test lint bench
+.PHONY: demo test lint bench corpus screens
 
 # Fill the environment anew when what it holds is declared differently.
 $(READY): pyproject.toml
@@ -28,3 +28,12 @@ lint: $(READY)
 bench: $(READY)
 	$(BIN)/python -m tests.provision
 	$(BIN)/python -m bench.run
+
+# Any folder of mail, read as the bridge reads it: make corpus DIR=/path/to/mail
+corpus: $(READY)
+	$(BIN)/python -m tests.corpus "$(DIR)"
+
+# Pictures of pages and rooms, in screens/
+screens: $(READY)
+	$(BIN)/python -m tests.provision
+	$(BIN)/python -m tests.screens

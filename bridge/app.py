@@ -43,6 +43,7 @@ from bridge.store.leases import Leases
 from bridge.vault import Vault
 from bridge.watches import Watches
 from bridge.web.health import HealthPage
+from bridge.web.pages import Pages
 from bridge.worker import Handler, Worker
 
 log = structlog.get_logger("app")
@@ -163,6 +164,10 @@ class App:
         health = HealthPage(self.database, self.desk.directory, self.homeserver)
         await _bind("health", settings.health.host, settings.health.port, health.start)
         self._stop.push_async_callback(health.close)
+        if settings.public_url:
+            pages = Pages(self.desk)
+            await _bind("public", settings.public.host, settings.public.port, pages.start)
+            self._stop.push_async_callback(pages.close)
 
     def _spawn(self, name: str, work: Awaitable[None]) -> None:
         self._tasks.append(asyncio.ensure_future(work))

@@ -60,6 +60,13 @@ class Health(Section):
     port: int = 29331
 
 
+class Public(Section):
+    """The listener behind `public_url`."""
+
+    host: str = "127.0.0.1"
+    port: int = 29332
+
+
 class Limits(Section):
     mail_size: int = 50 * MIB
     """Bytes of a whole mail; a larger one stays in the mailbox and is announced."""
@@ -82,6 +89,9 @@ class Settings(Section):
     homeserver: Homeserver
     appservice: Listener = Listener()
     health: Health = Health()
+    public_url: str = ""
+    """Where browsers reach the bridge's pages; empty for no pages."""
+    public: Public = Public()
     database: Annotated[str, BeforeValidator(secret)] = "sqlite:postroom.db"
     admins: tuple[MatrixId, ...] = Field(min_length=1)
     limits: Limits = Limits()
@@ -99,6 +109,13 @@ class Settings(Section):
         if not re.match(r"sqlite:.|postgres(ql)?://", value):
             raise ValueError("write sqlite:FILE or postgres://user:password@host/name")
         return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if value and not re.fullmatch(r"https?://[^\s/?#'\";,]+(/[\w./~-]*)?", value):
+            raise ValueError("write it like https://postroom.example.com")
+        return value.rstrip("/")
 
     @model_validator(mode="before")
     @classmethod

@@ -12,7 +12,7 @@ from bridge import failpoint
 from bridge.inbox import Inbox, Smtp
 from bridge.mail.address import idna
 from bridge.mail.charset import clean_line, decode
-from bridge.mail.limits import megabytes
+from bridge.mail.limits import size
 from bridge.masked import masked
 from bridge.model import Fate
 
@@ -126,8 +126,8 @@ def _cannot(client: aiosmtplib.SMTP, mime: bytes) -> str:
     limit = client.esmtp_extensions.get("size", "")  # RFC 1870
     if limit.isdecimal() and 0 < int(limit) < len(mime):
         return (
-            f"the mail has {megabytes(len(mime))} with its files, the outgoing server takes"
-            f" {megabytes(int(limit))}"
+            f"the mail has {size(len(mime))} with its files, the outgoing server takes"
+            f" {size(int(limit))}"
         )
     return ""
 

@@ -29,6 +29,11 @@ health:                           # GET /health answers here
   host: 127.0.0.1
   port: 29331
 
+public_url: ""                    # like https://postroom.example.com; !original links there
+public:                           # where those pages are served; put a proxy with TLS before it
+  host: 127.0.0.1
+  port: 29332
+
 database: sqlite:postroom.db      # relative to this file
 
 admins:                           # who may use the control room

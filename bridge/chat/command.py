@@ -51,6 +51,8 @@ TABLE: tuple[Spec, ...] = (
     Spec("reopen", "conversation", "reopen", "Open a closed conversation again."),
     Spec("info", "conversation", "info", "Show the contact, state, agent and people of this"
          " conversation."),
+    Spec("original", "conversation", "original", "See a mail as it came, with its pictures, on a"
+         " page of its own. As a reply to a mail: that one, else the newest."),
     Spec("export", "conversation", "export", "Get all mails of this conversation as an .mbox file,"
          " attachments included."),
     Spec("help", "conversation", "help [COMMAND]", "Show the commands, or one of them."),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bridge.chat.render import notice, size
+from bridge.chat.render import notice
+from bridge.mail.limits import size
 from bridge.model import Attachment, Content
 
 INLINE = {

@@ -47,15 +47,6 @@ def clock(at: float, now: float) -> str:
     return time.strftime("%d %b %H:%M", moment)
 
 
-def size(number: int) -> str:
-    """`12 kB`, `3.4 MB`."""
-    if number < 1000:
-        return f"{number} bytes"
-    if number < 1_000_000:
-        return f"{number / 1000:.0f} kB"
-    return f"{number / 1_000_000:.1f} MB"
-
-
 def fit(content: Content) -> Content:
     """The content, or a shorter plain one when it would be too large for an event."""
     if len(json.dumps(content, ensure_ascii=False).encode("utf-8", "replace")) <= MAX_WHOLE:

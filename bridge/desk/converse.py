@@ -9,7 +9,18 @@ from structlog.contextvars import bind_contextvars
 
 from bridge.chat import command, render, room
 from bridge.chat.command import AGAIN, CLIP, CROSS, HAND, MAIL, TICK
-from bridge.desk import admin, assign, control, decide, export, members, people, reply, sealed
+from bridge.desk import (
+    admin,
+    assign,
+    control,
+    decide,
+    export,
+    members,
+    original,
+    people,
+    reply,
+    sealed,
+)
 from bridge.desk.desk import Desk
 from bridge.desk.hearing import Hearing, came_before
 from bridge.desk.refresh import answer
@@ -69,6 +80,7 @@ ACTS: dict[str, Act] = {
     "close": _plain(assign.close),
     "reopen": _plain(assign.reopen),
     "info": _info,
+    "original": original.original,
     "export": _plain(export.order_here),
     "help": _help,
 }

@@ -9,7 +9,7 @@ from bridge.chat import room
 from bridge.config import Settings
 from bridge.desk.directory import Directory
 from bridge.inbox import Inbox
-from bridge.mail.token import Tokens
+from bridge.mail.token import Links, Tokens
 from bridge.model import Address, InboxId, Mxid, Number, Post, Refused, RoomId, Transient
 from bridge.ports import Chat, Mailbox, Prober, Reader, Sender, Store, Tx
 
@@ -36,6 +36,10 @@ class Desk:
     @property
     def tokens(self) -> Tokens:
         return Tokens(self.secret)
+
+    @property
+    def links(self) -> Links:
+        return Links(self.secret)
 
     @property
     def server(self) -> str:

@@ -15,6 +15,7 @@ from bridge.desk import reported
 from bridge.desk.desk import Desk
 from bridge.desk.refresh import refresh
 from bridge.inbox import Inbox
+from bridge.mail.limits import size
 from bridge.mail.quote import Body, split
 from bridge.mail.reading import whole_text
 from bridge.mail.thread import Fresh, Joined, Known, Reason, base_subject, place
@@ -93,8 +94,8 @@ async def receive(desk: Desk, job: Job) -> None:
 def _oversize(note: str, text: str) -> str:
     """What is shown of a mail that stayed in the mailbox."""
     about = json.loads(note)
-    size, limit = render.size(about["size"]), render.size(about["limit"])
-    lines = [f"⚠️ This mail has {size}, over the limit of {limit}. It stays in the mailbox."]
+    has, limit = size(about["size"]), size(about["limit"])
+    lines = [f"⚠️ This mail has {has}, over the limit of {limit}. It stays in the mailbox."]
     if about.get("files"):
         lines.append(f"Left there: {', '.join(about['files'])}")
     return "\n".join(lines) + (f"\n\n{text}" if text.strip() else "")

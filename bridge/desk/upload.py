@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from bridge.chat import file_event, render
+from bridge.chat import file_event
 from bridge.desk.desk import Desk
 from bridge.desk.receive import EML, TEXT
+from bridge.mail.limits import size
 from bridge.mail.reading import whole_text
 from bridge.model import Attachment, Job, Kind, Permanent, Post, Transient
 
@@ -70,7 +71,7 @@ async def _give_up(
     desk: Desk, job: Job, key: str, post: Post, file: Attachment, limit: int
 ) -> None:
     problem = (
-        f"over the homeserver's upload limit of {render.size(limit)}; the mail in the mailbox has"
+        f"over the homeserver's upload limit of {size(limit)}; the mail in the mailbox has"
         " it. An admin can raise max_upload_size in Synapse"
     )
     async with desk.store.transaction("placeholder") as tx:

@@ -164,6 +164,21 @@ def _split_preformatted(tree: LexborHTMLParser) -> None:
             node.decompose()
 
 
+def _outermost(node: LexborNode) -> LexborNode:
+    """The outermost element that begins with `node`: cut before it, markup around the line stays
+    with the line."""
+    while (parent := node.parent) is not None and parent.tag not in (None, "body", "html"):
+        before = node.prev
+        while before is not None and not (before.text(deep=True) or "").strip():
+            if before.tag not in ("-text", "-comment"):
+                return node
+            before = before.prev
+        if before is not None or parent.tag in ("table", "tbody", "tr", "ul", "ol"):
+            return node
+        node = parent
+    return node
+
+
 def cut(
     tree: LexborHTMLParser, found: Sequence[Row], folded: Sequence[bool]
 ) -> list[tuple[bool, str]]:
@@ -172,7 +187,7 @@ def cut(
     states: list[bool] = [False]
     for row, fold in zip(found, folded, strict=True):
         if fold is not hidden:
-            row.node.insert_before(f"\ue000{mark}\ue001")
+            _outermost(row.node).insert_before(f"\ue000{mark}\ue001")
             states.append(fold)
             mark, hidden = mark + 1, fold
     body = tree.body

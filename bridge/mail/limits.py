@@ -1,26 +1,28 @@
-"""How much the files of one mail may weigh."""
+"""How much files weigh, in words, and how much those of one mail may."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 
-def megabytes(size: int) -> str:
-    """`2.1 MB`, `12 kB`."""
-    if size < 1_000_000:
-        return f"{size / 1000:.0f} kB"
-    return f"{size / 1_000_000:.1f} MB".replace(".0 MB", " MB")
+def size(number: int) -> str:
+    """`78 bytes`, `12 kB`, `3.4 MB`."""
+    if number < 1000:
+        return f"{number} bytes"
+    if number < 1_000_000:
+        return f"{number / 1000:.0f} kB"
+    return f"{number / 1_000_000:.1f} MB".replace(".0 MB", " MB")
 
 
 def over(files: Sequence[tuple[str, int]], limit: int) -> str:
     """What to say of (name, bytes) that together are over `limit` bytes; empty when they are not.
     The largest is named: without it the mail may do."""
-    total = sum(size for _, size in files)
+    total = sum(weight for _, weight in files)
     if total <= limit:
         return ""
-    name, size = max(files, key=lambda each: each[1])
-    others = f", and all files {megabytes(total)}" if len(files) > 1 else ""
+    name, weight = max(files, key=lambda each: each[1])
+    others = f", and all files {size(total)}" if len(files) > 1 else ""
     return (
-        f"{name} has {megabytes(size)}{others}: over this inbox's limit of {megabytes(limit)} for a"
+        f"{name} has {size(weight)}{others}: over this inbox's limit of {size(limit)} for a"
         " mail. Send less, or a link."
     )

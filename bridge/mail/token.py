@@ -8,9 +8,36 @@ import hashlib
 import hmac
 import re
 
-from itsdangerous import BadSignature, Signer
+from itsdangerous import BadSignature, Signer, URLSafeTimedSerializer
 
 from bridge.model import MessageId, Number
+
+
+class Links:
+    """Writes and reads the signed part of links to a mail's page; they expire."""
+
+    hours = 24
+
+    def __init__(self, secret: str) -> None:
+        self._serializer = URLSafeTimedSerializer(
+            secret, salt="original", signer_kwargs={"key_derivation": "hmac",
+                                                    "digest_method": hashlib.sha256}
+        )  # fmt: skip
+
+    def sign(self, mail: int) -> str:
+        return str(self._serializer.dumps(mail))
+
+    def read(self, token: str) -> int | None:
+        """The mail; None for a token that is not ours, or too old."""
+        try:
+            found = self._serializer.loads(token, max_age=self.hours * 3600)
+        except BadSignature:
+            return None
+        return found if isinstance(found, int) else None
+
+    @staticmethod
+    def url_of(public_url: str, token: str) -> str:
+        return f"{public_url.rstrip('/')}/mail/{token}"
 
 
 class Tokens:
