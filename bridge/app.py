@@ -115,13 +115,14 @@ class App:
         vault = Vault(settings.encryption_key.get_secret_value().split())
         async with self.database.transaction("settings") as tx:
             secret = await tx.keep.secret()
-        sender, mailbox = SmtpSender(), Folders()
+        sender, mailbox, reader = SmtpSender(), Folders(), MailReader()
+        self._stop.push_async_callback(reader.close)
         self.desk = Desk(
             store=self.database,
             chat=self.homeserver,
             sender=sender,
             mailbox=mailbox,
-            reader=MailReader(),
+            reader=reader,
             prober=Prober(sender, mailbox, Tokens(secret)),
             directory=Directory(settings, vault),
             secret=secret,

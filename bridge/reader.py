@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import socket
+import subprocess
 import sys
 from collections.abc import Sequence
 
 import structlog
 
+from bridge.confined import GOOD, WALL
 from bridge.mail import reading
 from bridge.mail.parse import part_bytes
 from bridge.mail.quote import Body
@@ -16,19 +20,24 @@ from bridge.model import Mail, Permanent, Transient
 
 log = structlog.get_logger("reader")
 
-PATIENCE = 30.0
-"""Seconds a process may take."""
+PATIENCE = WALL + 2.0
+"""Seconds one reading may take."""
 BESIDE = 20_000
 """Bytes from which a mail is read beside the event loop."""
 AT_ONCE = 2
-"""Processes that may run at once; each can take a core and much memory."""
+"""Readings that may run apart at once; each can take a core and much memory."""
 
 
 class MailReader:
-    """Implements ports.Reader."""
+    """Implements ports.Reader. `close` ends the process beside us."""
 
     def __init__(self) -> None:
         self._free = asyncio.Semaphore(AT_ONCE)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._door: socket.socket | None = None
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._forget)
 
     async def read(self, raw: bytes, authserv_id: str, own: frozenset[str]) -> tuple[Mail, Body]:
         """The mail and its folded text; its headers and first words alone where reading the rest
@@ -41,41 +50,75 @@ class MailReader:
             answer = await self._apart(["read", authserv_id, *sorted(own)], raw)
             return reading.RESULT.validate_json(answer)
         except (Permanent, ValueError) as error:
-            log.warning("mail not read whole", error=str(error))
-            return reading.given_up(raw, str(error), authserv_id, own)
+            log.warning("mail not read whole", error=str(error)[:200])
+            return reading.given_up(raw, str(error)[:200], authserv_id, own)
 
     async def part(self, raw: bytes, part: int) -> bytes:
         """The bytes of one file of a mail. Raises Permanent when they cannot be had."""
+        if reading.is_odd(raw):
+            return await self._apart(["part", part], raw)
         try:
-            if reading.is_odd(raw):
-                return await self._apart(["part", str(part)], raw)
             return await asyncio.to_thread(part_bytes, raw, part)
         except IndexError as error:
             raise Permanent(str(error)) from error
 
-    async def _apart(self, arguments: Sequence[str], raw: bytes) -> bytes:
-        """Run bridge.confined. Raises Permanent naming what it ran out of."""
+    async def _apart(self, request: Sequence[object], raw: bytes) -> bytes:
+        """Have a child of bridge.confined do it. Raises Permanent with what it said, or where it
+        ran out of something."""
         async with self._free:
-            try:
-                process = await asyncio.create_subprocess_exec(
-                    sys.executable, "-m", "bridge.confined", *arguments,
-                    stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-                    stderr=asyncio.subprocess.DEVNULL, env=_environment(),
-                )  # fmt: skip
-            except OSError as error:
-                raise Transient(f"no process can be started to read a mail: {error}") from error
+            reader, writer = await asyncio.open_connection(sock=self._handed_over())
             try:
                 async with asyncio.timeout(PATIENCE):
-                    answer, _ = await process.communicate(raw)
+                    writer.write(json.dumps(request).encode() + b"\n")
+                    writer.write(raw)
+                    writer.write_eof()
+                    answer = await reader.read()
             except TimeoutError as error:
                 raise Permanent("reading it took too long") from error
+            except OSError as error:
+                raise Permanent("reading it took too much time or memory") from error
             finally:
-                if process.returncode is None:
-                    process.kill()
-                    await process.wait()
-        if process.returncode != 0:
+                writer.transport.abort()
+        if not answer:
             raise Permanent("reading it took too much time or memory")
-        return answer
+        if not answer.startswith(GOOD):
+            raise Permanent(answer[1:].decode("utf-8", "replace"))
+        return answer[1:]
+
+    def _handed_over(self) -> socket.socket:
+        """Our end of a connection whose other end a new child has. Raises Transient."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            for _ in range(2):
+                try:
+                    socket.send_fds(self._opened(), [b"x"], [theirs.fileno()])
+                    return ours
+                except OSError as error:  # it was ended by somebody: begin another
+                    log.warning("the reading process is gone", error=str(error))
+                    self._forget()
+        ours.close()
+        raise Transient("no process can be started to read a mail")
+
+    def _opened(self) -> socket.socket:
+        if self._door is not None:
+            return self._door
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell
+                [sys.executable, "-m", "bridge.confined", str(theirs.fileno())],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()], env=_environment(), start_new_session=True,
+            )  # fmt: skip
+        self._door = ours
+        return ours
+
+    def _forget(self) -> None:
+        if self._door is not None:
+            self._door.close()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._door = self._process = None
 
 
 def _environment() -> dict[str, str]:

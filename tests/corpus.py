@@ -82,9 +82,9 @@ def mails(folder: Path) -> Iterator[tuple[str, bytes]]:
             continue
         raw = path.read_bytes()
         if raw.startswith(b"From ") and (path.suffix == ".mbox" or b"\n\nFrom " in raw):
-            box = mailbox.mbox(path)
-            for number, key in enumerate(box.keys()):
-                yield f"{path}#{number}", box.get_bytes(key)
+            with contextlib.closing(mailbox.mbox(path)) as box:
+                for number, key in enumerate(box.keys()):
+                    yield f"{path}#{number}", box.get_bytes(key)
         else:
             yield str(path), raw
 
@@ -92,6 +92,14 @@ def mails(folder: Path) -> Iterator[tuple[str, bytes]]:
 async def run(folder: Path) -> Count:
     """Read everything below `folder`."""
     count, reader = Count(), MailReader()
+    try:
+        await _read_all(folder, count, reader)
+    finally:
+        await reader.close()
+    return count
+
+
+async def _read_all(folder: Path, count: Count, reader: MailReader) -> None:
     for name, raw in mails(folder):
         count.messages += 1
         began = time.perf_counter()
@@ -112,7 +120,6 @@ async def run(folder: Path) -> Count:
             count.failures.append(f"{name}: words missing: {' '.join(sorted(missing)[:8])}")
         if count.seconds[-1] > LONGEST:
             count.failures.append(f"{name}: took {count.seconds[-1]:.1f} s")
-    return count
 
 
 async def _shown(
