@@ -8,6 +8,7 @@ shows, its fold or its files.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import html as entities
 import json
 import mailbox
