@@ -163,12 +163,12 @@ class App:
             "appservice", settings.appservice.host, settings.appservice.port, self.service.start
         )
         health = HealthPage(self.database, self.desk.directory, self.homeserver)
-        await _bind("health", settings.health.host, settings.health.port, health.start)
-        self._stop.push_async_callback(health.close)
+        await _bind("health", settings.health.host, settings.health.port, health.listener.start)
+        self._stop.push_async_callback(health.listener.close)
         if settings.public_url:
             pages = Pages(self.desk)
-            await _bind("public", settings.public.host, settings.public.port, pages.start)
-            self._stop.push_async_callback(pages.close)
+            await _bind("public", settings.public.host, settings.public.port, pages.listener.start)
+            self._stop.push_async_callback(pages.listener.close)
 
     def _spawn(self, name: str, work: Awaitable[None]) -> None:
         self._tasks.append(asyncio.ensure_future(work))

@@ -12,6 +12,7 @@ from bridge.desk.directory import Directory
 from bridge.inbox import Inbox
 from bridge.model import Transient
 from bridge.ports import Store, Tx
+from bridge.web.listener import Listener
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 Health = tuple[float, str, float]
@@ -30,19 +31,7 @@ class HealthPage:
 
     def __init__(self, store: Store, directory: Directory, homeserver: Away) -> None:
         self._store, self._directory, self._homeserver = store, directory, homeserver
-        self._runner: web.AppRunner | None = None
-
-    async def start(self, host: str, port: int) -> None:
-        app = web.Application()
-        app.router.add_get("/health", self._show)
-        app.router.add_get("/metrics", self._metrics)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
-
-    async def close(self) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
+        self.listener = Listener({"/health": self._show, "/metrics": self._metrics})
 
     async def _show(self, request: web.Request) -> web.Response:
         now = time.time()

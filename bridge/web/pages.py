@@ -12,6 +12,7 @@ from bridge.mail import page
 from bridge.mail.compose import PICTURES
 from bridge.mail.page import View
 from bridge.model import Letter, Mail, MailId, Permanent, Transient
+from bridge.web.listener import Listener
 
 SOURCE = 2_000_000
 """Bytes of a mail's source that are shown; the .eml has all of it."""
@@ -36,22 +37,11 @@ class Pages:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._runner: web.AppRunner | None = None
-
-    async def start(self, host: str, port: int) -> None:
-        app = web.Application()
-        for path, handler in (
-            ("", self._frame), ("/body", self._body), (r"/part/{part:\d{1,4}}", self._part),
-            ("/source", self._source), ("/mail.eml", self._eml),
-        ):  # fmt: skip
-            app.router.add_get(rf"/mail/{{token:[\w.-]{{20,200}}}}{path}", handler)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
-
-    async def close(self) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
+        mail = r"/mail/{token:[\w.-]{20,200}}"
+        self.listener = Listener({
+            mail: self._frame, f"{mail}/body": self._body, mail + r"/part/{part:\d{1,4}}": self._part,
+            f"{mail}/source": self._source, f"{mail}/mail.eml": self._eml,
+        })  # fmt: skip
 
     async def _frame(self, request: web.Request) -> web.Response:
         mail, _ = await self._mail(request)
