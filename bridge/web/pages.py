@@ -39,7 +39,8 @@ class Pages:
         self._desk = desk
         mail = r"/mail/{token:[\w.-]{20,200}}"
         self.listener = Listener({
-            mail: self._frame, f"{mail}/body": self._body, mail + r"/part/{part:\d{1,4}}": self._part,
+            mail: self._frame, f"{mail}/body": self._body,
+            mail + r"/part/{part:\d{1,4}}": self._part,
             f"{mail}/source": self._source, f"{mail}/mail.eml": self._eml,
         })  # fmt: skip
 
