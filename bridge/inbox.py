@@ -170,6 +170,8 @@ class Inbox(Section):
     """Gets a blind copy of every mail that leaves."""
     quote: bool = False
     """Whether a reply quotes the mail it answers."""
+    assign: Literal["never", "round-robin", "least-busy"] = "never"
+    """Whether a new conversation is given to an agent at once, and to whom."""
     attachments: int = Field(25_000_000, ge=0)
     """Bytes that the files of one mail may have together."""
     sent_copy: Literal["auto", "always", "never"] = "auto"

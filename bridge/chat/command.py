@@ -46,6 +46,9 @@ TABLE: tuple[Spec, ...] = (
     Spec("bcc", "conversation", "bcc [+ADDRESS…] [-ADDRESS…]", "The same for blind copies."),
     Spec("take", "conversation", "take", "Make this conversation yours. The same as ✋ on its"
          " card."),
+    Spec("assign", "conversation", "assign @WHO", "Give this conversation to another agent, who is"
+         " told."),
+    Spec("unassign", "conversation", "unassign", "Let whoever likes take this conversation."),
     Spec("close", "conversation", "close", "Close the conversation. A mail from the customer opens"
          " it again."),
     Spec("reopen", "conversation", "reopen", "Open a closed conversation again."),
@@ -57,6 +60,9 @@ TABLE: tuple[Spec, ...] = (
          " attachments included."),
     Spec("help", "conversation", "help [COMMAND]", "Show the commands, or one of them."),
     Spec("take", "queue", "take NUMBER", "Make conversation NUMBER yours."),
+    Spec("away", "queue", "away", "Get no new conversations by yourself for now; you keep those you"
+         " have."),
+    Spec("back", "queue", "back", "Be there again."),
     Spec("help", "queue", "help [COMMAND]", "Show the commands, or one of them."),
     Spec("inbox", "control", "inbox list", "Show every inbox, its state, and where it is set up."),
     Spec("inbox", "control", "inbox add [ADDRESS]", "Set up an inbox: asks for what is missing, one"
@@ -174,6 +180,13 @@ def replied_to(content: Content) -> EventId | None:
     reply = relates.get("m.in_reply_to")
     event = reply.get("event_id") if isinstance(reply, dict) else None
     return EventId(event) if isinstance(event, str) else None
+
+
+def mentioned(content: Content) -> list[str]:
+    """The Matrix ids a message mentions (Client-Server API v1.14 §11.36)."""
+    found = content.get("m.mentions")
+    users = found.get("user_ids") if isinstance(found, dict) else None
+    return [each for each in users if isinstance(each, str)] if isinstance(users, list) else []
 
 
 def edited(content: Content) -> EventId | None:

@@ -20,6 +20,7 @@ from bridge.desk import (
     people,
     reply,
     sealed,
+    state,
 )
 from bridge.desk.desk import Desk
 from bridge.desk.hearing import Hearing, came_before
@@ -77,8 +78,12 @@ ACTS: dict[str, Act] = {
     "cc": _people("cc"),
     "bcc": _people("bcc"),
     "take": _plain(assign.take),
-    "close": _plain(assign.close),
-    "reopen": _plain(assign.reopen),
+    "assign": _plain(assign.assign),
+    "unassign": _plain(assign.unassign),
+    "away": _plain(assign.go_away),
+    "back": _plain(assign.come_back),
+    "close": _plain(state.close),
+    "reopen": _plain(state.reopen),
     "info": _info,
     "original": original.original,
     "export": _plain(export.order_here),

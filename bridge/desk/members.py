@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bridge.desk.assign import release
 from bridge.desk.desk import Desk
 from bridge.desk.refresh import powers
 from bridge.model import InboxId, Kind, Mxid, Place
@@ -33,6 +34,7 @@ async def changed(
             )  # fmt: skip
     elif before == "join" and membership != "join":
         await _expel(tx, desk, place, about, mark)
+        await release(tx, desk, desk.inbox(place.inbox), about, mark)
         await _empower(tx, desk, place.inbox)
 
 

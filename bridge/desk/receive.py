@@ -12,6 +12,7 @@ from bridge import metrics
 from bridge.chat import file_event, mail_event, render
 from bridge.chat.room import ghost_name
 from bridge.desk import reported
+from bridge.desk.assign import next_in_turn
 from bridge.desk.desk import Desk
 from bridge.desk.refresh import refresh
 from bridge.inbox import Inbox
@@ -184,6 +185,8 @@ async def _conversation(
         claim=found.claim if isinstance(found, Fresh) else None, follows=follows,
         waiting=mail.nature is Nature.PERSON,
     )  # fmt: skip
+    if mail.nature is Nature.PERSON and (agent := await next_in_turn(tx, inbox)) is not None:
+        conversation = await tx.conversations.update(conversation.number, assignee=agent)
     return conversation, True
 
 

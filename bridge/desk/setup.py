@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bridge.chat import room
 from bridge.desk import agents
+from bridge.desk.assign import invite
 from bridge.desk.desk import Desk
 from bridge.desk.members import changed
 from bridge.desk.refresh import name_and_topic, powers, refresh, refresh_summary, tell_control
@@ -151,5 +152,6 @@ async def make_conversation_room(desk: Desk, job: Job) -> None:
             f"child:{number}", f"space:{inbox.id}", desk.bot, Kind.STATE,
             {"via": [desk.server], "suggested": False}, type="m.space.child", state_key=made,
         )  # fmt: skip
+        await invite(tx, desk, conversation, "new")
         await refresh(tx, desk, conversation)
         await tx.jobs.finish(job)

@@ -104,6 +104,24 @@ class Conversations:
         )
         return [_conversation(row) for row in rows]
 
+    async def of_agent(self, inbox: InboxId, mxid: Mxid) -> list[Conversation]:
+        """What somebody has in an inbox, closed ones too, oldest first."""
+        rows = await self._conn.fetch(
+            "SELECT * FROM conversation WHERE inbox = $1 AND assignee = $2 ORDER BY number",
+            inbox,
+            mxid,
+        )
+        return [_conversation(row) for row in rows]
+
+    async def open_by_agent(self, inbox: InboxId) -> dict[Mxid, int]:
+        """How many open conversations each agent has."""
+        rows = await self._conn.fetch(
+            "SELECT assignee, COUNT(*) AS n FROM conversation WHERE inbox = $1"
+            " AND state = 'open' AND assignee IS NOT NULL GROUP BY assignee",
+            inbox,
+        )
+        return {Mxid(row["assignee"]): row["n"] for row in rows}
+
     async def numbers(self, inbox: InboxId) -> list[Number]:
         """Every conversation of an inbox that was not erased, oldest first."""
         rows = await self._conn.fetch(
