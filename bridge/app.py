@@ -23,6 +23,7 @@ from bridge.desk import (
     receive,
     restored,
     setup,
+    state,
     testing,
     upload,
 )
@@ -68,6 +69,7 @@ ACTS: dict[str, Act] = {
     "purge": erase.purge,
     "forget": erase.forget,
     "unsay": erase.unsay,
+    "wake": state.wake,
 }
 
 

@@ -203,6 +203,7 @@ class State(StrEnum):
 
     OPEN = "open"
     ANSWERED = "answered"
+    SNOOZED = "snoozed"
     CLOSED = "closed"
 
 
@@ -226,6 +227,7 @@ class Conversation:
     files: str = ""
     claim: Number | None = None
     follows: Number | None = None
+    snoozed_until: float | None = None
 
 
 class DeliveryState(StrEnum):

@@ -106,6 +106,7 @@ KINDS = {
     "deliver": "sending a mail", "copy": "a copy for the Sent folder", "test": "testing an inbox",
     "export": "an export", "restored": "telling of a restore", "purge": "erasing a conversation",
     "forget": "erasing a person", "unsay": "erasing what was said here",
+    "wake": "the end of a snooze",
 }  # fmt: skip
 
 

@@ -52,6 +52,8 @@ TABLE: tuple[Spec, ...] = (
     Spec("close", "conversation", "close", "Close the conversation. A mail from the customer opens"
          " it again."),
     Spec("reopen", "conversation", "reopen", "Open a closed conversation again."),
+    Spec("snooze", "conversation", "snooze TIME", "Put it aside until TIME, like 2d, 3h, tomorrow"
+         " 9:00 or monday, in the zone of your profile. A mail from the customer wakes it before."),
     Spec("info", "conversation", "info", "Show the contact, state, agent and people of this"
          " conversation."),
     Spec("original", "conversation", "original", "See a mail as it came, with its pictures, on a"

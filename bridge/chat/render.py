@@ -75,6 +75,9 @@ def state_line(conversation: Conversation) -> str:
             return f"☑️ closed{owner}"
         case State.ANSWERED:
             return f"✅ answered{owner}"
+        case State.SNOOZED:
+            until = time.strftime("%a %d %b %H:%M", time.localtime(conversation.snoozed_until or 0))
+            return f"💤 snoozed until {until}{owner}"
         case _ if conversation.assignee:
             return f"✋ taken by {conversation.assignee}"
         case _:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from zoneinfo import ZoneInfo
 
 from structlog.contextvars import bind_contextvars
 
@@ -84,6 +85,7 @@ ACTS: dict[str, Act] = {
     "back": _plain(assign.come_back),
     "close": _plain(state.close),
     "reopen": _plain(state.reopen),
+    "snooze": _plain(state.snooze),
     "info": _info,
     "original": original.original,
     "export": _plain(export.order_here),
@@ -117,6 +119,7 @@ async def converse(desk: Desk, job: Job) -> None:
     seen: Content | None = None
     if name in NEEDS_TARGET and target is not None and by_agent:
         seen = await desk.chat.event(event.room, target)
+    zone = await desk.chat.time_zone(event.sender) if name == "snooze" and by_agent else None
     now = ""
     if event.type == "m.room.member":  # events can come late and out of order: ask how it is
         now = await desk.chat.membership(event.room, Mxid(event.state_key or ""))
@@ -129,7 +132,7 @@ async def converse(desk: Desk, job: Job) -> None:
         elif (edited := command.edited(event.content)) is not None:
             await _edited(tx, desk, event, edited)
         elif name:
-            said = await _act(tx, desk, event, place, name, rest, target, seen)
+            said = await _act(tx, desk, event, place, name, rest, target, seen, zone)
             if said:
                 await answer(tx, desk, _where(place), event.id, said)
         await tx.jobs.finish(job)
@@ -172,7 +175,7 @@ def _where(place: Place) -> str:
 
 async def _act(
     tx: Tx, desk: Desk, event: Event, place: Place, name: str, rest: str,
-    target: EventId | None, seen: Content | None,
+    target: EventId | None, seen: Content | None, zone: ZoneInfo | None,
 ) -> str | None:  # fmt: skip
     """Judge who speaks where, then do it. A refusal is a short answer and changes nothing."""
     by_reaction = event.type == "m.reaction"
@@ -204,7 +207,7 @@ async def _act(
             if by_reaction:
                 return None
             raise Refused("That was said before a backup was restored; say it again if it counts.")
-        heard = Hearing(event, place, inbox, about, rest, seen)
+        heard = Hearing(event, place, inbox, about, rest, seen, zone)
         return await ACTS[name](tx, desk, heard, target)
     except Refused as refusal:
         return str(refusal)

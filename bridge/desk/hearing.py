@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from bridge.inbox import Inbox
 from bridge.model import Content, Conversation, Event, Mxid, Place, Refused
@@ -37,7 +38,8 @@ class Hearing:
     rest: str = ""
     """What stands behind the command word."""
     target: Content | None = None
-    target_name: str = ""
+    zone: ZoneInfo | None = None
+    """Where the speaker's clock is, if their profile says so; else the server's zone counts."""
 
     @property
     def who(self) -> Mxid:

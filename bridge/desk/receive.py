@@ -176,7 +176,7 @@ async def _conversation(
             waiting_since = old.waiting_since if old.state is State.OPEN else at
             return await tx.conversations.update(
                 old.number, state=State.OPEN, waiting_since=waiting_since or at, changed_at=at,
-                closed_at=None,
+                closed_at=None, snoozed_until=None,
             ), False  # fmt: skip
         follows = old.number
     conversation = await tx.conversations.create(

@@ -1,11 +1,15 @@
-"""Whether a conversation is open: close, reopen."""
+"""Whether a conversation is open: close, reopen, snooze, and waking up."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+from bridge.chat import render
+from bridge.chat.when import USAGE, moment, when
 from bridge.desk.desk import Desk
 from bridge.desk.hearing import Hearing
 from bridge.desk.refresh import refresh
-from bridge.model import Conversation, State
+from bridge.model import Conversation, Job, Kind, Number, Refused, State
 from bridge.ports import Tx
 
 
@@ -23,11 +27,50 @@ async def reopen(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     return "Open again."
 
 
-async def _set(tx: Tx, desk: Desk, about: Conversation, state: State) -> None:
+async def snooze(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+    """`!snooze 2d`: out of the list until then, or until the customer writes."""
+    now = datetime.fromtimestamp(desk.now(), UTC).astimezone(heard.zone)  # None: the server's
+    until = when(heard.rest, now)
+    if until is None:
+        raise Refused(USAGE)
+    await _set(tx, desk, heard.about, State.SNOOZED, until.timestamp())
+    zone = "" if heard.zone is None else f" ({heard.zone})"
+    return (f"Snoozed until {moment(until, now)}{zone}. A mail from the customer, or !reopen, wakes"
+            " it before.")  # fmt: skip
+
+
+async def wake(desk: Desk, job: Job) -> None:
+    """A snooze is over: the conversation is open again, and who has it is told."""
+    number = Number(job.payload["number"])
+    async with desk.store.transaction("event") as tx:
+        await tx.jobs.finish(job)
+        about = await tx.conversations.get(number)
+        if about.state is not State.SNOOZED or about.snoozed_until != job.payload["until"]:
+            return
+        about = await _set(tx, desk, about, State.OPEN)
+        whom = f", {about.assignee}" if about.assignee else ""
+        content = render.text_message(f"⏰ The snooze is over{whom}.")
+        if about.assignee:
+            content["m.mentions"] = {"user_ids": [about.assignee]}
+        await tx.posts.put(
+            f"awake:{number}:{job.payload['until']}", f"conversation:{number}", desk.bot,
+            Kind.MESSAGE, content,
+        )  # fmt: skip
+
+
+async def _set(
+    tx: Tx, desk: Desk, about: Conversation, state: State, until: float | None = None
+) -> Conversation:
     now = desk.now()
     changed = await tx.conversations.update(
-        about.number, state=state, changed_at=now,
+        about.number, state=state, changed_at=now, snoozed_until=until,
         closed_at=now if state is State.CLOSED else None,
         waiting_since=(about.waiting_since or now) if state is State.OPEN else None,
     )  # fmt: skip
+    if until is not None:
+        await tx.jobs.add(
+            "wake", f"wake:{about.number}", {"number": about.number, "until": until},
+            run_after=until, key=f"wake:{about.number}:{until}",
+        )  # fmt: skip
     await refresh(tx, desk, changed)
+    return changed

@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from aiohttp import ClientError, ClientTimeout
 from mautrix.api import Method
@@ -238,6 +239,16 @@ class Homeserver(Client):
         content = await self.state(room, "m.room.member", mxid)
         name = (content or {}).get("displayname")
         return name if isinstance(name, str) and name else mxid[1:].partition(":")[0]
+
+    async def time_zone(self, mxid: Mxid) -> ZoneInfo | None:
+        """The zone in a profile (Client-Server API v1.16, `m.tz`); None where it names none, or the
+        homeserver knows no such field."""
+        path = f"{CLIENT}/profile/{_q(mxid)}/m.tz"
+        try:
+            answer = await self.request(Method.GET, path)
+            return ZoneInfo(str(answer.get("m.tz")))
+        except (HomeserverError, ValueError, ZoneInfoNotFoundError):
+            return None
 
     async def members(self, room: RoomId) -> dict[Mxid, str]:
         answer = await self.request(Method.GET, f"{CLIENT}/rooms/{_q(room)}/members")

@@ -20,7 +20,7 @@ from bridge.store.connection import Connection
 
 CHANGEABLE = frozenset(
     "contact contact_name subject state changed_at waiting_since room assignee closed_at preview"  # noqa: SIM905 - names, as in SQL
-    " files claim".split()
+    " files claim snoozed_until".split()
 )
 
 
@@ -233,4 +233,5 @@ def _conversation(row: Any) -> Conversation:
         files=row["files"],
         claim=None if row["claim"] is None else Number(row["claim"]),
         follows=None if row["follows"] is None else Number(row["follows"]),
+        snoozed_until=row["snoozed_until"],
     )

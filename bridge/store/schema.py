@@ -58,4 +58,4 @@ async def _v4(conn: Connection, scheme: Scheme) -> None:
 upgrades.register(_v1, description="first tables")
 upgrades.register(_v2, description="inboxes by chat, audit")
 upgrades.register(_v3, description="bounced deliveries")
-upgrades.register(_v4, description="agents who are away")
+upgrades.register(_v4, description="agents who are away, snoozed conversations")

@@ -1,5 +1,6 @@
-"""Version 4: agents who are away get no conversations."""
+"""Version 4: agents who are away, conversations that sleep."""
 
 TABLES = """
+ALTER TABLE conversation ADD COLUMN snoozed_until DOUBLE PRECISION;
 CREATE TABLE away (mxid TEXT PRIMARY KEY, since DOUBLE PRECISION NOT NULL);
 """

@@ -138,6 +138,8 @@ class FakeHomeserver(MatrixState):
                 if json.loads(request.query["filter"])["room"].get("rooms") == []:
                     return self._hold(int(request.query["timeout"]) / 1000)
                 return self._sync(user, request.query.get("since"))
+            case "GET", "client", "v3", "profile", mxid, "m.tz" if mxid in self.zones:
+                return {"m.tz": self.zones[mxid]}
             case "GET", "client", "v1", "media", "config":
                 return {"m.upload.size": self.upload_limit}
             case "POST", "media", "v1", "create":

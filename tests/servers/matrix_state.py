@@ -50,6 +50,7 @@ class MatrixState:
         self.devices: dict[str, set[str]] = {}
         self.media: dict[str, bytes | None] = {}
         self.media_types: dict[str, str] = {}
+        self.zones: dict[str, str] = {}
         self.log: list[tuple[str, str, Any]] = []
         self.pushes: list[dict[str, Any]] = []
         self.stranded: list[dict[str, Any]] = []

@@ -1,0 +1,88 @@
+"""Snoozed, awake, answered, closed: card, topic and list always agree."""
+
+from __future__ import annotations
+
+import time
+
+from tests.servers.database import rows
+from tests.servers.matrix_state import Room
+from tests.stage import ALICE, Stage, mail, until
+from tests.stories.desk import begun
+
+DAY = 86400.0
+
+
+async def is_(stage: Stage, room: Room, state: str, card: str) -> None:
+    """The topic, the card and the list say so."""
+
+    def topic() -> str:
+        return str(room.state["m.room.topic", ""]["content"]["topic"])
+
+    await until(lambda: f" · {state}" in topic(), lambda: f"{state}, not {topic()}")
+    await stage.sees(await stage.queue(), card)
+
+
+async def test_a_conversation_sleeps_until_its_time_and_who_has_it_is_told(stage: Stage) -> None:
+    room = await begun(stage)
+    queue = await stage.queue()
+    stage.hs.zones[ALICE] = "Asia/Tokyo"
+    stage.hs.say(ALICE, room.id, "!take")
+    stage.hs.say(ALICE, room.id, "!snooze soon")
+    await stage.sees(room, "Say until when, like 2d, 3h, tomorrow 9:00, monday")
+    stage.hs.say(ALICE, room.id, "!snooze tomorrow 9:00")
+    await stage.sees(room, "09:00 (Asia/Tokyo). A mail from the customer, or !reopen, wakes it")
+    await is_(stage, room, "snoozed", "💤 snoozed until")
+    await stage.sees(queue, "nobody waits for an answer")
+    (job,) = await rows(stage.database, stage.folder, "SELECT * FROM job")
+    assert time.time() < job["run_after"] < time.time() + 2 * DAY
+    async with stage.app.database.transaction("settings") as tx:
+        await tx.jobs.hasten(job["key"], time.time())
+    told = await stage.sees(room, f"⏰ The snooze is over, {ALICE}.")
+    assert told["content"]["m.mentions"] == {"user_ids": [ALICE]}
+    await is_(stage, room, "open", f"taken by {ALICE}")
+    await stage.sees(queue, "1 waits for an answer")
+
+
+async def test_the_customer_wakes_it_and_the_old_alarm_stays_silent(stage: Stage) -> None:
+    room = await begun(stage)
+    stage.hs.say(ALICE, room.id, "!snooze 2d")
+    await is_(stage, room, "snoozed", "💤")
+    await stage.mail(mail("Any news?", message_id="<m2@customer.example>",
+                          In_Reply_To="<m1@customer.example>"))  # fmt: skip
+    await stage.sees(room, "Any news?")
+    await is_(stage, room, "open", "press ✋")
+    (job,) = await rows(stage.database, stage.folder, "SELECT * FROM job")
+    async with stage.app.database.transaction("settings") as tx:
+        await tx.jobs.hasten(job["key"], time.time())
+    await stage.quiet()
+    assert not any("snooze is over" in body for body in stage.hs.bodies(room))
+
+
+async def test_an_answer_lets_it_sleep_on_and_closing_ends_the_sleep(stage: Stage) -> None:
+    room = await begun(stage)
+    stage.hs.say(ALICE, room.id, "!snooze 2d")
+    await is_(stage, room, "snoozed", "💤")
+    stage.hs.say(ALICE, room.id, "!reply We look into it.")
+    await stage.sees(room, "✅ sent")
+    await stage.quiet_but("wake")
+    await is_(stage, room, "snoozed", "💤")
+    stage.hs.say(ALICE, room.id, "!close")
+    await is_(stage, room, "closed", "☑️ closed")
+    stage.hs.say(ALICE, room.id, "!reopen")
+    await is_(stage, room, "open", f"taken by {ALICE}")
+    (found,) = await rows(stage.database, stage.folder, "SELECT snoozed_until FROM conversation")
+    assert found["snoozed_until"] is None
+
+
+async def test_a_second_snooze_replaces_the_first(stage: Stage) -> None:
+    room = await begun(stage)
+    stage.hs.say(ALICE, room.id, "!snooze 2d")
+    await stage.sees(room, "Snoozed until")
+    stage.hs.say(ALICE, room.id, "!snooze 3d")
+    await until(lambda: sum("Snoozed" in body for body in stage.hs.bodies(room)) == 2, "both")
+    first, second = await rows(stage.database, stage.folder, "SELECT * FROM job ORDER BY run_after")
+    assert second["run_after"] - first["run_after"] > DAY * 0.9
+    async with stage.app.database.transaction("settings") as tx:
+        await tx.jobs.hasten(first["key"], time.time())
+    await stage.quiet_but("wake")
+    await is_(stage, room, "snoozed", "💤")
