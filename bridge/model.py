@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any, NewType
 
 InboxId = NewType("InboxId", str)
@@ -198,6 +198,14 @@ class Letter:
     raw: int | None
 
 
+class Priority(IntEnum):
+    """What is looked at first."""
+
+    LOW = -1
+    NORMAL = 0
+    HIGH = 1
+
+
 class State(StrEnum):
     """Whose turn it is in a conversation."""
 
@@ -228,6 +236,22 @@ class Conversation:
     claim: Number | None = None
     follows: Number | None = None
     snoozed_until: float | None = None
+    tags: tuple[str, ...] = ()
+    priority: Priority = Priority.NORMAL
+    renamed: bool = False
+    """Whether an agent chose the subject, for the room and for what is sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which conversations of an inbox are meant; what is not set holds for all."""
+
+    state: State | None = None
+    unfinished: bool = False
+    """In any state but closed."""
+    tag: str = ""
+    assignee: Mxid | None = None
+    unassigned: bool = False
 
 
 class DeliveryState(StrEnum):

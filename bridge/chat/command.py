@@ -54,6 +54,14 @@ TABLE: tuple[Spec, ...] = (
     Spec("reopen", "conversation", "reopen", "Open a closed conversation again."),
     Spec("snooze", "conversation", "snooze TIME", "Put it aside until TIME, like 2d, 3h, tomorrow"
          " 9:00 or monday, in the zone of your profile. A mail from the customer wakes it before."),
+    Spec("tag", "conversation", "tag [+NAME…] [-NAME…]", "Show the tags, or add and take away"
+         " some."),
+    Spec("priority", "conversation", "priority high|normal|low", "Have it before or behind the"
+         " others in the list."),
+    Spec("subject", "conversation", "subject [TEXT]", "Call the room and the next emails TEXT."),
+    Spec("history", "conversation", "history", "Show this contact's other conversations."),
+    Spec("headers", "conversation", "headers", "Show a mail's headers. As a reply to a mail: its,"
+         " else those of the newest that came in."),
     Spec("info", "conversation", "info", "Show the contact, state, agent and people of this"
          " conversation."),
     Spec("original", "conversation", "original", "See a mail as it came, with its pictures, on a"
@@ -62,6 +70,8 @@ TABLE: tuple[Spec, ...] = (
          " attachments included."),
     Spec("help", "conversation", "help [COMMAND]", "Show the commands, or one of them."),
     Spec("take", "queue", "take NUMBER", "Make conversation NUMBER yours."),
+    Spec("list", "queue", "list [open|mine|unassigned|snoozed|answered|closed|tag:NAME]", "List"
+         " conversations, with links."),
     Spec("away", "queue", "away", "Get no new conversations by yourself for now; you keep those you"
          " have."),
     Spec("back", "queue", "back", "Be there again."),

@@ -15,6 +15,7 @@ from bridge.model import (
     Content,
     Conversation,
     Letter,
+    Priority,
     State,
 )
 
@@ -84,6 +85,15 @@ def state_line(conversation: Conversation) -> str:
             return "nobody has taken it · press ✋"
 
 
+def marks(about: Conversation) -> str:
+    """`❗ 🏷 billing, vip`: what an agent set; empty for nothing."""
+    parts = ["❗"] if about.priority is Priority.HIGH else []
+    parts += ["🔽"] if about.priority is Priority.LOW else []
+    if about.tags:
+        parts.append(f"🏷 {', '.join(about.tags)}")
+    return " ".join(parts)
+
+
 def card(conversation: Conversation, server: str) -> Content:
     """The card of a conversation in the queue room; m.text, so that it notifies."""
     number, subject = conversation.number, conversation.subject or "(no subject)"
@@ -107,8 +117,9 @@ def card(conversation: Conversation, server: str) -> Content:
         follows = f"follows #{conversation.follows}, which was closed"
         lines.append(follows)
         formatted += f"{follows}<br>"
-    lines.append(state_line(conversation))
-    formatted += f"<em>{html.escape(state_line(conversation))}</em>"
+    line = " · ".join(part for part in (marks(conversation), state_line(conversation)) if part)
+    lines.append(line)
+    formatted += f"<em>{html.escape(line)}</em>"
     if conversation.room:
         url = link(conversation.room, server)
         lines.append(url)
@@ -130,6 +141,7 @@ def summary(
         label = f"#{each.number} {each.subject or '(no subject)'}"[:100]
         who = f"{each.contact.name or each.contact.spec} · since {since}"
         who += f" · {each.assignee or 'not taken'}"
+        who += f" · {marks(each)}" if marks(each) else ""
         lines.append(f"{label} · {who}")
         shown = html.escape(label)
         if each.room:

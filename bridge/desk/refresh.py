@@ -8,7 +8,7 @@ from bridge.chat import render, room
 from bridge.chat.command import HAND
 from bridge.desk.desk import Desk
 from bridge.inbox import Inbox
-from bridge.model import Conversation, Kind
+from bridge.model import Content, Conversation, Kind
 from bridge.ports import Tx
 
 
@@ -74,9 +74,12 @@ async def answer(tx: Tx, desk: Desk, place: str, event: str, text: str) -> None:
     text = re.sub(
         r"(?<![^\s(])!(?=[a-z])", desk.settings.command_prefix.replace("\\", "\\\\"), text
     )
-    await tx.posts.put(
-        f"answer:{event}", place, desk.bot, Kind.MESSAGE, render.notice(text), target=event
-    )
+    await answer_with(tx, desk, place, event, render.notice(text))
+
+
+async def answer_with(tx: Tx, desk: Desk, place: str, event: str, content: Content) -> None:
+    """An answer that is more than a line."""
+    await tx.posts.put(f"answer:{event}", place, desk.bot, Kind.MESSAGE, content, target=event)
 
 
 async def tell_control(tx: Tx, desk: Desk, key: str, text: str) -> None:

@@ -139,7 +139,9 @@ async def order(
         id=0, inbox=inbox.id, conversation=about.number, source=source, order=heard.event.id,
         agent=heard.who, state=DeliveryState.ASKING if question else DeliveryState.WAITING,
         answers=letter.id if letter else None, files=tuple(files),
-        subject=reply_subject(letter.subject if letter and letter.subject else about.subject),
+        subject=reply_subject(
+            letter.subject if letter and letter.subject and not about.renamed else about.subject
+        ),
         message_id=None, run_at=now + inbox.undo, attempts=0, data_begun=False, detail="",
         created_at=now, finished_at=None, recipients=addressed.recipients,
     )  # fmt: skip

@@ -9,10 +9,12 @@ from bridge.model import (
     Address,
     Conversation,
     EventId,
+    Filter,
     InboxId,
     Mxid,
     Number,
     Permanent,
+    Priority,
     RoomId,
     State,
 )
@@ -20,7 +22,7 @@ from bridge.store.connection import Connection
 
 CHANGEABLE = frozenset(
     "contact contact_name subject state changed_at waiting_since room assignee closed_at preview"  # noqa: SIM905 - names, as in SQL
-    " files claim snoozed_until".split()
+    " files claim snoozed_until tags priority renamed".split()
 )
 
 
@@ -104,6 +106,29 @@ class Conversations:
         )
         return [_conversation(row) for row in rows]
 
+    async def listed(
+        self, inbox: InboxId, which: Filter, limit: int
+    ) -> tuple[int, list[Conversation]]:
+        """(how many there are, the first `limit`): urgent ones first, then who waits longest."""
+        conditions: list[tuple[str, Any]] = [("inbox = {}", inbox), ("contact <> {}", "")]
+        if which.state is not None:
+            conditions.append(("state = {}", which.state))
+        if which.unfinished:
+            conditions.append(("state <> {}", State.CLOSED))
+        if which.tag:
+            conditions.append(("(' ' || tags || ' ') LIKE {}", f"% {which.tag} %"))
+        if which.assignee is not None or which.unassigned:
+            conditions.append(("COALESCE(assignee, '') = {}", which.assignee or ""))
+        where = " AND ".join(text.format(f"${n}") for n, (text, _) in enumerate(conditions, 1))
+        args = [value for _, value in conditions]
+        total = await self._conn.fetchval(f"SELECT COUNT(*) FROM conversation WHERE {where}", *args)
+        rows = await self._conn.fetch(
+            f"SELECT * FROM conversation WHERE {where} ORDER BY priority DESC,"
+            f" COALESCE(waiting_since, changed_at), number LIMIT {int(limit)}",
+            *args,
+        )
+        return int(total), [_conversation(row) for row in rows]
+
     async def of_agent(self, inbox: InboxId, mxid: Mxid) -> list[Conversation]:
         """What somebody has in an inbox, closed ones too, oldest first."""
         rows = await self._conn.fetch(
@@ -140,7 +165,8 @@ class Conversations:
         )
         rows = await self._conn.fetch(
             "SELECT * FROM conversation WHERE inbox = $1 AND state = 'open'"
-            " ORDER BY assignee IS NOT NULL, COALESCE(waiting_since, changed_at), number LIMIT $2",
+            " ORDER BY priority DESC, assignee IS NOT NULL, COALESCE(waiting_since, changed_at),"
+            " number LIMIT $2",
             inbox,
             limit,
         )
@@ -234,4 +260,7 @@ def _conversation(row: Any) -> Conversation:
         claim=None if row["claim"] is None else Number(row["claim"]),
         follows=None if row["follows"] is None else Number(row["follows"]),
         snoozed_until=row["snoozed_until"],
+        tags=tuple(row["tags"].split()),
+        priority=Priority(row["priority"]),
+        renamed=bool(row["renamed"]),
     )

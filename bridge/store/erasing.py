@@ -184,7 +184,7 @@ class Erasing:
             "UPDATE conversation SET contact = '', contact_name = '', contact_key = '',"
             " subject = $2, preview = '',"
             " files = '', state = 'closed', room = NULL, assignee = NULL, waiting_since = NULL,"
-            " claim = NULL, follows = NULL WHERE number = $1",
+            " claim = NULL, follows = NULL, tags = '' WHERE number = $1",
             number,
             GONE,
         )
