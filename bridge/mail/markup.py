@@ -144,9 +144,8 @@ class _Writer:
         target = entities.escape(href.strip(), quote=True)
         shown = "" if not self._show_hosts else _other_host(href, node.text() or "")
         if BLOCK_START.match(content):  # a whole block that is a link: its words become one
-            content = f"<div>{re.sub('<[^>]*>', ' ', content).strip()}</div>"
-            inner = content[5:-6]
-            return f'<div><a href="{target}">{inner}</a>{shown}</div>'
+            words = re.sub("<[^>]*>", " ", content).strip()
+            return f'<div><a href="{target}">{words}</a>{shown}</div>'
         return f'<a href="{target}">{content}</a>{shown}'
 
     def _table(self, node: LexborNode, attributes: Mapping[str, str | None], depth: int) -> str:

@@ -11,9 +11,12 @@ from email.parser import BytesParser
 from email.policy import default
 from urllib.parse import quote, unquote_to_bytes
 
+import aiohttp
 import pytest
 
-from tests.real import Town
+from bridge.matrix.homeserver import Homeserver
+from bridge.model import Mxid
+from tests.real import DOMAIN, Town
 from tests.stage import mail, until
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
@@ -249,3 +252,27 @@ async def test_five_failpoints_on_real_servers(town: Town, point: str) -> None:
     assert sum("my display stays dark" in body for body in bodies) == 1
     assert len(town.smtp.accepted()) == 1
     assert EmailMessage
+
+
+async def test_the_zone_of_a_profile_is_read_where_the_homeserver_knows_it(town: Town) -> None:
+    await town.open()
+    alice, bob = town.agents["alice"], town.agents["bob"]
+    homeserver = Homeserver(town.synapse.url, "as", f"@email_bot:{DOMAIN}")
+    await homeserver.start()
+    try:
+        async with (
+            aiohttp.ClientSession() as http,
+            http.put(
+                f"{town.synapse.url}/_matrix/client/v3/profile/{alice.mxid}/m.tz",
+                json={"m.tz": "Asia/Tokyo"},
+                headers={"Authorization": f"Bearer {alice.client.access_token}"},
+            ) as answer,
+        ):
+            knows = answer.status == 200
+        found = await homeserver.time_zone(Mxid(alice.mxid))
+        assert str(found) == ("Asia/Tokyo" if knows else "None")
+        assert knows
+        assert await homeserver.time_zone(Mxid(bob.mxid)) is None
+        assert await homeserver.time_zone(Mxid("@nobody:else.where")) is None
+    finally:
+        await homeserver.close()
