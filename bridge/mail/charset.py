@@ -41,7 +41,9 @@ def decode(data: bytes, declared: str | None) -> str:
     named = _codec(declared)
     if data.isascii() and not named.startswith(SHIFTING):
         return data.decode("ascii")
-    names = [name for name in (named, "utf-8") if name]
+    if named.startswith("iso2022_jp"):
+        return _iso_2022_jp(data)
+    names = [name for name in (named, "" if named.startswith(SHIFTING) else "utf-8") if name]
     for name in names:
         try:
             return data.decode(name).removeprefix("\ufeff")
@@ -62,6 +64,43 @@ def decode(data: bytes, declared: str | None) -> str:
 
 
 ASCII = bytes(range(128))
+SHIFT = re.compile(rb"\x1b(\([BJI]|\$[@B]|\$\([DOPQ])")
+
+
+def _iso_2022_jp(data: bytes) -> str:
+    """ISO-2022-JP with the letters of NEC and IBM that it has not, and Japan writes: its two-byte
+    runs are read as Shift-JIS of Windows, whose table has them."""
+    pieces, mode, at = [], b"(B", 0
+    for match in (*SHIFT.finditer(data), None):
+        run = data[at : match.start() if match else len(data)]
+        if mode in (b"$B", b"$@"):
+            pieces.append(_shifted(run).decode("cp932", "replace"))
+        elif mode == b"(I":
+            pieces.append(bytes(byte | 0x80 for byte in run).decode("cp932", "replace"))
+        elif mode in (b"(B", b"(J"):
+            pieces.append(run.decode("ascii", "replace"))
+        else:
+            pieces.append((b"\x1b" + mode + run).decode("iso2022_jp_ext", "replace"))
+        if match is not None:
+            mode, at = match[1], match.end()
+    return "".join(pieces)
+
+
+def _shifted(run: bytes) -> bytes:
+    """JIS X 0208 to Shift-JIS, two bytes a letter; line ends pass."""
+    out = bytearray()
+    at = 0
+    while at < len(run):
+        high = run[at]
+        if high <= 0x20 or at + 1 >= len(run):
+            out.append(high)
+            at += 1
+            continue
+        low = run[at + 1]
+        out.append(((high - 0x21) >> 1) + (0x81 if high < 0x5F else 0xC1))
+        out.append(low + (0x7E if not high & 1 else 0x1F if low < 0x60 else 0x20))
+        at += 2
+    return bytes(out)
 
 
 def _codec(name: str | None) -> str:
@@ -77,11 +116,14 @@ def _codec(name: str | None) -> str:
     return plain
 
 
+BREAKS = str.maketrans("\r\x0b\x0c\x85", "\n\n\n\n")
+
+
 def clean(text: str) -> str:
     """Text without control characters and lone surrogates; line ends become newlines."""
     if text.isascii() and text.isprintable():
         return text
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = text.replace("\r\n", "\n").translate(BREAKS)
     return UNPRINTABLE.sub("", text).replace("\u2028", "\n").replace("\u2029", "\n")
 
 

@@ -70,7 +70,7 @@ def _tail(found: list[Kind], folded: list[bool], end: int) -> None:
     for i in range(end - 1, -1, -1):
         if found[i] is Kind.BLANK:
             folded[i] = i + 1 < len(found) and folded[i + 1]
-        elif found[i] in QUOTES or found[i] in TAIL:
+        elif found[i] is Kind.QUOTE or found[i] in TAIL:
             folded[i] = True
         elif not folded[i]:
             return

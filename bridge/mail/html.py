@@ -19,7 +19,13 @@ MAX_HTML = 1_000_000
 """Characters that are looked at."""
 
 MAX_DEPTH = 300
-TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)[^<>]{0,5000}>")
+TAG = re.compile(
+    r"<(/?)([a-zA-Z][a-zA-Z0-9]*)"
+    r"((?:[^<>\"']|\"[^\"]{0,2000000}\"|'[^']{0,2000000}'){0,5000})>"
+)
+FORMATTING = frozenset("a b big code em font i nobr s small strike strong tt u".split())  # noqa: SIM905 - names
+MAX_REBUILT = 20_000
+"""Elements a parser makes anew because a block begins inside open formatting (HTML §13.2.4.3)."""
 # A paragraph, a row or an item often stands unclosed; they nest in nothing by themselves.
 VOID = frozenset(
     "area base br col embed hr img input link meta p li td tr th option".split()  # noqa: SIM905 - names
@@ -36,20 +42,25 @@ ATTRIBUTES = {"a": {"href"}, "ol": {"start"}}
 SCHEMES = {"http", "https", "mailto"}
 
 
+MARKS = re.compile("[\ue000\ue001]|&#(?:x0*e00[01]|0*5734[45]);?", re.IGNORECASE)
+"""By which layout.cut marks its cuts, however they are written."""
 PLAIN = ParserConfig(css=CSS_PROFILES["strict"].copy())
 
 
 def too_deep(html: str) -> bool:
-    """Whether tags are nested deeper than any honest mail's. Linear: parsers take time that
-    grows with the square of the depth, so this is asked before any tree is built."""
-    depth = deepest = 0
+    """Whether tags are nested deeper than any honest mail's, or make a parser multiply them.
+    Linear: parsers take time that grows with the square of the depth, so this is asked before any
+    tree is built."""
+    depth = open_ = rebuilt = 0
     for match in TAG.finditer(html, 0, MAX_HTML):
         name = match[2].lower()
-        if name in VOID:
-            continue
-        depth = max(0, depth - 1) if match[1] else depth + 1
-        deepest = max(deepest, depth)
-        if deepest > MAX_DEPTH:
+        if name in FORMATTING:
+            open_ = max(0, open_ - 1) if match[1] else open_ + 1
+        elif not match[1]:
+            rebuilt += open_
+        if name not in VOID:
+            depth = max(0, depth - 1) if match[1] else depth + 1
+        if depth > MAX_DEPTH or rebuilt > MAX_REBUILT:
             return True
     return False
 
@@ -114,4 +125,4 @@ def from_text(text: str) -> str:
 
 def parse_tree(html: str) -> LexborHTMLParser:
     """The tree of a mail's HTML, bounded, without what marks our own cuts."""
-    return LexborHTMLParser(re.sub("[\ue000\ue001]", "", html[:MAX_HTML]))
+    return LexborHTMLParser(MARKS.sub("", html[:MAX_HTML]))

@@ -69,8 +69,7 @@ LANGUAGES: dict[str, Language] = {
         ("original message", "original appointment", "reply message"),
         ("forwarded message", "begin forwarded message", "forwarded by", "forwarded mail",
          "forwarded email"),
-        ("sent from", "sent via", "sent with", "sent using", "sent by", "get outlook for",
-         "sent on the go", "from my"),
+        ("sent from", "sent via", "sent with", "sent using", "get outlook for", "sent on the go"),
     ),
     "es": Language(
         ("escribió", "ha escrito", "escribio"), ("el",), ("de",), ("enviado", "enviado el",
@@ -261,7 +260,11 @@ DISCLAIMERS = (
     "dit bericht is uitsluitend", "de informatie in deze e-mail", "deze e-mail en",
     "detta meddelande är", "denne e-post", "denne e-mail", "tämä viesti on",
     "ta wiadomość", "niniejsza wiadomość", "tato zpráva", "это сообщение", "данное сообщение",
-    "bu e-posta", "本邮件及其附件", "本郵件", "本メール", "please consider the environment",
-    "bitte denken sie an die umwelt", "pensez à l'environnement", "virenfrei", "virus-free",
-    "sans virus", "libre de virus", "avast.com", "mimecast",
+    "bu e-posta", "本邮件及其附件", "本郵件", "本メール",
+)  # fmt: skip
+
+# Short lines that no person writes.
+FOOTERS = (
+    "avast.com", "www.avg.com", "please consider the environment before printing",
+    "bitte denken sie an die umwelt", "pensez à l'environnement avant d'imprimer",
 )  # fmt: skip

@@ -152,6 +152,8 @@ def _hint(node: LexborNode) -> Kind | None:
 def _split_preformatted(tree: LexborHTMLParser) -> None:
     """Line breaks inside <pre> become <br>, so that its lines can be told apart."""
     for block in tree.css("pre"):
+        if _is_within(block, "pre"):
+            continue
         for node in list(block.traverse(include_text=True)):
             text = node.text_content if node.tag == "-text" else None
             if not text or "\n" not in text:
@@ -162,6 +164,13 @@ def _split_preformatted(tree: LexborHTMLParser) -> None:
                 if piece:
                     node.insert_before(piece)
             node.decompose()
+
+
+def _is_within(node: LexborNode, tag: str) -> bool:
+    parent = node.parent
+    while parent is not None and parent.tag != tag:
+        parent = parent.parent
+    return parent is not None
 
 
 def _outermost(node: LexborNode) -> LexborNode:

@@ -10,10 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from bridge.mail.languages import DISCLAIMERS, LANGUAGES, OTHER_FIELDS
+from bridge.mail.languages import DISCLAIMERS, FOOTERS, LANGUAGES, OTHER_FIELDS
 
 MAX_INTRO = 6
 """Lines over which “On … wrote:” may be folded."""
+LEGAL = 80
+"""Characters a disclaimer has at least."""
+WORDS_OF_DEVICE = 8
+LONGEST_SIGNATURE = 60
+"""Lines, empty ones and rules included."""
 LOOK = 400
 """Characters of a line that are looked at."""
 
@@ -133,7 +138,10 @@ def _banner(text: str) -> Kind | None:
 
 def _is_device(text: str) -> bool:
     """A phone's signature: a short line that begins, or ends, as they do."""
-    if len(text) > 140:
+    told = re.sub(r"<[^>]*>|https?://\S+", "", text)
+    if len(text) > 140 or "?" in told or len(told.split()) > WORDS_OF_DEVICE:
+        return False
+    if re.search(r"[.!,;] \S", told):  # a second sentence
         return False
     plain = re.sub(r"[<>()\[\]*_]", "", text.casefold()).strip(" .!")
     if any(plain.endswith(end) and len(plain) <= len(end) + 30 for end in DEVICE_END):
@@ -179,7 +187,12 @@ def _heads(lines: Sequence[Line], found: list[Kind]) -> None:
                 if stray > 2:
                     break
         groups = [which for which, names in FIELDS.items() if not seen.isdisjoint(names)]
-        if len(groups) < 3 or "sender" not in groups:
+        block = " ".join(line.text[:LOOK] for line in lines[i : last + 1])
+        # people write From, To and Date of other things, too: programs name an address, the
+        # subject, or the date before anybody else
+        second = next((n for line in lines[i + 1 : last + 1] if (n := _field(line.text))), "")
+        told = ADDRESS.search(block) is not None or "subject" in groups or second in FIELDS["sent"]
+        if len(groups) < 3 or "sender" not in groups or not told:
             i += 1
             continue
         above = next((k for k in range(i - 1, max(-1, i - 4), -1) if lines[k].text.strip()), -1)
@@ -229,10 +242,18 @@ def _intro_end(lines: Sequence[Line], found: list[Kind], first: int) -> int | No
             if WHEN.search(bare) and ADDRESS.search(bare) and _quotes_follow(found, j):
                 return j
             continue
-        dated = starts and WHEN.search(bare)
+        dated = starts and WHEN.search(bare) and _ends_with_verb(bare)
         named = ADDRESS.search(head) and NAMED_INTRO.match(bare)
         return j if dated or named or _quotes_follow(found, j) else None
     return None
+
+
+def _ends_with_verb(bare: str) -> bool:
+    """Whether nothing but a name stands behind “wrote”: else it is a sentence of somebody's."""
+    verbs = [*WROTE.finditer(bare), *WROTE_CLOSE.finditer(bare)]
+    last = max((match.end() for match in verbs), default=0)
+    rest = bare[last:].strip(" :：-")
+    return ADDRESS.search(rest) is not None or len(rest.split()) <= 3
 
 
 def _has_more(lines: Sequence[Line], found: list[Kind], j: int) -> bool:
@@ -257,7 +278,7 @@ def _signatures(lines: Sequence[Line], found: list[Kind]) -> None:
         elif kind is Kind.RULE:
             text = lines[i].text.strip()
             limit = 20 if text in ("--", "—", "–") else 5 if "___" in text else 0
-            if below <= limit:
+            if below <= limit and _may_sign(lines, i, edge, strict=text != "--"):
                 for k in range(i, edge):
                     if found[k] is not Kind.BLANK:
                         found[k] = Kind.SIGNATURE
@@ -268,6 +289,23 @@ def _signatures(lines: Sequence[Line], found: list[Kind]) -> None:
             found[i] = Kind.DISCLAIMER
 
 
+def _may_sign(lines: Sequence[Line], rule: int, edge: int, *, strict: bool) -> bool:
+    """Whether what stands below a rule can be a signature: nobody asks or explains anything there.
+    A rule that is not “--” stands apart from the text above it, or it sums up a column."""
+    below = [line.text for line in lines[rule + 1 : min(edge, rule + 1 + LONGEST_SIGNATURE)]]
+    if edge - rule > LONGEST_SIGNATURE or any("?" in text or len(text) > 160 for text in below):
+        return False
+    if any(re.search(r"\b(?:please|bitte|por favor|merci de)\b", t.casefold()) for t in below):
+        return False
+    wide = len(lines[rule].text.strip()) >= 15
+    return wide or not strict or rule == 0 or not lines[rule - 1].text.strip()
+
+
 def _is_disclaimer(text: str) -> bool:
+    """A long line that speaks as law departments do; people ask about such things, too."""
     lowered = text[:4000].casefold()
+    if any(phrase in lowered for phrase in FOOTERS):
+        return "?" not in text
+    if len(text) < LEGAL or "?" in text:
+        return False
     return any(phrase in lowered for phrase in DISCLAIMERS)

@@ -32,23 +32,24 @@ BLOCKS = {
 }  # fmt: skip
 BLOCK_START = re.compile(r"\s*<(?:p|h[1-6]|ul|ol|blockquote|pre|details|div|table|hr)\b")
 HIDDEN = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(px|pt|em|%)?\s*(;|$|!)"
-    r"|max-height\s*:\s*0(px)?\s*(;|$|!)|mso-hide\s*:\s*all|opacity\s*:\s*0(\.0+)?\s*(;|$|!)",
-    re.IGNORECASE,
+    r"display\s*:\s*none|visibility\s*:\s*hidden|opacity\s*:\s*0(\.0+)?\s*(;|$|!)", re.IGNORECASE
 )
+NO_HEIGHT = re.compile(r"max-height\s*:\s*0(px)?\s*(;|$|!)", re.IGNORECASE)
+CLIPPED = re.compile(r"overflow\s*:\s*hidden", re.IGNORECASE)
+FONT_SIZE = re.compile(r"font-size\s*:\s*([\d.]+|[a-z])", re.IGNORECASE)
 # What newsletters put behind the first line, so that a list of mails shows nothing else of them.
-FILLER = re.compile("(?:[\u00ad\u034f\u061c\u200b-\u200f\u2007\u2060\ufeff]\\s?){3,}")
+FILLER = re.compile("(?:[\u00ad\u034f\u061c\u200b-\u200f\u2060\ufeff][ \xa0]?){3,}")
 SPACE = re.compile(r"[ \t\n\r\f]+")
-BLANK = re.compile(r"(?:\s|<br>|\u200b|\ufeff|\xa0)*\Z")
 BREAKS = re.compile(r"(?:<br>\s*){3,}")
 LINK = re.compile(r"\s*(https?://|mailto:)", re.IGNORECASE)
-HOST = re.compile(r"\s*https?://([^/?#\s\\]+)", re.IGNORECASE)
-SHOWN_HOST = re.compile(
-    r"\s*(?:https?://)?((?:[\w-]+\.)+[a-z]{2,24})(?:[:/?#]\S*)?\s*\Z", re.IGNORECASE
-)
+HOST = re.compile(r"https?://([^/?#\\]+)", re.IGNORECASE)
+SHOWN_HOST = re.compile(r"(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}|\d{1,3}(?:\.\d{1,3}){3}")
+MAILBOX = re.compile(r"[\w.+-]{1,64}@[\w.-]{1,255}")
+IGNORED = re.compile("[\x00-\x20\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+"""What browsers drop from an address, and eyes from a text."""
 ONE_BLOCK = re.compile(r"\s*<(p|div)>(.*)</\1>\s*", re.DOTALL)
 CELL_TEXT = 80
-"""Characters of a cell over which a table is taken for the layout of a page."""
+"""Characters that half of the cells of a table of data stay under."""
 
 
 def write(tree: LexborHTMLParser, pictures: Mapping[str, str], *, show_hosts: bool) -> str:
@@ -68,6 +69,8 @@ def write(tree: LexborHTMLParser, pictures: Mapping[str, str], *, show_hosts: bo
 class _Row:
     cells: list[tuple[str, str]] = field(default_factory=list)
     """(td or th, what stands in it)."""
+    columns: int = 0
+    """As many as they are wide together."""
 
 
 class _Writer:
@@ -75,6 +78,8 @@ class _Writer:
         self._pictures = pictures
         self._show_hosts = show_hosts
         self._verbatim = False
+        self._unread = False
+        """Inside what has no font size."""
 
     def inside(self, node: LexborNode, depth: int) -> Iterator[str]:
         child = node.child
@@ -94,8 +99,21 @@ class _Writer:
         if depth > MAX_DEPTH:
             return self._words(node.text(separator=" ") or "")
         attributes = node.attributes
-        if attributes and ("hidden" in attributes or HIDDEN.search(attributes.get("style") or "")):
+        style = attributes.get("style") or "" if attributes else ""
+        if "hidden" in attributes or (style and _hides(style)):
             return ""
+        size = FONT_SIZE.search(style) if style else None
+        if size is None:
+            return self._element(node, tag, attributes, depth)
+        # layouts set 0 on the outside and a size on what is to be read inside
+        before, self._unread = self._unread, size[1].strip("0.") == "" and size[1][0] in "0."
+        shown = self._element(node, tag, attributes, depth)
+        self._unread = before
+        return shown
+
+    def _element(
+        self, node: LexborNode, tag: str, attributes: Mapping[str, str | None], depth: int
+    ) -> str:
         if tag == "br":
             return "<br>"
         if tag == "hr":
@@ -115,6 +133,8 @@ class _Writer:
         return self._all(node, depth)
 
     def _words(self, text: str) -> str:
+        if self._unread and text.strip():
+            return ""
         if not self._verbatim:
             text = SPACE.sub(" ", FILLER.sub(" ", text))
         return entities.escape(text, quote=False)
@@ -139,10 +159,11 @@ class _Writer:
 
     def _link(self, node: LexborNode, href: str, depth: int) -> str:
         content = self._all(node, depth)
-        if BLANK.match(content) or not LINK.match(href):
+        href = IGNORED.sub("", href)
+        if _is_blank(content) or not LINK.match(href):
             return content
-        target = entities.escape(href.strip(), quote=True)
-        shown = "" if not self._show_hosts else _other_host(href, node.text() or "")
+        target = entities.escape(href, quote=True)
+        shown = "" if not self._show_hosts else _other_host(href, content)
         if BLOCK_START.match(content):  # a whole block that is a link: its words become one
             words = re.sub("<[^>]*>", " ", content).strip()
             return f'<div><a href="{target}">{words}</a>{shown}</div>'
@@ -150,7 +171,7 @@ class _Writer:
 
     def _table(self, node: LexborNode, attributes: Mapping[str, str | None], depth: int) -> str:
         rows, caption = self._rows(node, depth)
-        rows = [row for row in rows if any(not BLANK.match(text) for _, text in row.cells)]
+        rows = [row for row in rows if any(not _is_blank(text) for _, text in row.cells)]
         head = f"<div>{caption}</div>" if caption else ""
         if _is_data(rows, attributes):
             lines = "".join(
@@ -172,7 +193,7 @@ class _Writer:
             stack.append(node.next)
             if node.tag in ("tbody", "thead", "tfoot"):
                 stack.append(node.child)
-            elif node.tag == "tr" and not HIDDEN.search(node.attributes.get("style") or ""):
+            elif node.tag == "tr" and not _hides(node.attributes.get("style") or ""):
                 rows.append(self._row(node, depth + 3))
             elif node.tag == "caption":
                 caption = self._all(node, depth).strip()
@@ -182,20 +203,30 @@ class _Writer:
         row = _Row()
         cell = node.child
         while cell is not None:
-            if cell.tag in ("td", "th") and not HIDDEN.search(cell.attributes.get("style") or ""):
-                row.cells.append((str(cell.tag), self._all(cell, depth)))
+            if cell.tag in ("td", "th"):
+                attributes = cell.attributes
+                content = self._one(cell, depth)
+                span = attributes.get("colspan") or "1"
+                row.columns += int(span) if re.fullmatch("[1-9][0-9]?", span) else 1
+                row.cells.append((str(cell.tag), content))
             cell = cell.next
         return row
 
 
+def _is_blank(content: str) -> bool:
+    """Whether nothing of it would be seen. No pattern: blanks can be told in several ways, and a
+    pattern would try them all."""
+    return not content.replace("<br>", "").strip().strip("\u200b\ufeff").strip()
+
+
 def _wrapped(tag: str, content: str) -> str:
-    if BLANK.match(content) or BLOCK_START.match(content):
+    if _is_blank(content) or BLOCK_START.match(content):
         return content
     return f"<{tag}>{content}</{tag}>"
 
 
 def _block(tag: str, content: str, attributes: Mapping[str, str | None]) -> str:
-    if BLANK.match(content):
+    if _is_blank(content):
         return "<br>" if tag in ("p", "div") and "<br>" in content else ""
     if tag == "div" and BLOCK_START.match(content) and content.rstrip().endswith("</div>"):
         return content  # a block around blocks adds nothing
@@ -211,7 +242,7 @@ def _tiny(attributes: Mapping[str, str | None]) -> bool:
 
 def _is_data(rows: list[_Row], attributes: Mapping[str, str | None]) -> bool:
     """Whether a table holds data, and is no means to lay a page out."""
-    columns = max((len(row.cells) for row in rows), default=0)
+    columns = max((row.columns for row in rows), default=0)
     cells = [text for row in rows for _, text in row.cells]
     if columns < 2 or attributes.get("role") in ("presentation", "none"):
         return False
@@ -219,10 +250,11 @@ def _is_data(rows: list[_Row], attributes: Mapping[str, str | None]) -> bool:
         return False
     if any(tag == "th" for row in rows for tag, _ in row.cells):
         return True
-    short = all(len(re.sub("<[^>]*>", "", text)) <= CELL_TEXT for text in cells)
+    lengths = sorted(len(re.sub("<[^>]*>", "", text)) for text in cells)
+    short = lengths[len(lengths) // 2] <= CELL_TEXT and lengths[-1] <= 8 * CELL_TEXT
     if (attributes.get("border") or "0").strip() not in ("0", "0px", "none") and short:
         return True
-    even = sum(len(row.cells) == columns for row in rows) * 5 >= len(rows) * 4
+    even = sum(row.columns == columns for row in rows) * 5 >= len(rows) * 4
     return len(rows) > 1 and even and short and not any("<hr>" in text for text in cells)
 
 
@@ -234,16 +266,32 @@ def _bare(cell: str) -> str:
 
 def _unwrapped(row: _Row) -> str:
     """A row of a layout: side by side where that is a line, else one below the other."""
-    cells = [text.strip() for _, text in row.cells if not BLANK.match(text)]
+    cells = [text.strip() for _, text in row.cells if not _is_blank(text)]
     if any(BLOCK_START.match(text) or "<br>" in text for text in cells):
         return "".join(_block("div", text, {}) for text in cells)
     return f"<div>{' '.join(cells)}</div>"
 
 
-def _other_host(href: str, text: str) -> str:
-    target, shown = HOST.match(href), SHOWN_HOST.match(text)
-    if not (target and shown):
+def _other_host(href: str, content: str) -> str:
+    """The true target, behind a link whose words name another one. `content` is what is shown."""
+    words = IGNORED.sub("", entities.unescape(re.sub("<[^>]*>", "", content))[:500]).casefold()
+    if href[:7].lower() == "mailto:":
+        to = href[7:].partition("?")[0].casefold()
+        named = MAILBOX.findall(words)
+        return f" ({entities.escape(to[:200])})" if named and to not in named else ""
+    match = HOST.match(href)
+    if match is None:
         return ""
-    host = target[1].lower().rpartition("@")[2].partition(":")[0].removeprefix("www.")
-    named = shown[1].lower().removeprefix("www.")
-    return "" if host == named else f" ({entities.escape(host)})"
+    host = match[1].casefold().rpartition("@")[2].partition(":")[0].strip(".")
+    named = [each.strip(".") for each in SHOWN_HOST.findall(words)]
+    bare = host.removeprefix("www.")
+    if not named or any(each.removeprefix("www.") == bare for each in named):
+        return ""
+    return f" ({entities.escape(host[:200])})"
+
+
+def _hides(style: str) -> bool:
+    """Whether a style makes an element unseen."""
+    if HIDDEN.search(style):
+        return True
+    return NO_HEIGHT.search(style) is not None and CLIPPED.search(style) is not None

@@ -15,7 +15,7 @@ from bridge.model import Address, Mail, MessageId
 
 MAX_HEADERS = 100_000
 """Bytes of the top header block that are read where the rest is not."""
-MAX_HEADER_BLOCK = 1_000_000
+MAX_HEADER_BLOCK = 300_000
 """Bytes of a top header block over which nothing else is read."""
 MAX_BOUNDARIES = 20_000
 MAX_NESTED = 400
@@ -49,8 +49,7 @@ def hopeless(raw: bytes) -> str:
     A look at the bytes alone."""
     if raw.count(b"\n--") > MAX_BOUNDARIES:
         return "it has too many parts"
-    head = raw[:5_000_000].lower()
-    if head.count(b"content-type: multipart/") + head.count(b"content-type: message/") > MAX_NESTED:
+    if sum(1 for _ in NESTING.finditer(raw, 0, 5_000_000)) > MAX_NESTED:
         return "it is nested too deeply or has too many parts"
     if len(raw) > MAX_HEADER_BLOCK and not END_OF_HEADERS.search(raw[:MAX_HEADER_BLOCK]):
         return "its headers are too long"
@@ -120,6 +119,7 @@ def body_hash(raw: bytes) -> str:
     return digest.hexdigest()
 
 
+NESTING = re.compile(rb"content-type:[ \t]{0,20}(?:multipart|message)/", re.IGNORECASE)
 END_OF_HEADERS = re.compile(rb"\r?\n\r?\n")
 
 

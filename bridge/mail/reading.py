@@ -12,8 +12,8 @@ from bridge.mail.parse import headers_only, hopeless, parse
 from bridge.mail.quote import Body, split
 from bridge.model import Mail
 
-ODD_SIZE, ODD_HTML, ODD_PARTS = 1_000_000, 300_000, 100
-"""Bytes of a mail, bytes of text, and parts, from which reading may take noticeable time."""
+ODD_SIZE, ODD_PARTS = 200_000, 100
+"""Bytes of a mail, and parts, from which reading may take noticeable time."""
 PARCEL = re.compile(rb"ms-tnef|winmail\.dat", re.IGNORECASE)
 
 
@@ -50,7 +50,7 @@ def is_odd(raw: bytes) -> bool:
         return False  # its headers alone are read
     if len(raw) > ODD_SIZE or raw.count(b"\n--") > ODD_PARTS:
         return True
-    return (len(raw) > ODD_HTML and b"<" in raw) or PARCEL.search(raw) is not None
+    return PARCEL.search(raw) is not None
 
 
 RESULT: TypeAdapter[tuple[Mail, Body]] = TypeAdapter(tuple[Mail, Body])

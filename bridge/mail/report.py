@@ -18,6 +18,8 @@ from bridge.model import Fate, MessageId, Nature, Report
 
 MAX_SCAN = 100_000
 """Bytes of a bounce that follows no standard which are searched."""
+MAX_GUESSED = 30_000
+"""Bytes of a bounce without a machine-readable part that are given to other people's patterns."""
 MAX_ADDRESSES = 50
 ID_LINE = re.compile(r"message-id:\s{0,5}(<[^<>\s]{1,990}>)", re.IGNORECASE)
 STATUS = re.compile(r"\b[45]\.\d{1,3}\.\d{1,3}\b")
@@ -43,7 +45,7 @@ def read(message: Message, nature: Nature, size: int) -> Report | None:
         elif kind in ("text/rfc822-headers", "message/global-headers"):
             text = decode(tree.payload(part)[:MAX_SCAN], None)
             originals += header.ids(HeaderParser(policy=compat32).parsestr(text), "message-id", 1)
-    if not fates and nature is Nature.BOUNCE and size <= MAX_SCAN:
+    if not fates and nature is Nature.BOUNCE and size <= MAX_GUESSED:
         fates = _guessed(message, parts)
     if not originals:
         originals += _mentioned(parts)
