@@ -1,4 +1,5 @@
-"""The process in which odd mail is read: little memory, little time, no file, key or connection.
+"""The process in which odd mail is read: little memory, little time, no key or connection of the
+bridge's, and no file it can write.
 
 `python -m bridge.confined FD` waits at a socket for others, handed over one by one; for each it
 forks a child that reads one request, answers and is gone. Loading all this takes longer than most

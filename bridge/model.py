@@ -143,6 +143,8 @@ class Report:
     """Message-IDs the report may be about, most likely first."""
     fates: Mapping[str, tuple[Fate, str]]
     """What became of each address, case-folded: BOUNCED, DELAYED or READ, and why."""
+    senders: frozenset[str] = frozenset()
+    """Who had sent the mail that came back, as far as it did, case-folded."""
 
 
 @dataclass(frozen=True, slots=True)

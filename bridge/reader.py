@@ -49,9 +49,12 @@ class MailReader:
         try:
             answer = await self._apart(["read", authserv_id, *sorted(own)], raw)
             return reading.RESULT.validate_json(answer)
-        except (Permanent, ValueError) as error:
-            log.warning("mail not read whole", error=str(error)[:200])
-            return reading.given_up(raw, str(error)[:200], authserv_id, own)
+        except Permanent as error:
+            problem = str(error)[:200]
+        except ValueError:  # what it says may hold the mail's words
+            problem = "the answer of the reading process cannot be read"
+        log.warning("mail not read whole", error=problem)
+        return await asyncio.to_thread(reading.given_up, raw, problem, authserv_id, own)
 
     async def part(self, raw: bytes, part: int) -> bytes:
         """The bytes of one file of a mail. Raises Permanent when they cannot be had."""

@@ -26,7 +26,6 @@ from inscriptis import get_text
 from bridge.chat import file_event, mail_event
 from bridge.inbox import Inbox
 from bridge.mail.quote import Body
-from bridge.mail.reading import whole_text
 from bridge.model import Attachment, Conversation, InboxId, Mail, Number, State
 from bridge.reader import MailReader
 
@@ -132,7 +131,7 @@ async def _shown(
     content, cut = mail_event.content(mail, body, above, None)
     events, files = [content], []
     if cut:
-        files.append(whole_text(mail).encode())
+        files.append((body.whole or mail.text).encode())
     for each in mail.attachments:
         data = await reader.part(raw, each.part)
         assert len(data) == each.size, f"{each.name} has {len(data)} bytes, not {each.size}"

@@ -38,7 +38,9 @@ def content(
     stand under `app.postroom.mail` for other tools.
     """
     above = [line[:2000] for line in above]
-    new = body.text.strip() or ("(only files)" if mail.attachments else "(empty mail)")
+    new = body.text.strip()
+    if not new and not mail.notes:
+        new = "(only files)" if mail.attachments else "(empty mail)"
     extra: Content = {"app.postroom.mail": _ids(mail)}
     if mention is not None:
         extra["m.mentions"] = {"user_ids": [mention]}
@@ -63,17 +65,19 @@ def _content(mail: Mail, body: Body, above: Sequence[str], new: str) -> Content:
     plain = "".join(f"{line}\n" for line in above)
     formatted = "".join(f"<em>{html.escape(line)}</em><br>" for line in above)
     shown = body.html or from_text(new)
+    # HTML in which nothing was folded shows all of it
+    earlier = body.html_history if body.html else from_text(body.history)
     if mail.nature is Nature.PERSON:
         plain += ("\n" if plain else "") + new
         if body.history:
             plain += f"\n\n{_quoted(body.history)}"
-            shown += _folded(EARLIER, body.html_history or from_text(body.history))
-        return text_message(plain, formatted + shown)
+            if earlier:
+                shown += _folded(EARLIER, earlier)
+        return text_message(plain.strip(), formatted + shown)
     title = f"🤖 {MACHINES[mail.nature]}: {mail.subject or '(no subject)'}"
     text = f"{new}\n\n{body.history}" if body.history else new
-    rest = body.html_history or from_text(body.history)
     return text_message(
-        f"{plain}{title}\n\n{_quoted(text)}", formatted + _folded(title, f"{shown}{rest}")
+        f"{plain}{title}\n\n{_quoted(text)}", formatted + _folded(title, f"{shown}{earlier}")
     )
 
 
@@ -119,7 +123,7 @@ def lines_above(
         lines.append(f"⚠️ sender check failed: this may not be from {mail.sender.spec}")
     taken = trust.resembles(mail.sender.name, ours)
     if taken and not mail.sender.is_of(inbox.own):
-        lines.append(f"⚠️ goes by the name of {taken}, and writes from {mail.sender.spec}")
+        lines.append(f"⚠️ same name as our {taken}, but writes from {mail.sender.spec}")
     lines += mail.notes
     if mail.problem:
         lines.append(f"⚠️ this mail could not be read whole: {mail.problem}; it is attached")

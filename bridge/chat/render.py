@@ -19,12 +19,9 @@ from bridge.model import (
     State,
 )
 
-MAX_EVENT = 55_000
-"""Bytes of JSON: the homeserver refuses events over 65,536 with all their headers."""
 MAX_WHOLE, MAX_SHORT = 60_000, 5_000
-"""Bytes of an event's content with its edit, and characters of text where that is too much."""
-MAX_CUT = 8_000
-"""Characters of text shown of a mail that is too long for one event."""
+"""Bytes of an event's content with its edit (the homeserver refuses events over 65,536 with all
+their headers), and characters of text where that is too much."""
 FORMAT = "org.matrix.custom.html"
 
 

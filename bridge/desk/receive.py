@@ -18,7 +18,6 @@ from bridge.desk.refresh import refresh
 from bridge.inbox import Inbox
 from bridge.mail.limits import size
 from bridge.mail.quote import Body, split
-from bridge.mail.reading import whole_text
 from bridge.mail.thread import Fresh, Joined, Known, Reason, base_subject, place
 from bridge.model import (
     Address,
@@ -120,7 +119,7 @@ async def _file(
     """Put the mail where it belongs; whether that is a new conversation."""
     delivery = None
     if mail.report is not None:
-        delivery = await reported.meant(tx, desk, inbox.id, mail.nature, mail.report)
+        delivery = await reported.meant(tx, desk, inbox, mail.nature, mail.report)
     about = delivery.conversation if delivery is not None else None
     conversation, fresh = await _conversation(tx, desk, inbox, mail, body, at, about)
     number = conversation.number
@@ -246,9 +245,8 @@ async def _show(
     await tx.posts.put(f"mail:{mail_id}", room, ghost, Kind.MESSAGE, content)
     files = list(mail.attachments)
     if too_long:
-        files.append(
-            Attachment(TEXT, "whole text.txt", "text/plain", len(whole_text(mail).encode()))
-        )
+        whole = len((body.whole or mail.text).encode())
+        files.append(Attachment(TEXT, "whole text.txt", "text/plain", whole))
     if mail.problem and not cut:
         files.append(Attachment(EML, "original.eml", "message/rfc822", 0))
     for file in files:

@@ -11,7 +11,6 @@ from bridge.model import (
     Delivery,
     DeliveryState,
     Fate,
-    InboxId,
     Kind,
     MailId,
     Nature,
@@ -26,21 +25,25 @@ servers give up after some days."""
 
 
 async def meant(
-    tx: Tx, desk: Desk, inbox: InboxId, nature: Nature, report: Report
+    tx: Tx, desk: Desk, inbox: Inbox, nature: Nature, report: Report
 ) -> Delivery | None:
     """The delivery a report is about: by our signed Message-ID, else, for a bounce, by the address
-    it names. None when it is about no mail of this inbox."""
+    it names. None when it is about no mail of this inbox.
+
+    A bounce that names another mail counts only where that mail was the inbox's own: some servers
+    give mails that leave an id of theirs, and an address also writes to others.
+    """
     for message_id in report.originals:
         named = desk.tokens.read_delivery(message_id)
         if named is None:
             continue
         found = await tx.deliveries.find(named[1])
-        if found is not None and (found.conversation, found.inbox) == (named[0], inbox):
+        if found is not None and (found.conversation, found.inbox) == (named[0], inbox.id):
             return found
-    if nature is not Nature.BOUNCE:
+    if nature is not Nature.BOUNCE or (report.originals and not report.senders & inbox.own):
         return None
     for spec in report.fates:
-        newest = await tx.deliveries.newest_to(inbox, spec, desk.now() - BY_ADDRESS_FOR)
+        newest = await tx.deliveries.newest_to(inbox.id, spec, desk.now() - BY_ADDRESS_FOR)
         if newest is not None:
             return newest
     return None

@@ -6,7 +6,6 @@ from bridge.chat import file_event
 from bridge.desk.desk import Desk
 from bridge.desk.receive import EML, TEXT
 from bridge.mail.limits import size
-from bridge.mail.reading import whole_text
 from bridge.model import Attachment, Job, Kind, Permanent, Post, Transient
 
 
@@ -51,8 +50,8 @@ async def _bytes(desk: Desk, raw: bytes, part: int) -> bytes:
     if part == EML:
         return raw
     if part == TEXT:
-        mail, _ = await desk.reader.read(raw, "", frozenset())
-        return whole_text(mail).encode()
+        mail, body = await desk.reader.read(raw, "", frozenset())
+        return (body.whole or mail.text).encode()
     return await desk.reader.part(raw, part)
 
 

@@ -11,6 +11,8 @@ MAX_ADDRESSES = 1000
 SPEC = re.compile(r"[^\s<>()@,;:\"\[\]]+@[^\s<>()@,;:\"]+")
 QUOTED_SPEC = re.compile(r"\"(?:[^\"\\]|\\.)*\"@[^\s<>()@,;:\"]+")
 
+MAILTO = re.compile(r"^\[?mailto:|\]$", re.IGNORECASE)
+
 # Where two senders of one domain are strangers to each other.
 FREE_MAIL = frozenset(
     [
@@ -154,11 +156,14 @@ def _address(plain: str, quoted: str, angle: str, has_angle: bool) -> Address | 
         name = " ".join(part for part in (quoted.strip(), plain.strip()) if part)
     else:
         spec, name = plain.strip(), quoted.strip()
+        if name and not spec and SPEC.fullmatch(name):  # "a@b", all of it in quotes
+            return None
         if not SPEC.fullmatch(spec):
             words = [word for word in spec.split() if SPEC.fullmatch(word)]
             if len(words) != 1:
                 return None
             spec, name = words[0], spec.replace(words[0], "").strip()
+    spec = MAILTO.sub("", spec.strip("'"))
     if not (SPEC.fullmatch(spec) or QUOTED_SPEC.fullmatch(spec)) or len(spec) > 320:
         return None
     return Address(clean_line(spec), clean_line(name, 1000))

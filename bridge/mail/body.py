@@ -9,14 +9,19 @@ from email.message import Message
 
 from bridge.mail import calendar, flowed, header, tnef, tree
 from bridge.mail.charset import clean, clean_line, decode
-from bridge.mail.html import bare_text, from_text, has_text, to_text, too_deep, words_in
+from bridge.mail.html import MAX_HTML, bare_text, from_text, has_text, to_text, too_deep, words_in
 from bridge.model import Attachment
 
 MAX_TEXT = 2_000_000
 """Characters of text that are looked at; the rest is in the .eml."""
+MAX_NOTES = 10
 POOR = 3
 """A text with so many times fewer words than the HTML beside it does not stand for it."""
 HTML = ("text/html", "application/xhtml+xml")
+TOO_LONG = "it is too long"
+TOO_DEEP = "it is nested too deeply"
+TOO_MANY = f"it has {tree.MAX_PARTS:,} parts or more"
+DATA = re.compile(r"data:[\w/+.-]{1,100};base64,[A-Za-z0-9+/=\s]{1000,}")
 META_CHARSET = re.compile(
     rb"<meta[^>]{0,200}charset\s{0,5}=\s{0,5}[\"']?([\w:.-]{2,40})", re.IGNORECASE
 )
@@ -34,6 +39,8 @@ class Contents:
     html: str
     files: tuple[Attachment, ...]
     notes: tuple[str, ...]
+    problem: str = ""
+    """What of the mail is in none of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +62,14 @@ def read(message: Message) -> Contents:
     pieces = reading.pieces(message, 0)
     if not any(piece.text.strip() or has_text(piece.html) for piece in pieces):
         pieces = reading.unpacked or pieces
+        if not reading.unpacked:
+            reading.keep_unread()
     html = ""
     if any(piece.html for piece in pieces):
         html = _joined(pieces)
     text = "\n".join(words for piece in pieces if (words := piece.words).strip())
-    return Contents(text, html, tuple(reading.files), tuple(reading.notes))
+    notes = tuple(reading.notes[:MAX_NOTES])
+    return Contents(text, html, tuple(reading.files), notes, reading.problem)
 
 
 class _Reading:
@@ -67,7 +77,7 @@ class _Reading:
 
     def __init__(self, message: Message) -> None:
         self._root = message
-        self._left = MAX_TEXT
+        self._left, self._html_left = MAX_TEXT, MAX_HTML
         self._index: dict[int, int] = {}
         self._packed: dict[int, list[int]] = {}
         self._leaves = list(tree.leaves(message))
@@ -80,12 +90,20 @@ class _Reading:
         self.notes: list[str] = []
         self.unpacked: list[Piece] = []
         """What a winmail.dat says, for a mail that has no text of its own."""
+        self.unread: list[int] = []
+        """Parts whose text is in a form that is not read."""
+        self.problem = TOO_MANY if len(self._leaves) >= tree.MAX_PARTS else ""
+
+    def keep_unread(self) -> None:
+        for number in self.unread:
+            self._file(number)
 
     def pieces(self, part: Message, depth: int) -> list[Piece]:
         inner = tree.children(part)
         if inner is None:
             return self._leaf(part)
         if depth >= tree.MAX_DEPTH:
+            self.problem = TOO_DEEP
             return []
         kind = part.get_content_type()
         found = [self.pieces(each, depth + 1) for each in inner]
@@ -124,6 +142,8 @@ class _Reading:
             parcel = tnef.unpack(tree.payload(part))
             if parcel is not None and (parcel.files or parcel.text or parcel.html):
                 self._open(part, parcel)
+                if parcel.has_rtf and number is not None:
+                    self.unread.append(number)
                 return []
         self._note(part, kind)
         self._file(number)
@@ -146,8 +166,14 @@ class _Reading:
         if kind in HTML and not charset:
             named = META_CHARSET.search(data[:2000])
             charset = named[1].decode() if named else ""
-        text = clean(decode(data[: 4 * self._left], charset))[: self._left]
+        whole = clean(decode(data[: 4 * MAX_TEXT], charset))
+        if kind in HTML and len(whole) > MAX_HTML:
+            whole = DATA.sub("", whole)  # pictures written into the HTML
+        text = whole[: min(self._left, self._html_left) if kind in HTML else self._left]
         self._left -= len(text)
+        self._html_left -= len(text) if kind in HTML else 0
+        if len(text) < len(whole) or len(data) > 4 * MAX_TEXT:
+            self.problem = TOO_LONG
         if kind not in HTML:
             if header.parameter(part, "content-type", "format").lower() == "flowed":
                 spaced = header.parameter(part, "content-type", "delsp").lower() == "yes"

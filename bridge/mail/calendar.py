@@ -30,12 +30,20 @@ def lines(data: bytes) -> tuple[str, ...]:
         calendar = Calendar.from_ical(data)
         method = str(calendar.get("METHOD", "PUBLISH")).upper()
         events = list(calendar.walk("VEVENT"))
-        found = [_line(event, method) for event in events[:MAX_EVENTS]]
+        found = [line for event in events[:MAX_EVENTS] if (line := _guarded(event, method))]
     except Exception:  # noqa: BLE001 - icalendar raises almost anything on damaged input
         return ()
     if len(events) > MAX_EVENTS:
         found.append(f"📅 and {len(events) - MAX_EVENTS} more events")
     return tuple(found)
+
+
+def _guarded(event: Any, method: str) -> str:
+    """The line of one event; empty for one that is damaged."""
+    try:
+        return _line(event, method)
+    except Exception:  # noqa: BLE001 - icalendar raises almost anything on damaged input
+        return ""
 
 
 def _line(event: Any, method: str) -> str:

@@ -23,6 +23,8 @@ from bridge.model import Address, MessageId, Permanent
 
 MAX_REFERENCES = 40
 """Ids kept in References: the first and the newest of them (RFC 5322 §3.6.4 allows trimming)."""
+MAX_ID = 970
+"""Characters of an id, so that it fits its line with the header's name."""
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 """Types that every mail program shows inside a mail."""
 
@@ -35,6 +37,11 @@ class MessageIds(UnstructuredHeader):
     """
 
     name: str
+
+    @classmethod
+    def parse(cls, value: str, kwds: dict[str, object]) -> None:
+        """An id may look like an encoded word, and is none."""
+        kwds["decoded"], kwds["parse_tree"] = value, None
 
     def fold(self, *, policy: EmailPolicy) -> str:
         return f"{self.name}: {(policy.linesep + ' ').join(str(self).split())}{policy.linesep}"
@@ -122,11 +129,11 @@ def _headers(mail: Outgoing) -> list[tuple[str, object]]:
             ("X-Loop", idna(mail.sender.spec)),
         ]  # fmt: skip
     found += [
-        ("Subject", clean_line(mail.subject, 900)),
+        ("Subject", _no_word(clean_line(mail.subject, 900))),
         ("Date", format_datetime(datetime.fromtimestamp(mail.at, UTC))),
         ("Message-ID", mail.message_id),
     ]
-    if mail.in_reply_to and mail.in_reply_to.isascii():
+    if mail.in_reply_to and _can_stand(mail.in_reply_to):
         found.append(("In-Reply-To", mail.in_reply_to))
     if mail.references:
         found.append(("References", " ".join(mail.references)))
@@ -212,13 +219,23 @@ def reply_subject(subject: str) -> str:
 
 def references_for(parent: MessageId, older: Sequence[MessageId]) -> tuple[MessageId, ...]:
     """References of an answer: the parent's and the parent itself, bounded."""
-    chain = tuple(each for each in dict.fromkeys((*older, parent)) if each.isascii())
+    chain = tuple(each for each in dict.fromkeys((*older, parent)) if _can_stand(each))
     return chain if len(chain) <= MAX_REFERENCES else (chain[0], *chain[1 - MAX_REFERENCES :])
+
+
+def _can_stand(message_id: MessageId) -> bool:
+    """Whether an id can be written: ASCII, and no longer than a line (RFC 5322 §2.1.1)."""
+    return message_id.isascii() and len(message_id) <= MAX_ID
+
+
+def _no_word(text: str) -> str:
+    """A text in which nothing looks like an encoded word (RFC 2047), which a reader would undo."""
+    return text.replace("=?", "= ?")
 
 
 def _header_address(address: Address) -> HeaderAddress:
     local, _, domain = idna(address.spec).rpartition("@")
     try:
-        return HeaderAddress(clean_line(address.name, 120), local.strip('"'), domain)
+        return HeaderAddress(_no_word(clean_line(address.name, 120)), local.strip('"'), domain)
     except ValueError as error:
         raise Permanent(f"{address.spec} cannot be written as an address: {error}") from error

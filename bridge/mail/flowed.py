@@ -19,7 +19,7 @@ def _paragraphs(text: str, delete_space: bool) -> Iterator[str]:
     for row in text.split("\n"):
         quotes = len(row) - len(row.lstrip(">"))
         content = row[quotes:].removeprefix(" ")  # §4.4 space-stuffing
-        if open_ and quotes != depth:
+        if open_ and (quotes != depth or content == "-- "):
             yield _joined(depth, open_)
             open_ = []
         depth = quotes

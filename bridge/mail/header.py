@@ -7,7 +7,7 @@ import binascii
 import quopri
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from email.message import Message
 from email.utils import parsedate_to_datetime
 
@@ -16,16 +16,18 @@ from bridge.model import MessageId
 
 MAX_HEADER = 20_000
 """Characters of one header that are read."""
+MAX_LIST = 200_000
+"""Characters that are read of a header which lists addresses or ids."""
 WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
 MSG_ID = re.compile(r"<[^<>\s]{1,990}>")
 
 
-def raw_values(message: Message, name: str) -> list[str]:
+def raw_values(message: Message, name: str, limit: int = MAX_HEADER) -> list[str]:
     """Every value of a header as it stands, unfolded; 8-bit bytes are decoded."""
     values = []
     for key, value in message._headers if hasattr(message, "_headers") else ():
         if key.lower() == name.lower():
-            text = str(value)[:MAX_HEADER]
+            text = str(value)[:limit]
             if any("\udc80" <= char <= "\udcff" for char in text):
                 text = decode(text.encode("utf-8", "surrogateescape"), None)
             values.append(re.sub(r"[\r\n]+[ \t]*", " ", text))
@@ -78,7 +80,8 @@ def _word_bytes(encoding: str, payload: str) -> bytes:
 
 def ids(message: Message, name: str, limit: int = 200) -> tuple[MessageId, ...]:
     """The msg-ids of a header, each once, the last `limit` of them (RFC 5322 §3.6.4)."""
-    found = [match[0] for value in raw_values(message, name) for match in MSG_ID.finditer(value)]
+    found = [match[0] for value in raw_values(message, name, MAX_LIST)
+             for match in MSG_ID.finditer(value)]  # fmt: skip
     return tuple(MessageId(clean(each)) for each in dict.fromkeys(found))[-limit:]
 
 
@@ -118,7 +121,9 @@ def date(message: Message) -> float | None:
 def _seconds(value: str) -> float | None:
     for read in (parsedate_to_datetime, datetime.fromisoformat):
         try:
-            seconds = read(value[:100]).timestamp()
+            moment = read(value[:100])
+            # without a zone it is UTC (RFC 5322 §3.3: `-0000`), not the zone of this machine
+            seconds = moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
         except (TypeError, ValueError, IndexError, OverflowError, OSError):
             continue
         return seconds if 0 < seconds < 4_102_444_800 else None

@@ -12,7 +12,7 @@ from bridge.model import Nature
 MAX_RECEIVED = 50
 # Headers that only machines write; whatever stands in them.
 PRESENT = (
-    "x-autorespond", "x-auto-reply-from", "x-autoreply-from", "x-mail-autoreply", "x-loop",
+    "x-autorespond", "x-auto-reply-from", "x-autoreply-from", "x-mail-autoreply",
     "x-amazon-auto-reply", "x-cron-env", "x-autoresponder", "x-auto-response",
 )  # fmt: skip
 # Headers, and what in them tells a machine.
@@ -29,23 +29,27 @@ TELLING = (
 )
 # How responders that add no header begin their subject, in some languages.
 SUBJECTS = (
-    "out of office", "out-of-office", "automatic reply:", "auto-reply:", "autoreply:",
-    "auto reply:", "auto:", "abwesenheitsnotiz", "automatische antwort", "abwesend:",
-    "abwesenheit:",
+    "out of office", "out-of-office", "automatic reply", "auto-reply", "autoreply",
+    "auto reply", "abwesenheitsnotiz", "automatische antwort",
     "réponse automatique", "absence du bureau", "message d'absence", "risposta automatica",
     "fuori sede", "respuesta automática", "fuera de la oficina", "resposta automática",
-    "ausência temporária", "automatisch antwoord", "afwezig:", "autosvar", "automatiskt svar",
+    "ausência temporária", "automatisch antwoord", "autosvar", "automatiskt svar",
     "automaattinen vastaus", "automatická odpověď", "automatyczna odpowiedź",
     "odpowiedź automatyczna",
     "automatikus válasz", "otomatik yanıt", "автоответ", "автоматический ответ", "自動応答",
-    "自動返信", "自动回复", "自動回覆", "부재중", "자동 회신",
+    "自動返信", "自动回复", "自動回覆", "자동 회신", "frånvaromeddelande", "răspuns automat",
+    "automatická odpoveď", "αυτόματη απάντηση", "tự động trả lời", "automatski odgovor",
+    "samodejni odgovor", "automatinis atsakymas", "automātiska atbilde", "automaatvastus",
+    "автоматична відповідь", "автоматичен отговор", "automatsvar", "sjálfvirkt svar",
 )  # fmt: skip
+SUBJECT = re.compile(rf"(?:{'|'.join(map(re.escape, SUBJECTS))})\s*(?:$|[:：\-–—(\[【|])")
+"""Such a beginning with nothing more to it: people write about such mails, too."""
 RETURNED = re.compile(
     r"undeliver|delivery (?:status|has failed|failure|incomplete)|returned mail|failure notice"
     r"|mail delivery|delivery.{0,20}delayed|unzustellbar|non remis|no se (?:ha )?(?:pudo|entreg)"
     r"|mancato recapito|onbestelbaar|не доставлен|недоставлен|配信|退信"
 )
-DAEMONS = re.compile(r"mailer-daemon|postmaster|mail-daemon|mdaemon|bounces?(?:[+-].*)?$")
+DAEMONS = re.compile(r"mailer-daemon|postmaster|mail-daemon|mdaemon|bounces?(?:[+-].*)?")
 
 
 def nature(message: Message, own: frozenset[str] = frozenset()) -> Nature:
@@ -60,14 +64,16 @@ def nature(message: Message, own: frozenset[str] = frozenset()) -> Nature:
     if _said(message, "list-id") or _said(message, "precedence") == "list":
         if not _is_own_list(message, own):
             return Nature.LIST
-    elif _said(message, "list-unsubscribe"):
+    elif _said(message, "list-unsubscribe") and not _answers(message):
         return Nature.LIST
     automatic = _said(message, "auto-submitted").partition(";")[0].partition(" ")[0]
     if automatic not in ("", "no") or any(_said(message, name) for name in PRESENT):
         return Nature.AUTOMATIC
     if any(pattern.search(_said(message, name)) for name, pattern in TELLING):
         return Nature.AUTOMATIC
-    if _said(message, "subject").startswith(SUBJECTS):
+    if SUBJECT.match(_said(message, "subject")):
+        return Nature.AUTOMATIC
+    if own & {each.key for each in parse_list(_said(message, "x-loop"))}:  # our own came back
         return Nature.AUTOMATIC
     if len(header.raw_values(message, "received")) > MAX_RECEIVED:
         return Nature.AUTOMATIC
@@ -78,6 +84,11 @@ def nature(message: Message, own: frozenset[str] = frozenset()) -> Nature:
 
 def _said(message: Message, name: str) -> str:
     return header.text(message, name, 1000).casefold()
+
+
+def _answers(message: Message) -> bool:
+    """Whether a mail answers another: some help desks put a list's headers into people's mails."""
+    return bool(_said(message, "in-reply-to") or _said(message, "references"))
 
 
 def _report(message: Message) -> Nature | None:
@@ -93,7 +104,7 @@ def _report(message: Message) -> Nature | None:
     if _said(message, "x-failed-recipients"):
         return Nature.BOUNCE
     senders = parse_list(header.text(message, "from"))
-    daemon = any(DAEMONS.match(each.key.partition("@")[0]) for each in senders)
+    daemon = any(DAEMONS.fullmatch(each.key.partition("@")[0]) for each in senders)
     no_return = _said(message, "return-path") == "<>"
     if (daemon or no_return) and RETURNED.search(_said(message, "subject")):
         return Nature.BOUNCE

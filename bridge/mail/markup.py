@@ -6,6 +6,7 @@ import html as entities
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
@@ -152,7 +153,7 @@ class _Writer:
         inline = source.lower().startswith("cid:")
         if not inline and _tiny(attributes):
             return ""
-        name = self._pictures.get(source[4:]) if inline else ""
+        name = self._pictures.get(unquote(source[4:])) if inline else ""
         if not (alt or inline):
             return ""
         return entities.escape(f"[image: {alt or name}]" if alt or name else "[image]", quote=False)

@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from selectolax.lexbor import LexborHTMLParser
 
@@ -175,8 +175,8 @@ def _picture(
 ) -> None:
     attrs = node.attrs  # type: ignore[attr-defined]  # a LexborNode
     source = attributes.get("src") or ""
-    if source.lower().startswith("cid:") and source[4:] in parts:
-        attrs["src"] = parts[source[4:]]
+    if source.lower().startswith("cid:") and unquote(source[4:]) in parts:
+        attrs["src"] = parts[unquote(source[4:])]
     elif not view.pictures and not source.startswith("data:"):
         # its words stand there, instead of the sign of a broken picture
         alt = " ".join((attributes.get("alt") or "").split())

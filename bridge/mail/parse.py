@@ -159,7 +159,7 @@ def _read(
         verdict=trust.verdict(message, authserv_id, sender.domain, unsure=several),
         notes=(trust.TWO_SENDERS, *contents.notes) if several else contents.notes,
         report=report.read(message, nature, len(raw)),
-        problem=problem,
+        problem=problem or contents.problem,
     )
 
 
@@ -167,6 +167,6 @@ def _addresses(message: Message, name: str) -> tuple[Address, ...]:
     """The addresses of a header. Names are decoded after the list is cut: they hold commas."""
     return tuple(
         Address(address.spec, clean_line(header.decode_words(address.name), 120))
-        for value in header.raw_values(message, name)
+        for value in header.raw_values(message, name, header.MAX_LIST)
         for address in parse_list(value)
     )

@@ -27,6 +27,8 @@ class Body:
     history: str
     html: str
     html_history: str
+    whole: str = ""
+    """All its words, where they may be too many for a room."""
 
 
 def split(mail: Mail) -> Body:
@@ -40,12 +42,19 @@ def split(mail: Mail) -> Body:
         return Body(text, history, "", "")
     new, old = _split_html(mail.html, forwarded)
     if old and not history:
-        text, history = to_text(new), to_text(old)
+        said, earlier = to_text(new), to_text(old)
+        if _words(text) <= _words(f"{said} {earlier}"):  # else the text says more than the HTML
+            text, history = said, earlier
     pictures = {each.content_id: each.name for each in mail.attachments if each.content_id}
     return Body(
         text or mail.text, history if text else "", to_matrix(new, pictures),
         to_matrix(old, pictures),
     )  # fmt: skip
+
+
+def _words(text: str) -> set[str]:
+    """The words of a text, without the addresses that stand for links and pictures."""
+    return set(re.findall(r"\w+", re.sub(r"(?:https?://|cid:|mailto:)\S+", " ", text)))
 
 
 def _split_text(text: str, forwarded: bool) -> tuple[str, str]:

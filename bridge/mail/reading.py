@@ -14,6 +14,8 @@ from bridge.model import Mail
 
 ODD_SIZE, ODD_PARTS = 200_000, 100
 """Bytes of a mail, and parts, from which reading may take noticeable time."""
+LONG = 10_000
+"""Characters from which a mail may be too long for its room."""
 PARCEL = re.compile(rb"ms-tnef|winmail\.dat", re.IGNORECASE)
 
 
@@ -21,15 +23,17 @@ def read(raw: bytes, authserv_id: str = "", own: frozenset[str] = frozenset()) -
     """The mail and its folded text. Never raises: `Mail.problem` says what went wrong."""
     mail = parse(raw, authserv_id, own)
     try:
-        return mail, split(mail)
+        body = split(mail)
+        if len(mail.text) + len(body.html) + len(body.html_history) > LONG:
+            body = replace(body, whole=_whole(mail))
+        return mail, body
     except Exception as error:  # noqa: BLE001 - a mail that cannot be folded is shown as text
         what = mail.problem or f"{type(error).__name__} while folding it"
         return replace(mail, html="", problem=what), Body(mail.text, "", "", "")
 
 
-def whole_text(mail: Mail) -> str:
-    """All words of a mail whose text is too long for its room: of the HTML, too, where the text
-    beside it does not say the same."""
+def _whole(mail: Mail) -> str:
+    """All words of a mail: of the HTML, too, where the text beside it does not say the same."""
     rest = to_text(mail.html) if mail.html else ""
     more = set(rest.split()) - set(mail.text.split())
     return f"{mail.text}\n\n{rest}" if more else mail.text

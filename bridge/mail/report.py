@@ -32,6 +32,7 @@ def read(message: Message, nature: Nature, size: int) -> Report | None:
     parts = [leaf.part for leaf in tree.leaves(message) if leaf.packed is None]
     fates: dict[str, tuple[Fate, str]] = {}
     originals: list[MessageId] = []
+    senders: set[str] = set()
     for part in parts:
         kind = part.get_content_type()
         if kind == "message/delivery-status":
@@ -42,21 +43,25 @@ def read(message: Message, nature: Nature, size: int) -> Report | None:
             inner = part.get_payload()
             if isinstance(inner, list) and inner and isinstance(inner[0], Message):
                 originals += header.ids(inner[0], "message-id", 1)
+                senders |= {each.key for each in parse_list(header.text(inner[0], "from"))}
         elif kind in ("text/rfc822-headers", "message/global-headers"):
             text = decode(tree.payload(part)[:MAX_SCAN], None)
-            originals += header.ids(HeaderParser(policy=compat32).parsestr(text), "message-id", 1)
+            returned = HeaderParser(policy=compat32).parsestr(text)
+            originals += header.ids(returned, "message-id", 1)
+            senders |= {each.key for each in parse_list(header.text(returned, "from"))}
     if not fates and nature is Nature.BOUNCE and size <= MAX_GUESSED:
         fates = _guessed(message, parts)
     if not originals:
         originals += _mentioned(parts)
     originals += [*header.ids(message, "in-reply-to"), *reversed(header.ids(message, "references"))]
-    return Report(tuple(dict.fromkeys(originals))[:20], fates)
+    return Report(tuple(dict.fromkeys(originals))[:20], fates, frozenset(senders))
 
 
 def _blocks(part: Message) -> list[Message]:
     """The header blocks of a machine-readable part."""
     inner = part.get_payload()
-    if isinstance(inner, list):
+    encoding = header.text(part, "content-transfer-encoding", 40).lower()
+    if isinstance(inner, list) and encoding not in tree.ENCODED:
         return [each for each in inner if isinstance(each, Message)]
     text = decode(tree.payload(part)[:MAX_SCAN], None)
     blocks = re.split(r"\r?\n\r?\n", text)[: MAX_ADDRESSES + 1]

@@ -29,6 +29,8 @@ class Parcel:
     text: str
     html: str
     files: tuple[Packed, ...]
+    has_rtf: bool = False
+    """Whether the text is also there as RTF, which is not read."""
 
 
 def unpack(data: bytes) -> Parcel | None:
@@ -42,7 +44,7 @@ def unpack(data: bytes) -> Parcel | None:
             for n, each in enumerate(found.attachments, 1)
             if isinstance(each.data, bytes)
         )
-        return Parcel(_text(found.body), _text(found.htmlbody), files)
+        return Parcel(_text(found.body), _text(found.htmlbody), files, bool(found._rtfbody))
     except Exception:  # noqa: BLE001 - tnefparse raises almost anything on damaged input
         return None
 

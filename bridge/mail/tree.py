@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import quopri
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from email.message import Message
 
@@ -13,6 +14,10 @@ from bridge.mail import header, tnef
 from bridge.mail.charset import clean_line
 
 MAX_PARTS, MAX_DEPTH = 1000, 50
+ENCODED: Mapping[str, Callable[[bytes], bytes]] = {
+    "base64": base64.b64decode,
+    "quoted-printable": quopri.decodestring,
+}
 OCTETS = "application/octet-stream"
 TYPE = re.compile(r"[\w.+-]{1,100}/[\w.+-]{1,100}")
 EXTENSIONS = {
@@ -108,12 +113,11 @@ def _enclosed(part: Message, inner: list[Message]) -> bytes:
     package then takes for its headers."""
     between = b"\n" if part.get_content_type() == "message/delivery-status" else b""
     data = between.join(_flat(each) for each in inner)
-    if header.text(part, "content-transfer-encoding", 40).lower() == "base64":
-        try:
-            return base64.b64decode(data, validate=False)
-        except (binascii.Error, ValueError):
-            return data
-    return data
+    encoding = header.text(part, "content-transfer-encoding", 40).lower()
+    try:
+        return ENCODED[encoding](data) if encoding in ENCODED else data
+    except (binascii.Error, ValueError):
+        return data
 
 
 def _flat(message: Message) -> bytes:

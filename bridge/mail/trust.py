@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 from email.message import Message
+from typing import Any
 
 import authres
 
@@ -29,7 +30,7 @@ def verdict(message: Message, authserv_id: str, domain: str, *, unsure: bool = F
     for value in header.raw_values(message, "authentication-results"):
         named, _, rest = value.partition(";")
         words = named.split()
-        if not words or words[0].lower() != authserv_id.lower():
+        if not words or words[0].strip('"').lower() != authserv_id.lower():
             continue
         return _read(rest, domain.lower())
     return Verdict.NONE
@@ -54,22 +55,30 @@ def resembles(name: str, ours: Iterable[str]) -> str:
 
 
 def _read(results: str, domain: str) -> Verdict:
-    try:
-        parsed = authres.AuthenticationResultsHeader.parse(
-            f"Authentication-Results: local.invalid; {results.strip()}"
-        )
-    except Exception:  # noqa: BLE001 - authres raises its own and others on odd input
-        return Verdict.NONE
-    found = {(each.method, each.result) for each in parsed.results}
+    parsed = _parsed(results) or [one for each in results.split(";") for one in _parsed(each)]
+    found = {(each.method, each.result) for each in parsed}
     for method, result in found:
         if method == "dmarc" and result in ("pass", "fail"):
             return Verdict.PASS if result == "pass" else Verdict.FAIL
-    for each in parsed.results:
+    for each in parsed:
         if each.result == "pass" and domain in _domains(each):
             return Verdict.PASS
     if any(method in ("spf", "dkim") and result == "fail" for method, result in found):
         return Verdict.FAIL
     return Verdict.NONE
+
+
+def _parsed(results: str) -> list[Any]:
+    """The results of a header, or of one clause of it; none where it cannot be read. One method
+    that is written wrongly must not hide the others."""
+    try:
+        return list(
+            authres.AuthenticationResultsHeader.parse(
+                f"Authentication-Results: local.invalid; {results.strip()}"
+            ).results
+        )
+    except Exception:  # noqa: BLE001 - authres raises its own and others on odd input
+        return []
 
 
 def _domains(result: object) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Mapping
 
@@ -25,6 +26,9 @@ COMMON = {
     "Cross-Origin-Resource-Policy": "same-site",
 }
 SEALED = {"Content-Security-Policy": "sandbox; default-src 'none'"}
+KEPT = 8
+"""Mails of which the reading is kept, until others are looked at."""
+BUSY = "Try again in a moment."
 EXPIRED = (
     "This link has expired, or is not one of ours. Say !original in the conversation's room for a"
     " new one."
@@ -37,6 +41,8 @@ class Pages:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._read: dict[MailId, Mail] = {}
+        """The mails that were looked at last: a page asks for its parts one by one."""
         mail = r"/mail/{token:[\w.-]{20,200}}"
         self.listener = Listener({
             mail: self._frame, f"{mail}/body": self._body,
@@ -47,13 +53,14 @@ class Pages:
     async def _frame(self, request: web.Request) -> web.Response:
         mail, _ = await self._mail(request)
         nonce, url = secrets.token_urlsafe(16), self._url(request)
-        text = page.frame(mail, url, _view(request), nonce)
+        text = await asyncio.to_thread(page.frame, mail, url, _view(request), nonce)
         return _html(text, page.outer_policy(url, nonce))
 
     async def _body(self, request: web.Request) -> web.Response:
         mail, _ = await self._mail(request)
         view, url = _view(request), self._url(request)
-        return _html(page.inner(mail, url, view), page.inner_policy(url, view))
+        text = await asyncio.to_thread(page.inner, mail, url, view)
+        return _html(text, page.inner_policy(url, view))
 
     async def _part(self, request: web.Request) -> web.Response:
         """One of the mail's own pictures; other files are in the room."""
@@ -62,7 +69,12 @@ class Pages:
         shown = [each for each in mail.attachments if each.part == number and each.type in PICTURES]
         if not shown:
             raise web.HTTPNotFound(headers=COMMON)
-        data = await self._desk.reader.part(raw, number)
+        try:
+            data = await self._desk.reader.part(raw, number)
+        except Permanent as error:
+            raise web.HTTPNotFound(headers=COMMON) from error
+        except Transient as error:
+            raise _refused(web.HTTPServiceUnavailable, BUSY) from error
         headers = {**COMMON, **SEALED}
         # the sandbox around the mail has no origin, and so is a stranger to us
         headers["Cross-Origin-Resource-Policy"] = "cross-origin"
@@ -84,7 +96,15 @@ class Pages:
     async def _mail(self, request: web.Request) -> tuple[Mail, bytes]:
         letter, raw = await self._raw(request)
         inbox = self._desk.inbox(letter.inbox)
-        mail, _ = await self._desk.reader.read(raw, inbox.authserv_id, inbox.own)
+        mail = self._read.pop(letter.id, None)
+        if mail is None:
+            try:
+                mail, _ = await self._desk.reader.read(raw, inbox.authserv_id, inbox.own)
+            except Transient as error:
+                raise _refused(web.HTTPServiceUnavailable, BUSY) from error
+        self._read[letter.id] = mail
+        if len(self._read) > KEPT:
+            del self._read[next(iter(self._read))]
         return mail, raw
 
     async def _raw(self, request: web.Request) -> tuple[Letter, bytes]:
@@ -98,7 +118,7 @@ class Pages:
                 if letter is not None and letter.raw is not None:
                     raw = await tx.mails.raw(letter.raw)
         except (Transient, Permanent) as error:
-            raise _refused(web.HTTPServiceUnavailable, "Try again in a moment.") from error
+            raise _refused(web.HTTPServiceUnavailable, BUSY) from error
         if letter is None or not raw:
             raise _refused(web.HTTPGone, FORGOTTEN)
         return letter, raw

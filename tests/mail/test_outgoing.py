@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from bridge.mail import quote
 from bridge.mail.address import idna
 from bridge.mail.charset import clean, clean_line
-from bridge.mail.compose import File, Outgoing, Quote, build
+from bridge.mail.compose import File, Outgoing, Quote, build, references_for
 from bridge.mail.limits import over
 from bridge.mail.parse import parse, part_bytes
 from bridge.mail.written import from_matrix
@@ -135,6 +135,24 @@ def test_a_domain_in_any_script_is_written_in_ascii_and_a_mailbox_cannot_be() ->
     raw = build(outgoing(to=(Address("jürgen@köln.example", "Jürgen"),)))
     assert "To: Jürgen <jürgen@xn--kln-sna.example>\r\n".encode() in raw
     assert parse(raw).to[0].spec == "jürgen@xn--kln-sna.example"
+
+
+def test_an_id_or_a_subject_that_looks_like_an_encoded_word_stays_as_it_is() -> None:
+    odd = MessageId("<=?utf-8?q?a?=.1@x.example>")
+    raw = build(
+        outgoing(
+            in_reply_to=odd, references=(odd,), subject="Re: =?utf-8?q?=F0=9F?=",
+            to=(Address("carla@customer.example", "=?utf-8?q?Boss?="),),
+        )
+    )  # fmt: skip
+    assert f"In-Reply-To: {odd}\r\nReferences: {odd}\r\n".encode() in raw
+    back = parse(raw)
+    assert (back.in_reply_to, back.references) == ((odd,), (odd,))
+    assert back.subject == "Re: = ?utf-8?q?=F0=9F?="
+    assert back.to[0].name == "= ?utf-8?q?Boss?="
+    long = MessageId(f"<{'a' * 975}@x.example>")
+    assert b"In-Reply-To" not in build(outgoing(in_reply_to=long))
+    assert references_for(MessageId("<a@x>"), [long]) == ("<a@x>",)
 
 
 def test_a_quote_is_folded_by_whoever_reads_it() -> None:

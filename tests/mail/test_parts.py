@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import struct
 import time
 from email.message import EmailMessage
 
@@ -11,7 +13,7 @@ from bridge.mail import calendar, flowed, tnef
 from bridge.mail.charset import decode
 from bridge.mail.header import parameter
 from bridge.mail.parse import parse, part_bytes
-from bridge.mail.reading import read, whole_text
+from bridge.mail.reading import read
 from bridge.model import Fate, Nature
 from tests.mail.samples import PNG, SAMPLES, TNEF
 
@@ -117,10 +119,43 @@ def test_an_alternative_that_says_something_else_is_a_file() -> None:
 
 
 def test_a_text_that_stands_for_nothing_gives_way_to_the_words_of_the_html() -> None:
-    mail, _ = read(SAMPLES["newsletter"])
+    mail, body = read(SAMPLES["newsletter"])
     assert "Jobs that wait their turn." in mail.text
     assert "View this mail in your browser" in mail.text
-    assert "Jobs that wait" in whole_text(mail)
+    assert not body.whole  # it fits its room
+    long = SAMPLES["newsletter"].replace(
+        b"Jobs that wait", b"<b>Deep</b> " * 4000 + b"Jobs that wait"
+    )
+    assert "Jobs that wait" in read(long)[1].whole
+
+
+def test_what_is_cut_is_said_and_pictures_in_the_html_cut_nothing() -> None:
+    head = b"Content-Type: text/html\n\n"
+    picture = b"<img src='data:image/png;base64," + b"iVBORw0K" * 200_000 + b"'>"
+    mail = parse(head + picture + b"<p>Words below.")
+    assert ("Words below." in mail.text, mail.problem) == (True, "")
+    assert parse(head + b"<p>word</p>" * 100_000).problem == "it is too long"
+    assert parse(b"Subject: Long\n\n" + b"word " * 500_000).problem == "it is too long"
+    many = b"".join(b"--x\n\npart %d\n" % n for n in range(1001))
+    mail = parse(b"Content-Type: multipart/mixed; boundary=x\n\n" + many + b"--x--\n")
+    assert mail.problem == "it has 1,000 parts or more"
+    deep = b""
+    for n in range(60):
+        deep += b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (n, n)
+    assert parse(deep + b"\nlost").problem == "it is nested too deeply"
+
+
+def test_a_parcel_whose_only_text_is_rtf_stays_a_file() -> None:
+    rtf = struct.pack("<IHHII", 1, 0x0102, 0x1009, 1, 8) + b"{\\rtf1 }"
+    parcel = tnef.SIGNATURE + b"\1\0" + struct.pack("<BHHI", 1, 0x9003, 6, len(rtf)) + rtf + b"\0\0"
+    title = struct.pack("<BHHI", 2, 0x9002, 6, 14) + bytes(16)
+    file = struct.pack("<BHHI", 2, 0x800F, 6, 4) + b"file\0\0"
+    head = b"Content-Type: multipart/mixed; boundary=x\n\n--x\n"
+    part = b"Content-Type: application/ms-tnef\nContent-Transfer-Encoding: base64\n\n"
+    part += base64.encodebytes(parcel + title + file) + b"\n--x--\n"
+    assert [each.size for each in parse(head + part).attachments] == [4, len(parcel + title + file)]
+    said = head + b"\nThe text.\n--x\n" + part
+    assert [each.size for each in parse(said).attachments] == [4]
 
 
 def test_a_multipart_without_parts_and_text_of_odd_kinds_is_shown() -> None:
@@ -130,6 +165,15 @@ def test_a_multipart_without_parts_and_text_of_odd_kinds_is_shown() -> None:
     assert parse(b"Content-Type: text/html\n\n<p>only words").text == "only words"
     html = b'Content-Type: text/html\n\n<meta charset="shift_jis"><p>' + "日本語".encode("cp932")
     assert parse(html).text == "日本語"
+
+
+def test_one_damaged_event_hides_no_other() -> None:
+    events = "".join(
+        f"BEGIN:VEVENT\r\nSUMMARY:{name}\r\nDTSTART:{at}\r\nEND:VEVENT\r\n"
+        for name, at in (("Bad", "20259999T999999"), ("Good", "20250106T090000Z"))
+    )
+    ics = f"BEGIN:VCALENDAR\r\n{events}END:VCALENDAR\r\n".encode()
+    assert any("Good" in line for line in calendar.lines(ics))
 
 
 def test_softly_broken_lines_are_joined_and_a_signature_is_not() -> None:
@@ -187,6 +231,8 @@ def test_file_names_as_programs_write_them(header: str, name: str) -> None:
         ("Date: nonsense\nReceived: by x; Mon, 6 Jan 2025 10:00:00 +0100", 1736154000.0),
         ("Date: 2025-01-06T10:00:00+01:00", 1736154000.0),
         ("Resent-Date: Mon, 6 Jan 2025 10:00:00 +0100", 1736154000.0),
+        ("Date: Mon, 6 Jan 2025 09:00:00 -0000", 1736154000.0),
+        ("Date: 2025-01-06T09:00:00", 1736154000.0),
         ("Date: Mon, 6 Jan 12025 10:00:00 +0100", 0.0),
         ("", 0.0),
     ],

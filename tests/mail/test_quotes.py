@@ -189,6 +189,9 @@ def test_an_answer_below_the_quote_is_what_is_new() -> None:
         "| a | b |\n|---|---|\n| 1 | 2 |",
         "mysql> select 1;\nmysql> select 2;",
         "Best regards,\nCarla",
+        "Where is my order?\n--\nIs it lost?",
+        "Please send it to my new home.\n\nSent from the old house, by mistake. Can you help?",
+        "Our terms say this e-mail is confidential. Is that so?",
     ],
 )
 def test_what_only_looks_like_history_is_shown(text: str) -> None:
@@ -232,9 +235,17 @@ def test_what_is_shown_and_what_is_folded_make_the_whole(pieces: list[str]) -> N
     assert words(f"{to_text(shown.html)}\n{to_text(shown.html_history)}") == words(to_text(html))
 
 
+def test_a_text_that_says_more_than_its_html_keeps_its_words() -> None:
+    html = "<p>Yes.</p><blockquote type=cite>Shall we?</blockquote>"
+    body = split("Yes.\n\nThe code is 4711.\n\nShall we?", html)
+    assert "4711" in body.text
+    same = split("Yes.\n\nShall we?", html)
+    assert (same.text, same.history) == ("Yes.", "Shall we?")
+
+
 SHAPES = ["> a\n", "On 1.1.2024 x wrote:\n", "-----\n", "From: x\n", ">" * 50, "--\nx\n", "a\n\n",
           "From: x\nTo: y\nSubject: z\n", "```\n", "a" * 300 + "\n", "On 1.1.2024 13:00 a <\n",
-          "On x\n> a\n"]  # fmt: skip
+          "On x\n> a\n", "\xa0" * 10 + "x", "\u3000 \t"]  # fmt: skip
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -94,7 +94,7 @@ async def test_a_file_over_the_limit_is_refused_by_name_before_anything_is_sent(
         await stage.sees(room, "goes with your next email")
     await stage.quiet()
     stage.hs.say(ALICE, room.id, "!reply with both")
-    await stage.sees(room, "❌ failed: a.txt has 1 kB, and all files 2 kB")
+    await stage.sees(room, "❌ failed: a.txt has 900 bytes, and all files 2 kB")
     assert stage.smtp.accepted() == []
 
 

@@ -72,6 +72,19 @@ async def test_a_bounce_without_an_id_is_tied_by_its_address(stage: Stage) -> No
     await stage.sees(room, "↩️ bounced")
 
 
+async def test_a_bounce_of_a_mail_that_another_sent_to_the_customer_is_not_ours(
+    stage: Stage,
+) -> None:
+    room, _ = await answered(stage)
+    await stage.mail(
+        report("bounce", "<sales@acme.example>", (b"support@acme.example", b"boss@acme.example"))
+    )
+    other = await stage.conversation(2)
+    await stage.sees(other, "delivery report")
+    await stage.quiet()
+    assert not any("bounced" in body for body in stage.hs.bodies(room))
+
+
 async def test_a_forged_id_ties_nothing_and_an_unknown_address_opens_a_room_of_its_own(
     stage: Stage,
 ) -> None:
@@ -109,11 +122,13 @@ async def test_a_receipt_proves_that_an_unconfirmed_mail_arrived(stage: Stage) -
     assert state(stage, room) == "answered"
 
 
-@pytest.mark.parametrize("name", ["vacation", "newsletter"])
-async def test_machine_mail_is_folded_and_opens_nothing(stage: Stage, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "said"), [("vacation", ""), ("newsletter", "Precedence: bulk\r\n")]
+)
+async def test_machine_mail_is_folded_and_opens_nothing(stage: Stage, name: str, said: str) -> None:
     room, message_id = await answered(stage)
     raw = SAMPLES[name].replace(
-        b"\r\nSubject:", f"\r\nIn-Reply-To: {message_id}\r\nSubject:".encode(), 1
+        b"\r\nSubject:", f"\r\nIn-Reply-To: {message_id}\r\n{said}Subject:".encode(), 1
     )
     await stage.mail(raw)
     shown = await stage.sees(room, "🤖 ")
