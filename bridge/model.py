@@ -16,7 +16,6 @@ EventId = NewType("EventId", str)
 Mxid = NewType("Mxid", str)
 MessageId = NewType("MessageId", str)
 """An RFC 5322 msg-id with its angle brackets."""
-
 Content = dict[str, Any]
 """The content of a Matrix event: JSON without floats."""
 
@@ -142,7 +141,7 @@ class Report:
     originals: tuple[MessageId, ...]
     """Message-IDs the report may be about, most likely first."""
     fates: Mapping[str, tuple[Fate, str]]
-    """What became of each address, case-folded: BOUNCED, DELAYED or READ, and why."""
+    """Of each address, case-folded: BOUNCED, DELAYED or READ, and why."""
     senders: frozenset[str] = frozenset()
     """Who had sent the mail that came back, as far as it did, case-folded."""
 
@@ -395,8 +394,7 @@ class Place:
     """What a Matrix room is to us."""
 
     room: RoomId
-    role: str
-    """control, space, queue or conversation."""
+    role: str  # control, space, queue or conversation
     inbox: InboxId | None
     conversation: Number | None
     version: str

@@ -268,3 +268,9 @@ FOOTERS = (
     "avast.com", "www.avg.com", "please consider the environment before printing",
     "bitte denken sie an die umwelt", "pensez à l'environnement avant d'imprimer",
 )  # fmt: skip
+
+
+def words(name: str) -> tuple[str, ...]:
+    """What all languages have for `name`, the longest first."""
+    found = {word for each in LANGUAGES.values() for word in getattr(each, name)}
+    return tuple(sorted(found, key=lambda word: (-len(word), word)))

@@ -10,15 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from bridge.mail.languages import DISCLAIMERS, FOOTERS, LANGUAGES, OTHER_FIELDS
+from bridge.mail import signature
+from bridge.mail.languages import LANGUAGES, OTHER_FIELDS, words
 
 MAX_INTRO = 6
 """Lines over which “On … wrote:” may be folded."""
-LEGAL = 80
-"""Characters a disclaimer has at least."""
-WORDS_OF_DEVICE = 8
-LONGEST_SIGNATURE = 60
-"""Lines, empty ones and rules included."""
 LOOK = 400
 """Characters of a line that are looked at."""
 
@@ -51,21 +47,16 @@ class Line:
     hint: Kind | None = None
 
 
-def _words(name: str) -> tuple[str, ...]:
-    found = {word for each in LANGUAGES.values() for word in getattr(each, name)}
-    return tuple(sorted(found, key=lambda word: (-len(word), word)))
-
-
 def _any_of(words: Sequence[str]) -> str:
     return "|".join(map(re.escape, words))
 
 
-WROTE = re.compile(rf"(?<!\w)(?:{_any_of(_words('wrote'))})(?!\w)")
+WROTE = re.compile(rf"(?<!\w)(?:{_any_of(words('wrote'))})(?!\w)")
 # Chinese, Japanese, Korean and Thai write no blanks between words.
 WROTE_CLOSE = re.compile(
     _any_of([w for code in ("zh", "ja", "ko", "th") for w in LANGUAGES[code].wrote if w != "wrote"])
 )
-STARTS = (*(f"{word} " for word in _words("on")), "在", "于", "於", "ב")
+STARTS = (*(f"{word} " for word in words("on")), "在", "于", "於", "ב")
 WHEN = re.compile(
     r"\d{1,2}[:.h]\d{2}|(?<!\d)(?:19|20)\d{2}(?!\d)|\d{1,4}[./-]\d{1,2}[./-]\d{1,4}|\d年|\d日"
 )
@@ -76,20 +67,13 @@ BARE_INTRO = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2} (?:\d{1,2}:\d{2} (?:gmt|ut
 NAMED_INTRO = re.compile(r"[^<>]{0,80}<[^<>\s]{3,200}>[^<>]{1,60}\Z")
 FIELD = re.compile(r"[\s>*_|]{0,10}([^\W\d_][^:：*\n]{0,24}?)[\s*_]{0,4}[:：]")
 FIELDS = {
-    name: frozenset(_words(name)) | ({"reply-to"} if name == "sent" else frozenset())
+    name: frozenset(words(name)) | ({"reply-to"} if name == "sent" else frozenset())
     for name in ("sender", "sent", "to", "subject")
 }
 ALL_FIELDS = frozenset().union(*FIELDS.values()) | OTHER_FIELDS
 BANNER = re.compile(r"[\s>*_=~–—-]{0,40}([^*_=~–—-][^\n]{0,60}?)[\s*_=~:–—-]{0,40}\Z")
-ORIGINAL, FORWARDED = frozenset(_words("original")), frozenset(_words("forwarded"))
+ORIGINAL, FORWARDED = frozenset(words("original")), frozenset(words("forwarded"))
 RULE = re.compile(r"\s*(?:[-_*=~#+–—]\s?){2,300}\s*\Z|\s*[—–ᐧ]\s*\Z")
-DEVICE = tuple(word for word in _words("device") if not word.startswith("…"))
-DEVICE_END = tuple(word[1:] for word in _words("device") if word.startswith("…"))
-DEVICE_NAME = re.compile(
-    r"\b(?:iphone|ipad|ipod|android|blackberry|galaxy|mobile|smartphone|phone|outlook|handy|"
-    r"mobilgerät|windows|airmail|mailbox|samsung|huawei|xiaomi|nokia|ti-85|mail|yahoo|proton|"
-    r"device|cell|téléphone|móvil|celular|cellulare|telefon|mobiltelefon|puhelimesta)"
-)
 TOOL_MARK = re.compile(r"reply above (?:this|the) line|type your reply above", re.IGNORECASE)
 
 
@@ -118,7 +102,7 @@ def _one(line: Line) -> Kind:
         return Kind.HISTORY
     if text.startswith("|") or re.match(r"[A-Za-z]{1,12}>", text):
         return Kind.CITED
-    if _is_device(text):
+    if signature.is_device(text):
         return Kind.DEVICE
     return _banner(text) or Kind.TEXT
 
@@ -134,21 +118,6 @@ def _banner(text: str) -> Kind | None:
     if words in ORIGINAL and text[0] in "->*_=~–—":
         return Kind.HISTORY
     return None
-
-
-def _is_device(text: str) -> bool:
-    """A phone's signature: a short line that begins, or ends, as they do."""
-    told = re.sub(r"<[^>]*>|https?://\S+", "", text)
-    if len(text) > 140 or "?" in told or len(told.split()) > WORDS_OF_DEVICE:
-        return False
-    if re.search(r"[.!,;] \S", told):  # a second sentence
-        return False
-    plain = re.sub(r"[<>()\[\]*_]", "", text.casefold()).strip(" .!")
-    if any(plain.endswith(end) and len(plain) <= len(end) + 30 for end in DEVICE_END):
-        return True
-    if not plain.startswith(DEVICE):
-        return False
-    return DEVICE_NAME.search(plain) is not None
 
 
 def _unfence(lines: Sequence[Line], found: list[Kind]) -> None:
@@ -278,34 +247,17 @@ def _signatures(lines: Sequence[Line], found: list[Kind]) -> None:
         elif kind is Kind.RULE:
             text = lines[i].text.strip()
             limit = 20 if text in ("--", "—", "–") else 5 if "___" in text else 0
-            if below <= limit and _may_sign(lines, i, edge, strict=text != "--"):
+            fits = below <= limit and edge - i <= signature.LONGEST
+            if fits and signature.may_stand(_texts(lines, i - 1, edge), has_above=i > 0):
                 for k in range(i, edge):
                     if found[k] is not Kind.BLANK:
                         found[k] = Kind.SIGNATURE
                 edge, below = i, 0
         elif kind in (Kind.TEXT, Kind.CITED):
             below += 1
-        if kind is Kind.TEXT and _is_disclaimer(lines[i].text):
+        if kind is Kind.TEXT and signature.is_disclaimer(lines[i].text):
             found[i] = Kind.DISCLAIMER
 
 
-def _may_sign(lines: Sequence[Line], rule: int, edge: int, *, strict: bool) -> bool:
-    """Whether what stands below a rule can be a signature: nobody asks or explains anything there.
-    A rule that is not “--” stands apart from the text above it, or it sums up a column."""
-    below = [line.text for line in lines[rule + 1 : min(edge, rule + 1 + LONGEST_SIGNATURE)]]
-    if edge - rule > LONGEST_SIGNATURE or any("?" in text or len(text) > 160 for text in below):
-        return False
-    if any(re.search(r"\b(?:please|bitte|por favor|merci de)\b", t.casefold()) for t in below):
-        return False
-    wide = len(lines[rule].text.strip()) >= 15
-    return wide or not strict or rule == 0 or not lines[rule - 1].text.strip()
-
-
-def _is_disclaimer(text: str) -> bool:
-    """A long line that speaks as law departments do; people ask about such things, too."""
-    lowered = text[:4000].casefold()
-    if any(phrase in lowered for phrase in FOOTERS):
-        return "?" not in text
-    if len(text) < LEGAL or "?" in text:
-        return False
-    return any(phrase in lowered for phrase in DISCLAIMERS)
+def _texts(lines: Sequence[Line], first: int, end: int) -> list[str]:
+    return [line.text for line in lines[max(0, first) : end]]
