@@ -156,8 +156,6 @@ def _address(plain: str, quoted: str, angle: str, has_angle: bool) -> Address | 
         name = " ".join(part for part in (quoted.strip(), plain.strip()) if part)
     else:
         spec, name = plain.strip(), quoted.strip()
-        if name and not spec and SPEC.fullmatch(name):  # "a@b", all of it in quotes
-            return None
         if not SPEC.fullmatch(spec):
             words = [word for word in spec.split() if SPEC.fullmatch(word)]
             if len(words) != 1:

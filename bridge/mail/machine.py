@@ -46,10 +46,14 @@ SUBJECT = re.compile(rf"(?:{'|'.join(map(re.escape, SUBJECTS))})\s*(?:$|[:：\-�
 """Such a beginning with nothing more to it: people write about such mails, too."""
 RETURNED = re.compile(
     r"undeliver|delivery (?:status|has failed|failure|incomplete)|returned mail|failure notice"
-    r"|mail delivery|delivery.{0,20}delayed|unzustellbar|non remis|no se (?:ha )?(?:pudo|entreg)"
-    r"|mancato recapito|onbestelbaar|не доставлен|недоставлен|配信|退信"
+    r"|mail delivery|delivery.{0,20}delayed|delivery failure|failure delivery|non-delivery"
+    r"|(?:not|not yet been|could not be) delivered|unzustellbar|non remis"
+    r"|no se (?:ha )?(?:pudo|entreg)|mancato recapito|onbestelbaar|не доставлен|недоставлен"
+    r"|配信|退信"
 )
-DAEMONS = re.compile(r"mailer-daemon|postmaster|mail-daemon|mdaemon|bounces?(?:[+-].*)?")
+DAEMONS = re.compile(r"mailer-?daemon|mail-daemon|mdaemon")
+SYSTEMS = re.compile(r"postmaster|bounces?(?:[+-].*)?")
+"""Whose mails people write, too, as a host's postmaster."""
 
 
 def nature(message: Message, own: frozenset[str] = frozenset()) -> Nature:
@@ -103,12 +107,14 @@ def _report(message: Message) -> Nature | None:
         return Nature.BOUNCE
     if _said(message, "x-failed-recipients"):
         return Nature.BOUNCE
-    senders = parse_list(header.text(message, "from"))
-    daemon = any(DAEMONS.fullmatch(each.key.partition("@")[0]) for each in senders)
-    no_return = _said(message, "return-path") == "<>"
-    if (daemon or no_return) and RETURNED.search(_said(message, "subject")):
+    senders = [each.key.partition("@")[0] for each in parse_list(header.text(message, "from"))]
+    if any(map(DAEMONS.fullmatch, senders)):
         return Nature.BOUNCE
-    return Nature.BOUNCE if daemon and no_return else None
+    system = any(map(SYSTEMS.fullmatch, senders))
+    no_return = _said(message, "return-path") == "<>"
+    if (system or no_return) and RETURNED.search(_said(message, "subject")):
+        return Nature.BOUNCE
+    return Nature.BOUNCE if system and no_return else None
 
 
 def _is_own_list(message: Message, own: frozenset[str]) -> bool:

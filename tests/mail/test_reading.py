@@ -116,6 +116,8 @@ def test_a_clean_text_can_be_json_and_utf8(text: str) -> None:
         ({"Subject": "Automatische Antwort: Urlaub"}, Nature.AUTOMATIC),
         ({"Subject": "Automatic replies do not work"}, Nature.PERSON),
         ({"Subject": "Out of office chairs?"}, Nature.PERSON),
+        ({"From": "MAILER-DAEMON@x.example", "Subject": "Sorry"}, Nature.BOUNCE),
+        ({"From": "postmaster@x.example", "Subject": "Your mail was not delivered"}, Nature.BOUNCE),
         ({"From": "bounces@shop.example", "Subject": "Your invoice"}, Nature.PERSON),
         ({"List-Unsubscribe": "<mailto:x@y.example>"}, Nature.LIST),
         ({"List-Unsubscribe": "<mailto:x@y.example>", "In-Reply-To": "<a@b>"}, Nature.PERSON),
