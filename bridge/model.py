@@ -214,6 +214,7 @@ class State(StrEnum):
     ANSWERED = "answered"
     SNOOZED = "snoozed"
     CLOSED = "closed"
+    SPAM = "spam"
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,8 +249,7 @@ class Filter:
     """Which conversations of an inbox are meant; what is not set holds for all."""
 
     state: State | None = None
-    unfinished: bool = False
-    """In any state but closed."""
+    without: tuple[State, ...] = ()
     tag: str = ""
     assignee: Mxid | None = None
     unassigned: bool = False

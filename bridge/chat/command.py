@@ -52,6 +52,8 @@ TABLE: tuple[Spec, ...] = (
     Spec("close", "conversation", "close", "Close the conversation. A mail from the customer opens"
          " it again."),
     Spec("reopen", "conversation", "reopen", "Open a closed conversation again."),
+    Spec("spam", "conversation", "spam", "Put it away as spam: mails that follow it open nothing."
+         " reopen takes it back."),
     Spec("snooze", "conversation", "snooze TIME", "Put it aside until TIME, like 2d, 3h, tomorrow"
          " 9:00 or monday, in the zone of your profile. A mail from the customer wakes it before."),
     Spec("tag", "conversation", "tag [+NAME…] [-NAME…]", "Show the tags, or add and take away"
@@ -70,8 +72,8 @@ TABLE: tuple[Spec, ...] = (
          " attachments included."),
     Spec("help", "conversation", "help [COMMAND]", "Show the commands, or one of them."),
     Spec("take", "queue", "take NUMBER", "Make conversation NUMBER yours."),
-    Spec("list", "queue", "list [open|mine|unassigned|snoozed|answered|closed|tag:NAME]", "List"
-         " conversations, with links."),
+    Spec("list", "queue", "list [open|mine|unassigned|snoozed|answered|closed|spam|tag:NAME]",
+         "List conversations, with links."),
     Spec("away", "queue", "away", "Get no new conversations by yourself for now; you keep those you"
          " have."),
     Spec("back", "queue", "back", "Be there again."),

@@ -10,7 +10,8 @@ from bridge.chat.room import link
 from bridge.model import Content, Conversation, State
 
 SHOWN = 30
-SIGNS = {State.OPEN: "📬", State.ANSWERED: "✅", State.SNOOZED: "💤", State.CLOSED: "☑️"}
+SIGNS = {State.OPEN: "📬", State.ANSWERED: "✅", State.SNOOZED: "💤", State.CLOSED: "☑️",
+         State.SPAM: "🗑"}  # fmt: skip
 
 
 def conversations(

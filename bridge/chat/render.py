@@ -71,6 +71,8 @@ def state_line(conversation: Conversation) -> str:
     match conversation.state:
         case State.CLOSED:
             return f"☑️ closed{owner}"
+        case State.SPAM:
+            return f"🗑 spam{owner}"
         case State.ANSWERED:
             return f"✅ answered{owner}"
         case State.SNOOZED:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bridge.chat import command, render
-from bridge.desk.desk import Desk
+from bridge.desk.desk import FINISHED, Desk
 from bridge.desk.hearing import Hearing
 from bridge.desk.refresh import refresh
 from bridge.inbox import Inbox
-from bridge.model import Content, Conversation, Kind, Mxid, Refused, State
+from bridge.model import Content, Conversation, Kind, Mxid, Refused
 from bridge.ports import Tx
 
 
@@ -107,7 +107,7 @@ async def come_back(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
 async def release(tx: Tx, desk: Desk, inbox: Inbox, who: Mxid, mark: str) -> None:
     """Who is no agent any more leaves their open conversations to the others."""
     for about in await tx.conversations.of_agent(inbox.id, who):
-        if about.state is not State.CLOSED:
+        if about.state not in FINISHED:
             await give(tx, desk, about, None, mark)
 
 

@@ -86,6 +86,7 @@ ACTS: dict[str, Act] = {
     "back": _plain(assign.come_back),
     "close": _plain(state.close),
     "reopen": _plain(state.reopen),
+    "spam": _plain(state.spam),
     "snooze": _plain(state.snooze),
     "tag": _plain(order.tag),
     "priority": _plain(order.priority),

@@ -10,8 +10,11 @@ from bridge.config import Settings
 from bridge.desk.directory import Directory
 from bridge.inbox import Inbox
 from bridge.mail.token import Links, Tokens
-from bridge.model import Address, InboxId, Mxid, Number, Post, Refused, RoomId, Transient
+from bridge.model import Address, InboxId, Mxid, Number, Post, Refused, RoomId, State, Transient
 from bridge.ports import Chat, Mailbox, Prober, Reader, Sender, Store, Tx
+
+FINISHED = (State.CLOSED, State.SPAM)
+"""States in which a conversation waits for nobody."""
 
 
 @dataclass(frozen=True, slots=True)

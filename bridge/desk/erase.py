@@ -7,10 +7,10 @@ import json
 
 from bridge.chat import admin as texts
 from bridge.desk import decide, question, queue
-from bridge.desk.desk import Desk
+from bridge.desk.desk import FINISHED, Desk
 from bridge.desk.hearing import Request
 from bridge.mail.address import bare
-from bridge.model import Address, Content, EventId, Job, Mxid, Number, Refused, RoomId, State
+from bridge.model import Address, Content, EventId, Job, Mxid, Number, Refused, RoomId
 from bridge.ports import Tx
 
 ERASED = {"name": "erased", "topic": ""}
@@ -123,7 +123,7 @@ async def purge(desk: Desk, job: Job) -> None:
     async with desk.store.transaction("erased") as tx:
         await tx.jobs.hold(job)
         about = await tx.conversations.get(number)
-        if ids and about.contact.spec and about.state is not State.CLOSED:
+        if ids and about.contact.spec and about.state not in FINISHED:
             await tx.jobs.finish(job)  # opened again before its time came
             return
         await tx.erasing.mark(number)

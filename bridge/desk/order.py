@@ -6,7 +6,7 @@ import html
 import re
 
 from bridge.chat import listing, render
-from bridge.desk.desk import Desk, mail_of
+from bridge.desk.desk import FINISHED, Desk, mail_of
 from bridge.desk.hearing import Hearing
 from bridge.desk.refresh import answer_with, refresh
 from bridge.mail.charset import clean, clean_line, decode
@@ -17,7 +17,7 @@ TAG = re.compile(r"[^\W_](?:[^\W_]|-){0,29}")
 MAX_TAGS = 20
 HEADERS = 8_000
 """Bytes of a mail's headers that are shown."""
-LISTS = "open, mine, unassigned, snoozed, answered, closed or tag:NAME"
+LISTS = "open, mine, unassigned, snoozed, answered, closed, spam or tag:NAME"
 
 
 async def tag(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
@@ -71,8 +71,9 @@ async def list_(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     filters = {
         "open": Filter(state=State.OPEN), "answered": Filter(state=State.ANSWERED),
         "snoozed": Filter(state=State.SNOOZED), "closed": Filter(state=State.CLOSED),
-        "mine": Filter(assignee=heard.who, unfinished=True),
-        "unassigned": Filter(unassigned=True, unfinished=True),
+        "spam": Filter(state=State.SPAM),
+        "mine": Filter(assignee=heard.who, without=FINISHED),
+        "unassigned": Filter(unassigned=True, without=FINISHED),
     }  # fmt: skip
     if what.startswith("tag:") and TAG.fullmatch(what[4:]):
         filters[what] = Filter(tag=what[4:])

@@ -170,7 +170,7 @@ async def _conversation(
             found = Fresh(Reason.FRESH)
     if isinstance(found, Joined):
         if not (old.state is State.CLOSED and at - (old.closed_at or at) > REOPENS_FOR):
-            if mail.nature is not Nature.PERSON:
+            if mail.nature is not Nature.PERSON or old.state is State.SPAM:
                 return old, False
             waiting_since = old.waiting_since if old.state is State.OPEN else at
             return await tx.conversations.update(
@@ -240,7 +240,8 @@ async def _show(
     agents = [mxid[1:].partition(":")[0] for mxid in await tx.rooms.agents(inbox.id)]
     ours = (*(each.name for each in desk.settings.inboxes.values()), *agents)
     above = mail_event.lines_above(mail, inbox, conversation, new, ours)
-    mention = conversation.assignee if mail.nature is Nature.PERSON else None
+    matters = mail.nature is Nature.PERSON and conversation.state is not State.SPAM
+    mention = conversation.assignee if matters else None
     content, too_long = mail_event.content(mail, body, above, mention)
     await tx.posts.put(f"mail:{mail_id}", room, ghost, Kind.MESSAGE, content)
     files = list(mail.attachments)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.desk.desk import Desk
+from bridge.desk.desk import FINISHED, Desk
 from bridge.desk.refresh import refresh
 from bridge.desk.reply import show
 from bridge.inbox import Inbox
@@ -112,7 +112,7 @@ async def _answered(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery, now: f
     newer = (
         latest is not None and latest.id != delivery.answers and (latest.at > delivery.created_at)
     )
-    if about.state not in (State.CLOSED, State.SNOOZED) and not newer:
+    if about.state not in (*FINISHED, State.SNOOZED) and not newer:
         about = await tx.conversations.update(
             about.number, state=State.ANSWERED, waiting_since=None, changed_at=now
         )

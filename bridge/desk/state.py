@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from bridge.chat import render
 from bridge.chat.when import USAGE, moment, when
-from bridge.desk.desk import Desk
+from bridge.desk.desk import FINISHED, Desk
 from bridge.desk.hearing import Hearing
 from bridge.desk.refresh import refresh
 from bridge.model import Conversation, Job, Kind, Number, Refused, State
@@ -25,6 +25,15 @@ async def reopen(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
         return "It is open already."
     await _set(tx, desk, heard.about, State.OPEN)
     return "Open again."
+
+
+async def spam(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+    """`!spam`: put away, and what follows it opens nothing."""
+    if heard.about.state is State.SPAM:
+        return "It is spam already."
+    await _set(tx, desk, heard.about, State.SPAM)
+    return ("Put away as spam. Mails that follow it are kept here and tell nobody; !reopen takes it"
+            " back.")  # fmt: skip
 
 
 async def snooze(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
@@ -64,7 +73,7 @@ async def _set(
     now = desk.now()
     changed = await tx.conversations.update(
         about.number, state=state, changed_at=now, snoozed_until=until,
-        closed_at=now if state is State.CLOSED else None,
+        closed_at=now if state in FINISHED else None,
         waiting_since=(about.waiting_since or now) if state is State.OPEN else None,
     )  # fmt: skip
     if until is not None:

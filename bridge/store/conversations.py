@@ -113,8 +113,7 @@ class Conversations:
         conditions: list[tuple[str, Any]] = [("inbox = {}", inbox), ("contact <> {}", "")]
         if which.state is not None:
             conditions.append(("state = {}", which.state))
-        if which.unfinished:
-            conditions.append(("state <> {}", State.CLOSED))
+        conditions += [("state <> {}", each) for each in which.without]
         if which.tag:
             conditions.append(("(' ' || tags || ' ') LIKE {}", f"% {which.tag} %"))
         if which.assignee is not None or which.unassigned:

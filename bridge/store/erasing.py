@@ -56,7 +56,7 @@ class Erasing:
     async def closed(self, before: float) -> list[Number]:
         """Conversations that were closed before, and are still there; a batch of them."""
         rows = await self._conn.fetch(
-            "SELECT number FROM conversation WHERE state = 'closed' AND closed_at < $1"
+            "SELECT number FROM conversation WHERE state IN ('closed', 'spam') AND closed_at < $1"
             " AND contact <> ''"
             " AND NOT EXISTS (SELECT 1 FROM job WHERE key = 'purge:' || number)"
             f" ORDER BY number LIMIT {BATCH}",

@@ -86,3 +86,27 @@ async def test_a_second_snooze_replaces_the_first(stage: Stage) -> None:
         await tx.jobs.hasten(first["key"], time.time())
     await stage.quiet_but("wake")
     await is_(stage, room, "snoozed", "💤")
+
+
+async def test_spam_is_put_away_and_what_follows_it_tells_nobody(stage: Stage) -> None:
+    room = await begun(stage)
+    queue = await stage.queue()
+    stage.hs.say(ALICE, room.id, "!take")
+    await is_(stage, room, "open", f"taken by {ALICE}")
+    stage.hs.say(ALICE, room.id, "!spam")
+    await stage.sees(room, "Put away as spam.")
+    await is_(stage, room, "spam", "🗑 spam")
+    await stage.sees(queue, "nobody waits for an answer")
+    stage.hs.say(ALICE, room.id, "!spam")
+    await stage.sees(room, "It is spam already.")
+    await stage.mail(mail("You have won!", message_id="<m2@customer.example>",
+                          In_Reply_To="<m1@customer.example>"))  # fmt: skip
+    shown = await stage.sees(room, "You have won!")
+    assert shown["content"]["m.mentions"] == {}
+    await is_(stage, room, "spam", "🗑 spam")
+    stage.hs.say(ALICE, queue.id, "!list mine")
+    await stage.sees(queue, "Support, mine: none.")
+    stage.hs.say(ALICE, queue.id, "!list spam")
+    await stage.sees(queue, "Support, spam: 1")
+    stage.hs.say(ALICE, room.id, "!reopen")
+    await is_(stage, room, "open", f"taken by {ALICE}")
