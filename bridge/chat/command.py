@@ -54,6 +54,10 @@ TABLE: tuple[Spec, ...] = (
     Spec("reopen", "conversation", "reopen", "Open a closed conversation again."),
     Spec("spam", "conversation", "spam", "Put it away as spam: mails that follow it open nothing."
          " reopen takes it back."),
+    Spec("block", "conversation", "block [ADDRESS|DOMAIN]", "Keep what comes from there as spam"
+         " that tells nobody; alone it means this contact."),
+    Spec("unblock", "conversation", "unblock [ADDRESS|DOMAIN]", "Listen to it again; alone it"
+         " shows what is blocked."),
     Spec("snooze", "conversation", "snooze TIME", "Put it aside until TIME, like 2d, 3h, tomorrow"
          " 9:00 or monday, in the zone of your profile. A mail from the customer wakes it before."),
     Spec("tag", "conversation", "tag [+NAME…] [-NAME…]", "Show the tags, or add and take away"

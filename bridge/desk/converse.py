@@ -13,6 +13,7 @@ from bridge.chat.command import AGAIN, CLIP, CROSS, HAND, MAIL, TICK
 from bridge.desk import (
     admin,
     assign,
+    block,
     control,
     decide,
     export,
@@ -87,6 +88,8 @@ ACTS: dict[str, Act] = {
     "close": _plain(state.close),
     "reopen": _plain(state.reopen),
     "spam": _plain(state.spam),
+    "block": _plain(block.block),
+    "unblock": _plain(block.unblock),
     "snooze": _plain(state.snooze),
     "tag": _plain(order.tag),
     "priority": _plain(order.priority),

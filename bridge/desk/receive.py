@@ -168,9 +168,10 @@ async def _conversation(
         old = await tx.conversations.get(found.number)
         if not old.contact.spec:  # erased
             found = Fresh(Reason.FRESH)
+    blocked = await tx.blocked.holds(inbox.id, mail.sender.spec)
     if isinstance(found, Joined):
         if not (old.state is State.CLOSED and at - (old.closed_at or at) > REOPENS_FOR):
-            if mail.nature is not Nature.PERSON or old.state is State.SPAM:
+            if blocked or mail.nature is not Nature.PERSON or old.state is State.SPAM:
                 return old, False
             waiting_since = old.waiting_since if old.state is State.OPEN else at
             return await tx.conversations.update(
@@ -182,8 +183,12 @@ async def _conversation(
         inbox.id, mail.sender, base_subject(mail.subject) or mail.subject, at,
         preview=_preview(body.text), files=file_event.names(mail.attachments),
         claim=found.claim if isinstance(found, Fresh) else None, follows=follows,
-        waiting=mail.nature is Nature.PERSON,
+        waiting=mail.nature is Nature.PERSON and not blocked,
     )  # fmt: skip
+    if blocked:
+        return await tx.conversations.update(
+            conversation.number, state=State.SPAM, closed_at=at
+        ), True
     if mail.nature is Nature.PERSON and (agent := await next_in_turn(tx, inbox)) is not None:
         conversation = await tx.conversations.update(conversation.number, assignee=agent)
     return conversation, True

@@ -8,7 +8,7 @@ from bridge.chat import render, room
 from bridge.chat.command import HAND
 from bridge.desk.desk import Desk
 from bridge.inbox import Inbox
-from bridge.model import Content, Conversation, Kind
+from bridge.model import Content, Conversation, Kind, State
 from bridge.ports import Tx
 
 
@@ -16,17 +16,25 @@ async def refresh(tx: Tx, desk: Desk, conversation: Conversation) -> None:
     """Want in Matrix what the conversation now is; what did not change costs nothing."""
     inbox = desk.inbox(conversation.inbox)
     if conversation.room is not None:
-        queue = f"queue:{inbox.id}"
-        card = f"card:{conversation.number}"
-        await tx.posts.put(
-            card, queue, desk.bot, Kind.MESSAGE, render.card(conversation, desk.server)
-        )
-        await tx.posts.put(
-            f"hand:{conversation.number}", queue, desk.bot, Kind.REACTION, {"emoji": HAND},
-            type="m.reaction", target=card,
-        )  # fmt: skip
+        if not await _is_silent(tx, conversation):
+            await _card(tx, desk, conversation)
         await name_and_topic(tx, desk, conversation, inbox, already_there=False)
     await refresh_summary(tx, desk, inbox)
+
+
+async def _card(tx: Tx, desk: Desk, conversation: Conversation) -> None:
+    queue, card = f"queue:{conversation.inbox}", f"card:{conversation.number}"
+    await tx.posts.put(card, queue, desk.bot, Kind.MESSAGE, render.card(conversation, desk.server))
+    await tx.posts.put(
+        f"hand:{conversation.number}", queue, desk.bot, Kind.REACTION, {"emoji": HAND},
+        type="m.reaction", target=card,
+    )  # fmt: skip
+
+
+async def _is_silent(tx: Tx, conversation: Conversation) -> bool:
+    """Whether it came as spam: a card would tell everybody."""
+    is_spam = conversation.state is State.SPAM
+    return is_spam and await tx.posts.by_key(f"card:{conversation.number}") is None
 
 
 async def name_and_topic(

@@ -16,14 +16,14 @@ from bridge.ports import Tx
 async def close(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     if heard.about.state is State.CLOSED:
         return "It is closed already."
-    await _set(tx, desk, heard.about, State.CLOSED)
+    await put(tx, desk, heard.about, State.CLOSED)
     return "Closed. A mail from the customer opens it again."
 
 
 async def reopen(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     if heard.about.state is State.OPEN:
         return "It is open already."
-    await _set(tx, desk, heard.about, State.OPEN)
+    await put(tx, desk, heard.about, State.OPEN)
     return "Open again."
 
 
@@ -31,7 +31,7 @@ async def spam(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     """`!spam`: put away, and what follows it opens nothing."""
     if heard.about.state is State.SPAM:
         return "It is spam already."
-    await _set(tx, desk, heard.about, State.SPAM)
+    await put(tx, desk, heard.about, State.SPAM)
     return ("Put away as spam. Mails that follow it are kept here and tell nobody; !reopen takes it"
             " back.")  # fmt: skip
 
@@ -42,7 +42,7 @@ async def snooze(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     until = when(heard.rest, now)
     if until is None:
         raise Refused(USAGE)
-    await _set(tx, desk, heard.about, State.SNOOZED, until.timestamp())
+    await put(tx, desk, heard.about, State.SNOOZED, until.timestamp())
     zone = "" if heard.zone is None else f" ({heard.zone})"
     return (f"Snoozed until {moment(until, now)}{zone}. A mail from the customer, or !reopen, wakes"
             " it before.")  # fmt: skip
@@ -56,7 +56,7 @@ async def wake(desk: Desk, job: Job) -> None:
         about = await tx.conversations.get(number)
         if about.state is not State.SNOOZED or about.snoozed_until != job.payload["until"]:
             return
-        about = await _set(tx, desk, about, State.OPEN)
+        about = await put(tx, desk, about, State.OPEN)
         whom = f", {about.assignee}" if about.assignee else ""
         content = render.text_message(f"⏰ The snooze is over{whom}.")
         if about.assignee:
@@ -67,9 +67,10 @@ async def wake(desk: Desk, job: Job) -> None:
         )  # fmt: skip
 
 
-async def _set(
+async def put(
     tx: Tx, desk: Desk, about: Conversation, state: State, until: float | None = None
 ) -> Conversation:
+    """Give a conversation a state, everywhere it shows."""
     now = desk.now()
     changed = await tx.conversations.update(
         about.number, state=state, changed_at=now, snoozed_until=until,

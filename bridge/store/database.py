@@ -11,6 +11,7 @@ from typing import Any
 from bridge import failpoint
 from bridge.model import Permanent
 from bridge.store.agents import Agents
+from bridge.store.blocked import Blocked
 from bridge.store.connection import Connection, Engine
 from bridge.store.conversations import Conversations
 from bridge.store.deliveries import Deliveries
@@ -36,6 +37,7 @@ class Work:
         self.posts = Posts(conn, self.jobs)
         self.rooms = Rooms(conn)
         self.agents = Agents(conn)
+        self.blocked = Blocked(conn)
         self.deliveries = Deliveries(conn)
         self.events = Events(conn, self.jobs)
         self.keep = Keep(conn)

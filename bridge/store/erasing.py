@@ -141,7 +141,8 @@ class Erasing:
         await self._conn.execute("DELETE FROM post WHERE key = $1", key)
 
     async def forget_participant(self, spec: str) -> None:
-        await self._conn.execute("DELETE FROM participant WHERE address = $1", spec.casefold())
+        for table, column in (("participant", "address"), ("blocked", "sender")):
+            await self._conn.execute(f"DELETE FROM {table} WHERE {column} = $1", spec.casefold())
         for row in await self._conn.fetch("SELECT DISTINCT spec FROM override"):
             if row["spec"].casefold() == spec.casefold():
                 await self._conn.execute("DELETE FROM override WHERE spec = $1", row["spec"])
