@@ -138,7 +138,9 @@ def _hint(node: LexborNode) -> Kind | None:
     if node.tag == "blockquote":
         style = (attributes.get("style") or "").lower()
         marked = attributes.get("type") == "cite" or "border-left" in style or "cite" in attributes
-        return Kind.QUOTE if marked or "gmail_quote" in classes else Kind.CITED
+        within = (node.parent.attributes.get("class") or "") if node.parent is not None else ""
+        gmail = "gmail_quote" in (*classes, *within.lower().split())
+        return Kind.QUOTE if marked or gmail else Kind.CITED
     for name in classes:
         if name in CLASSES:
             return CLASSES[name]
