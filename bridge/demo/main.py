@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -17,13 +18,17 @@ def demo(folder: Path, *, once: bool) -> int:
     logs(os.environ.get("POSTROOM_LOG", "WARNING"))
     try:
         return asyncio.run(_demo(folder, once))
-    except KeyboardInterrupt:
+    except asyncio.CancelledError:
         out("demo: stopped; start it again and it goes on")
         return 0
 
 
 async def _demo(folder: Path, once: bool) -> int:
     began = time.monotonic()
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGTERM, signal.SIGINT):  # asked for, as a shell's background jobs need
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
 
     def say(text: str) -> None:
         out(f"[{time.monotonic() - began:5.1f} s] {text}")

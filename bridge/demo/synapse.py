@@ -188,7 +188,7 @@ class Synapse:
                     pass
                 await asyncio.sleep(0.05)
 
-    async def stop(self, timeout: float = 10.0) -> None:
+    async def stop(self, timeout: float = 20.0) -> None:
         """Ask it to end; kill it where it does not in `timeout` seconds."""
         await self._end(signal.SIGTERM, timeout)
 
