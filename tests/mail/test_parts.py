@@ -259,6 +259,27 @@ def test_what_a_bounce_and_a_receipt_report() -> None:
     assert parse(SAMPLES["vacation"]).report is None
 
 
+def test_a_delivery_report_that_is_encoded_is_read() -> None:
+    raw = SAMPLES["bounce"]
+    start, end = raw.index(b"Reporting-MTA"), raw.index(b"--r1\r\nContent-Type: message/rfc822")
+    encoded = base64.encodebytes(raw[start:end]).replace(b"\n", b"\r\n")
+    head = b"Content-Transfer-Encoding: base64\r\n\r\n"
+    found = parse(raw[: start - 2] + head + encoded + raw[end:])
+    assert found.report is not None
+    assert found.report.fates == {
+        "carla@customer.example": (Fate.BOUNCED, "550 5.1.1 User unknown")
+    }
+
+
+def test_a_picture_is_found_by_an_id_that_is_percent_encoded() -> None:
+    raw = (
+        b"Content-Type: multipart/related; boundary=x\n\n--x\nContent-Type: text/html\n\n"
+        b"<p>Look<img src='cid:a%40b'>\n--x\nContent-Type: image/png; name=lamp.png\n"
+        b"Content-ID: <a@b>\n\nx\n--x--\n"
+    )
+    assert "[image: lamp.png]" in read(raw)[1].html
+
+
 def test_a_bounce_that_follows_no_standard_is_understood() -> None:
     raw = (
         b"From: MAILER-DAEMON@x.example\nReturn-Path: <>\nSubject: failure notice\n"
