@@ -1,12 +1,13 @@
-"""Conversations in a list: `!list`, `!history`, and how each line reads."""
+"""Conversations in a list: the pinned summary, `!list`, `!history`, and how each line reads."""
 
 from __future__ import annotations
 
 import html
 from collections.abc import Sequence
 
-from bridge.chat.render import clock, marks, text_message
+from bridge.chat.render import clock, marks, notice, text_message
 from bridge.chat.room import link
+from bridge.inbox import Inbox
 from bridge.model import Content, Conversation, State
 
 SHOWN = 30
@@ -19,21 +20,48 @@ def conversations(
 ) -> Content:
     """A titled list with a link on each line; `total` may be more than are shown."""
     if not found:
-        return text_message(f"{title}: none.", notice=True)
-    lines, rows = [f"{title}: {total}"], []
-    for about in found:
+        return notice(f"{title}: none.")
+    rows = [(f"{SIGNS[each.state]} ", each, _about(each, now)) for each in found]
+    return _list(f"{title}: {total}", rows, total, server)
+
+
+def summary(
+    total: int, free: int, first: Sequence[Conversation], inbox: Inbox, server: str, now: float
+) -> Content:
+    """The pinned list: `first` of the waiting, what nobody has taken before what is taken."""
+    if not total:
+        return notice(f"{inbox.name}: nobody waits for an answer ☀️")
+    head = f"{inbox.name}: {total} {'waits' if total == 1 else 'wait'} for an answer"
+    head += f", {free} not taken" if free else ", all taken"
+    return _list(head, [("", each, _waits(each, now)) for each in first], total, server)
+
+
+def _list(
+    head: str, rows: Sequence[tuple[str, Conversation, str]], total: int, server: str
+) -> Content:
+    """`rows` are (sign, conversation, what is told of it); the conversation's name is a link."""
+    lines, items = [head], []
+    for sign, about, told in rows:
         label = f"#{about.number} {about.subject or '(no subject)'}"[:100]
-        rest = _about(about, now)
-        lines.append(f"{SIGNS[about.state]} {label} · {rest}")
+        lines.append(f"{sign}{label} · {told}")
         shown = html.escape(label)
         if about.room:
             shown = f'<a href="{html.escape(link(about.room, server))}">{shown}</a>'
-        rows.append(f"<li>{SIGNS[about.state]} {shown} · {html.escape(rest)}</li>")
-    if total > len(found):
-        lines.append(f"and {total - len(found)} more")
-        rows.append(f"<li>and {total - len(found)} more</li>")
-    formatted = f"<strong>{html.escape(lines[0])}</strong><ul>{''.join(rows)}</ul>"
+        items.append(f"<li>{sign}{shown} · {html.escape(told)}</li>")
+    if total > len(rows):
+        lines.append(f"and {total - len(rows)} more")
+        items.append(f"<li>and {total - len(rows)} more</li>")
+    formatted = f"<strong>{html.escape(head)}</strong><ul>{''.join(items)}</ul>"
     return text_message("\n".join(lines), formatted, notice=True)
+
+
+def _waits(about: Conversation, now: float) -> str:
+    parts = (
+        about.contact.name or about.contact.spec,
+        f"since {clock(about.waiting_since or about.changed_at, now)}",
+        about.assignee or "not taken", marks(about),
+    )  # fmt: skip
+    return " · ".join(part for part in parts if part)
 
 
 def _about(about: Conversation, now: float) -> str:

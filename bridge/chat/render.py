@@ -126,33 +126,6 @@ def card(conversation: Conversation, server: str) -> Content:
     return text_message("\n".join(line for line in lines if line), formatted)
 
 
-def summary(
-    total: int, free: int, first: Sequence[Conversation], inbox: Inbox, server: str, now: float
-) -> Content:
-    """The pinned list: `first` of the waiting, what nobody has taken before what is taken."""
-    if not total:
-        return notice(f"{inbox.name}: nobody waits for an answer ☀️")
-    head = f"{inbox.name}: {total} {'waits' if total == 1 else 'wait'} for an answer"
-    head += f", {free} not taken" if free else ", all taken"
-    lines, rows = [head], []
-    for each in first:
-        since = clock(each.waiting_since or each.changed_at, now)
-        label = f"#{each.number} {each.subject or '(no subject)'}"[:100]
-        who = f"{each.contact.name or each.contact.spec} · since {since}"
-        who += f" · {each.assignee or 'not taken'}"
-        who += f" · {marks(each)}" if marks(each) else ""
-        lines.append(f"{label} · {who}")
-        shown = html.escape(label)
-        if each.room:
-            shown = f'<a href="{html.escape(link(each.room, server))}">{shown}</a>'
-        rows.append(f"<li>{shown} · {html.escape(who)}</li>")
-    if total > len(first):
-        lines.append(f"and {total - len(first)} more")
-        rows.append(f"<li>and {total - len(first)} more</li>")
-    formatted = f"<strong>{html.escape(head)}</strong><ul>{''.join(rows)}</ul>"
-    return text_message("\n".join(lines), formatted, notice=True)
-
-
 def info(
     conversation: Conversation, inbox: Inbox, letter: Letter | None, to: Sequence[str], now: float
 ) -> str:

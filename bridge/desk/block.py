@@ -27,11 +27,13 @@ async def block(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     if sender in FREE_MAIL:
         raise Refused(f"{sender} is the domain of very many people: block one address instead.")
     new = await tx.blocked.add(heard.inbox.id, sender, heard.who, desk.now())
-    said = f"{sender} is blocked: what comes from there is kept as spam and tells nobody."
+    said = f"{sender} is blocked already."
+    if new:
+        said = f"{sender} is blocked: what comes from there is kept as spam and tells nobody."
     if _is_from(about, sender) and about.state is not State.SPAM:
         await state.put(tx, desk, about, State.SPAM)
         said += " This conversation is spam now."
-    return f"{said} !unblock {sender} takes it back." if new else f"{sender} is blocked already."
+    return f"{said} !unblock {sender} takes it back." if new else said
 
 
 async def unblock(tx: Tx, desk: Desk, heard: Hearing) -> str | None:

@@ -10,7 +10,20 @@ from bridge.config import Settings
 from bridge.desk.directory import Directory
 from bridge.inbox import Inbox
 from bridge.mail.token import Links, Tokens
-from bridge.model import Address, InboxId, Mxid, Number, Post, Refused, RoomId, State, Transient
+from bridge.model import (
+    Address,
+    EventId,
+    InboxId,
+    Letter,
+    MailId,
+    Mxid,
+    Number,
+    Post,
+    Refused,
+    RoomId,
+    State,
+    Transient,
+)
 from bridge.ports import Chat, Mailbox, Prober, Reader, Sender, Store, Tx
 
 FINISHED = (State.CLOSED, State.SPAM)
@@ -106,3 +119,10 @@ def mail_of(post: Post | None) -> int | None:
         return None
     kind, _, rest = post.key.partition(":")
     return int(rest.partition(":")[0]) if kind in ("mail", "file") else None
+
+
+async def mail_meant(tx: Tx, number: Number, event: EventId) -> Letter | None:
+    """The mail of a conversation that an event shows; None when it shows none."""
+    mail = mail_of(await tx.posts.by_event(event))
+    letter = await tx.mails.letter(MailId(mail)) if mail is not None else None
+    return letter if letter is not None and letter.conversation == number else None

@@ -6,11 +6,11 @@ import html
 import re
 
 from bridge.chat import listing, render
-from bridge.desk.desk import FINISHED, Desk, mail_of
+from bridge.desk.desk import FINISHED, Desk, mail_meant
 from bridge.desk.hearing import Hearing
 from bridge.desk.refresh import answer_with, refresh
 from bridge.mail.charset import clean, clean_line, decode
-from bridge.model import Conversation, EventId, Filter, MailId, Priority, Refused, State
+from bridge.model import Conversation, EventId, Filter, Priority, Refused, State
 from bridge.ports import Tx
 
 TAG = re.compile(r"[^\W_](?:[^\W_]|-){0,29}")
@@ -106,11 +106,9 @@ async def _show(
 
 async def headers(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> str | None:
     """`!headers`: of the mail it replies to, else of the newest that came in."""
-    letter = await tx.mails.latest(heard.about.number)
-    if target is not None:
-        mail = mail_of(await tx.posts.by_event(target))
-        letter = await tx.mails.letter(MailId(mail)) if mail is not None else None
-    if letter is None or letter.conversation != heard.about.number:
+    number = heard.about.number
+    letter = await (tx.mails.latest(number) if target is None else mail_meant(tx, number, target))
+    if letter is None:
         raise Refused("Reply to a mail of this conversation to see its headers.")
     raw = await tx.mails.raw(letter.raw) if letter.raw is not None else b""
     if not raw:

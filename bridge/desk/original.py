@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bridge.chat import file_event
-from bridge.desk.desk import Desk, mail_of
+from bridge.desk.desk import Desk, mail_meant
 from bridge.desk.hearing import Hearing
 from bridge.desk.receive import EML
-from bridge.model import Attachment, EventId, Kind, Letter, MailId, Refused
+from bridge.model import Attachment, EventId, Kind, Letter, Refused
 from bridge.ports import Tx
 
 
@@ -29,13 +29,12 @@ async def original(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -
 
 
 async def _meant(tx: Tx, heard: Hearing, target: EventId | None) -> Letter:
-    letters = await tx.mails.of_conversation(heard.about.number)
     if target is not None:
-        mail = mail_of(await tx.posts.by_event(target))
-        found = await tx.mails.letter(MailId(mail)) if mail is not None else None
-        if found is None or found.conversation != heard.about.number:
+        found = await mail_meant(tx, heard.about.number, target)
+        if found is None:
             raise Refused("That is no mail of this conversation; reply to one, or to nothing.")
         return found
+    letters = await tx.mails.of_conversation(heard.about.number)
     if not letters:
         raise Refused("This conversation has no mail yet.")
     return letters[-1]

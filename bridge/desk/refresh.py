@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bridge.chat import render, room
+from bridge.chat import listing, render, room
 from bridge.chat.command import HAND
 from bridge.desk.desk import Desk
 from bridge.inbox import Inbox
@@ -55,7 +55,7 @@ async def name_and_topic(
 async def refresh_summary(tx: Tx, desk: Desk, inbox: Inbox) -> None:
     """The pinned list of an inbox."""
     total, free, first = await tx.conversations.waiting(inbox.id, 20)
-    content = render.summary(total, free, first, inbox, desk.server, desk.now())
+    content = listing.summary(total, free, first, inbox, desk.server, desk.now())
     place, key = f"queue:{inbox.id}", f"summary:{inbox.id}"
     await tx.posts.put(key, place, desk.bot, Kind.MESSAGE, content)
     await tx.posts.put(
