@@ -1,0 +1,89 @@
+"""The words of the house: mails, conversations, deliveries, posts, jobs, and the error tree."""
+
+from bridge.model.conversation import (
+    Conversation,
+    Filter,
+    Priority,
+    State,
+)
+from bridge.model.delivery import (
+    LIVE,
+    Delivery,
+    DeliveryState,
+    Recipient,
+)
+from bridge.model.errors import (
+    BridgeError,
+    LostLease,
+    Permanent,
+    Refused,
+    Transient,
+)
+from bridge.model.ids import (
+    Content,
+    EventId,
+    InboxId,
+    MailId,
+    MessageId,
+    Mxid,
+    Number,
+    RoomId,
+)
+from bridge.model.job import (
+    Job,
+)
+from bridge.model.mail import (
+    Address,
+    Attachment,
+    Fate,
+    Letter,
+    Mail,
+    Nature,
+    Report,
+    Verdict,
+)
+from bridge.model.matrix import (
+    Event,
+    File,
+    Kind,
+    Place,
+    Post,
+)
+
+__all__ = [
+    "LIVE",
+    "Address",
+    "Attachment",
+    "BridgeError",
+    "Content",
+    "Conversation",
+    "Delivery",
+    "DeliveryState",
+    "Event",
+    "EventId",
+    "Fate",
+    "File",
+    "Filter",
+    "InboxId",
+    "Job",
+    "Kind",
+    "Letter",
+    "LostLease",
+    "Mail",
+    "MailId",
+    "MessageId",
+    "Mxid",
+    "Nature",
+    "Number",
+    "Permanent",
+    "Place",
+    "Post",
+    "Priority",
+    "Recipient",
+    "Refused",
+    "Report",
+    "RoomId",
+    "State",
+    "Transient",
+    "Verdict",
+]

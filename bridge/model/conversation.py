@@ -1,0 +1,65 @@
+"""Conversations: one thread of mail with one contact, and how lists of them are asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+from bridge.model.ids import InboxId, Mxid, Number, RoomId
+from bridge.model.mail import Address
+
+
+class Priority(IntEnum):
+    """What is looked at first."""
+
+    LOW = -1
+    NORMAL = 0
+    HIGH = 1
+
+
+class State(StrEnum):
+    """Whose turn it is in a conversation."""
+
+    OPEN = "open"
+    ANSWERED = "answered"
+    SNOOZED = "snoozed"
+    CLOSED = "closed"
+    SPAM = "spam"
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """One thread of mail with one contact, and the room it lives in."""
+
+    number: Number
+    inbox: InboxId
+    contact: Address
+    subject: str
+    state: State
+    created_at: float
+    changed_at: float
+    waiting_since: float | None
+    """When the customer began to wait, epoch seconds; None when they do not."""
+    room: RoomId | None = None
+    assignee: Mxid | None = None
+    closed_at: float | None = None
+    preview: str = ""
+    files: str = ""
+    claim: Number | None = None
+    follows: Number | None = None
+    snoozed_until: float | None = None
+    tags: tuple[str, ...] = ()
+    priority: Priority = Priority.NORMAL
+    renamed: bool = False
+    """Whether an agent chose the subject, for the room and for what is sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which conversations of an inbox are meant; what is not set holds for all."""
+
+    state: State | None = None
+    without: tuple[State, ...] = ()
+    tag: str = ""
+    assignee: Mxid | None = None
+    unassigned: bool = False

@@ -1,0 +1,70 @@
+"""Deliveries: mails on their way out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bridge.model.ids import EventId, InboxId, MailId, MessageId, Mxid, Number
+from bridge.model.mail import Address, Fate
+
+
+class DeliveryState(StrEnum):
+    """Where an outgoing mail stands; everything from SENT on is final."""
+
+    ASKING = "asking"
+    WAITING = "waiting"
+    SENDING = "sending"
+    DEFERRED = "deferred"
+    UNKNOWN = "unknown"
+    SENT = "sent"
+    BOUNCED = "bounced"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+LIVE = (
+    DeliveryState.ASKING,
+    DeliveryState.WAITING,
+    DeliveryState.SENDING,
+    DeliveryState.DEFERRED,
+    DeliveryState.UNKNOWN,
+    DeliveryState.SENT,
+)
+"""States in which a source message may not be sent once more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One envelope recipient of a delivery. `field` is to, cc or bcc."""
+
+    address: Address
+    field: str
+    fate: Fate = Fate.PENDING
+    reply: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One mail on its way out, made by one explicit act of one agent."""
+
+    id: int
+    inbox: InboxId
+    conversation: Number
+    source: EventId
+    """The message that is sent."""
+    order: EventId
+    """The event that said so: the command, or the reaction."""
+    agent: Mxid
+    state: DeliveryState
+    answers: MailId | None
+    files: tuple[EventId, ...]
+    subject: str
+    message_id: MessageId | None
+    run_at: float
+    attempts: int
+    data_begun: bool
+    detail: str
+    created_at: float
+    finished_at: float | None
+    recipients: tuple[Recipient, ...] = ()
