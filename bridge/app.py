@@ -20,6 +20,7 @@ from bridge.desk import (
     janitor,
     listen,
     post,
+    preview,
     receive,
     restored,
     setup,
@@ -61,6 +62,7 @@ ACTS: dict[str, Act] = {
     "post": post.post,
     "upload": upload.upload,
     "event": converse.converse,
+    "preview": preview.preview,
     "deliver": deliver.deliver,
     "copy": deliver.copy,
     "test": testing.test,
@@ -152,6 +154,7 @@ class App:
         settings, registration = self._settings, self._registration
         self.service = Service(
             take,
+            functools.partial(listen.notice, self.desk),
             self._nudged,
             url=settings.homeserver.url,
             domain=settings.homeserver.server_name,

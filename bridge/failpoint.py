@@ -30,6 +30,7 @@ COMMITS = {
     "transaction-in": "events pushed by the homeserver",
     "reconciled": "events found by /sync, and its token",
     "event": "what one Matrix event led to",
+    "previewed": "a draft's preview, and what it showed",
     "built": "a delivery's bytes and Message-ID",
     "attempt": "an attempt to send and its next try, before dialling",
     "data-begun": "the SMTP DATA is about to start",

@@ -159,6 +159,8 @@ class Inbox(Section):
     federate: bool = False
     paused: bool = False
     default: bool = False
+    approval: Literal["none", "four-eyes", "leads"] = "none"
+    """Whose ✅ a mail needs before it leaves: nobody's, another agent's, or a lead's."""
     undo: float = Field(10.0, ge=0, le=600)
     """Seconds during which a send can be taken back."""
     sender_name: str = "{agent} from {inbox}"

@@ -73,6 +73,7 @@ inboxes:
     reply_to: ""                  # where answers shall go, if not to address
     bcc: []                       # addresses that get a blind copy of every mail that leaves
     quote: false                  # true: a reply quotes the mail it answers
+    approval: none                # whose ✅ a mail needs: none, four-eyes (another agent's), leads
     assign: never                 # new conversations go to nobody, round-robin or least-busy
     attachments: 25000000         # bytes that the files of one mail may have together
     authserv_id: ""               # your mail server's name in Authentication-Results

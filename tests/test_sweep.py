@@ -84,7 +84,7 @@ async def scene(
         await scene.stop()
 
 
-async def story(scene: Scene) -> Room:
+async def story(scene: Scene, word: str = "!reply") -> Room:
     hs = scene.hs
     scene.smtp.script = [Fault("mail", "451 4.3.0 come again")]
     queue = await scene.queue(ALICE)
@@ -98,7 +98,10 @@ async def story(scene: Scene) -> Room:
     hs.join(ALICE, room.id)
     await scene.sees(room, "my display stays dark")
     file = hs.file(ALICE, room.id, "manual.pdf", b"PDF", "application/pdf")
-    hs.reply(ALICE, room.id, file, "!reply Here is the manual.")
+    hs.reply(ALICE, room.id, file, f"{word} Here is the manual.")
+    if word == "!draft":
+        draft = await scene.sees(room, "📝 draft")
+        hs.react(ALICE, room.id, draft["event_id"], "✅")
 
     def status(*begins: str) -> str:
         """The event of the status that begins so; killed early enough, it was never deferred."""
@@ -170,7 +173,8 @@ async def test_a_kill_at_the_point_loses_and_doubles_nothing(
         folder.mkdir()
         armed, database = f"{point}:{passage}:kill9", new_database(folder)
         async with scene(folder, zygote, armed, database) as (stage, keeper):
-            room = await story(stage)
+            is_draft = point.startswith("previewed")
+            room = await story(stage, "!draft" if is_draft else "!reply")
             if point.startswith("erased"):
                 await erase(stage)
                 await stage.finished()

@@ -103,7 +103,8 @@ def duration(seconds: float) -> str:
 KINDS = {
     "receive": "reading a mail", "post": "writing into a room", "room": "making a room",
     "setup": "making a room of the bridge", "upload": "uploading a file", "event": "a command",
-    "deliver": "sending a mail", "copy": "a copy for the Sent folder", "test": "testing an inbox",
+    "deliver": "sending a mail", "preview": "showing a draft",
+    "copy": "a copy for the Sent folder", "test": "testing an inbox",
     "export": "an export", "restored": "telling of a restore", "purge": "erasing a conversation",
     "forget": "erasing a person", "unsay": "erasing what was said here",
     "wake": "the end of a snooze",

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.model import Content, EventId
+from bridge.mail.address import bare
+from bridge.model import Address, Content, EventId
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,11 @@ TABLE: tuple[Spec, ...] = (
          " The same as reacting with 📧."),
     Spec("attach", "conversation", "attach", "As a reply to a file: keep it for your next email."
          " The same as reacting with 📎."),
+    Spec("draft", "conversation", "draft TEXT", "Show the whole email as the customer would get it,"
+         " and send it when somebody says yes. An edit of your message changes it."),
+    Spec("forward", "conversation", "forward [all] ADDRESS… [TEXT]", "Email the newest mail, or the"
+         " one it replies to, to somebody else, files included; all takes the whole conversation."
+         " Room talk never goes along."),
     Spec("undo", "conversation", "undo", "Stop the email that is about to leave. The same as ❌ on"
          " its status."),
     Spec("yes", "conversation", "yes", "Answer the bridge's question with yes, as ✅ does."),
@@ -76,6 +82,8 @@ TABLE: tuple[Spec, ...] = (
          " attachments included."),
     Spec("help", "conversation", "help [COMMAND]", "Show the commands, or one of them."),
     Spec("take", "queue", "take NUMBER", "Make conversation NUMBER yours."),
+    Spec("compose", "queue", "compose ADDRESS… SUBJECT", "Begin a conversation by email: the text"
+         " stands on the lines below."),
     Spec("list", "queue", "list [open|mine|unassigned|snoozed|answered|closed|spam|tag:NAME]",
          "List conversations, with links."),
     Spec("away", "queue", "away", "Get no new conversations by yourself for now; you keep those you"
@@ -183,6 +191,31 @@ def parse_text(text: str, prefix: str) -> Command | None:
     if match is None:
         return None
     return Command(match[1].lower(), text[len(prefix) + match.end() :].strip())
+
+
+def addressed(rest: str) -> tuple[list[Address], str]:
+    """The addresses that a command's text begins with, and what stands behind them, as typed."""
+    found: list[Address] = []
+    while True:
+        word = rest.split(maxsplit=1)[0] if rest.strip() else ""
+        address = bare(word.strip(",;")) if "@" in word else None
+        if address is None:
+            return found, rest
+        if address.key not in {each.key for each in found}:
+            found.append(address)
+        rest = rest.lstrip()[len(word) :].lstrip(" \t")
+
+
+def body_of(said: Command) -> str:
+    """What of a command is sent: all of it, or what stands behind its addresses."""
+    match said.name:
+        case "forward":
+            first, _, rest = said.rest.partition(" ")
+            return addressed(rest if first.casefold() == "all" else said.rest)[1].strip()
+        case "compose":
+            return said.rest.partition("\n")[2].strip()
+        case _:
+            return said.rest
 
 
 def relation(content: Content) -> dict[str, Any]:

@@ -36,6 +36,23 @@ def read(raw: Any, now: float) -> Event | None:
     )
 
 
+def receipts(raw: Any) -> list[tuple[RoomId, Mxid, EventId, float]]:
+    """(room, who, the event they read up to, when) of a pushed m.receipt (Client-Server API v1.14
+    §11.5); empty for anything else."""
+    content = raw.get("content") if isinstance(raw, dict) else None
+    if not isinstance(content, dict) or raw.get("type") != "m.receipt":
+        return []
+    found = []
+    for event, kinds in content.items():
+        readers = kinds.get("m.read") if isinstance(kinds, dict) else None
+        for mxid, told in readers.items() if isinstance(readers, dict) else ():
+            at = told.get("ts") if isinstance(told, dict) else None
+            names = (str(raw.get("room_id")), mxid, event)
+            if isinstance(at, int) and all(_storable(each) for each in names):
+                found.append((RoomId(names[0]), Mxid(mxid), EventId(event), at / 1000))
+    return found
+
+
 def _storable(text: str) -> bool:
     """Neither NUL, which PostgreSQL refuses, nor half a surrogate pair."""
     return "\0" not in text and text.encode("utf-8", "ignore").decode() == text

@@ -8,6 +8,8 @@ from bridge.chat.render import clock
 from bridge.model import Delivery, DeliveryState, Fate, Recipient
 
 SIGNS = {
+    DeliveryState.DRAFT: "📝",
+    DeliveryState.APPROVING: "🔏",
     DeliveryState.ASKING: "❔",
     DeliveryState.WAITING: "🕐",
     DeliveryState.SENDING: "🕐",
@@ -38,9 +40,14 @@ def text(delivery: Delivery, question: str, now: float) -> str:
     match delivery.state:
         case DeliveryState.ASKING:
             return f"❔ {question} → {who} · ✅ sends · ❌ discards"
+        case DeliveryState.DRAFT:
+            return f"📝 draft · ✅ sends it · ❌ discards it → {who}"
+        case DeliveryState.APPROVING:
+            return f"🔏 waits for somebody's ✅ · ❌ discards it → {who}"
         case DeliveryState.WAITING:
             wait = math.ceil(delivery.run_at - delivery.created_at)
             note = f" · {delivery.detail}" if delivery.detail else ""
+            note = _notes(delivery) + note
             return f"→ {who} · in {wait} s · ❌ stops it{note}" if wait > 0 else f"→ {who}{note}"
         case DeliveryState.SENDING:
             return f"→ {who} · {delivery.detail or 'sending …'}"
@@ -51,7 +58,7 @@ def text(delivery: Delivery, question: str, now: float) -> str:
             return f"❓ the server did not confirm · 🔁 sends again · ✅ it arrived → {who}"
         case DeliveryState.SENT:
             when = clock(delivery.finished_at or now, now)
-            return f"✅ sent {when} → {who}{_exceptions(delivery)}"
+            return f"✅ sent {when} → {who}{_notes(delivery)}{_exceptions(delivery)}"
         case DeliveryState.BOUNCED:
             lost = _named(delivery, Fate.BOUNCED)
             return f"↩️ bounced: {lost} · 🔁 sends again → {who}{_exceptions(delivery)}"
@@ -59,6 +66,15 @@ def text(delivery: Delivery, question: str, now: float) -> str:
             return f"❌ failed: {delivery.detail} · 🔁 tries again → {who}"
         case _:
             return f"🚫 {delivery.detail or 'stopped'}, nothing was sent → {who}"
+
+
+def _notes(delivery: Delivery) -> str:
+    """What holds for the whole mail, as long as it is there."""
+    notes = ""
+    if delivery.letters:
+        many = len(delivery.letters)
+        notes += f" · forwards {'1 mail' if many == 1 else f'{many} mails'}"
+    return notes + (f" · approved by {delivery.approved_by}" if delivery.approved_by else "")
 
 
 def _exceptions(delivery: Delivery) -> str:

@@ -6,9 +6,9 @@ from bridge.chat import admin as texts
 from bridge.chat import command, diagnosis, render
 from bridge.chat.diagnosis import Ailment, Trouble
 from bridge.desk.desk import Desk
+from bridge.desk.dispatch import show
 from bridge.desk.hearing import Request
 from bridge.desk.refresh import answer, tell_control
-from bridge.desk.reply import show
 from bridge.inbox import Inbox
 from bridge.model import DeliveryState, Job
 from bridge.ports import Tx

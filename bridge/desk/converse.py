@@ -14,16 +14,20 @@ from bridge.desk import (
     admin,
     assign,
     block,
+    compose,
     control,
     decide,
     export,
+    forward,
     members,
     order,
     original,
     people,
+    preview,
     reply,
     sealed,
     state,
+    writing,
 )
 from bridge.desk.desk import Desk
 from bridge.desk.hearing import Hearing, came_before
@@ -32,6 +36,7 @@ from bridge.model import (
     Content,
     Event,
     EventId,
+    Form,
     Job,
     Kind,
     Mxid,
@@ -71,6 +76,9 @@ def _plain(act: Callable[[Tx, Desk, Hearing], Awaitable[str | None]]) -> Act:
 
 ACTS: dict[str, Act] = {
     "reply": _plain(reply.reply),
+    "draft": _plain(reply.draft),
+    "forward": forward.forward,
+    "compose": _plain(compose.compose),
     "send": reply.send,
     "attach": reply.attach,
     "undo": decide.undo,
@@ -105,7 +113,7 @@ ACTS: dict[str, Act] = {
 REACTION_ACTS: dict[str, str] = {
     MAIL: "send", CLIP: "attach", CROSS: "undo", TICK: "yes", AGAIN: "retry", HAND: "take"
 }  # fmt: skip
-NEEDS_TARGET = ("reply", "send", "attach")
+NEEDS_TARGET = ("reply", "draft", "send", "attach")
 """Acts that look at the message they point at, on the homeserver."""
 
 
@@ -279,15 +287,14 @@ async def _edited(tx: Tx, desk: Desk, event: Event, source: EventId) -> None:
     changed = event.content.get("m.new_content")
     text = command.new_text(changed) if isinstance(changed, dict) else ""
     said = command.parse_text(text, desk.settings.command_prefix)
-    if delivery.source == delivery.order and (said is None or said.name != "reply"):
+    wording = (*writing.WORDING[delivery.form], *(("snippet",) if delivery.text else ()))
+    is_order = delivery.source == delivery.order
+    if is_order and (said is None or said.name not in wording):
         await decide.stop(tx, desk, delivery, "the message was edited into something else")
         return
-    delivery = await tx.deliveries.update(delivery.id, detail=_joined(delivery.detail, "as edited"))
-    await reply.show(tx, desk, delivery)
-
-
-def _joined(detail: str, more: str) -> str:
-    return detail if more in detail else f"{detail} · {more}".removeprefix(" · ")
+    if is_order and said is not None and delivery.form in (Form.FORWARD, Form.COMPOSE):
+        delivery = await preview.readdress(tx, desk, delivery, said)
+    await preview.reword(tx, desk, delivery)
 
 
 async def _outside(desk: Desk, job: Job, event: Event, place: Place | None) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from bridge.chat import status
+from bridge.desk import approval
 from bridge.desk.desk import Desk
+from bridge.desk.dispatch import dispatch, show
 from bridge.desk.hearing import Hearing
-from bridge.desk.reply import dispatch, show
 from bridge.desk.sent import settle
 from bridge.inbox import Inbox
-from bridge.model import Delivery, DeliveryState, EventId, Fate, Refused
+from bridge.model import PREVIEWED, Delivery, DeliveryState, EventId, Fate, Refused
 from bridge.ports import Tx
 
-STOPPABLE = (DeliveryState.ASKING, DeliveryState.WAITING)
+STOPPABLE = (*PREVIEWED, DeliveryState.ASKING, DeliveryState.WAITING)
 RETRYABLE = (
     DeliveryState.FAILED,
     DeliveryState.UNKNOWN,
@@ -76,7 +77,8 @@ async def withdraw(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery, why: st
 
 async def yes(tx: Tx, desk: Desk, heard: Hearing, event: EventId | None) -> str | None:
     """`!yes` or ✅: send what was asked about; on an unconfirmed one: it arrived."""
-    delivery = await meant(tx, heard, event, (DeliveryState.ASKING, DeliveryState.UNKNOWN))
+    waits = (*PREVIEWED, DeliveryState.ASKING, DeliveryState.UNKNOWN)
+    delivery = await meant(tx, heard, event, waits)
     if delivery.state is DeliveryState.UNKNOWN:
         await tx.deliveries.set_fates(
             delivery.id,
@@ -88,15 +90,33 @@ async def yes(tx: Tx, desk: Desk, heard: Hearing, event: EventId | None) -> str 
         )
         await settle(tx, desk, heard.inbox, await tx.deliveries.get(delivery.id))
         return None
-    if delivery.state is not DeliveryState.ASKING:
+    if delivery.state not in (*PREVIEWED, DeliveryState.ASKING):
         raise Refused("Nothing waits for a yes there.")
-    now = desk.now()
-    delivery = await tx.deliveries.update(
-        delivery.id, state=DeliveryState.WAITING, run_at=now + heard.inbox.undo, created_at=now
-    )
-    await dispatch(tx, delivery)
-    await show(tx, desk, delivery)
+    await _agree(tx, desk, heard, delivery)
     return None
+
+
+async def _agree(tx: Tx, desk: Desk, heard: Hearing, delivery: Delivery) -> None:
+    """Let it go, or have it looked at by whom its inbox wants."""
+    now, inbox = desk.now(), heard.inbox
+    if delivery.state in PREVIEWED and not delivery.shown:
+        raise Refused("Look at its preview first; it is not there yet, or says what is wrong.")
+    needed = await approval.is_needed(tx, inbox, delivery.agent)
+    if delivery.state is DeliveryState.APPROVING and needed:
+        await approval.refuse_own(tx, inbox, delivery, heard.who)
+    changes: dict[str, object] = {"state": DeliveryState.WAITING}
+    if needed:
+        agreed = await approval.may_approve(tx, inbox, delivery, heard.who)
+        if agreed and delivery.shown:
+            changes["approved_by"] = heard.who
+        else:
+            changes["state"] = DeliveryState.APPROVING
+    delivery = await tx.deliveries.update(
+        delivery.id, run_at=now + inbox.undo, created_at=now, **changes
+    )
+    if delivery.state is DeliveryState.WAITING:
+        await dispatch(tx, delivery)
+    await show(tx, desk, delivery)
 
 
 async def retry(tx: Tx, desk: Desk, heard: Hearing, event: EventId | None) -> str | None:

@@ -6,22 +6,19 @@ import asyncio
 from collections.abc import Mapping
 
 from bridge import metrics
-from bridge.chat import command
-from bridge.desk import quotation
+from bridge.desk import notice, preview, writing
 from bridge.desk.decide import stop
 from bridge.desk.desk import Desk
-from bridge.desk.reply import show
+from bridge.desk.dispatch import show
 from bridge.desk.sent import next_try, settle
 from bridge.inbox import Inbox
-from bridge.mail import compose, limits
+from bridge.mail import compose
 from bridge.mail.provider import of_host
-from bridge.mail.written import from_matrix
 from bridge.model import (
-    Address,
-    Content,
     Delivery,
     DeliveryState,
     Fate,
+    Form,
     Job,
     Permanent,
     Refused,
@@ -29,8 +26,6 @@ from bridge.model import (
 )
 
 ATTEMPTABLE = (DeliveryState.WAITING, DeliveryState.SENDING, DeliveryState.DEFERRED)
-MAX_FILES = 100 * 1024 * 1024
-"""Bytes of one file of an agent."""
 
 
 async def deliver(desk: Desk, job: Job) -> None:
@@ -54,7 +49,7 @@ async def deliver(desk: Desk, job: Job) -> None:
         return
     if built is None:
         try:
-            built = await _build(desk, inbox, delivery)
+            built = await _build(desk, job, inbox, delivery)
         except Refused as error:
             async with desk.store.transaction("verdict") as tx:
                 await stop(tx, desk, await tx.deliveries.get(delivery.id), str(error))
@@ -62,6 +57,8 @@ async def deliver(desk: Desk, job: Job) -> None:
             return
         except Permanent as error:
             await _fail(desk, job, delivery, str(error))
+            return
+        if built is None:
             return
     await _attempt(desk, job, inbox, delivery, built)
 
@@ -147,92 +144,46 @@ async def _fail(desk: Desk, job: Job, delivery: Delivery, why: str) -> None:
         await show(tx, desk, failed)
 
 
-async def _build(desk: Desk, inbox: Inbox, delivery: Delivery) -> bytes:
-    """Read the source from the homeserver as it is now, and make the bytes of every attempt.
+async def _build(desk: Desk, job: Job, inbox: Inbox, delivery: Delivery) -> bytes | None:
+    """Read the source as it is now, and make the bytes of every attempt. None where it must be
+    looked at again first, because it is not what was shown and agreed to.
 
-    Raises Refused when it must not go out any more: gone, edited into something else, or its
-    sender no longer an agent. Transient when the homeserver does not say.
+    Raises Refused when it must not go out any more, Transient when the homeserver does not say.
     """
-    async with desk.store.reading() as tx:
-        about = await tx.conversations.get(delivery.conversation)
-        queue = await tx.rooms.find("queue", delivery.inbox)
-        letter = await tx.mails.letter(delivery.answers) if delivery.answers else None
-        tags = inbox.reply_tokens == "auto" and await tx.keep.value(f"tags:{inbox.address}")
-    if about.room is None or queue is None:
-        raise Refused("its room is gone")
-    if await desk.chat.membership(queue.room, delivery.agent) != "join":
-        raise Refused(f"{delivery.agent} is no agent of {inbox.name} any more")
-    source = await desk.chat.event(about.room, delivery.source)
-    content = command.latest(source) if source else None
-    if content is None:
-        raise Refused("the message was removed")
-    if delivery.order != delivery.source:
-        order = await desk.chat.event(about.room, delivery.order)
-        if not order or not order.get("content"):
-            raise Refused("the order to send it was taken back")
-    text, html = _words(desk, content, is_command=delivery.order == delivery.source)
-    if not text.strip() and not html and not delivery.files:
-        raise Refused("the message was emptied")
-    files = [await _file(desk, about.room, file) for file in delivery.files]
-    too_large = limits.over([(each.name, len(each.data)) for each in files], inbox.attachments)
-    if too_large:
-        raise Permanent(too_large)
-    name = await desk.chat.display_name(queue.room, delivery.agent)
-    message_id = desk.tokens.message_id(about.number, delivery.id, inbox.domain)
-    references = compose.references_for(letter.message_id, letter.references) if letter else ()
-    by_field = {
-        field: tuple(r.address for r in delivery.recipients if r.field == field)
-        for field in ("to", "cc")
-    }
-    reply_to = Address(inbox.reply_to) if inbox.reply_to else None
-    if tags and reply_to is None:
-        reply_to = Address(desk.tokens.reply_address(about.number, inbox.address))
-    outgoing = compose.Outgoing(
-        message_id=message_id,
-        sender=Address(inbox.address, inbox.sender_name.format(agent=name, inbox=inbox.name)),
-        to=by_field["to"], cc=by_field["cc"], subject=delivery.subject, at=desk.now(),
-        text=text, html=html, signature=inbox.signature,
-        in_reply_to=letter.message_id if letter else None, references=references,
-        files=tuple(files),
-        reply_to=reply_to, quote=await quotation.of(desk, inbox, letter) if inbox.quote else None,
-    )  # fmt: skip
-    mime = await asyncio.to_thread(compose.build, outgoing)
+    if await _ask_about_news(desk, job, delivery):
+        return None
+    mail = await writing.outgoing(desk, inbox, delivery)
+    if delivery.shown and writing.digest(mail, delivery) != delivery.shown:
+        async with desk.store.transaction("verdict") as tx:
+            current = await tx.deliveries.get(delivery.id)
+            if current.state in ATTEMPTABLE:
+                await preview.again(tx, desk, current)
+            await tx.jobs.finish(job)
+        return None
+    mime = await asyncio.to_thread(compose.build, mail)
     async with desk.store.transaction("built") as tx:
-        await tx.deliveries.set_mime(delivery.id, mime, message_id)
+        await tx.deliveries.set_mime(delivery.id, mime, mail.message_id)
     return mime
 
 
-def _words(desk: Desk, content: Content, *, is_command: bool) -> tuple[str, str]:
-    """(text, HTML) of a source message, without the command word."""
-    if command.is_file(content):
-        filename = content.get("filename")
-        caption = str(content.get("body") or "")
-        return ("" if filename in (None, caption) else caption), ""
-    text = command.new_text(content)
-    said = command.parse_text(text, desk.settings.command_prefix)
-    if said is not None and said.name == "reply":
-        return said.rest, ""
-    if is_command or said is not None:
-        raise Refused("the message was edited into something else")
-    formatted = content.get("formatted_body")
-    if content.get("format") == "org.matrix.custom.html" and isinstance(formatted, str):
-        return from_matrix(formatted)
-    return text, ""
-
-
-async def _file(desk: Desk, room: str, event_id: str) -> compose.File:
-    event = await desk.chat.event(room, event_id)  # type: ignore[arg-type]  # NewTypes of str
-    content = command.latest(event) if event else None
-    if content is None or not command.is_file(content):
-        raise Refused("a file of it was removed")
-    url = content.get("url")
-    if not isinstance(url, str):
-        raise Permanent("an encrypted file cannot be sent; upload it again in this room")
-    name = str(content.get("filename") or content.get("body") or "file")
-    info = content.get("info")
-    type_ = str(info.get("mimetype", "")) if isinstance(info, dict) else ""
-    shown = content.get("msgtype") == "m.image"
-    return compose.File(name, type_, await desk.chat.download(url, MAX_FILES), shown)
+async def _ask_about_news(desk: Desk, job: Job, delivery: Delivery) -> bool:
+    """Whether a mail of the customer came during the undo time that its sender has not read."""
+    if delivery.form is not Form.REPLY:
+        return False
+    async with desk.store.transaction("verdict") as tx:
+        about = await tx.conversations.get(delivery.conversation)
+        latest = await tx.mails.latest(about.number)
+        if latest is None or latest.id == delivery.answers or latest.at <= delivery.created_at:
+            return False
+        question = await notice.unread(tx, delivery.agent, about, latest, delivery.created_at)
+        if not question:
+            return False
+        asking = await tx.deliveries.update(
+            delivery.id, state=DeliveryState.ASKING, question=question
+        )
+        await show(tx, desk, asking)
+        await tx.jobs.finish(job)
+        return True
 
 
 async def copy(desk: Desk, job: Job) -> None:

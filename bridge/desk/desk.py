@@ -58,6 +58,11 @@ class Desk:
         return Links(self.secret)
 
     @property
+    def drafts(self) -> Links:
+        """Links to a draft's page."""
+        return Links(self.secret, "draft")
+
+    @property
     def server(self) -> str:
         return self.settings.homeserver.server_name
 

@@ -48,6 +48,17 @@ async def take(desk: Desk, raws: list[Any]) -> int:
         return count
 
 
+async def notice(desk: Desk, passing: list[Any]) -> None:
+    """Note what agents have read in our rooms (Client-Server API v1.14, m.receipt)."""
+    read = [each for raw in passing for each in events.receipts(raw) if not desk.is_own(each[1])]
+    if not read:
+        return
+    async with desk.store.transaction("transaction-in") as tx:
+        for room, mxid, event, at in read:
+            if await tx.rooms.place(room) is not None:
+                await tx.agents.saw(room, mxid, event, at)
+
+
 async def _counts(tx: Tx, desk: Desk, event: Event) -> bool:
     """Whether talk in the control room is the answer to a question, or may hold a password."""
     if await question.asked(tx, event.sender, event.at):

@@ -181,7 +181,7 @@ async def _conversation(
         follows = old.number
     conversation = await tx.conversations.create(
         inbox.id, mail.sender, base_subject(mail.subject) or mail.subject, at,
-        preview=_preview(body.text), files=file_event.names(mail.attachments),
+        preview=preview_of(body.text), files=file_event.names(mail.attachments),
         claim=found.claim if isinstance(found, Fresh) else None, follows=follows,
         waiting=mail.nature is Nature.PERSON and not blocked,
     )  # fmt: skip
@@ -226,7 +226,8 @@ async def _same_subject(tx: Tx, inbox: InboxId, mail: Mail) -> Number | None:
     return None
 
 
-def _preview(text: str) -> str:
+def preview_of(text: str) -> str:
+    """The first lines of a text, for its card."""
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
     preview = "\n".join(lines[:3])
     return preview if len(preview) <= 280 else preview[:279] + "…"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bridge.chat import command, render, status
-from bridge.desk import recipients
+from bridge.desk import dispatch, notice, recipients
 from bridge.desk.desk import Desk, mail_of
-from bridge.desk.hearing import Hearing, came_before
+from bridge.desk.hearing import Hearing
 from bridge.desk.refresh import refresh
 from bridge.mail import limits
 from bridge.mail.compose import reply_subject
@@ -23,12 +23,18 @@ from bridge.model import (
 )
 from bridge.ports import Tx
 
-LATE = 3600.0
-"""Seconds after which a command that only now arrives asks before it sends."""
-
 
 async def reply(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     """`!reply TEXT`: answers the mail it replies to, else the latest one a person wrote."""
+    return await _answer(tx, desk, heard, "reply")
+
+
+async def draft(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+    """`!draft TEXT`: the same, but it is shown first and waits for a yes."""
+    return await _answer(tx, desk, heard, "draft")
+
+
+async def _answer(tx: Tx, desk: Desk, heard: Hearing, word: str) -> str | None:
     files = await tx.conversations.pins(heard.about.number, heard.who)
     target = command.replied_to(heard.event.content)
     letter = None
@@ -42,9 +48,10 @@ async def reply(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
             files = [target, *files]
     if not heard.rest and not files:
         raise Refused(
-            f"Nothing to send: write the text behind {desk.settings.command_prefix}reply."
+            f"Nothing to send: write the text behind {desk.settings.command_prefix}{word}."
         )
-    return await order(tx, desk, heard, heard.event.id, files, letter)
+    is_draft = word == "draft"
+    return await order(tx, desk, heard, heard.event.id, files, letter, is_draft=is_draft)
 
 
 async def send(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> str | None:
@@ -62,7 +69,7 @@ async def send(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> st
         files = [target, *(file for file in files if file != target)]
     else:
         said = command.parse_text(command.new_text(content), prefix)
-        if said is not None and said.name != "reply":
+        if said is not None and said.name not in ("reply", "draft"):
             raise Refused(f"{prefix}{said.name} is a command, not a message to send.")
         if not (said.rest if said else command.new_text(content)).strip():
             raise Refused("That message has no text to send.")
@@ -115,82 +122,39 @@ async def _written_by_agent(tx: Tx, heard: Hearing) -> None:
 
 async def order(
     tx: Tx, desk: Desk, heard: Hearing, source: EventId, files: Sequence[EventId],
-    letter: Letter | None,
+    letter: Letter | None, *, is_draft: bool = False, text: str = "",
 ) -> str | None:  # fmt: skip
-    """Make the delivery; a message with a live one is answered with that one's status."""
+    """Order an answer to `letter`, or to the latest mail a person wrote. `text` is what is sent
+    where the source says something else."""
     about, inbox, now = heard.about, heard.inbox, desk.now()
-    if inbox.paused or inbox.smtp is None:
-        why = "is paused" if inbox.paused else "has no outgoing server"
-        raise Refused(f"Inbox {inbox.name} {why}; nothing was sent. An admin can change that.")
-    letter = letter or await tx.mails.latest(about.number)
+    dispatch.refuse_shut(inbox)
+    latest = await tx.mails.latest(about.number)
+    chosen, letter = letter, letter or latest
     addressed = recipients.address(
         desk.own_addresses, inbox, about, letter, await tx.conversations.overrides(about.number)
     )
     if not addressed.recipients:
         raise Refused("Nobody to send to; add an address with !to +ADDRESS.")
-    question = addressed.question
-    if await came_before(tx, heard.event.at):
-        question = f"This was written {render.clock(heard.event.at, now)}, before a backup was"
-        question += " restored, and may have been sent already. Send it?"
-    elif now - heard.event.at > LATE:
-        question = f"This was written {render.clock(heard.event.at, now)} and only now arrived."
-        question += " Send it still?"
+    question = addressed.question or await notice.colleague(tx, desk, heard)
+    if latest is not None and (chosen is None or chosen.id != latest.id):
+        question = question or await notice.unread(tx, heard.who, about, latest, heard.event.at)
     wanted = Delivery(
         id=0, inbox=inbox.id, conversation=about.number, source=source, order=heard.event.id,
-        agent=heard.who, state=DeliveryState.ASKING if question else DeliveryState.WAITING,
-        answers=letter.id if letter else None, files=tuple(files),
+        agent=heard.who, state=DeliveryState.WAITING, answers=letter.id if letter else None,
+        files=tuple(files),
         subject=reply_subject(
             letter.subject if letter and letter.subject and not about.renamed else about.subject
         ),
-        message_id=None, run_at=now + inbox.undo, attempts=0, data_begun=False, detail="",
-        created_at=now, finished_at=None, recipients=addressed.recipients,
+        message_id=None, run_at=now + inbox.undo, attempts=0, data_begun=False,
+        detail=addressed.note, created_at=now, finished_at=None, recipients=addressed.recipients,
+        text=text,
     )  # fmt: skip
-    delivery = await tx.deliveries.create(wanted, question)
+    delivery = await dispatch.begin(tx, desk, heard, wanted, question, is_draft=is_draft)
     if delivery is None:
         live = await tx.deliveries.live(source)
         return status.text(live, "", now) if live and live.order != heard.event.id else None
     await tx.conversations.unpin(files=files)
-    if addressed.note:
-        delivery = await tx.deliveries.update(delivery.id, detail=addressed.note)
-    await show(tx, desk, delivery)
-    if not question:
-        await dispatch(tx, delivery)
     return await _own(tx, desk, heard, about)
-
-
-async def dispatch(tx: Tx, delivery: Delivery) -> None:
-    """Have a delivery attempted when its time comes, behind the conversation's earlier ones."""
-    await tx.jobs.add(
-        "deliver", f"conversation:{delivery.conversation}:mail", {"delivery": delivery.id},
-        run_after=delivery.run_at, key=f"deliver:{delivery.id}",
-    )  # fmt: skip
-
-
-async def show(tx: Tx, desk: Desk, delivery: Delivery) -> None:
-    """The one status message of a delivery, and its sign on the message sent."""
-    question = await tx.deliveries.question(delivery.id)
-    text = status.text(delivery, question, desk.now())
-    place = f"conversation:{delivery.conversation}"
-    await tx.posts.put(
-        f"status:{delivery.id}", place, desk.bot, Kind.MESSAGE, render.notice(text),
-        target=delivery.source,
-    )  # fmt: skip
-    sign = status.SIGNS[delivery.state] if delivery.state in SIGNED else ""
-    key = f"sign:{delivery.source}"
-    if sign or await tx.posts.by_key(key) is not None:
-        await tx.posts.put(
-            key, place, desk.bot, Kind.REACTION, {"emoji": sign}, type="m.reaction",
-            target=delivery.source,
-        )  # fmt: skip
-
-
-SIGNED = (
-    DeliveryState.SENT,
-    DeliveryState.FAILED,
-    DeliveryState.DEFERRED,
-    DeliveryState.UNKNOWN,
-    DeliveryState.BOUNCED,
-)
 
 
 async def _own(tx: Tx, desk: Desk, heard: Hearing, about: Conversation) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridge.chat import render, status
 from bridge.desk.desk import Desk
-from bridge.desk.reply import show
+from bridge.desk.dispatch import show
 from bridge.desk.sent import overall, settle
 from bridge.inbox import Inbox
 from bridge.model import (

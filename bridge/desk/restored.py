@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bridge.chat import admin as texts
 from bridge.desk.desk import Desk
+from bridge.desk.dispatch import show
 from bridge.desk.refresh import tell_control
-from bridge.desk.reply import show
 from bridge.model import Job
 
 

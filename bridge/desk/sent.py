@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from bridge.desk.desk import FINISHED, Desk
+from bridge.desk.dispatch import show
 from bridge.desk.refresh import refresh
-from bridge.desk.reply import show
 from bridge.inbox import Inbox
 from bridge.mail.parse import headers_only
 from bridge.model import (
     Delivery,
     DeliveryState,
     Fate,
+    Form,
     Letter,
     MailId,
     Nature,
@@ -107,12 +108,13 @@ async def _keep(tx: Tx, delivery: Delivery, now: float) -> None:
 async def _answered(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery, now: float) -> None:
     await tx.conversations.unpin(files=delivery.files)
     about = await tx.conversations.get(delivery.conversation)
+    is_answer = delivery.form is not Form.FORWARD  # the customer still waits
     latest = await tx.mails.latest(about.number)
     # what the customer wrote meanwhile still waits for its answer
     newer = (
         latest is not None and latest.id != delivery.answers and (latest.at > delivery.created_at)
     )
-    if about.state not in (*FINISHED, State.SNOOZED) and not newer:
+    if about.state not in (*FINISHED, State.SNOOZED) and is_answer and not newer:
         about = await tx.conversations.update(
             about.number, state=State.ANSWERED, waiting_since=None, changed_at=now
         )

@@ -73,6 +73,15 @@ class Quote:
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """A mail that is forwarded inside another: (name, value) of its head, text, HTML."""
+
+    head: tuple[tuple[str, str], ...]
+    text: str
+    html: str
+
+
+@dataclass(frozen=True, slots=True)
 class Outgoing:
     """Everything a mail is made of. `html` may be empty: it is then made from `text`."""
 
@@ -90,6 +99,7 @@ class Outgoing:
     files: tuple[File, ...] = ()
     reply_to: Address | None = None
     quote: Quote | None = None
+    forwarded: tuple[Passage, ...] = ()
     automatic: Literal["", "auto-generated", "auto-replied"] = ""
     """Written by no person (RFC 3834 §5)."""
 
@@ -140,9 +150,18 @@ def _headers(mail: Outgoing) -> list[tuple[str, object]]:
     return found
 
 
+def plain(mail: Outgoing) -> str:
+    """The text part, as its reader sees it."""
+    return _bodies(mail, [("", file) for file in _shown(mail)])[0].strip()
+
+
+def _shown(mail: Outgoing) -> list[File]:
+    return [file for file in mail.files if file.shown and file.type in PICTURES]
+
+
 def _fill(message: EmailMessage, mail: Outgoing) -> None:
     """Text and HTML as alternatives, the pictures with the HTML, the other files behind them."""
-    shown = [file for file in mail.files if file.shown and file.type in PICTURES]
+    shown = _shown(mail)
     own, domain = hashlib.sha256(mail.message_id.encode()).hexdigest()[:12], mail.sender.domain
     ids = [f"{own}.{n}@{idna(f'x@{domain}')[2:]}" for n in range(1, len(shown) + 1)]
     text, html = _bodies(mail, list(zip(ids, shown, strict=True)))
@@ -205,10 +224,32 @@ def _bodies(mail: Outgoing, pictures: Sequence[tuple[str, File]]) -> tuple[str, 
             f'<blockquote class="gmail_quote" style="margin:0 0 0 .8ex;border-left:1px solid #ccc;'
             f'padding-left:1ex">{mail.quote.html or from_text(mail.quote.text)}</blockquote></div>'
         )
+    for passage in mail.forwarded:
+        written, marked = _passage(passage)
+        text, html = f"{text}\n\n{written}", f"{html}\n{marked}"
+    text = text.strip()
     page = (
         f'<!DOCTYPE html>\n<html><head><meta charset="utf-8"></head><body>\n{html}\n</body></html>'
     )
     return f"{text}\n", f"{page}\n"
+
+
+def _passage(passage: Passage) -> tuple[str, str]:
+    """(text, HTML) of a forwarded mail below its head, as mail programs write and know it."""
+    line = "---------- Forwarded message ---------"
+    head = [f"{name}: {clean_line(value, 900)}" for name, value in passage.head]
+    text = "\n".join((line, *head, "", clean(passage.text).strip()))
+    above = from_text("\n".join((line, *head)))
+    html = (
+        f'<div class="gmail_quote"><div class="gmail_attr">{above}</div><br>'
+        f"{passage.html or from_text(passage.text)}</div>"
+    )
+    return text, html
+
+
+def forward_subject(subject: str) -> str:
+    """`Fwd:` once, whatever stood there."""
+    return f"Fwd: {base_subject(subject)}".strip()
 
 
 def reply_subject(subject: str) -> str:

@@ -14,30 +14,32 @@ from bridge.model import MessageId, Number
 
 
 class Links:
-    """Writes and reads the signed part of links to a mail's page; they expire."""
+    """Writes and reads the signed part of links to a page of one kind (`mail` or `draft`, by
+    number); they expire."""
 
     hours = 24
 
-    def __init__(self, secret: str) -> None:
+    def __init__(self, secret: str, kind: str = "mail") -> None:
+        self._kind = kind
+        salt = "original" if kind == "mail" else kind
         self._serializer = URLSafeTimedSerializer(
-            secret, salt="original", signer_kwargs={"key_derivation": "hmac",
+            secret, salt=salt, signer_kwargs={"key_derivation": "hmac",
                                                     "digest_method": hashlib.sha256}
         )  # fmt: skip
 
-    def sign(self, mail: int) -> str:
-        return str(self._serializer.dumps(mail))
+    def sign(self, number: int) -> str:
+        return str(self._serializer.dumps(number))
 
     def read(self, token: str) -> int | None:
-        """The mail; None for a token that is not ours, or too old."""
+        """The number; None for a token that is not ours, or too old."""
         try:
             found = self._serializer.loads(token, max_age=self.hours * 3600)
         except BadSignature:
             return None
         return found if isinstance(found, int) else None
 
-    @staticmethod
-    def url_of(public_url: str, token: str) -> str:
-        return f"{public_url.rstrip('/')}/mail/{token}"
+    def url_of(self, public_url: str, token: str) -> str:
+        return f"{public_url.rstrip('/')}/{self._kind}/{token}"
 
 
 class Tokens:

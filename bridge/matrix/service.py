@@ -19,6 +19,8 @@ MAX_BODY = 256 * 1024 * 1024
 """Bytes of one transaction: 100 events of 64 KiB and what a homeserver adds."""
 Take = Callable[[list[Any]], Awaitable[int]]
 """Stores a batch of raw events; returns how many were new."""
+Notice = Callable[[list[Any]], Awaitable[None]]
+"""Notes what passes and is told once: read receipts, typing."""
 
 
 class _NoState(ASStateStore, MemoryStateStore):
@@ -36,6 +38,7 @@ class Service(AppService):
     def __init__(
         self,
         take: Take,
+        notice: Notice,
         nudged: Callable[[], None],
         *,
         url: str,
@@ -56,6 +59,7 @@ class Service(AppService):
             aiohttp_params={"client_max_size": MAX_BODY},
         )
         self._take = take
+        self._notice = notice
         self._on_nudge = nudged
         self._nudged = False
 
@@ -84,7 +88,18 @@ class Service(AppService):
         except Exception:
             log.exception("push not stored")
             return _answer(500, {"errcode": "M_UNKNOWN", "error": "not stored, send it again"})
+        await self._hear(body)
         return _answer(200, {})
+
+    async def _hear(self, body: dict[str, Any]) -> None:
+        """What passes is told once and may be missed: it never fails a transaction."""
+        passing = body.get("ephemeral") or body.get("de.sorunome.msc2409.ephemeral")
+        if not isinstance(passing, list) or not passing:
+            return
+        try:
+            await self._notice(passing)
+        except Exception as error:  # noqa: BLE001 - what was stored must be acknowledged
+            log.info("receipts not noted", error=str(error))
 
     async def _http_query_user(self, request: web.Request) -> web.Response:
         return self._unknown(request)

@@ -8,8 +8,10 @@ from bridge.model.conversation import (
 )
 from bridge.model.delivery import (
     LIVE,
+    PREVIEWED,
     Delivery,
     DeliveryState,
+    Form,
     Recipient,
 )
 from bridge.model.errors import (
@@ -52,6 +54,7 @@ from bridge.model.matrix import (
 
 __all__ = [
     "LIVE",
+    "PREVIEWED",
     "Address",
     "Attachment",
     "BridgeError",
@@ -64,6 +67,7 @@ __all__ = [
     "Fate",
     "File",
     "Filter",
+    "Form",
     "InboxId",
     "Job",
     "Kind",

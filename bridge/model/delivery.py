@@ -12,6 +12,10 @@ from bridge.model.mail import Address, Fate
 class DeliveryState(StrEnum):
     """Where an outgoing mail stands; everything from SENT on is final."""
 
+    DRAFT = "draft"
+    """Shown as it would be sent; somebody says whether it is."""
+    APPROVING = "approving"
+    """Shown, too, and somebody else has to say yes."""
     ASKING = "asking"
     WAITING = "waiting"
     SENDING = "sending"
@@ -23,7 +27,22 @@ class DeliveryState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class Form(StrEnum):
+    """What an outgoing mail is."""
+
+    REPLY = "reply"
+    FORWARD = "forward"
+    COMPOSE = "compose"
+    """The first mail of a conversation that we begin."""
+    AUTOMATIC = "automatic"
+    """Ordered by a rule, written by no person."""
+
+
+PREVIEWED = (DeliveryState.DRAFT, DeliveryState.APPROVING)
+"""States in which the whole mail is shown and somebody has to say yes."""
 LIVE = (
+    DeliveryState.DRAFT,
+    DeliveryState.APPROVING,
     DeliveryState.ASKING,
     DeliveryState.WAITING,
     DeliveryState.SENDING,
@@ -68,3 +87,11 @@ class Delivery:
     created_at: float
     finished_at: float | None
     recipients: tuple[Recipient, ...] = ()
+    form: Form = Form.REPLY
+    text: str = ""
+    """What is sent, where that is not what the source says."""
+    letters: tuple[MailId, ...] = ()
+    """The mails that are forwarded."""
+    shown: str = ""
+    """A digest of what its preview showed; empty where it had none."""
+    approved_by: Mxid | None = None

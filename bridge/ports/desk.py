@@ -20,6 +20,7 @@ from bridge.model import (
     Mxid,
     Number,
     Recipient,
+    RoomId,
 )
 
 
@@ -123,3 +124,5 @@ class Agents(Protocol):
 
     async def away(self) -> frozenset[Mxid]: ...
     async def set_away(self, mxid: Mxid, since: float | None) -> None: ...
+    async def saw(self, room: RoomId, mxid: Mxid, event: EventId, at: float) -> None: ...
+    async def seen(self, room: RoomId, mxid: Mxid) -> tuple[EventId, float] | None: ...

@@ -1,8 +1,8 @@
-"""What is known of agents beside their rooms: who is away."""
+"""What is known of agents beside their rooms: who is away, what they have read."""
 
 from __future__ import annotations
 
-from bridge.model import Mxid
+from bridge.model import EventId, Mxid, RoomId
 from bridge.store.connection import Connection
 
 
@@ -19,3 +19,21 @@ class Agents:
         await self._conn.execute("DELETE FROM away WHERE mxid = $1", mxid)
         if since is not None:
             await self._conn.execute("INSERT INTO away (mxid, since) VALUES ($1, $2)", mxid, since)
+
+    async def saw(self, room: RoomId, mxid: Mxid, event: EventId, at: float) -> None:
+        """Note a public read receipt: everything up to `event` was read at `at`."""
+        await self._conn.execute(
+            "INSERT INTO seen (room, mxid, event, at) VALUES ($1, $2, $3, $4)"
+            " ON CONFLICT (room, mxid) DO UPDATE SET event = $3, at = $4 WHERE seen.at <= $4",
+            room,
+            mxid,
+            event,
+            at,
+        )
+
+    async def seen(self, room: RoomId, mxid: Mxid) -> tuple[EventId, float] | None:
+        """(the last event somebody is known to have read, when); None for who tells nothing."""
+        row = await self._conn.fetchrow(
+            "SELECT event, at FROM seen WHERE room = $1 AND mxid = $2", room, mxid
+        )
+        return None if row is None else (EventId(row["event"]), row["at"])

@@ -12,6 +12,7 @@ from bridge.model import (
     DeliveryState,
     EventId,
     Fate,
+    Form,
     InboxId,
     MailId,
     MessageId,
@@ -23,7 +24,8 @@ from bridge.model import (
 from bridge.store.connection import Connection
 
 CHANGEABLE = frozenset(
-    "state run_at attempts data_begun detail finished_at question created_at".split()  # noqa: SIM905 - names, as in SQL
+    "state run_at attempts data_begun detail finished_at question created_at shown approved_by"  # noqa: SIM905 - names, as in SQL
+    " subject text".split()
 )
 
 
@@ -38,8 +40,8 @@ class Deliveries:
         """
         row = await self._conn.fetchrow(
             "INSERT INTO delivery (inbox, number, source, ordered_by, agent, state, answers,"
-            " files, subject, question, run_at, created_at)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+            " files, subject, question, run_at, created_at, form, text, letters)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
             " ON CONFLICT DO NOTHING RETURNING *",
             delivery.inbox,
             delivery.conversation,
@@ -53,6 +55,9 @@ class Deliveries:
             question,
             delivery.run_at,
             delivery.created_at,
+            delivery.form,
+            delivery.text,
+            json.dumps(list(delivery.letters)),
         )
         if row is None:
             return None
@@ -115,7 +120,8 @@ class Deliveries:
         """What has not left yet, or not to everybody."""
         rows = await self._conn.fetch(
             "SELECT * FROM delivery WHERE inbox = $1"
-            " AND state IN ('asking', 'waiting', 'sending', 'deferred') ORDER BY id",
+            " AND state IN ('draft', 'approving', 'asking', 'waiting', 'sending', 'deferred')"
+            " ORDER BY id",
             inbox,
         )
         return [await self._whole(row) for row in rows]
@@ -207,4 +213,9 @@ class Deliveries:
                 )
                 for each in recipients
             ),
+            form=Form(row["form"]),
+            text=row["text"],
+            letters=tuple(MailId(each) for each in json.loads(row["letters"])),
+            shown=row["shown"],
+            approved_by=None if row["approved_by"] is None else Mxid(row["approved_by"]),
         )

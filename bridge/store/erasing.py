@@ -180,6 +180,7 @@ class Erasing:
         if room is not None:
             await run("UPDATE event SET content = '{}' WHERE room = $1", room)
             await run("DELETE FROM member WHERE room = $1", room)
+            await run("DELETE FROM seen WHERE room = $1", room)
             await run("DELETE FROM room WHERE room = $1", room)
         await run(
             "UPDATE conversation SET contact = '', contact_name = '', contact_key = '',"

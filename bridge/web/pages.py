@@ -1,18 +1,22 @@
-"""What people's browsers see: the original of a mail, behind a signed link that expires."""
+"""What people's browsers see: the original of a mail, or a draft as it would leave, behind a signed
+link that expires."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from aiohttp import web
 
+from bridge.desk import writing
 from bridge.desk.desk import Desk
-from bridge.mail import page
+from bridge.inbox import Inbox
+from bridge.mail import compose, page
 from bridge.mail.compose import PICTURES
 from bridge.mail.page import View
-from bridge.model import Letter, Mail, MailId, Permanent, Transient
+from bridge.model import DeliveryState, Mail, MailId, Permanent, Refused, Transient
 from bridge.web.listener import Listener
 
 SOURCE = 2_000_000
@@ -31,9 +35,18 @@ KEPT = 8
 BUSY = "Try again in a moment."
 EXPIRED = (
     "This link has expired, or is not one of ours. Say !original in the conversation's room for a"
-    " new one."
+    " new one; of a draft, edit your message."
 )
 FORGOTTEN = "This mail is not kept any more: its time was over, or it was erased."
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The bytes of a mail, whose they are, and what a file of them is called."""
+
+    inbox: Inbox
+    raw: bytes
+    name: str
 
 
 class Pages:
@@ -41,9 +54,9 @@ class Pages:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._read: dict[MailId, Mail] = {}
+        self._read: dict[str, Mail] = {}
         """The mails that were looked at last: a page asks for its parts one by one."""
-        mail = r"/mail/{token:[\w.-]{20,200}}"
+        mail = r"/{kind:mail|draft}/{token:[\w.-]{20,200}}"
         self.listener = Listener({
             mail: self._frame, f"{mail}/body": self._body,
             mail + r"/part/{part:\d{1,4}}": self._part,
@@ -81,50 +94,75 @@ class Pages:
         return web.Response(body=data, content_type=shown[0].type, headers=headers)
 
     async def _source(self, request: web.Request) -> web.Response:
-        _, raw = await self._raw(request)
-        text = raw[:SOURCE].decode("utf-8", "replace")
+        source = await self._raw(request)
+        text = source.raw[:SOURCE].decode("utf-8", "replace")
         return web.Response(text=text, content_type="text/plain", headers={**COMMON, **SEALED})
 
     async def _eml(self, request: web.Request) -> web.Response:
-        letter, raw = await self._raw(request)
+        source = await self._raw(request)
         headers = {
-            **COMMON, **SEALED,
-            "Content-Disposition": f'attachment; filename="conversation-{letter.conversation}.eml"',
+            **COMMON, **SEALED, "Content-Disposition": f'attachment; filename="{source.name}.eml"'
         }  # fmt: skip
-        return web.Response(body=raw, content_type="application/octet-stream", headers=headers)
+        return web.Response(
+            body=source.raw, content_type="application/octet-stream", headers=headers
+        )
 
     async def _mail(self, request: web.Request) -> tuple[Mail, bytes]:
-        letter, raw = await self._raw(request)
-        inbox = self._desk.inbox(letter.inbox)
-        mail = self._read.pop(letter.id, None)
+        source, key = await self._raw(request), request.match_info["token"]
+        inbox = source.inbox
+        mail = self._read.pop(key, None)
         if mail is None:
             try:
-                mail, _ = await self._desk.reader.read(raw, inbox.authserv_id, inbox.own)
+                mail, _ = await self._desk.reader.read(source.raw, inbox.authserv_id, inbox.own)
             except Transient as error:
                 raise _refused(web.HTTPServiceUnavailable, BUSY) from error
-        self._read[letter.id] = mail
-        if len(self._read) > KEPT:
-            del self._read[next(iter(self._read))]
-        return mail, raw
+        if request.match_info["kind"] == "mail":  # a draft changes
+            self._read[key] = mail
+            if len(self._read) > KEPT:
+                del self._read[next(iter(self._read))]
+        return mail, source.raw
 
-    async def _raw(self, request: web.Request) -> tuple[Letter, bytes]:
-        number = self._desk.links.read(request.match_info["token"])
+    async def _raw(self, request: web.Request) -> Source:
+        is_draft = request.match_info["kind"] == "draft"
+        links = self._desk.drafts if is_draft else self._desk.links
+        number = links.read(request.match_info["token"])
         if number is None:
             raise _refused(web.HTTPNotFound, EXPIRED)
         try:
-            async with self._desk.store.reading() as tx:
-                letter = await tx.mails.letter(MailId(number))
-                raw = b""
-                if letter is not None and letter.raw is not None:
-                    raw = await tx.mails.raw(letter.raw)
+            return await (self._draft if is_draft else self._kept)(number)
+        except Refused as error:
+            raise _refused(web.HTTPGone, f"There is no such draft any more: {error}.") from error
         except (Transient, Permanent) as error:
             raise _refused(web.HTTPServiceUnavailable, BUSY) from error
+
+    async def _kept(self, number: int) -> Source:
+        """A mail of the store."""
+        async with self._desk.store.reading() as tx:
+            letter = await tx.mails.letter(MailId(number))
+            raw = b""
+            if letter is not None and letter.raw is not None:
+                raw = await tx.mails.raw(letter.raw)
         if letter is None or not raw:
             raise _refused(web.HTTPGone, FORGOTTEN)
-        return letter, raw
+        name = f"conversation-{letter.conversation}"
+        return Source(self._desk.inbox(letter.inbox), raw, name)
+
+    async def _draft(self, number: int) -> Source:
+        """A delivery as it would leave now, or as it left."""
+        async with self._desk.store.reading() as tx:
+            delivery = await tx.deliveries.find(number)
+            raw = await tx.deliveries.mime(number)
+        if delivery is None or delivery.state is DeliveryState.CANCELLED:
+            raise Refused("it was discarded")
+        inbox = self._desk.inbox(delivery.inbox)
+        if raw is None:
+            mail = await writing.outgoing(self._desk, inbox, delivery)
+            raw = await asyncio.to_thread(compose.build, mail)
+        return Source(inbox, raw, f"draft-{number}")
 
     def _url(self, request: web.Request) -> str:
-        return self._desk.links.url_of(self._desk.settings.public_url, request.match_info["token"])
+        links = self._desk.drafts if request.match_info["kind"] == "draft" else self._desk.links
+        return links.url_of(self._desk.settings.public_url, request.match_info["token"])
 
 
 def _view(request: web.Request) -> View:

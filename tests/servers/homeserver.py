@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import json
 import time
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -68,12 +69,18 @@ class FakeHomeserver(MatrixState):
                 await asyncio.sleep(backoff)
                 backoff = min(1.0, backoff * 2)
 
-    async def _put(self, events: list[dict[str, Any]]) -> int:
+    async def receipt(self, user: str, room: str, event: str) -> None:
+        """A public read receipt: pushed once, and never again."""
+        read = {event: {"m.read": {user: {"ts": int(time.time() * 1000)}}}}
+        edu = {"type": "m.receipt", "room_id": room, "content": read}
+        assert await self._put([], [edu]) == 200
+
+    async def _put(self, events: list[dict[str, Any]], passing: Sequence[Any] = ()) -> int:
         url = f"{self.appservice}/_matrix/app/v1/transactions/{next(self._txn)}"
         try:
             async with self._http.put(
                 url,
-                json={"events": events, "ephemeral": []},
+                json={"events": events, "ephemeral": list(passing)},
                 headers={"Authorization": f"Bearer {self.hs_token}"},
                 timeout=aiohttp.ClientTimeout(total=10),
             ) as response:

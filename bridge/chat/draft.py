@@ -1,0 +1,59 @@
+"""How a draft reads in its room: the whole mail, and what can be done with it."""
+
+from __future__ import annotations
+
+import html
+
+from bridge.chat.render import text_message
+from bridge.chat.status import whom
+from bridge.mail import compose
+from bridge.mail.html import from_text
+from bridge.mail.limits import size
+from bridge.model import Content, Delivery, DeliveryState
+
+LONGEST = 12_000
+"""Characters of a mail's text that are shown; the link shows all of it."""
+
+
+def ask(delivery: Delivery, approval: str) -> str:
+    """What a draft waits for."""
+    if delivery.state is DeliveryState.APPROVING:
+        who = "a lead" if approval == "leads" else "another agent"
+        return f"🔏 waits for ✅ of {who} · ❌ discards it"
+    return "📝 draft · ✅ sends it · ❌ discards it · an edit of your message changes it"
+
+
+def preview(
+    delivery: Delivery, mail: compose.Outgoing, approval: str, question: str, link: str
+) -> Content:
+    """The mail as it would leave: head, text with signature, names of files."""
+    head = [("From", str(mail.sender)), ("To", whom(delivery)), ("Subject", mail.subject)]
+    if mail.reply_to is not None:
+        head.insert(2, ("Answers go to", str(mail.reply_to)))
+    if mail.files:
+        named = ", ".join(f"{each.name} ({size(len(each.data))})" for each in mail.files)
+        head.append(("Files", named))
+    text = compose.plain(mail)
+    if len(text) > LONGEST:
+        text = f"{text[:LONGEST]} …"
+    lines = [ask(delivery, approval)]
+    lines += [f"❔ {question}"] * bool(question) + [f"({delivery.detail})"] * bool(delivery.detail)
+    lines += [f"{key}: {value}" for key, value in head]
+    shown = "<br>".join(
+        [html.escape(line) for line in lines[: -len(head)]]
+        + [f"{key}: {html.escape(value)}" for key, value in head]
+    )
+    formatted = f"{shown}<blockquote>{from_text(text)}</blockquote>"
+    body = "\n".join((*lines, "", text))
+    if link:
+        body += f"\n\nWith its formatting: {link}"
+        formatted += f'<a href="{html.escape(link)}">with its formatting</a>'
+    return text_message(body, formatted, notice=delivery.state is DeliveryState.DRAFT)
+
+
+def problem(delivery: Delivery, what: str) -> Content:
+    """A draft that cannot be written as it is."""
+    return text_message(
+        f"⚠️ This draft cannot be sent as it is: {what} · ❌ discards it → {whom(delivery)}",
+        notice=True,
+    )

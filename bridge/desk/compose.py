@@ -1,0 +1,60 @@
+"""`!compose`: a conversation that begins with a mail of ours."""
+
+from __future__ import annotations
+
+from bridge.chat import command, render, room
+from bridge.desk import dispatch
+from bridge.desk.desk import Desk
+from bridge.desk.forward import recipients, refuse_own
+from bridge.desk.hearing import Hearing
+from bridge.desk.receive import preview_of
+from bridge.mail.charset import clean_line
+from bridge.model import Delivery, DeliveryState, Form, Kind, Refused
+from bridge.ports import Tx
+
+USAGE = "Say to whom, about what, and the text on the next lines:\n!compose ADDRESS… SUBJECT\nTEXT"
+
+
+async def compose(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+    """A new conversation with the first address; it belongs to who began it."""
+    addresses, rest = command.addressed(heard.rest)
+    first, _, text = rest.partition("\n")
+    subject, text = clean_line(first, 300), text.strip()
+    if not (addresses and subject and text):
+        raise Refused(USAGE)
+    dispatch.refuse_shut(heard.inbox)
+    refuse_own(desk, heard.inbox, addresses)
+    if await tx.deliveries.of_source(heard.event.id) is not None:
+        return None  # heard twice
+    now, inbox, contact = desk.now(), heard.inbox, addresses[0]
+    about = await tx.conversations.create(
+        inbox.id, contact, subject, now, preview=preview_of(text), files="", claim=None,
+        follows=None, waiting=False,
+    )  # fmt: skip
+    about = await tx.conversations.update(about.number, assignee=heard.who)
+    await tx.conversations.add_participants(about.number, [each.spec for each in addresses])
+    place = f"conversation:{about.number}"
+    await tx.jobs.add("room", f"{place}:out", {"number": about.number}, key=f"room:{about.number}")
+    ghost = desk.ghost(contact)
+    await tx.posts.put(
+        f"enter:{about.number}:{ghost}", place, ghost, Kind.ENTER,
+        {"name": room.ghost_name(contact)}, type="m.room.member", state_key=ghost,
+    )  # fmt: skip
+    await show_text(tx, desk, about.number, heard.who, text)
+    wanted = Delivery(
+        id=0, inbox=inbox.id, conversation=about.number, source=heard.event.id,
+        order=heard.event.id, agent=heard.who, state=DeliveryState.WAITING, answers=None,
+        files=(), subject=subject, message_id=None, run_at=now + inbox.undo, attempts=0,
+        data_begun=False, detail="", created_at=now, finished_at=None,
+        recipients=recipients(inbox, addresses), form=Form.COMPOSE,
+    )  # fmt: skip
+    await dispatch.begin(tx, desk, heard, wanted, "")
+    return f"#{about.number} is begun and yours: its room shows the mail on its way."
+
+
+async def show_text(tx: Tx, desk: Desk, number: int, who: str, text: str) -> None:
+    """The words of the mail in its own room: they were written in another one."""
+    await tx.posts.put(
+        f"opening:{number}", f"conversation:{number}", desk.bot, Kind.MESSAGE,
+        render.notice(f"{who} writes:\n\n{text}"),
+    )  # fmt: skip

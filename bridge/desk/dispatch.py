@@ -1,0 +1,94 @@
+"""A delivery on its way: ordered, shown, and attempted when its time comes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bridge.chat import render, status
+from bridge.desk import approval
+from bridge.desk.desk import Desk
+from bridge.desk.hearing import Hearing, came_before
+from bridge.inbox import Inbox
+from bridge.model import PREVIEWED, Delivery, DeliveryState, Form, Kind, Refused
+from bridge.ports import Tx
+
+LATE = 3600.0
+"""Seconds after which a command that only now arrives asks before it sends."""
+SIGNED = (
+    DeliveryState.SENT,
+    DeliveryState.FAILED,
+    DeliveryState.DEFERRED,
+    DeliveryState.UNKNOWN,
+    DeliveryState.BOUNCED,
+)
+
+
+def refuse_shut(inbox: Inbox) -> None:
+    """Raises Refused for an inbox that sends nothing."""
+    if inbox.paused or inbox.smtp is None:
+        why = "is paused" if inbox.paused else "has no outgoing server"
+        raise Refused(f"Inbox {inbox.name} {why}; nothing was sent. An admin can change that.")
+
+
+async def begin(
+    tx: Tx, desk: Desk, heard: Hearing, wanted: Delivery, question: str, *, is_draft: bool = False
+) -> Delivery | None:
+    """Make the delivery an agent ordered: it waits for its undo time, or for somebody's yes.
+    None where the source has a live one already."""
+    inbox, now = heard.inbox, desk.now()
+    refuse_shut(inbox)
+    if await came_before(tx, heard.event.at):
+        question = f"This was written {render.clock(heard.event.at, now)}, before a backup was"
+        question += " restored, and may have been sent already. Send it?"
+    elif now - heard.event.at > LATE:
+        question = f"This was written {render.clock(heard.event.at, now)} and only now arrived."
+        question += " Send it still?"
+    state = DeliveryState.WAITING
+    if is_draft:
+        state = DeliveryState.DRAFT
+    elif question:
+        state = DeliveryState.ASKING
+    elif await approval.is_needed(tx, inbox, heard.who):
+        state = DeliveryState.APPROVING
+    delivery = await tx.deliveries.create(replace(wanted, state=state), question)
+    if delivery is None:
+        return None
+    await show(tx, desk, delivery)
+    if state is DeliveryState.WAITING:
+        await dispatch(tx, delivery)
+    return delivery
+
+
+async def dispatch(tx: Tx, delivery: Delivery) -> None:
+    """Have a delivery attempted when its time comes, behind the conversation's earlier ones."""
+    await tx.jobs.add(
+        "deliver", f"conversation:{delivery.conversation}:mail", {"delivery": delivery.id},
+        run_after=delivery.run_at, key=f"deliver:{delivery.id}",
+    )  # fmt: skip
+
+
+def status_of(delivery: Delivery) -> tuple[str, str, str]:
+    """(key, place, target) of a delivery's status. A new conversation was begun in another room,
+    and there is nothing in its own to reply to."""
+    target = "" if delivery.form is Form.COMPOSE else delivery.source
+    return f"status:{delivery.id}", f"conversation:{delivery.conversation}", target
+
+
+async def show(tx: Tx, desk: Desk, delivery: Delivery) -> None:
+    """The one status message of a delivery, and its sign on the message sent."""
+    key, place, target = status_of(delivery)
+    if delivery.state in PREVIEWED:  # needs the homeserver, so it is a step of its own
+        await tx.jobs.add("preview", f"{place}:out", {"delivery": delivery.id})
+        return
+    text = status.text(delivery, await tx.deliveries.question(delivery.id), desk.now())
+    await tx.posts.put(key, place, desk.bot, Kind.MESSAGE, render.notice(text), target=target)
+    if delivery.form is Form.AUTOMATIC:
+        return
+    sign = status.SIGNS[delivery.state] if delivery.state in SIGNED else ""
+    key = f"sign:{delivery.source}"
+    if sign or await tx.posts.by_key(key) is not None:
+        said_in = place if target else f"queue:{delivery.inbox}"
+        await tx.posts.put(
+            key, said_in, desk.bot, Kind.REACTION, {"emoji": sign}, type="m.reaction",
+            target=delivery.source,
+        )  # fmt: skip

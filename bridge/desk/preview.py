@@ -1,0 +1,91 @@
+"""A draft as the customer would see it, in the room and behind a link; and its rewording."""
+
+from __future__ import annotations
+
+from bridge.chat import command
+from bridge.chat import draft as texts
+from bridge.chat.command import Command
+from bridge.desk import approval, compose, forward, writing
+from bridge.desk.decide import stop
+from bridge.desk.desk import Desk
+from bridge.desk.dispatch import show, status_of
+from bridge.mail.charset import clean_line
+from bridge.model import PREVIEWED, Delivery, DeliveryState, Form, Job, Kind, Permanent, Refused
+from bridge.ports import Tx
+
+
+async def preview(desk: Desk, job: Job) -> None:
+    """Show a draft as it is now; what it showed is noted, for nothing else may leave."""
+    async with desk.store.reading() as tx:
+        delivery = await tx.deliveries.get(job.payload["delivery"])
+        question = await tx.deliveries.question(delivery.id)
+    if delivery.state not in PREVIEWED:
+        async with desk.store.transaction("previewed") as tx:
+            await tx.jobs.finish(job)
+        return
+    inbox = desk.inbox(delivery.inbox)
+    shown, gone = "", ""
+    try:
+        mail = await writing.outgoing(desk, inbox, delivery)
+        shown = writing.digest(mail, delivery)
+        link = ""
+        if desk.settings.public_url:
+            token = desk.drafts.sign(delivery.id)
+            link = desk.drafts.url_of(desk.settings.public_url, token)
+        content = texts.preview(delivery, mail, inbox.approval, question, link)
+    except Refused as error:
+        gone = str(error)
+    except Permanent as error:
+        content = texts.problem(delivery, str(error))
+    async with desk.store.transaction("previewed") as tx:
+        await tx.jobs.finish(job)
+        current = await tx.deliveries.get(delivery.id)
+        if current.state not in PREVIEWED:  # decided meanwhile
+            return
+        if gone:
+            await stop(tx, desk, current, gone)
+            return
+        await tx.deliveries.update(delivery.id, shown=shown)
+        key, place, target = status_of(delivery)
+        await tx.posts.put(key, place, desk.bot, Kind.MESSAGE, content, target=target)
+
+
+async def reword(tx: Tx, desk: Desk, delivery: Delivery) -> None:
+    """Its author edited a mail that still waits. One that was looked at is looked at again."""
+    if delivery.state is DeliveryState.WAITING and delivery.shown:
+        await again(tx, desk, delivery)
+        return
+    if delivery.state not in PREVIEWED:
+        detail = delivery.detail
+        if "as edited" not in detail:
+            detail = f"{detail} · as edited".removeprefix(" · ")
+        delivery = await tx.deliveries.update(delivery.id, detail=detail)
+    await show(tx, desk, delivery)
+
+
+async def readdress(tx: Tx, desk: Desk, delivery: Delivery, said: Command) -> Delivery:
+    """The edited command of a mail that names its own recipients may name others, or another
+    subject; what it names wrongly leaves them as they were."""
+    rest = said.rest
+    if said.name == "forward" and rest.partition(" ")[0].casefold() == "all":
+        rest = rest.partition(" ")[2]
+    addresses, rest = command.addressed(rest)
+    if not addresses or any(each.is_of(desk.own_addresses) for each in addresses):
+        return delivery
+    inbox = desk.inbox(delivery.inbox)
+    await tx.deliveries.set_recipients(delivery.id, forward.recipients(inbox, addresses))
+    subject, _, text = rest.partition("\n")
+    if delivery.form is Form.COMPOSE and clean_line(subject, 300):
+        await compose.show_text(tx, desk, delivery.conversation, delivery.agent, text.strip())
+        await tx.deliveries.update(delivery.id, subject=clean_line(subject, 300))
+    return await tx.deliveries.get(delivery.id)
+
+
+async def again(tx: Tx, desk: Desk, delivery: Delivery) -> None:
+    """Back to where somebody has to say yes: it is not what they saw any more."""
+    await tx.jobs.drop(f"deliver:{delivery.id}")
+    state = DeliveryState.DRAFT
+    if await approval.is_needed(tx, desk.inbox(delivery.inbox), delivery.agent):
+        state = DeliveryState.APPROVING
+    delivery = await tx.deliveries.update(delivery.id, state=state, approved_by=None)
+    await show(tx, desk, delivery)

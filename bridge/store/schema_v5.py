@@ -1,0 +1,16 @@
+"""Version 5: drafts, approvals, forwarded mails and new ones; what an agent has read."""
+
+TABLES = """
+ALTER TABLE delivery ADD COLUMN form TEXT NOT NULL DEFAULT 'reply';
+ALTER TABLE delivery ADD COLUMN text TEXT NOT NULL DEFAULT '';
+ALTER TABLE delivery ADD COLUMN letters TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE delivery ADD COLUMN shown TEXT NOT NULL DEFAULT '';
+ALTER TABLE delivery ADD COLUMN approved_by TEXT;
+CREATE TABLE seen (
+    room TEXT NOT NULL,
+    mxid TEXT NOT NULL,
+    event TEXT NOT NULL,
+    at DOUBLE PRECISION NOT NULL,
+    PRIMARY KEY (room, mxid)
+);
+"""
