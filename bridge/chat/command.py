@@ -71,6 +71,12 @@ TABLE: tuple[Spec, ...] = (
     Spec("priority", "conversation", "priority high|normal|low", "Have it before or behind the"
          " others in the list."),
     Spec("subject", "conversation", "subject [TEXT]", "Call the room and the next emails TEXT."),
+    Spec("snippet", "conversation", "snippet NAME [send]", "Show a standard response as a draft, or"
+         " send it at once."),
+    Spec("snippet", "conversation", "snippet add NAME", "As a reply to an agent's message: keep its"
+         " text as a standard response of this inbox."),
+    Spec("snippets", "conversation", "snippets [NAME]", "Show the standard responses, or one"
+         " whole."),
     Spec("history", "conversation", "history", "Show this contact's other conversations."),
     Spec("headers", "conversation", "headers", "Show a mail's headers. As a reply to a mail: its,"
          " else those of the newest that came in."),
@@ -86,6 +92,7 @@ TABLE: tuple[Spec, ...] = (
          " stands on the lines below."),
     Spec("list", "queue", "list [open|mine|unassigned|snoozed|answered|closed|spam|tag:NAME]",
          "List conversations, with links."),
+    Spec("snippets", "queue", "snippets [NAME]", "Show the standard responses, or one whole."),
     Spec("away", "queue", "away", "Get no new conversations by yourself for now; you keep those you"
          " have."),
     Spec("back", "queue", "back", "Be there again."),
@@ -110,6 +117,12 @@ TABLE: tuple[Spec, ...] = (
          " room; lead makes them one."),
     Spec("agent", "control", "agent remove @WHO [INBOX]", "Remove somebody from the queue room and"
          " every conversation of an inbox."),
+    Spec("snippet", "control", "snippet list", "Show all standard responses, and the variables they"
+         " can hold."),
+    Spec("snippet", "control", "snippet add NAME [INBOX]", "Write a standard response, its text on"
+         " the lines below; for all inboxes, or for one."),
+    Spec("snippet", "control", "snippet edit NAME [INBOX]", "Write it anew, in the same way."),
+    Spec("snippet", "control", "snippet remove NAME [INBOX]", "Take one away."),
     Spec("status", "control", "status", "Show the homeserver, every inbox and what is waiting."),
     Spec("queue", "control", "queue", "Show what waits, why, and what failed for good."),
     Spec("retry", "control", "retry [NUMBER]", "Give what failed for good new tries: everything, or"

@@ -18,6 +18,7 @@ from bridge.desk import (
     question,
     queue,
     sealed,
+    snippet,
     testing,
 )
 from bridge.desk.desk import Desk
@@ -69,6 +70,10 @@ ACTS: dict[str, Act] = {
     "agent list": agents.list_,
     "agent add": agents.add,
     "agent remove": agents.remove,
+    "snippet list": snippet.list_,
+    "snippet add": snippet.add,
+    "snippet edit": snippet.edit,
+    "snippet remove": snippet.remove,
     "status": admin.status,
     "queue": queue.show,
     "retry": queue.retry,

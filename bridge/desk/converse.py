@@ -26,6 +26,7 @@ from bridge.desk import (
     preview,
     reply,
     sealed,
+    snippet,
     state,
     writing,
 )
@@ -77,6 +78,8 @@ def _plain(act: Callable[[Tx, Desk, Hearing], Awaitable[str | None]]) -> Act:
 ACTS: dict[str, Act] = {
     "reply": _plain(reply.reply),
     "draft": _plain(reply.draft),
+    "snippet": snippet.use,
+    "snippets": _plain(snippet.browse),
     "forward": forward.forward,
     "compose": _plain(compose.compose),
     "send": reply.send,
@@ -113,7 +116,7 @@ ACTS: dict[str, Act] = {
 REACTION_ACTS: dict[str, str] = {
     MAIL: "send", CLIP: "attach", CROSS: "undo", TICK: "yes", AGAIN: "retry", HAND: "take"
 }  # fmt: skip
-NEEDS_TARGET = ("reply", "draft", "send", "attach")
+NEEDS_TARGET = ("reply", "draft", "send", "attach", "snippet")
 """Acts that look at the message they point at, on the homeserver."""
 
 
@@ -139,6 +142,9 @@ async def converse(desk: Desk, job: Job) -> None:
     if name in NEEDS_TARGET and target is not None and by_agent:
         seen = await desk.chat.event(event.room, target)
     zone = await desk.chat.time_zone(event.sender) if name == "snooze" and by_agent else None
+    speaker = ""
+    if name == "snippet" and by_agent:
+        speaker = await desk.chat.display_name(event.room, event.sender)
     now = ""
     if event.type == "m.room.member":  # events can come late and out of order: ask how it is
         now = await desk.chat.membership(event.room, Mxid(event.state_key or ""))
@@ -151,7 +157,7 @@ async def converse(desk: Desk, job: Job) -> None:
         elif (edited := command.edited(event.content)) is not None:
             await _edited(tx, desk, event, edited)
         elif name:
-            said = await _act(tx, desk, event, place, name, rest, target, seen, zone)
+            said = await _act(tx, desk, event, place, name, rest, target, seen, zone, speaker)
             if said:
                 await answer(tx, desk, _where(place), event.id, said)
         await tx.jobs.finish(job)
@@ -194,7 +200,7 @@ def _where(place: Place) -> str:
 
 async def _act(
     tx: Tx, desk: Desk, event: Event, place: Place, name: str, rest: str,
-    target: EventId | None, seen: Content | None, zone: ZoneInfo | None,
+    target: EventId | None, seen: Content | None, zone: ZoneInfo | None, speaker: str,
 ) -> str | None:  # fmt: skip
     """Judge who speaks where, then do it. A refusal is a short answer and changes nothing."""
     by_reaction = event.type == "m.reaction"
@@ -226,7 +232,7 @@ async def _act(
             if by_reaction:
                 return None
             raise Refused("That was said before a backup was restored; say it again if it counts.")
-        heard = Hearing(event, place, inbox, about, rest, seen, zone)
+        heard = Hearing(event, place, inbox, about, rest, seen, speaker, zone)
         return await ACTS[name](tx, desk, heard, target)
     except Refused as refusal:
         return str(refusal)
@@ -287,9 +293,8 @@ async def _edited(tx: Tx, desk: Desk, event: Event, source: EventId) -> None:
     changed = event.content.get("m.new_content")
     text = command.new_text(changed) if isinstance(changed, dict) else ""
     said = command.parse_text(text, desk.settings.command_prefix)
-    wording = (*writing.WORDING[delivery.form], *(("snippet",) if delivery.text else ()))
     is_order = delivery.source == delivery.order
-    if is_order and (said is None or said.name not in wording):
+    if is_order and (said is None or said.name not in writing.WORDING[delivery.form]):
         await decide.stop(tx, desk, delivery, "the message was edited into something else")
         return
     if is_order and said is not None and delivery.form in (Form.FORWARD, Form.COMPOSE):

@@ -38,6 +38,8 @@ class Hearing:
     rest: str = ""
     """What stands behind the command word."""
     target: Content | None = None
+    name: str = ""
+    """How the speaker is called, where an act asked for it."""
     zone: ZoneInfo | None = None
     """Where the speaker's clock is, if their profile says so; else the server's zone counts."""
 

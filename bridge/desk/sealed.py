@@ -25,6 +25,10 @@ WORDS = frozenset(
 """Words of commands and of their answers, which tell nothing."""
 
 
+SPEAK_FREELY = ("help", "snippet")
+"""Commands that may speak of passwords and hold none: customers are told how to get new ones."""
+
+
 def is_for(desk: Desk, event: Event) -> bool:
     """Whether a message, or an edit, is a command of this room wherever it was said."""
     said = command.parse_text(_text(event), desk.settings.command_prefix)
@@ -56,7 +60,7 @@ def may_hold_secret(event: Event, said: command.Command | None, asked: bool, pre
     talk while somebody is asked for a password (`asked`)."""
     text = _text(event)
     if SPEAKS.search(text.casefold()):
-        return said is None or said.name != "help"
+        return said is None or said.name not in SPEAK_FREELY
     if said is None:
         said = command.parse_text(text, prefix)
         if asked or said is None:

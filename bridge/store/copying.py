@@ -16,7 +16,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "room": (), "member": (), "post": (), "file": ("done",), "event": (),
     "delivery": ("data_begun",), "recipient": (), "job": (), "mailbox_cursor": (),
     "fetch_failure": (), "account_check": (), "inbox": (), "agent": ("lead",), "audit": (),
-    "away": (), "blocked": (), "seen": (),
+    "away": (), "blocked": (), "seen": (), "snippet": (),
 }  # fmt: skip
 NUMBERED = ("job", "raw", "intake", "mail", "post", "delivery", "audit")
 """Tables whose `id` the database counts."""

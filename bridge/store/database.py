@@ -23,6 +23,7 @@ from bridge.store.keep import Keep
 from bridge.store.mails import Mails
 from bridge.store.posts import Posts
 from bridge.store.rooms import Rooms
+from bridge.store.snippets import Snippets
 from bridge.store.sqlite import Sqlite
 
 
@@ -34,6 +35,7 @@ class Work:
         self.jobs = Jobs(conn, shared=shared)
         self.mails = Mails(conn)
         self.conversations = Conversations(conn)
+        self.snippets = Snippets(conn)
         self.posts = Posts(conn, self.jobs)
         self.rooms = Rooms(conn)
         self.agents = Agents(conn)

@@ -6,6 +6,12 @@ ALTER TABLE delivery ADD COLUMN text TEXT NOT NULL DEFAULT '';
 ALTER TABLE delivery ADD COLUMN letters TEXT NOT NULL DEFAULT '[]';
 ALTER TABLE delivery ADD COLUMN shown TEXT NOT NULL DEFAULT '';
 ALTER TABLE delivery ADD COLUMN approved_by TEXT;
+CREATE TABLE snippet (
+    inbox TEXT NOT NULL,
+    name TEXT NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (inbox, name)
+);
 CREATE TABLE seen (
     room TEXT NOT NULL,
     mxid TEXT NOT NULL,
