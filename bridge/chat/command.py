@@ -77,6 +77,15 @@ TABLE: tuple[Spec, ...] = (
          " text as a standard response of this inbox."),
     Spec("snippets", "conversation", "snippets [NAME]", "Show the standard responses, or one"
          " whole."),
+    Spec("contact", "conversation", "contact [name TEXT | note TEXT | add ADDRESS |"
+         " remove ADDRESS | set ADDRESS]", "Show who this is, or change what is known of them; set"
+         " makes ADDRESS the contact here, for a mail that a colleague forwarded."),
+    Spec("merge", "conversation", "merge #NUMBER", "Have this conversation go on in another one,"
+         " with all its mails."),
+    Spec("split", "conversation", "split", "As a reply to a mail: have it begin a conversation of"
+         " its own."),
+    Spec("move", "conversation", "move ADDRESS", "Give this conversation to another inbox and its"
+         " team, room and number included."),
     Spec("history", "conversation", "history", "Show this contact's other conversations."),
     Spec("headers", "conversation", "headers", "Show a mail's headers. As a reply to a mail: its,"
          " else those of the newest that came in."),
@@ -146,11 +155,12 @@ REACTIONS: tuple[tuple[str, str], ...] = (
     ("✋", "on a card: take the conversation"),
     ("📧", "on an agent's message or file: email it"),
     ("📎", "on a file: keep it for your next email"),
-    ("❌", "on a status: stop the email, or answer no"),
-    ("✅", "on a status: answer yes, or say that it arrived"),
+    ("🔗", "on a card: merge it into the conversation it claims to belong to"),
+    ("❌", "on a status or draft: stop the email, or answer no"),
+    ("✅", "on a status or draft: answer yes, or say that it arrived"),
     ("🔁", "on a status: try again"),
 )
-HAND, MAIL, CLIP, CROSS, TICK, AGAIN = (emoji for emoji, _ in REACTIONS)
+HAND, MAIL, CLIP, LINK, CROSS, TICK, AGAIN = (emoji for emoji, _ in REACTIONS)
 SKIN_TONES_AND_VARIANTS = re.compile("[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]")
 
 

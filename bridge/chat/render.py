@@ -68,6 +68,8 @@ def people(addresses: Sequence[Address]) -> str:
 def state_line(conversation: Conversation) -> str:
     """Whose turn it is, in a few words."""
     owner = f" · {conversation.assignee}" if conversation.assignee else ""
+    if conversation.merged is not None:
+        return f"➡️ goes on in #{conversation.merged}"
     match conversation.state:
         case State.CLOSED:
             return f"☑️ closed{owner}"
@@ -109,7 +111,7 @@ def card(conversation: Conversation, server: str) -> Content:
         lines.append(conversation.files)
         formatted += f"{html.escape(conversation.files)}<br>"
     if conversation.claim:
-        claim = f"claims to belong to #{conversation.claim}"
+        claim = f"claims to belong to #{conversation.claim} · 🔗 merges it with that"
         lines.append(claim)
         formatted += f"{claim}<br>"
     if conversation.follows:

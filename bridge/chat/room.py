@@ -138,7 +138,8 @@ def queue(inbox: Inbox, alias: str, version: str, bot: str) -> Content:
     )  # fmt: skip
 
 
-def _restricted(queue_room: RoomId) -> Content:
+def restricted(queue_room: RoomId) -> Content:
+    """Join rules: who is in the queue room walks in."""
     return {
         "join_rule": "restricted",
         "allow": [{"type": "m.room_membership", "room_id": queue_room}],
@@ -154,7 +155,7 @@ def space(
         _locked({}, BOT_POWER, bot, version), inbox.federate,
         sorted({*inbox.agents, *inbox.leads}),
         [
-            _state("m.room.join_rules", _restricted(queue_room)),
+            _state("m.room.join_rules", restricted(queue_room)),
             _state("m.space.child", {"via": [server], "order": "0"}, queue_room),
         ],
     )  # fmt: skip
@@ -175,7 +176,7 @@ def conversation(
         name(about), topic(about, inbox), alias, version,
         conversation_power(agents, version, bot), inbox.federate, [ghost],
         [
-            _state("m.room.join_rules", _restricted(queue_room)),
+            _state("m.room.join_rules", restricted(queue_room)),
             _state("m.space.parent", {"via": [server], "canonical": True}, space_room),
         ],
     )  # fmt: skip

@@ -9,21 +9,24 @@ from zoneinfo import ZoneInfo
 from structlog.contextvars import bind_contextvars
 
 from bridge.chat import command, render, room
-from bridge.chat.command import AGAIN, CLIP, CROSS, HAND, MAIL, TICK
+from bridge.chat.command import AGAIN, CLIP, CROSS, HAND, LINK, MAIL, TICK
 from bridge.desk import (
     admin,
     assign,
     block,
     compose,
+    contact,
     control,
     decide,
     export,
     forward,
     members,
+    move,
     order,
     original,
     people,
     preview,
+    relocate,
     reply,
     sealed,
     snippet,
@@ -102,6 +105,11 @@ ACTS: dict[str, Act] = {
     "block": _plain(block.block),
     "unblock": _plain(block.unblock),
     "snooze": _plain(state.snooze),
+    "contact": _plain(contact.contact),
+    "merge": _plain(relocate.merge),
+    "claimed": _plain(relocate.claimed),
+    "split": relocate.split,
+    "move": _plain(move.move),
     "tag": _plain(order.tag),
     "priority": _plain(order.priority),
     "subject": _plain(order.subject),
@@ -114,8 +122,12 @@ ACTS: dict[str, Act] = {
     "help": _help,
 }
 REACTION_ACTS: dict[str, str] = {
-    MAIL: "send", CLIP: "attach", CROSS: "undo", TICK: "yes", AGAIN: "retry", HAND: "take"
+    MAIL: "send", CLIP: "attach", CROSS: "undo", TICK: "yes", AGAIN: "retry", HAND: "take",
+    LINK: "claimed",
 }  # fmt: skip
+ON_CARDS = ("take", "claimed")
+STILL_THERE = ("help", "info", "original", "headers", "export", "history", "contact")
+"""What a room is good for whose conversation goes on in another one."""
 NEEDS_TARGET = ("reply", "draft", "send", "attach", "snippet")
 """Acts that look at the message they point at, on the homeserver."""
 
@@ -232,6 +244,8 @@ async def _act(
             if by_reaction:
                 return None
             raise Refused("That was said before a backup was restored; say it again if it counts.")
+        if about is not None and about.merged is not None and name not in STILL_THERE:
+            raise Refused(f"This conversation goes on in #{about.merged}; nothing was done here.")
         heard = Hearing(event, place, inbox, about, rest, seen, speaker, zone)
         return await ACTS[name](tx, desk, heard, target)
     except Refused as refusal:
@@ -249,10 +263,10 @@ async def _number(
 ) -> Number | None:
     """The conversation meant: of the room, of the card, or named by number."""
     if place.conversation is not None:
-        return None if by_reaction and name == "take" else place.conversation
+        return None if by_reaction and name in ON_CARDS else place.conversation
     if by_reaction:
         post = await tx.posts.by_event(target) if target is not None else None
-        on_card = post is not None and post.key.startswith("card:") and name == "take"
+        on_card = post is not None and post.key.startswith("card:") and name in ON_CARDS
         return Number(int(post.key.partition(":")[2])) if post is not None and on_card else None
     if name != "take":
         return None

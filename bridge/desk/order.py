@@ -86,9 +86,11 @@ async def list_(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
 
 async def history(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     """`!history`: this contact's other conversations in this inbox."""
+    known = await tx.contacts.of(heard.inbox.id, heard.about.contact.spec)
+    specs = known.specs if known is not None else (heard.about.contact.spec,)
     found = [
         each
-        for each in await tx.conversations.of_contact(heard.inbox.id, heard.about.contact.spec)
+        for each in await tx.conversations.of_contact(heard.inbox.id, *specs)
         if each.number != heard.about.number
     ]
     await _show(

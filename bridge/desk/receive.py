@@ -120,8 +120,12 @@ async def _file(
     delivery = None
     if mail.report is not None:
         delivery = await reported.meant(tx, desk, inbox, mail.nature, mail.report)
-    about = delivery.conversation if delivery is not None else None
+    about = None
+    if delivery is not None:
+        about = await tx.conversations.home(inbox.id, delivery.conversation)
     conversation, fresh = await _conversation(tx, desk, inbox, mail, body, at, about)
+    # it may have been moved to another inbox, whose agents answer it now
+    home = desk.inbox(conversation.inbox)
     number = conversation.number
     bind_contextvars(conversation=number)
     known = await tx.mails.addresses(number)
@@ -149,7 +153,7 @@ async def _file(
         await tx.jobs.add(
             "room", f"conversation:{number}:out", {"number": number}, key=f"room:{number}"
         )
-    await _show(tx, desk, inbox, conversation, mail, body, mail_id, raw_id, new, cut=cut)
+    await _show(tx, desk, home, conversation, mail, body, mail_id, raw_id, new, cut=cut)
     if delivery is not None and mail.report is not None:
         await reported.note(tx, desk, inbox, delivery, mail.report, mail_id)
         conversation = await tx.conversations.get(number)
@@ -179,8 +183,10 @@ async def _conversation(
                 closed_at=None, snoozed_until=None,
             ), False  # fmt: skip
         follows = old.number
+    who = await tx.contacts.of(inbox.id, mail.sender.spec)
+    contact = Address(mail.sender.spec, who.name) if who and who.name else mail.sender
     conversation = await tx.conversations.create(
-        inbox.id, mail.sender, base_subject(mail.subject) or mail.subject, at,
+        inbox.id, contact, base_subject(mail.subject) or mail.subject, at,
         preview=preview_of(body.text), files=file_event.names(mail.attachments),
         claim=found.claim if isinstance(found, Fresh) else None, follows=follows,
         waiting=mail.nature is Nature.PERSON and not blocked,
@@ -200,11 +206,11 @@ async def _known(
     ancestors = mail.ancestors()
     by_address = filter(None, map(desk.tokens.read_address, mail.recipients))
     by_id = filter(None, map(desk.tokens.read, ancestors))
-    signed = [
-        number
+    homes = [
+        await tx.conversations.home(inbox, number)
         for number in dict.fromkeys((*by_address, *by_id))
-        if await tx.conversations.exists(inbox, number)
     ]
+    signed = [number for number in homes if number is not None]
     ids = await tx.mails.conversations_of(inbox, ancestors)
     awaited = await tx.mails.waiting_for(inbox, mail.message_id)
     participants = {

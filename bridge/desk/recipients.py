@@ -33,25 +33,10 @@ def address(
     configured, they are asked about. `own` are the addresses of all our inboxes. `overrides`
     are (field, address, present), set by `!to !cc !bcc`, and win.
     """
-    question = note = ""
-    others: tuple[Address, ...] = ()
+    note = ""
+    to, question = _whom(conversation, letter, overrides)
+    others = (*letter.to, *letter.cc) if letter is not None else ()
     chosen: dict[str, Recipient] = {}
-    if letter is None:
-        to = conversation.contact
-    else:
-        to = letter.sender
-        if letter.reply_to:
-            honest = letter.verdict is not Verdict.FAIL
-            if honest and all(same_house(to.key, each.key) for each in letter.reply_to):
-                to = letter.reply_to[0]
-            elif letter.reply_to[0].key != to.key:
-                question = _elsewhere(to, letter.reply_to[0], overrides)
-        others = (*letter.to, *letter.cc)
-        if not question and letter.sender.key != conversation.contact.key:
-            question = (
-                f"This answers {letter.sender.spec}, not the contact"
-                f" {conversation.contact.spec}. Send?"
-            )
     if to.domain != "invalid":  # a mail without a sender
         _add(chosen, to, "to")
     strangers: list[str] = []
@@ -79,6 +64,28 @@ def address(
     order = {"to": 0, "cc": 1, "bcc": 2}
     recipients = sorted(chosen.values(), key=lambda each: order[each.field])
     return Addressed(tuple(recipients), question, note)
+
+
+def _whom(
+    conversation: Conversation, letter: Letter | None, overrides: Sequence[tuple[str, str, bool]]
+) -> tuple[Address, str]:
+    """Who is answered, and what must be asked about that first."""
+    if letter is None:
+        return conversation.contact, ""
+    to = letter.sender
+    if letter.reply_to:
+        honest = letter.verdict is not Verdict.FAIL
+        if honest and all(same_house(to.key, each.key) for each in letter.reply_to):
+            to = letter.reply_to[0]
+        elif letter.reply_to[0].key != to.key:
+            question = _elsewhere(to, letter.reply_to[0], overrides)
+            if question:
+                return to, question
+    contact = conversation.contact
+    chosen = any(present and spec.casefold() == contact.key for _, spec, present in overrides)
+    if letter.sender.key != contact.key and not chosen:
+        return to, f"This answers {letter.sender.spec}, not the contact {contact.spec}. Send?"
+    return to, ""
 
 
 def _elsewhere(sender: Address, wanted: Address, overrides: Sequence[tuple[str, str, bool]]) -> str:

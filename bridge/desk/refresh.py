@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from bridge.chat import listing, render, room
-from bridge.chat.command import HAND
+from bridge.chat.command import HAND, LINK
 from bridge.desk.desk import Desk
 from bridge.inbox import Inbox
 from bridge.model import Content, Conversation, Kind, State
@@ -29,6 +29,12 @@ async def _card(tx: Tx, desk: Desk, conversation: Conversation) -> None:
         f"hand:{conversation.number}", queue, desk.bot, Kind.REACTION, {"emoji": HAND},
         type="m.reaction", target=card,
     )  # fmt: skip
+    key = f"claim:{conversation.number}"
+    if conversation.claim or await tx.posts.by_key(key) is not None:
+        emoji = LINK if conversation.claim else ""
+        await tx.posts.put(
+            key, queue, desk.bot, Kind.REACTION, {"emoji": emoji}, type="m.reaction", target=card
+        )
 
 
 async def _is_silent(tx: Tx, conversation: Conversation) -> bool:
@@ -61,6 +67,16 @@ async def refresh_summary(tx: Tx, desk: Desk, inbox: Inbox) -> None:
     await tx.posts.put(
         f"pinned:{inbox.id}", place, desk.bot, Kind.STATE, {"pinned": ["$target"]},
         type="m.room.pinned_events", target=key,
+    )  # fmt: skip
+
+
+async def in_space(tx: Tx, desk: Desk, about: Conversation, *, inside: bool) -> None:
+    """Whether the space of an inbox lists a conversation's room (Client-Server API v1.14 §11.34:
+    a child without `via` is none)."""
+    content = {"via": [desk.server], "suggested": False} if inside else {}
+    await tx.posts.put(
+        f"child:{about.number}", f"space:{about.inbox}", desk.bot, Kind.STATE, content,
+        type="m.space.child", state_key=about.room or "",
     )  # fmt: skip
 
 

@@ -7,7 +7,14 @@ from bridge.desk import agents
 from bridge.desk.assign import invite
 from bridge.desk.desk import Desk
 from bridge.desk.members import changed
-from bridge.desk.refresh import name_and_topic, powers, refresh, refresh_summary, tell_control
+from bridge.desk.refresh import (
+    in_space,
+    name_and_topic,
+    powers,
+    refresh,
+    refresh_summary,
+    tell_control,
+)
 from bridge.model import (
     Content,
     InboxId,
@@ -148,10 +155,7 @@ async def make_conversation_room(desk: Desk, job: Job) -> None:
         await tx.rooms.save(Place(made, "conversation", inbox.id, number, desk.version))
         await name_and_topic(tx, desk, about, inbox, already_there=True)
         await powers(tx, desk, conversation, already_there=True)
-        await tx.posts.put(
-            f"child:{number}", f"space:{inbox.id}", desk.bot, Kind.STATE,
-            {"via": [desk.server], "suggested": False}, type="m.space.child", state_key=made,
-        )  # fmt: skip
+        await in_space(tx, desk, conversation, inside=True)
         await invite(tx, desk, conversation, "new")
         await refresh(tx, desk, conversation)
         await tx.jobs.finish(job)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bridge.chat import file_event
-from bridge.desk.desk import Desk
+from bridge.desk.desk import Desk, mail_of
 from bridge.desk.receive import EML, TEXT
 from bridge.mail.limits import size
-from bridge.model import Attachment, Job, Kind, Permanent, Post, Transient
+from bridge.model import Attachment, Content, Job, Kind, Permanent, Post, Transient
+from bridge.ports import Tx
 
 
 async def upload(desk: Desk, job: Job) -> None:
@@ -43,7 +44,16 @@ async def upload(desk: Desk, job: Job) -> None:
     async with desk.store.transaction("uploaded") as tx:
         await tx.posts.set_mxc(key, mxc, done=True)
         await tx.posts.put(key, post.place, post.sender, Kind.MESSAGE, content)
+        await _elsewhere(tx, post, content)
         await tx.jobs.finish(job)
+
+
+async def _elsewhere(tx: Tx, post: Post, content: Content) -> None:
+    """The same file in rooms to which its mail was brought meanwhile."""
+    mail = mail_of(post)
+    for other in await tx.posts.of_mail(mail) if mail is not None else ():
+        if other.key.startswith(f"{post.key}:in:"):
+            await tx.posts.put(other.key, other.place, other.sender, Kind.MESSAGE, content)
 
 
 async def _bytes(desk: Desk, raw: bytes, part: int) -> bytes:

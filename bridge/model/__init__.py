@@ -1,6 +1,7 @@
 """The words of the house: mails, conversations, deliveries, posts, jobs, and the error tree."""
 
 from bridge.model.conversation import (
+    Contact,
     Conversation,
     Filter,
     Priority,
@@ -58,6 +59,7 @@ __all__ = [
     "Address",
     "Attachment",
     "BridgeError",
+    "Contact",
     "Content",
     "Conversation",
     "Delivery",

@@ -50,8 +50,21 @@ class Conversation:
     snoozed_until: float | None = None
     tags: tuple[str, ...] = ()
     priority: Priority = Priority.NORMAL
+    merged: Number | None = None
+    """The conversation in which this one goes on."""
     renamed: bool = False
     """Whether an agent chose the subject, for the room and for what is sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """What a team knows of somebody who writes to an inbox."""
+
+    id: int
+    name: str
+    notes: str
+    specs: tuple[str, ...]
+    """Every address of theirs, as written."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from bridge.ports.desk import Agents, Blocked, Conversations, Deliveries, Mails, Snippets
+from bridge.ports.desk import Agents, Blocked, Contacts, Conversations, Deliveries, Mails, Snippets
 from bridge.ports.keeping import Audit, Erasing, Inboxes, Jobs, Keep
 from bridge.ports.matrix import Events, Posts, Rooms
 
@@ -25,6 +25,8 @@ class Tx(Protocol):
     def agents(self) -> Agents: ...
     @property
     def blocked(self) -> Blocked: ...
+    @property
+    def contacts(self) -> Contacts: ...
     @property
     def snippets(self) -> Snippets: ...
     @property

@@ -22,7 +22,7 @@ from bridge.store.connection import Connection
 
 CHANGEABLE = frozenset(
     "contact contact_name subject state changed_at waiting_since room assignee closed_at preview"  # noqa: SIM905 - names, as in SQL
-    " files claim snoozed_until tags priority renamed".split()
+    " files claim snoozed_until tags priority renamed merged contact_key inbox".split()
 )
 
 
@@ -85,6 +85,25 @@ class Conversations:
                 inbox,
             )
         ) is not None
+
+    async def home(self, inbox: InboxId, number: Number) -> Number | None:
+        """Where the mail of a conversation goes that an inbox had: it may have been merged into
+        another one, or moved to another inbox since. None for what never was this inbox's."""
+        passed: set[Number] = set()
+        while number not in passed:
+            passed.add(number)
+            row = await self._conn.fetchrow(
+                "SELECT inbox, merged FROM conversation WHERE number = $1 AND contact <> ''", number
+            )
+            if row is None:
+                return None
+            if row["merged"] is None:
+                break
+            number = Number(row["merged"])
+        if row["inbox"] == inbox:
+            return number
+        came_here = "SELECT id FROM mail WHERE number = $1 AND inbox = $2 LIMIT 1"
+        return number if await self._conn.fetchval(came_here, number, inbox) else None
 
     async def update(self, number: Number, **changes: Any) -> Conversation:
         """Change the named columns. Raises KeyError for one that cannot change."""
@@ -171,13 +190,14 @@ class Conversations:
         )
         return row["total"], row["free"], [_conversation(each) for each in rows]
 
-    async def of_contact(self, inbox: InboxId, spec: str) -> list[Conversation]:
-        """The last 20 conversations with an address, newest first."""
+    async def of_contact(self, inbox: InboxId, *specs: str) -> list[Conversation]:
+        """The last 20 conversations with any of some addresses, newest first."""
+        marks = ", ".join(f"${n}" for n in range(2, len(specs) + 2))
         rows = await self._conn.fetch(
-            "SELECT * FROM conversation WHERE inbox = $1 AND contact_key = $2"
-            " ORDER BY number DESC LIMIT 20",
+            f"SELECT * FROM conversation WHERE inbox = $1 AND contact_key IN ({marks})"
+            " AND merged IS NULL ORDER BY number DESC LIMIT 20",
             inbox,
-            spec.casefold(),
+            *(spec.casefold() for spec in specs),
         )
         return [_conversation(row) for row in rows]
 
@@ -262,4 +282,5 @@ def _conversation(row: Any) -> Conversation:
         tags=tuple(row["tags"].split()),
         priority=Priority(row["priority"]),
         renamed=bool(row["renamed"]),
+        merged=None if row["merged"] is None else Number(row["merged"]),
     )

@@ -16,9 +16,9 @@ TABLES: dict[str, tuple[str, ...]] = {
     "room": (), "member": (), "post": (), "file": ("done",), "event": (),
     "delivery": ("data_begun",), "recipient": (), "job": (), "mailbox_cursor": (),
     "fetch_failure": (), "account_check": (), "inbox": (), "agent": ("lead",), "audit": (),
-    "away": (), "blocked": (), "seen": (), "snippet": (),
+    "away": (), "blocked": (), "seen": (), "snippet": (), "contact": (), "contact_address": (),
 }  # fmt: skip
-NUMBERED = ("job", "raw", "intake", "mail", "post", "delivery", "audit")
+NUMBERED = ("job", "raw", "intake", "mail", "post", "delivery", "audit", "contact")
 """Tables whose `id` the database counts."""
 BATCH, BIG = 500, 20
 """Rows copied at once; fewer where a row can have megabytes."""

@@ -13,6 +13,7 @@ from bridge.model import Permanent
 from bridge.store.agents import Agents
 from bridge.store.blocked import Blocked
 from bridge.store.connection import Connection, Engine
+from bridge.store.contacts import Contacts
 from bridge.store.conversations import Conversations
 from bridge.store.deliveries import Deliveries
 from bridge.store.erasing import Erasing
@@ -35,6 +36,7 @@ class Work:
         self.jobs = Jobs(conn, shared=shared)
         self.mails = Mails(conn)
         self.conversations = Conversations(conn)
+        self.contacts = Contacts(conn)
         self.snippets = Snippets(conn)
         self.posts = Posts(conn, self.jobs)
         self.rooms = Rooms(conn)

@@ -141,8 +141,15 @@ class Erasing:
         await self._conn.execute("DELETE FROM post WHERE key = $1", key)
 
     async def forget_participant(self, spec: str) -> None:
-        for table, column in (("participant", "address"), ("blocked", "sender")):
+        for table, column in (
+            ("participant", "address"),
+            ("blocked", "sender"),
+            ("contact_address", "address"),
+        ):
             await self._conn.execute(f"DELETE FROM {table} WHERE {column} = $1", spec.casefold())
+        await self._conn.execute(
+            "DELETE FROM contact WHERE id NOT IN (SELECT contact FROM contact_address)"
+        )
         for row in await self._conn.fetch("SELECT DISTINCT spec FROM override"):
             if row["spec"].casefold() == spec.casefold():
                 await self._conn.execute("DELETE FROM override WHERE spec = $1", row["spec"])

@@ -180,6 +180,27 @@ class Mails:
         )
         return [Number(row["number"]) for row in rows]
 
+    async def relocate(self, mails: Sequence[Letter], to: Number) -> None:
+        """Have mails, and the ids they are known by, in another conversation; what waits for a
+        parent of theirs waits there, too."""
+        for letter in mails:
+            await self._conn.execute("UPDATE mail SET number = $1 WHERE id = $2", to, letter.id)
+            ids = ["known_id", letter.message_id]
+            for table, message_id in (ids, *(("awaited", ref) for ref in letter.references)):
+                gone = await self._conn.fetch(
+                    f"DELETE FROM {table} WHERE message_id = $1 AND number = $2 RETURNING inbox",
+                    message_id,
+                    letter.conversation,
+                )
+                for row in gone:
+                    await self._conn.execute(
+                        f"INSERT INTO {table} (inbox, message_id, number) VALUES ($1, $2, $3)"
+                        " ON CONFLICT (inbox, message_id, number) DO NOTHING",
+                        row["inbox"],
+                        message_id,
+                        to,
+                    )
+
     async def addresses(self, number: Number) -> frozenset[str]:
         """The addresses a conversation knows, case-folded. One that an unproven mail brought in
         stays new until we wrote to it: else a second forged mail would vouch for the first."""

@@ -74,7 +74,10 @@ class Posts:
     async def of_mail(self, mail: int) -> list[Post]:
         """A mail's text and its files."""
         rows = await self._conn.fetch(
-            "SELECT * FROM post WHERE key = $1 OR key LIKE $2", f"mail:{mail}", f"file:{mail}:%"
+            "SELECT * FROM post WHERE key = $1 OR key LIKE $2 OR key LIKE $3 ORDER BY id",
+            f"mail:{mail}",
+            f"mail:{mail}:%",
+            f"file:{mail}:%",
         )
         return [post_of(row) for row in rows]
 
@@ -88,6 +91,10 @@ class Posts:
         )
         if current > version:
             await self.order(post.id, post.lane)
+
+    async def rename(self, key: str, new: str) -> None:
+        """Call a post otherwise; what is put under `key` from now on is another one."""
+        await self._conn.execute("UPDATE post SET key = $2 WHERE key = $1", key, new)
 
     async def add_file(self, key: str, raw: int, file: Attachment) -> None:
         """Have a part of a raw mail uploaded for the post `key`."""

@@ -15,7 +15,7 @@ class Rooms:
     async def save(self, place: Place) -> None:
         await self._conn.execute(
             "INSERT INTO room (room, role, inbox, number, version) VALUES ($1, $2, $3, $4, $5)"
-            " ON CONFLICT (room) DO NOTHING",
+            " ON CONFLICT (room) DO UPDATE SET inbox = $3",
             place.room,
             place.role,
             place.inbox,

@@ -6,6 +6,20 @@ ALTER TABLE delivery ADD COLUMN text TEXT NOT NULL DEFAULT '';
 ALTER TABLE delivery ADD COLUMN letters TEXT NOT NULL DEFAULT '[]';
 ALTER TABLE delivery ADD COLUMN shown TEXT NOT NULL DEFAULT '';
 ALTER TABLE delivery ADD COLUMN approved_by TEXT;
+ALTER TABLE conversation ADD COLUMN merged BIGINT;
+CREATE TABLE contact (
+    id {serial},
+    inbox TEXT NOT NULL,
+    name TEXT NOT NULL,
+    notes TEXT NOT NULL
+);
+CREATE TABLE contact_address (
+    inbox TEXT NOT NULL,
+    address TEXT NOT NULL,
+    spec TEXT NOT NULL,
+    contact BIGINT NOT NULL REFERENCES contact (id),
+    PRIMARY KEY (inbox, address)
+);
 CREATE TABLE snippet (
     inbox TEXT NOT NULL,
     name TEXT NOT NULL,

@@ -35,7 +35,7 @@ KEPT = 8
 BUSY = "Try again in a moment."
 EXPIRED = (
     "This link has expired, or is not one of ours. Say !original in the conversation's room for a"
-    " new one; of a draft, edit your message."
+    " new one. The link to a draft comes anew when its message is edited."
 )
 FORGOTTEN = "This mail is not kept any more: its time was over, or it was erased."
 

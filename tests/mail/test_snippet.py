@@ -38,7 +38,8 @@ def test_what_looks_like_a_variable_and_is_none_is_found() -> None:
 @pytest.mark.parametrize(
     ("name", "first"),
     [("Alice Doe", "Alice"), ("Doe, Alice", "Alice"), ("Dr. Alice Doe", "Alice"),
-     ("Alice", "Alice"),     ("Prof. Dr. Ann-Kathrin Doe", "Ann-Kathrin"), ("", ""), ("alice@example.com", ""),
+     ("Alice", "Alice"), ("Prof. Dr. Ann-Kathrin Doe", "Ann-Kathrin"), ("", ""),
+     ("alice@example.com", ""),
      ("ACME GMBH", ""), ("Team 24", ""), ("Doe,", "Doe"), ("Dr.", ""), ("José Pérez", "José"),
      ("山田 太郎", "山田")],
 )  # fmt: skip

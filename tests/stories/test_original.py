@@ -74,7 +74,7 @@ async def test_a_link_opens_the_mail_and_nothing_else_does(
     async with http.get(f"{url}/source") as answer:
         assert answer.content_type == "text/plain"
         assert "Content-Type: multipart/related" in await answer.text()
-    forged = Links.url_of(stage.app.desk.settings.public_url, Links("other").sign(1))
+    forged = Links("x").url_of(stage.app.desk.settings.public_url, Links("other").sign(1))
     changed = url[:-1] + ("a" if url[-1] != "a" else "b")
     for wrong in (changed, forged, f"{url}/part/0", f"{url}/part/99"):
         async with http.get(wrong) as answer:

@@ -1,0 +1,131 @@
+"""`!contact`: who a conversation is with, and what the team knows of them."""
+
+from __future__ import annotations
+
+from bridge.chat.room import ghost_name
+from bridge.desk.desk import Desk
+from bridge.desk.hearing import Hearing
+from bridge.desk.refresh import refresh
+from bridge.mail.address import bare, parse_list
+from bridge.mail.charset import clean, clean_line
+from bridge.model import Address, Contact, Kind, Refused
+from bridge.ports import Tx
+
+MAX_NOTES = 4_000
+"""Characters of notes on one person."""
+USAGE = (
+    "Say !contact alone, or !contact name TEXT, note TEXT (note - clears them), add ADDRESS,"
+    " remove ADDRESS, set ADDRESS."
+)
+
+
+async def contact(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+    """Shown alone, else changed; everything of it stays with this inbox."""
+    if not heard.about.contact.spec:
+        raise Refused("The contact of this conversation was erased.")
+    word, _, rest = heard.rest.partition(" ")
+    match word.casefold():
+        case "":
+            return await _shown(tx, heard)
+        case "name":
+            return await _name(tx, desk, heard, rest)
+        case "note":
+            return await _note(tx, heard, rest)
+        case "add":
+            return await _add(tx, desk, heard, rest)
+        case "remove":
+            return await _remove(tx, heard, rest)
+        case "set":
+            return await _set(tx, desk, heard, rest)
+    raise Refused(USAGE)
+
+
+async def _shown(tx: Tx, heard: Hearing) -> str:
+    about = heard.about
+    known = await tx.contacts.of(heard.inbox.id, about.contact.spec)
+    if known is None:
+        known = Contact(0, about.contact.name, "", (about.contact.spec,))
+    before = await tx.conversations.of_contact(heard.inbox.id, *known.specs)
+    many = f"{len(before)}{' or more' if len(before) >= 20 else ''}"
+    lines = [known.name or "(no name)", *known.specs, f"Conversations here: {many} · !history"]
+    return "\n".join([*lines, *(["Notes:", known.notes] if known.notes else [])])
+
+
+async def _name(tx: Tx, desk: Desk, heard: Hearing, text: str) -> str:
+    name = clean_line(text, 64)
+    if not name:
+        raise Refused("Say the name: !contact name Alice Doe.")
+    known = await tx.contacts.begin(heard.inbox.id, heard.about.contact)
+    await tx.contacts.update(known.id, name, known.notes)
+    changed = await tx.conversations.update(heard.about.number, contact_name=name)
+    await refresh(tx, desk, changed)
+    return f"{heard.about.contact.spec} is called {name}, here and in new conversations."
+
+
+async def _note(tx: Tx, heard: Hearing, text: str) -> str:
+    text = clean(text).strip()
+    if not text:
+        raise Refused("Say what to note: !contact note TEXT; - clears the notes.")
+    known = await tx.contacts.begin(heard.inbox.id, heard.about.contact)
+    notes = "" if text == "-" else f"{known.notes}\n{text}".strip()
+    if len(notes) > MAX_NOTES:
+        raise Refused(f"Notes have {MAX_NOTES} characters at most; !contact note - clears them.")
+    await tx.contacts.update(known.id, known.name, notes)
+    return "Noted. Customers never see this." if notes else "The notes are cleared."
+
+
+async def _add(tx: Tx, desk: Desk, heard: Hearing, text: str) -> str:
+    address = _address(desk, heard, text)
+    known = await tx.contacts.begin(heard.inbox.id, heard.about.contact)
+    if address.key in {spec.casefold() for spec in known.specs}:
+        return f"{address.spec} is known as theirs already."
+    await tx.contacts.add_address(heard.inbox.id, known.id, address.spec)
+    return f"{address.spec} is theirs, too; !history shows both. Emails go where they went before."
+
+
+async def _remove(tx: Tx, heard: Hearing, text: str) -> str:
+    address = bare(text.strip())
+    known = await tx.contacts.of(heard.inbox.id, heard.about.contact.spec)
+    theirs = {spec.casefold() for spec in known.specs} if known is not None else set()
+    if address is None or address.key not in theirs:
+        raise Refused(f"{text.strip()[:80] or 'That'} is no address of theirs.")
+    if address.key == heard.about.contact.key:
+        raise Refused(f"{address.spec} is the contact of this conversation; !contact set changes"
+                      " that.")  # fmt: skip
+    await tx.contacts.remove_address(heard.inbox.id, address.spec)
+    return f"{address.spec} is not theirs any more."
+
+
+async def _set(tx: Tx, desk: Desk, heard: Hearing, text: str) -> str:
+    """The conversation is with somebody else: answers go there, and not to who forwarded it."""
+    address, before, number = _address(desk, heard, text), heard.about.contact, heard.about.number
+    if address.key == before.key:
+        return f"{before.spec} is the contact already."
+    known = await tx.contacts.of(heard.inbox.id, address.spec)
+    if known is not None and not address.name:
+        address = Address(address.spec, known.name)
+    changed = await tx.conversations.update(
+        number, contact=address.spec, contact_name=address.name, contact_key=address.key,
+        changed_at=desk.now(),
+    )  # fmt: skip
+    await tx.conversations.add_participants(number, [address.spec])
+    await tx.conversations.override(number, "to", address.spec, True)
+    await tx.conversations.override(number, "to", before.spec, False)
+    ghost = desk.ghost(address)
+    await tx.posts.put(
+        f"enter:{number}:{ghost}", heard.where, ghost, Kind.ENTER, {"name": ghost_name(address)},
+        type="m.room.member", state_key=ghost,
+    )  # fmt: skip
+    await refresh(tx, desk, changed)
+    return (f"This conversation is with {address}. Emails go there, and not to {before.spec};"
+            f" !to +{before.spec} adds them again.")  # fmt: skip
+
+
+def _address(desk: Desk, heard: Hearing, text: str) -> Address:
+    """The one address in `text`, perhaps with a name. Raises Refused."""
+    found = parse_list(text.strip())
+    if len(found) != 1 or bare(found[0].spec) is None:
+        raise Refused(f"{text.strip()[:80] or 'That'} is no email address, like x@example.com.")
+    if found[0].is_of(desk.own_addresses):
+        raise Refused(f"{found[0].spec} is an inbox of ours; nothing was changed.")
+    return found[0]

@@ -1,0 +1,100 @@
+"""`!move`: a conversation, with its room and number, to another inbox and its team."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bridge.chat import render, room
+from bridge.chat.room import link
+from bridge.desk.desk import Desk
+from bridge.desk.hearing import Hearing
+from bridge.desk.refresh import in_space, powers, refresh, refresh_summary
+from bridge.desk.relocate import refuse_under_way
+from bridge.inbox import Inbox
+from bridge.model import Conversation, InboxId, Kind, Place, Refused
+from bridge.ports import Tx
+
+
+async def move(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+    """`!move sales@acme.com`: its agents come in, those who are not among them go."""
+    about, old = heard.about, heard.inbox
+    new = _named(desk, heard)
+    queue = await tx.rooms.find("queue", new.id)
+    space = await tx.rooms.find("space", new.id)
+    if about.room is None or queue is None or space is None:
+        raise Refused(f"The rooms of {new.name} are not made yet; try again in a moment.")
+    if new.federate != old.federate:
+        raise Refused(f"{new.name} and {old.name} differ in whether other homeservers may come in,"
+                      " and a room cannot change that; !forward its mails instead.")  # fmt: skip
+    await refuse_under_way(tx, about)
+    agents = await tx.rooms.agents(new.id)
+    keeps = about.assignee if about.assignee in agents else None
+    await _leave(tx, desk, about, old, new)
+    place = await tx.rooms.place(about.room)
+    version = place.version if place is not None else desk.version
+    await tx.rooms.save(Place(about.room, "conversation", new.id, about.number, version))
+    moved = await tx.conversations.update(
+        about.number, inbox=new.id, assignee=keeps, changed_at=desk.now()
+    )
+    where = f"conversation:{about.number}"
+    for type_, key, content in (
+        ("m.room.join_rules", "", room.restricted(queue.room)),
+        ("m.space.parent", space.room, {"via": [desk.server], "canonical": True}),
+    ):
+        await tx.posts.put(
+            f"{type_}:{about.number}:{new.id}:{heard.event.id}", where, desk.bot, Kind.STATE,
+            content, type=type_, state_key=key,
+        )  # fmt: skip
+    await powers(tx, desk, moved, already_there=False)
+    await in_space(tx, desk, moved, inside=True)
+    await refresh(tx, desk, moved)
+    await refresh_summary(tx, desk, old)
+    await _expel(tx, desk, heard, agents, new)
+    return f"Moved to {new.name}; its agents see the card and everything in this room."
+
+
+def _named(desk: Desk, heard: Hearing) -> Inbox:
+    said = heard.rest.strip().casefold()
+    for inbox in desk.settings.inboxes.values():
+        if said in (inbox.id, *inbox.own):
+            if inbox.id == heard.inbox.id:
+                raise Refused(f"It is in {inbox.name} already.")
+            return inbox
+    there = ", ".join(each.address for each in desk.settings.inboxes.values()
+                      if each.id != heard.inbox.id)  # fmt: skip
+    if not there:
+        raise Refused("There is no other inbox to move it to.")
+    raise Refused(f"Say to which inbox: !move ADDRESS; there are {there}.")
+
+
+async def _leave(tx: Tx, desk: Desk, about: Conversation, old: Inbox, new: Inbox) -> None:
+    """Its card in the old queue says where it went, and the old space loses it."""
+    card, queue = f"card:{about.number}", f"queue:{old.id}"
+    if await tx.posts.by_key(card) is not None:
+        subject = about.subject or "(no subject)"
+        url = link(about.room, desk.server) if about.room else ""
+        text = f"#{about.number} {about.contact}\n{subject}\n➡️ moved to {new.name}\n{url}"
+        await tx.posts.put(card, queue, desk.bot, Kind.MESSAGE, render.text_message(text))
+        await tx.posts.put(
+            f"hand:{about.number}", queue, desk.bot, Kind.REACTION, {"emoji": ""},
+            type="m.reaction", target=card,
+        )  # fmt: skip
+        left = f"left:{old.id}:{desk.now()}"
+        await tx.posts.rename(card, f"{card}:{left}")
+        await tx.posts.rename(f"hand:{about.number}", f"hand:{about.number}:{left}")
+    await in_space(tx, desk, about, inside=False)
+    await tx.posts.rename(f"child:{about.number}", f"child:{about.number}:{old.id}:{desk.now()}")
+
+
+async def _expel(tx: Tx, desk: Desk, heard: Hearing, agents: Sequence[str], new: Inbox) -> None:
+    """The old team leaves, but for who is in the new one; guests stay as they were invited."""
+    room_id = heard.about.room
+    for mxid in await tx.rooms.agents(InboxId(heard.inbox.id)):
+        inside = room_id and await tx.rooms.membership(room_id, mxid) in ("join", "invite")
+        if mxid in agents or not inside:
+            continue
+        await tx.posts.put(
+            f"expel:{room_id}:{mxid}:{heard.event.id}", f"conversation:{heard.about.number}",
+            desk.bot, Kind.KICK, {"reason": f"moved to {new.name}"}, type="m.room.member",
+            state_key=mxid,
+        )  # fmt: skip

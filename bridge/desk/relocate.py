@@ -1,0 +1,174 @@
+"""Mails that belong elsewhere: `!merge`, `!split`, and the card's claim answered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from bridge.chat import file_event, render
+from bridge.chat.room import link
+from bridge.desk import state
+from bridge.desk.desk import Desk, mail_meant
+from bridge.desk.hearing import Hearing
+from bridge.desk.receive import preview_of
+from bridge.desk.refresh import refresh
+from bridge.mail.thread import base_subject
+from bridge.model import (
+    Conversation,
+    DeliveryState,
+    EventId,
+    Kind,
+    Letter,
+    Number,
+    Priority,
+    Refused,
+    State,
+)
+from bridge.ports import Tx
+
+UNDER_WAY = (
+    DeliveryState.DRAFT, DeliveryState.APPROVING, DeliveryState.ASKING, DeliveryState.WAITING,
+    DeliveryState.SENDING, DeliveryState.DEFERRED,
+)  # fmt: skip
+
+
+async def merge(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+    """`!merge #12`: this conversation goes on in #12, with all its mails."""
+    digits = heard.rest.strip().lstrip("#")
+    if re.fullmatch("[0-9]{1,15}", digits) is None:
+        raise Refused("Say with which: !merge #12 has this conversation go on in #12.")
+    number = Number(int(digits))
+    if not await tx.conversations.exists(heard.inbox.id, number):
+        raise Refused(f"There is no #{number} in {heard.inbox.name}.")
+    into = await tx.conversations.get(number)
+    await _merge(tx, desk, heard.about, into)
+    return f"This goes on in #{into.number}: {_link(desk, into)}"
+
+
+async def claimed(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+    """🔗 on a card: it does belong to the conversation it claims to belong to."""
+    about = heard.about
+    if about.claim is None or not await tx.conversations.exists(heard.inbox.id, about.claim):
+        return f"#{about.number} claims to belong to no other conversation."
+    into = await tx.conversations.get(about.claim)
+    await _merge(tx, desk, about, into)
+    return None
+
+
+async def _merge(tx: Tx, desk: Desk, about: Conversation, into: Conversation) -> None:
+    """Have the mails of one conversation, and whatever comes for it, in another."""
+    if about.number == into.number:
+        raise Refused("That is this very conversation.")
+    if into.merged is not None:
+        raise Refused(f"#{into.number} goes on in #{into.merged} itself; merge with that.")
+    if about.merged is not None:
+        raise Refused(f"#{about.number} goes on in #{about.merged} already.")
+    await refuse_under_way(tx, about)
+    letters = await tx.mails.of_conversation(about.number)
+    there = render.notice(f"Merged from #{about.number}: {_link(desk, about)}")
+    await _say(tx, desk, into, f"merged:{about.number}", there)
+    await _bring(tx, desk, letters, into)
+    await tx.conversations.add_participants(
+        into.number, sorted(await tx.conversations.participants(about.number))
+    )
+    waits = [w for w in (about.waiting_since, into.waiting_since) if w is not None]
+    opens = State.OPEN in (about.state, into.state)
+    into = await tx.conversations.update(
+        into.number, state=State.OPEN if opens else into.state, changed_at=desk.now(),
+        closed_at=None if opens else into.closed_at,
+        snoozed_until=None if opens else into.snoozed_until,
+        waiting_since=min(waits) if opens and waits else into.waiting_since,
+        tags=" ".join(dict.fromkeys((*into.tags, *about.tags))),
+        priority=int(max(Priority(about.priority), Priority(into.priority))),
+        assignee=into.assignee or about.assignee,
+    )  # fmt: skip
+    await refresh(tx, desk, into)
+    gone = await tx.conversations.update(
+        about.number, merged=into.number, assignee=None, claim=None
+    )
+    await state.put(tx, desk, gone, State.CLOSED)
+    text = f"This goes on in #{into.number}: {_link(desk, into)}"
+    await _say(tx, desk, about, f"goes-on:{about.number}", render.notice(text))
+
+
+async def split(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> str | None:
+    """`!split` as a reply to a mail: it begins a conversation of its own."""
+    letter = None
+    if target is not None:
+        letter = await mail_meant(tx, heard.about.number, target)
+    if letter is None or letter.outbound:
+        raise Refused("Use this as a reply to a mail that came in: it begins a new conversation.")
+    if len(await tx.mails.of_conversation(heard.about.number)) == 1:
+        raise Refused("It is the only mail here; there is nothing to split.")
+    await refuse_under_way(tx, heard.about)
+    now = desk.now()
+    new = await tx.conversations.create(
+        heard.inbox.id, letter.sender, base_subject(letter.subject) or letter.subject, now,
+        preview=await _preview(tx, letter), files=await _files(tx, letter), claim=None,
+        follows=None, waiting=True,
+    )  # fmt: skip
+    new = await tx.conversations.update(
+        new.number, assignee=heard.who, waiting_since=min(letter.at, now)
+    )
+    await tx.jobs.add(
+        "room", f"conversation:{new.number}:out", {"number": new.number}, key=f"room:{new.number}"
+    )
+    await tx.conversations.add_participants(new.number, [letter.sender.spec])
+    from_ = render.notice(f"Split from #{heard.about.number}: {_link(desk, heard.about)}")
+    await _say(tx, desk, new, f"split:{new.number}", from_)
+    await _bring(tx, desk, [letter], new)
+    await refresh(tx, desk, new)
+    return f"That mail is now #{new.number}, and yours; its card has the link."
+
+
+async def _bring(tx: Tx, desk: Desk, letters: Sequence[Letter], to: Conversation) -> None:
+    """Mails into a conversation, and what shows them into its room, too: a reply to them there
+    answers them. What was written here of ours is told by whom it went to."""
+    await tx.mails.relocate(letters, to.number)
+    place = f"conversation:{to.number}"
+    for letter in letters:
+        for post in await tx.posts.of_mail(letter.id):
+            if post.place == place or not post.content or ":in:" in post.key:
+                continue
+            entry = await tx.posts.by_key(f"enter:{post.place.partition(':')[2]}:{post.sender}")
+            name = entry.content["name"] if entry is not None else str(letter.sender)
+            await tx.posts.put(
+                f"enter:{to.number}:{post.sender}", place, post.sender, Kind.ENTER,
+                {"name": name}, type="m.room.member", state_key=post.sender,
+            )  # fmt: skip
+            content = {**post.content, "m.mentions": {}}
+            await tx.posts.put(
+                f"{post.key}:in:{to.number}", place, post.sender, Kind.MESSAGE, content
+            )
+        if letter.outbound:
+            to_whom = render.people((*letter.to, *letter.cc)[:10])
+            text = f"↗ sent {render.clock(letter.at, desk.now())} to {to_whom}: {letter.subject}"
+            await _say(tx, desk, to, f"went:{letter.id}:{to.number}", render.notice(text))
+
+
+async def _preview(tx: Tx, letter: Letter) -> str:
+    shown = await tx.posts.by_key(f"mail:{letter.id}")
+    return preview_of(str(shown.content.get("body", ""))) if shown is not None else ""
+
+
+async def _files(tx: Tx, letter: Letter) -> str:
+    posts = [p for p in await tx.posts.of_mail(letter.id) if p.key.startswith("file:")]
+    files = [await tx.posts.file(post.key) for post in posts]
+    return file_event.names([each.attachment for each in files if each is not None])
+
+
+async def refuse_under_way(tx: Tx, about: Conversation) -> None:
+    """Raises Refused while a mail of the conversation is on its way or waits for a yes."""
+    if await tx.deliveries.newest(about.number, UNDER_WAY) is not None:
+        raise Refused("An email of this conversation is still on its way, or waits for an answer;"
+                      " wait for it or stop it first.")  # fmt: skip
+
+
+async def _say(
+    tx: Tx, desk: Desk, about: Conversation, key: str, content: dict[str, object]
+) -> None:
+    await tx.posts.put(key, f"conversation:{about.number}", desk.bot, Kind.MESSAGE, content)
+
+
+def _link(desk: Desk, about: Conversation) -> str:
+    return link(about.room, desk.server) if about.room else f"#{about.number}"
