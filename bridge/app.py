@@ -23,6 +23,7 @@ from bridge.desk import (
     preview,
     receive,
     restored,
+    search,
     setup,
     state,
     testing,
@@ -72,6 +73,7 @@ ACTS: dict[str, Act] = {
     "forget": erase.forget,
     "unsay": erase.unsay,
     "wake": state.wake,
+    "index": search.index,
 }
 
 
@@ -133,6 +135,7 @@ class App:
             now=time.time,
         )
         await self.desk.directory.load(self.database)
+        await search.order_index(self.database)
         take = functools.partial(listen.take, self.desk)
         self.reconciler = Reconciler(self.homeserver, self.database, take)
         await self._listen(take)

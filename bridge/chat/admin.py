@@ -107,7 +107,7 @@ KINDS = {
     "copy": "a copy for the Sent folder", "test": "testing an inbox",
     "export": "an export", "restored": "telling of a restore", "purge": "erasing a conversation",
     "forget": "erasing a person", "unsay": "erasing what was said here",
-    "wake": "the end of a snooze",
+    "wake": "the end of a snooze", "index": "words for the search",
 }  # fmt: skip
 
 

@@ -86,6 +86,8 @@ TABLE: tuple[Spec, ...] = (
          " its own."),
     Spec("move", "conversation", "move ADDRESS", "Give this conversation to another inbox and its"
          " team, room and number included."),
+    Spec("note", "conversation", "note TEXT", "Keep TEXT so that the search finds it. All talk in a"
+         " room is internal; a note is what one wants to find again."),
     Spec("history", "conversation", "history", "Show this contact's other conversations."),
     Spec("headers", "conversation", "headers", "Show a mail's headers. As a reply to a mail: its,"
          " else those of the newest that came in."),
@@ -101,6 +103,8 @@ TABLE: tuple[Spec, ...] = (
          " stands on the lines below."),
     Spec("list", "queue", "list [open|mine|unassigned|snoozed|answered|closed|spam|tag:NAME]",
          "List conversations, with links."),
+    Spec("search", "queue", "search WORDS", "Find mails and notes of this inbox that hold all"
+         " WORDS, with links to the messages. \"exact words\" in quotes stay together."),
     Spec("snippets", "queue", "snippets [NAME]", "Show the standard responses, or one whole."),
     Spec("away", "queue", "away", "Get no new conversations by yourself for now; you keep those you"
          " have."),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from bridge.chat.render import clock, marks, notice, text_message
 from bridge.chat.room import link
 from bridge.inbox import Inbox
-from bridge.model import Content, Conversation, State
+from bridge.model import Content, Conversation, EventId, Passage, State
 
 SHOWN = 30
 SIGNS = {State.OPEN: "📬", State.ANSWERED: "✅", State.SNOOZED: "💤", State.CLOSED: "☑️",
@@ -34,6 +34,32 @@ def summary(
     head = f"{inbox.name}: {total} {'waits' if total == 1 else 'wait'} for an answer"
     head += f", {free} not taken" if free else ", all taken"
     return _list(head, [("", each, _waits(each, now)) for each in first], total, server)
+
+
+def found(
+    query: str, rows: Sequence[tuple[Conversation, EventId | None, Passage, str]], total: int,
+    server: str, now: float,
+) -> Content:  # fmt: skip
+    """What a search found, newest first, with links to the messages; `rows` are (conversation,
+    message, passage, excerpt)."""
+    many = "1 hit" if total == 1 else f"{total} hits"
+    head = f"{many} for “{' '.join(query.split())[:100]}”"
+    lines, items = [head], []
+    for about, event, passage, excerpt in rows:
+        label = f"#{about.number} {about.subject or '(no subject)'}"[:80]
+        told = f"{passage.who}, {clock(passage.at, now)}: {excerpt}"
+        lines.append(f"{label} · {told}")
+        shown = html.escape(label)
+        if about.room:
+            url = link(about.room, server, event)
+            shown = f'<a href="{html.escape(url)}">{shown}</a>'
+        items.append(f"<li>{shown} · {html.escape(told)}</li>")
+    if total > len(rows):
+        rest = f"and {total - len(rows)} older; more words find fewer"
+        lines.append(rest)
+        items.append(f"<li>{rest}</li>")
+    formatted = f"<strong>{html.escape(head)}</strong><ul>{''.join(items)}</ul>"
+    return text_message("\n".join(lines), formatted, notice=True)
 
 
 def _list(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from bridge.inbox import Inbox
 from bridge.mail.charset import clean_line
-from bridge.model import Address, Content, Conversation, Mxid, RoomId
+from bridge.model import Address, Content, Conversation, EventId, Mxid, RoomId
 
 BOT_POWER = 100
 AGENT_POWER = 50
@@ -42,9 +42,10 @@ def alias_localpart(prefix: str, secret: str, role: str, key: object) -> str:
     return f"{prefix}{role[0]}_{digest[:24]}"
 
 
-def link(room: RoomId, server: str) -> str:
-    """matrix.to; room ids of version 12 have no server part, so `via` always stands."""
-    return f"https://matrix.to/#/{room}?via={server}"
+def link(room: RoomId, server: str, event: EventId | None = None) -> str:
+    """matrix.to, to a room or an event of it; room ids of version 12 have no server part, so `via`
+    always stands."""
+    return f"https://matrix.to/#/{room}{f'/{event}' if event else ''}?via={server}"
 
 
 def name(conversation: Conversation) -> str:

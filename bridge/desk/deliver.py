@@ -162,7 +162,7 @@ async def _build(desk: Desk, job: Job, inbox: Inbox, delivery: Delivery) -> byte
         return None
     mime = await asyncio.to_thread(compose.build, mail)
     async with desk.store.transaction("built") as tx:
-        await tx.deliveries.set_mime(delivery.id, mime, mail.message_id)
+        await tx.deliveries.set_mime(delivery.id, mime, mail.message_id, mail.text)
     return mime
 
 

@@ -45,7 +45,9 @@ async def confirmed(tx: Tx, desk: Desk, asked: Request, spec: str) -> str:
     stuck = await queue.quarantined_from(tx, address)
     for number in numbers:
         await order_purge(tx, desk, number, ids=False)
-    for number in dict.fromkeys(letter.conversation for letter in letters):
+    others = dict.fromkeys(letter.conversation for letter in letters)
+    others |= dict.fromkeys(await tx.erasing.visited(desk.ghost(address)))
+    for number in (each for each in others if each not in numbers):
         await tx.jobs.add(
             "forget", f"conversation:{number}:out", {"number": number, "spec": spec},
             key=f"forget:{number}:{spec}",
@@ -101,6 +103,7 @@ async def forget(desk: Desk, job: Job) -> None:
         for letter in await tx.erasing.letters_from(address.key):
             if letter.conversation == number:
                 await tx.erasing.forget_mail(letter.id)
+                await tx.passages.scrub()
         await tx.erasing.forget_person(number, ghost)
 
 
@@ -129,9 +132,16 @@ async def purge(desk: Desk, job: Job) -> None:
         await tx.erasing.mark(number)
     async with desk.store.reading() as tx:
         queue = await tx.rooms.find("queue", about.inbox)
+        linking = await tx.erasing.posts_linking(number, about.room) if about.room else []
+        shown_in = [await desk.resolve(tx, post.place) for post in linking]
         space = await tx.rooms.find("space", about.inbox)
         card = await tx.posts.by_key(f"card:{number}")
         summary = await tx.posts.by_key(f"summary:{about.inbox}")
+    for post, where in zip(linking, shown_in, strict=True):
+        if where is not None and post.event is not None:
+            for edit in await desk.chat.edits(where, post.event):
+                await _redact(desk, where, EventId(edit["event_id"]))
+            await _redact(desk, where, post.event)
     if about.room is not None:
         await _empty(desk, about.room, number)
         if space is not None:
@@ -147,7 +157,10 @@ async def purge(desk: Desk, job: Job) -> None:
                     await _redact(desk, queue.room, EventId(edit["event_id"]))
     async with desk.store.transaction("erased") as tx:
         await tx.jobs.finish(job)
+        for post in linking:
+            await tx.erasing.forget_post(post.id)
         await tx.erasing.forget(number, about.room, ids=ids)
+        await tx.passages.scrub()
 
 
 async def _empty(desk: Desk, room: RoomId, number: Number) -> None:

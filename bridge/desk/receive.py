@@ -142,6 +142,10 @@ async def _file(
         nature=mail.nature, verdict=mail.verdict, new_addresses=new, at=at, raw=raw_id,
     )  # fmt: skip
     mail_id = await tx.mails.save(letter, mail.body_hash, ())
+    files = " ".join(each.name for each in mail.attachments)
+    await tx.passages.add(
+        number, str(mail.sender), at, body.text, mail=mail_id, more=f"{mail.subject} {files}"
+    )
     ancestors = mail.ancestors()
     missing = set(ancestors) - {
         message_id for message_id, _ in await tx.mails.conversations_of(inbox.id, ancestors)

@@ -127,6 +127,7 @@ async def _bring(tx: Tx, desk: Desk, letters: Sequence[Letter], to: Conversation
     await tx.mails.relocate(letters, to.number)
     place = f"conversation:{to.number}"
     for letter in letters:
+        await tx.passages.relocate(letter.id, to.number)
         for post in await tx.posts.of_mail(letter.id):
             if post.place == place or not post.content or ":in:" in post.key:
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bridge.chat import render
 from bridge.desk.desk import FINISHED, Desk
 from bridge.desk.dispatch import show
 from bridge.desk.refresh import refresh
@@ -98,7 +99,11 @@ async def _keep(tx: Tx, delivery: Delivery, now: float) -> None:
         subject=mail.subject, references=mail.references, nature=Nature.PERSON,
         verdict=Verdict.NONE, new_addresses=(), at=now, raw=raw,
     )  # fmt: skip
-    await tx.mails.save(letter, mail.body_hash, ())
+    kept = await tx.mails.save(letter, mail.body_hash, ())
+    await tx.passages.add(
+        delivery.conversation, delivery.agent, now, delivery.text, mail=kept,
+        event=delivery.source, more=f"{mail.subject} {render.people((*mail.to, *mail.cc))}",
+    )  # fmt: skip
     await tx.conversations.add_participants(
         delivery.conversation,
         [each.address.spec for each in delivery.recipients if each.fate is not Fate.FAILED],

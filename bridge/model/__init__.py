@@ -4,6 +4,7 @@ from bridge.model.conversation import (
     Contact,
     Conversation,
     Filter,
+    Passage,
     Priority,
     State,
 )
@@ -81,6 +82,7 @@ __all__ = [
     "Mxid",
     "Nature",
     "Number",
+    "Passage",
     "Permanent",
     "Place",
     "Post",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
-from bridge.model.ids import InboxId, Mxid, Number, RoomId
+from bridge.model.ids import EventId, InboxId, MailId, Mxid, Number, RoomId
 from bridge.model.mail import Address
 
 
@@ -65,6 +65,18 @@ class Contact:
     notes: str
     specs: tuple[str, ...]
     """Every address of theirs, as written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A text that a search found: of a mail, or a note that an event holds."""
+
+    number: Number
+    mail: MailId | None
+    event: EventId | None
+    who: str
+    at: float
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

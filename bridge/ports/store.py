@@ -5,7 +5,16 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from bridge.ports.desk import Agents, Blocked, Contacts, Conversations, Deliveries, Mails, Snippets
+from bridge.ports.desk import (
+    Agents,
+    Blocked,
+    Contacts,
+    Conversations,
+    Deliveries,
+    Mails,
+    Passages,
+    Snippets,
+)
 from bridge.ports.keeping import Audit, Erasing, Inboxes, Jobs, Keep
 from bridge.ports.matrix import Events, Posts, Rooms
 
@@ -27,6 +36,8 @@ class Tx(Protocol):
     def blocked(self) -> Blocked: ...
     @property
     def contacts(self) -> Contacts: ...
+    @property
+    def passages(self) -> Passages: ...
     @property
     def snippets(self) -> Snippets: ...
     @property

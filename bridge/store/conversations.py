@@ -93,9 +93,9 @@ class Conversations:
         while number not in passed:
             passed.add(number)
             row = await self._conn.fetchrow(
-                "SELECT inbox, merged FROM conversation WHERE number = $1 AND contact <> ''", number
+                "SELECT inbox, contact, merged FROM conversation WHERE number = $1", number
             )
-            if row is None:
+            if row is None or (row["merged"] is None and not row["contact"]):
                 return None
             if row["merged"] is None:
                 break

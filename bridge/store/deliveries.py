@@ -170,11 +170,13 @@ class Deliveries:
         value = await self._conn.fetchval("SELECT mime FROM delivery WHERE id = $1", delivery)
         return None if value is None else bytes(value)
 
-    async def set_mime(self, delivery: int, mime: bytes, message_id: MessageId) -> None:
+    async def set_mime(self, delivery: int, mime: bytes, message_id: MessageId, text: str) -> None:
+        """Keep the bytes that every attempt uses, and what an agent wrote in them."""
         await self._conn.execute(
-            "UPDATE delivery SET mime = $1, message_id = $2 WHERE id = $3",
+            "UPDATE delivery SET mime = $1, message_id = $2, text = $3 WHERE id = $4",
             mime,
             message_id,
+            text,
             delivery,
         )
 

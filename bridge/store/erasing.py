@@ -86,17 +86,18 @@ class Erasing:
         raw = await self._conn.fetchval("SELECT raw FROM mail WHERE id = $1", mail)
         await self._drop_jobs("key LIKE $1", f"upload:file:{mail}:%")
         await self._drop_jobs(
-            "key IN (SELECT 'post:' || id FROM post WHERE key = $1 OR key LIKE $2)",
-            f"mail:{mail}", f"file:{mail}:%",
+            "key IN (SELECT 'post:' || id FROM post WHERE key = $1 OR key LIKE $2 OR key LIKE $3)",
+            f"mail:{mail}", f"mail:{mail}:%", f"file:{mail}:%",
         )  # fmt: skip
         await self._conn.execute("DELETE FROM file WHERE key LIKE $1", f"file:{mail}:%")
-        await self._conn.execute("DELETE FROM post WHERE key LIKE $1", f"file:{mail}:%")
-        await self._conn.execute("DELETE FROM post WHERE key = $1", f"mail:{mail}")
+        for keys in (f"mail:{mail}", f"mail:{mail}:%", f"file:{mail}:%"):
+            await self._conn.execute("DELETE FROM post WHERE key LIKE $1", keys)
         await self._conn.execute(
             "DELETE FROM known_id WHERE message_id = (SELECT message_id FROM mail WHERE id = $1)"
             " AND number = (SELECT number FROM mail WHERE id = $1)",
             mail,
         )
+        await self._conn.execute("DELETE FROM passage WHERE mail = $1", mail)
         await self._conn.execute("DELETE FROM mail WHERE id = $1", mail)
         if raw is not None:
             await self.unused(raw)
@@ -122,6 +123,24 @@ class Erasing:
 
     async def forget_post(self, post: int) -> None:
         await self._conn.execute("DELETE FROM post WHERE id = $1", post)
+
+    async def visited(self, ghost: Mxid) -> list[Number]:
+        """The conversations whose rooms somebody's ghost was brought into."""
+        rows = await self._conn.fetch(
+            "SELECT place FROM post WHERE kind = 'enter' AND state_key = $1 ORDER BY id", ghost
+        )
+        places = (row["place"].partition(":") for row in rows)
+        return [Number(int(key)) for role, _, key in places if role == "conversation"]
+
+    async def posts_linking(self, number: Number, room: RoomId) -> list[Post]:
+        """Lists, hits of the search and old cards, wherever they were shown, that link a room."""
+        rows = await self._conn.fetch(
+            "SELECT * FROM post WHERE (key LIKE 'answer:%' OR key LIKE $1)"
+            " AND event IS NOT NULL AND content LIKE $2",
+            f"card:{number}:%",
+            f"%{room}%",
+        )
+        return [post_of(row) for row in rows]
 
     async def control_posts_naming(self, spec: str) -> list[Post]:
         """What the bridge said in the control room that holds an address, case-folded."""
@@ -173,7 +192,7 @@ class Erasing:
             await self._drop_jobs(f"key IN (SELECT '{kind}:' || id FROM delivery"
                                   " WHERE number = $1)", number)  # fmt: skip
         await run(f"DELETE FROM recipient WHERE delivery IN ({deliveries})", number)
-        for table in ("delivery", "participant", "override", "pin", "awaited"):
+        for table in ("delivery", "participant", "override", "pin", "awaited", "passage"):
             await run(f"DELETE FROM {table} WHERE number = $1", number)
         if ids:
             await run(

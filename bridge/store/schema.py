@@ -57,6 +57,7 @@ async def _v4(conn: Connection, scheme: Scheme) -> None:
 
 async def _v5(conn: Connection, scheme: Scheme) -> None:
     await _step(conn, scheme, schema_v5.TABLES)
+    await schema_v5.index_words(conn, scheme)
 
 
 upgrades.register(_v1, description="first tables")

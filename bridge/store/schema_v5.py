@@ -1,4 +1,8 @@
-"""Version 5: drafts, approvals, forwarded mails and new ones; what an agent has read."""
+"""Version 5: drafts, approvals, contacts, standard responses, what agents have read, a search."""
+
+from __future__ import annotations
+
+from mautrix.util.async_db import Connection, Scheme
 
 TABLES = """
 ALTER TABLE delivery ADD COLUMN form TEXT NOT NULL DEFAULT 'reply';
@@ -7,6 +11,18 @@ ALTER TABLE delivery ADD COLUMN letters TEXT NOT NULL DEFAULT '[]';
 ALTER TABLE delivery ADD COLUMN shown TEXT NOT NULL DEFAULT '';
 ALTER TABLE delivery ADD COLUMN approved_by TEXT;
 ALTER TABLE conversation ADD COLUMN merged BIGINT;
+CREATE TABLE passage (
+    id {serial},
+    number BIGINT NOT NULL REFERENCES conversation (number),
+    mail BIGINT,
+    event TEXT,
+    who TEXT NOT NULL,
+    at DOUBLE PRECISION NOT NULL,
+    text TEXT NOT NULL,
+    folded TEXT NOT NULL
+);
+CREATE INDEX passage_number ON passage (number);
+CREATE INDEX passage_mail ON passage (mail);
 CREATE TABLE contact (
     id {serial},
     inbox TEXT NOT NULL,
@@ -34,3 +50,20 @@ CREATE TABLE seen (
     PRIMARY KEY (room, mxid)
 );
 """
+SQLITE_WORDS = (
+    "CREATE VIRTUAL TABLE passage_words USING fts5 (folded, content='passage', content_rowid='id')",
+    "CREATE TRIGGER passage_new AFTER INSERT ON passage BEGIN"
+    " INSERT INTO passage_words (rowid, folded) VALUES (new.id, new.folded); END",
+    "CREATE TRIGGER passage_gone AFTER DELETE ON passage BEGIN"
+    " INSERT INTO passage_words (passage_words, rowid, folded)"
+    " VALUES ('delete', old.id, old.folded); END",
+)
+POSTGRES_WORDS = (
+    "CREATE INDEX passage_words ON passage USING GIN (to_tsvector('simple', folded))",
+)
+
+
+async def index_words(conn: Connection, scheme: Scheme) -> None:
+    """The index of the words of `passage`, as each engine has it."""
+    for statement in SQLITE_WORDS if scheme == Scheme.SQLITE else POSTGRES_WORDS:
+        await conn.execute(statement)

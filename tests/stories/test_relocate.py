@@ -8,7 +8,7 @@ import pytest
 
 from tests.servers.matrix_state import DOMAIN, Room
 from tests.stage import ALICE, BOB, CUSTOMER, EVE, SALES, Stage, mail, until
-from tests.stories.desk import begun
+from tests.stories.desk import ask, begun, control_room
 from tests.stories.test_order import answered
 
 PHOTO = ("photo.png", "image/png", b"PNG")
@@ -221,3 +221,21 @@ async def test_what_is_known_of_a_contact_stays_with_them(stage: Stage) -> None:
     stage.hs._member(room, ALICE, EVE, "invite")
     stage.hs.join(EVE, room.id)
     assert "Only agents" in await answered(stage, room, EVE, "!contact")
+
+
+async def test_who_is_erased_is_gone_from_the_room_their_mail_was_split_from(stage: Stage) -> None:
+    room = await begun(stage)
+    await stage.mail(mail("Dora here, xylophone", sender="dora@customer.example",
+                          message_id="<d1@customer.example>",
+                          In_Reply_To="<m1@customer.example>"))  # fmt: skip
+    news = await stage.sees(room, "Dora here")
+    mine = {"m.relates_to": {"m.in_reply_to": {"event_id": news["event_id"]}}}
+    await answered(stage, room, ALICE, "!split", **mine)
+    new = await stage.conversation(2)
+    await stage.sees(new, "Dora here")
+    control = await control_room(stage)
+    await ask(stage, control, "!erase dora@customer.example", "!yes erases")
+    await ask(stage, control, "!yes", "Erased")
+    await stage.quiet()
+    for each in (room, new):
+        assert not any("xylophone" in str(event["content"]) for event in each.events), each.id

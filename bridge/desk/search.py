@@ -1,0 +1,86 @@
+"""`!search` over mails and notes, `!note`, and the words of older mails."""
+
+from __future__ import annotations
+
+from bridge.chat import listing
+from bridge.desk.desk import Desk
+from bridge.desk.hearing import Hearing
+from bridge.desk.refresh import answer_with
+from bridge.mail import search as words
+from bridge.mail.charset import clean
+from bridge.model import EventId, Job, MailId, Passage, Refused
+from bridge.ports import Store, Tx
+
+SHOWN, BATCH = 20, 50
+DONE = "words-indexed"
+MAX_NOTE = 10_000
+"""Characters of a note."""
+
+
+async def search(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+    """`!search words`: the newest mails and notes of this inbox that hold all of them."""
+    terms = words.terms(heard.rest)
+    if not terms:
+        raise Refused('Say what to look for: !search refund, or !search "exact words".')
+    total, found = await tx.passages.find(heard.inbox.id, terms, SHOWN)
+    if not found:
+        return f"Nothing in {heard.inbox.name} holds “{' '.join(heard.rest.split())[:100]}”."
+    rows = []
+    for each in found:
+        about = await tx.conversations.get(each.number)
+        rows.append((about, await _event(tx, each), each, words.excerpt(each.text, terms)))
+    content = listing.found(heard.rest, rows, total, desk.server, desk.now())
+    await answer_with(tx, desk, heard.where, heard.event.id, content)
+    return None
+
+
+async def _event(tx: Tx, found: Passage) -> EventId | None:
+    """The message that shows a passage, in the room its mail is in now."""
+    if found.mail is not None:
+        for key in (f"mail:{found.mail}:in:{found.number}", f"mail:{found.mail}"):
+            post = await tx.posts.by_key(key)
+            if post is not None:
+                return post.event
+    return found.event
+
+
+async def note(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+    """`!note TEXT`: kept with the conversation, found by the search, never sent."""
+    text = clean(heard.rest).strip()[:MAX_NOTE]
+    if not text:
+        raise Refused("Say what to note: !note TEXT. Customers never see it.")
+    now = desk.now()
+    await tx.passages.add(heard.about.number, heard.who, now, text, event=heard.event.id)
+    return "📝 Noted: !search finds it. Customers never see it."
+
+
+async def order_index(store: Store) -> None:
+    """At a start: have mails of the time before the search read once more, for their words."""
+    async with store.transaction("setup") as tx:
+        if await tx.keep.value(DONE) is None:
+            await tx.jobs.add("index", "index", {"after": 0}, key="index")
+
+
+async def index(desk: Desk, job: Job) -> None:
+    """Read the next letters, and come again until there is none."""
+    async with desk.store.reading() as tx:
+        letters = await tx.passages.without(MailId(job.payload["after"]), BATCH)
+    read = []
+    for letter in letters:
+        inbox = desk.inbox(letter.inbox)
+        async with desk.store.reading() as tx:
+            raw = await tx.mails.raw(letter.raw) if letter.raw is not None else b""
+        if raw:
+            mail, body = await desk.reader.read(raw, inbox.authserv_id, inbox.own)
+            read.append((letter, body.text, f"{mail.subject} {mail.sender}"))
+    async with desk.store.transaction("setup") as tx:
+        for letter, text, more in read:
+            await tx.passages.add(
+                letter.conversation, str(letter.sender), letter.at, text, mail=letter.id, more=more
+            )
+        await tx.jobs.finish(job)
+        if letters:
+            last = {"after": letters[-1].id}
+            await tx.jobs.add("index", "index", last, key=f"index:{letters[-1].id}")
+        else:
+            await tx.keep.set_value(DONE, str(desk.now()))

@@ -1,0 +1,95 @@
+"""What was said in mails and notes, to be searched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bridge.mail.search import LONGEST, fold
+from bridge.model import EventId, InboxId, Letter, MailId, Number, Passage
+from bridge.store.connection import Connection
+from bridge.store.mails import letter_of
+
+
+class Passages:
+    """Rows of `passage`; the engine keeps the index of their words."""
+
+    def __init__(self, conn: Connection, *, postgres: bool) -> None:
+        self._conn = conn
+        self._postgres = postgres
+
+    async def add(
+        self, number: Number, who: str, at: float, text: str, *, mail: MailId | None = None,
+        event: EventId | None = None, more: str = "",
+    ) -> None:  # fmt: skip
+        """Have a text found; `more` is found, too, and not shown: a subject, names of files."""
+        await self._conn.execute(
+            "INSERT INTO passage (number, mail, event, who, at, text, folded)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            number,
+            mail,
+            event,
+            who,
+            at,
+            text[:LONGEST],
+            fold(f"{more}\n{who}\n{text}"),
+        )
+
+    async def find(
+        self, inbox: InboxId, terms: Sequence[Sequence[str]], limit: int
+    ) -> tuple[int, list[Passage]]:
+        """(how many hold every term, the newest of them); the last word of each may be a beginning
+        of one."""
+        wanted = self._tsquery(terms) if self._postgres else self._fts5(terms)
+        where = (
+            " FROM passage JOIN conversation ON conversation.number = passage.number"
+            f" WHERE conversation.inbox = $1 AND contact <> '' AND {self._matches}"
+        )
+        total = await self._conn.fetchval(f"SELECT COUNT(*){where}", inbox, wanted)
+        rows = await self._conn.fetch(
+            f"SELECT passage.*{where} ORDER BY passage.id DESC LIMIT {int(limit)}", inbox, wanted
+        )
+        return int(total), [
+            Passage(
+                Number(row["number"]), None if row["mail"] is None else MailId(row["mail"]),
+                None if row["event"] is None else EventId(row["event"]), row["who"], row["at"],
+                row["text"],
+            )
+            for row in rows
+        ]  # fmt: skip
+
+    @property
+    def _matches(self) -> str:
+        if self._postgres:
+            return "to_tsvector('simple', folded) @@ to_tsquery('simple', $2)"
+        return "passage.id IN (SELECT rowid FROM passage_words WHERE passage_words MATCH $2)"
+
+    @staticmethod
+    def _fts5(terms: Sequence[Sequence[str]]) -> str:
+        return " AND ".join(f'"{" ".join(words)}"*' for words in terms)
+
+    @staticmethod
+    def _tsquery(terms: Sequence[Sequence[str]]) -> str:
+        phrases = ("<->".join((*words[:-1], f"{words[-1]}:*")) for words in terms)
+        return " & ".join(f"({phrase})" for phrase in phrases)
+
+    async def scrub(self) -> None:
+        """Have nothing of what was deleted linger in the index."""
+        if not self._postgres:
+            await self._conn.execute(
+                "INSERT INTO passage_words (passage_words) VALUES ('optimize')"
+            )
+
+    async def relocate(self, mail: MailId, to: Number) -> None:
+        await self._conn.execute("UPDATE passage SET number = $2 WHERE mail = $1", mail, to)
+
+    async def without(self, after: MailId, limit: int) -> list[Letter]:
+        """Letters whose words are not here yet, in their order: of the time before there was a
+        search."""
+        rows = await self._conn.fetch(
+            "SELECT * FROM mail WHERE id > $1 AND raw IS NOT NULL"
+            " AND NOT EXISTS (SELECT 1 FROM passage WHERE passage.mail = mail.id)"
+            " ORDER BY id LIMIT $2",
+            after,
+            limit,
+        )
+        return [letter_of(row) for row in rows]
