@@ -22,6 +22,7 @@ from bridge.desk import (
     post,
     preview,
     receive,
+    remind,
     restored,
     search,
     setup,
@@ -215,6 +216,7 @@ class App:
             await asyncio.sleep(ALARM_EVERY)
             try:
                 await admin.watch(self.desk)
+                await remind.remind(self.desk)
             except Transient as error:
                 log.warning("alarms not looked at", error=str(error))
 

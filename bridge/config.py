@@ -79,6 +79,8 @@ class Retention(Section):
 
     raw_mail: int | None = Field(None, ge=1)
     """The bytes of mails, in and out; conversations stay as they are in their rooms."""
+    rooms: int | None = Field(30, ge=1)
+    """Closed conversations: everybody leaves their rooms, and comes back when they open again."""
     closed: int | None = Field(None, ge=1)
     """Closed conversations, whole: their rooms are emptied."""
 

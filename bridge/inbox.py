@@ -174,6 +174,8 @@ class Inbox(Section):
     """Whether a reply quotes the mail it answers."""
     assign: Literal["never", "round-robin", "least-busy"] = "never"
     """Whether a new conversation is given to an agent at once, and to whom."""
+    answer_within: float = Field(0.0, ge=0, le=8760)
+    """Hours a customer may wait before the team is reminded; 0 for never."""
     attachments: int = Field(25_000_000, ge=0)
     """Bytes that the files of one mail may have together."""
     sent_copy: Literal["auto", "always", "never"] = "auto"

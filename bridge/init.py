@@ -45,6 +45,7 @@ limits:
 
 retention:                        # days; null keeps for ever
   raw_mail: null                  # the bytes of mails; what rooms show stays
+  rooms: 30                       # closed conversations: agents and ghosts leave their rooms
   closed: null                    # closed conversations: redacted, deleted, their rooms emptied
 
 # Seals the passwords that admins give in chat. A key in a file or the environment; without this
@@ -75,6 +76,7 @@ inboxes:
     quote: false                  # true: a reply quotes the mail it answers
     approval: none                # whose ✅ a mail needs: none, four-eyes (another agent's), leads
     assign: never                 # new conversations go to nobody, round-robin or least-busy
+    answer_within: 0              # hours after which a waiting customer is remembered; 0: never
     attachments: 25000000         # bytes that the files of one mail may have together
     authserv_id: ""               # your mail server's name in Authentication-Results
     sent_copy: auto               # in Sent: auto (not at Gmail, Microsoft), always, never

@@ -25,7 +25,7 @@ FLOORS: list[tuple[str, float]] = [
 PURE_LIBRARIES = {"nh3", "selectolax", "inscriptis", "markdown_it", "cchardet",
                   "authres", "itsdangerous", "pydantic", "ruamel", "structlog",
                   "cryptography", "prometheus_client", "tnefparse", "icalendar",
-                  "flufl"}  # fmt: skip
+                  "flufl", "PIL"}  # fmt: skip
 ADAPTER_LIBRARIES = {"mautrix", "aiohttp", "aiosmtplib", "aioimaplib", "asyncpg", "aiosmtpd",
                      "aiosqlite", "pymap"}  # fmt: skip
 IO_MODULES = {"socket", "sqlite3", "time", "asyncio", "subprocess", "os", "random"}

@@ -11,6 +11,8 @@ from bridge.inbox import Inbox
 from bridge.mail.charset import clean_line
 from bridge.model import Address, Content, Conversation, EventId, Mxid, RoomId
 
+STANDING = "app.postroom.conversation"
+"""Type of the state event that says how a conversation stands."""
 BOT_POWER = 100
 AGENT_POWER = 50
 
@@ -168,9 +170,42 @@ def conversation_power(agents: Sequence[Mxid], version: str, bot: str) -> Conten
     return _locked(dict.fromkeys(agents, AGENT_POWER), AGENT_POWER, bot, version)
 
 
+def bridge_state(about: Conversation, inbox: Inbox, bot: Mxid) -> list[Content]:
+    """What the room is a bridge to, for clients that show it (MSC2346, under both its names)."""
+    content = {
+        "bridgebot": bot,
+        "protocol": {"id": "email", "displayname": "Email"},
+        "network": {"id": inbox.id, "displayname": f"{inbox.name} <{inbox.address}>"},
+        "channel": {"id": str(about.number), "displayname": str(about.contact)},
+    }
+    key = f"app.postroom/{inbox.id}/{about.number}"
+    return [_state(type, content, key) for type in ("m.bridge", "uk.half-shot.bridge")]
+
+
+def standing(about: Conversation) -> Content:
+    """How a conversation stands, for other tools; times are milliseconds, as Matrix has them."""
+    return {
+        "number": int(about.number),
+        "inbox": about.inbox,
+        "state": about.state.value,
+        "contact": {"name": about.contact.name, "address": about.contact.spec},
+        "subject": about.subject,
+        "assignee": about.assignee,
+        "tags": list(about.tags),
+        "priority": about.priority.name.lower(),
+        "waiting_since": _milliseconds(about.waiting_since),
+        "snoozed_until": _milliseconds(about.snoozed_until),
+        "merged_into": None if about.merged is None else int(about.merged),
+    }
+
+
+def _milliseconds(at: float | None) -> int | None:
+    return None if at is None else int(at * 1000)
+
+
 def conversation(
     about: Conversation, inbox: Inbox, alias: str, version: str, bot: str, ghost: str,
-    agents: Sequence[Mxid], queue_room: RoomId, space_room: RoomId, server: str,
+    agents: Sequence[Mxid], queue_room: RoomId, space_room: RoomId, server: str, face: str,
 ) -> Content:  # fmt: skip
     """One conversation's room: any agent of the inbox walks in and reads from the start."""
     return _body(
@@ -179,5 +214,8 @@ def conversation(
         [
             _state("m.room.join_rules", restricted(queue_room)),
             _state("m.space.parent", {"via": [server], "canonical": True}, space_room),
+            _state(STANDING, standing(about)),
+            *bridge_state(about, inbox, Mxid(bot)),
+            *([_state("m.room.avatar", {"url": face})] if face else []),
         ],
     )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bridge.chat import command, render
 from bridge.desk.desk import FINISHED, Desk
 from bridge.desk.hearing import Hearing
+from bridge.desk.invite import invite
 from bridge.desk.refresh import refresh
 from bridge.inbox import Inbox
 from bridge.model import Content, Conversation, Kind, Mxid, Refused
@@ -57,19 +58,6 @@ async def give(
     await invite(tx, desk, about, mark)
     await refresh(tx, desk, about)
     return about
-
-
-async def invite(tx: Tx, desk: Desk, about: Conversation, mark: str) -> None:
-    """Ask the assignee into the room, where they are not in it."""
-    who = about.assignee
-    if about.room is None or who is None:
-        return
-    if await tx.rooms.membership(about.room, who) in ("join", "invite"):
-        return
-    await tx.posts.put(
-        f"invite:{about.number}:{who}:{mark}", f"conversation:{about.number}", desk.bot,
-        Kind.INVITE, {}, type="m.room.member", state_key=who,
-    )  # fmt: skip
 
 
 async def next_in_turn(tx: Tx, inbox: Inbox) -> Mxid | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bridge.chat import command, render, room
-from bridge.desk import dispatch
+from bridge.chat import command, render
+from bridge.desk import dispatch, picture
 from bridge.desk.desk import Desk
 from bridge.desk.forward import recipients, refuse_own
 from bridge.desk.hearing import Hearing
@@ -35,11 +35,7 @@ async def compose(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     await tx.conversations.add_participants(about.number, [each.spec for each in addresses])
     place = f"conversation:{about.number}"
     await tx.jobs.add("room", f"{place}:out", {"number": about.number}, key=f"room:{about.number}")
-    ghost = desk.ghost(contact)
-    await tx.posts.put(
-        f"enter:{about.number}:{ghost}", place, ghost, Kind.ENTER,
-        {"name": room.ghost_name(contact)}, type="m.room.member", state_key=ghost,
-    )  # fmt: skip
+    await picture.bring_in(tx, desk, about.number, contact)
     await show_text(tx, desk, about.number, heard.who, text)
     wanted = Delivery(
         id=0, inbox=inbox.id, conversation=about.number, source=heard.event.id,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bridge.chat.room import ghost_name
+from bridge.desk import picture
 from bridge.desk.desk import Desk
 from bridge.desk.hearing import Hearing
 from bridge.desk.refresh import refresh
 from bridge.mail.address import bare, parse_list
 from bridge.mail.charset import clean, clean_line
-from bridge.model import Address, Contact, Kind, Refused
+from bridge.model import Address, Contact, Refused
 from bridge.ports import Tx
 
 MAX_NOTES = 4_000
@@ -111,11 +111,7 @@ async def _set(tx: Tx, desk: Desk, heard: Hearing, text: str) -> str:
     await tx.conversations.add_participants(number, [address.spec])
     await tx.conversations.override(number, "to", address.spec, True)
     await tx.conversations.override(number, "to", before.spec, False)
-    ghost = desk.ghost(address)
-    await tx.posts.put(
-        f"enter:{number}:{ghost}", heard.where, ghost, Kind.ENTER, {"name": ghost_name(address)},
-        type="m.room.member", state_key=ghost,
-    )  # fmt: skip
+    await picture.bring_in(tx, desk, number, address)
     await refresh(tx, desk, changed)
     return (f"This conversation is with {address}. Emails go there, and not to {before.spec};"
             f" !to +{before.spec} adds them again.")  # fmt: skip

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from bridge.desk.desk import Desk
 from bridge.desk.erase import order_purge
+from bridge.desk.vacate import vacate
 
 DAY = 86400.0
+BATCH = 20
 
 
 async def clean(desk: Desk) -> int:
@@ -16,6 +18,10 @@ async def clean(desk: Desk) -> int:
     async with desk.store.transaction("janitor") as tx:
         if retention.raw_mail is not None:
             count += await tx.erasing.old_bytes(now - retention.raw_mail * DAY)
+        if retention.rooms is not None:
+            for about in await tx.conversations.left_behind(now - retention.rooms * DAY, BATCH):
+                await vacate(tx, desk, about)
+                count += 1
         if retention.closed is not None:
             for number in await tx.erasing.closed(now - retention.closed * DAY):
                 await order_purge(tx, desk, number, ids=True)

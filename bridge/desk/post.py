@@ -6,6 +6,7 @@ import hashlib
 from typing import Any
 
 from bridge.chat import render
+from bridge.desk import picture
 from bridge.desk.desk import Desk
 from bridge.model import (
     Content,
@@ -77,6 +78,8 @@ async def _bring(
             return await _react(desk, post, room, target, retried=retried)
         case Kind.STATE:
             content = _filled(post.content, target)
+            if "initials" in content:
+                content = {"url": await picture.of(desk, content)}
             return await chat.set_state(room, post.type, post.state_key, content)
         case Kind.REDACTION:
             if target is not None:
@@ -86,7 +89,9 @@ async def _bring(
         case Kind.KICK:
             await chat.kick(room, Mxid(post.state_key), post.content.get("reason", ""))
         case Kind.ENTER:
-            await chat.enter(room, post.state_key, post.content["name"])
+            await chat.enter(
+                room, post.state_key, post.content["name"], await picture.of(desk, post.content)
+            )
     return None
 
 
@@ -156,5 +161,7 @@ async def _send(
     # the ghost was removed: let it in again, once
     async with desk.store.reading() as tx:
         entry = await tx.posts.by_key(f"enter:{post.place.partition(':')[2]}:{post.sender}")
-    await desk.chat.enter(room, post.sender, entry.content["name"] if entry else post.sender)
+    content_of = entry.content if entry else {"name": post.sender}
+    face = await picture.of(desk, content_of)
+    await desk.chat.enter(room, post.sender, content_of["name"], face)
     return await desk.chat.send(room, post.sender, post.type, content, txn_id(desk, post))

@@ -10,8 +10,7 @@ from structlog.contextvars import bind_contextvars
 
 from bridge import metrics
 from bridge.chat import file_event, mail_event, render
-from bridge.chat.room import ghost_name
-from bridge.desk import reported
+from bridge.desk import picture, reported
 from bridge.desk.assign import next_in_turn
 from bridge.desk.desk import Desk
 from bridge.desk.refresh import refresh
@@ -248,11 +247,8 @@ async def _show(
     mail_id: int, raw_id: int, new: Sequence[str], *, cut: bool,
 ) -> None:  # fmt: skip
     """The mail's text by its sender's ghost, then its files."""
-    ghost, room = desk.ghost(mail.sender), f"conversation:{conversation.number}"
-    await tx.posts.put(
-        f"enter:{conversation.number}:{ghost}", room, ghost, Kind.ENTER,
-        {"name": ghost_name(mail.sender)}, type="m.room.member", state_key=ghost,
-    )  # fmt: skip
+    ghost = await picture.bring_in(tx, desk, conversation.number, mail.sender)
+    room = f"conversation:{conversation.number}"
     agents = [mxid[1:].partition(":")[0] for mxid in await tx.rooms.agents(inbox.id)]
     ours = (*(each.name for each in desk.settings.inboxes.values()), *agents)
     above = mail_event.lines_above(mail, inbox, conversation, new, ours)

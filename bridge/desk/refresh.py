@@ -6,7 +6,9 @@ import re
 
 from bridge.chat import listing, render, room
 from bridge.chat.command import HAND, LINK
-from bridge.desk.desk import Desk
+from bridge.desk import picture
+from bridge.desk.desk import FINISHED, Desk
+from bridge.desk.vacate import return_to
 from bridge.inbox import Inbox
 from bridge.model import Content, Conversation, Kind, State
 from bridge.ports import Tx
@@ -18,7 +20,9 @@ async def refresh(tx: Tx, desk: Desk, conversation: Conversation) -> None:
     if conversation.room is not None:
         if not await _is_silent(tx, conversation):
             await _card(tx, desk, conversation)
-        await name_and_topic(tx, desk, conversation, inbox, already_there=False)
+        await standing(tx, desk, conversation, inbox, already_there=False)
+        await in_space(tx, desk, conversation, inside=conversation.state not in FINISHED)
+        await return_to(tx, desk, conversation)
     await refresh_summary(tx, desk, inbox)
 
 
@@ -43,10 +47,10 @@ async def _is_silent(tx: Tx, conversation: Conversation) -> bool:
     return is_spam and await tx.posts.by_key(f"card:{conversation.number}") is None
 
 
-async def name_and_topic(
+async def standing(
     tx: Tx, desk: Desk, conversation: Conversation, inbox: Inbox, *, already_there: bool
 ) -> None:
-    """`already_there`: the room was made with them."""
+    """Name, topic, face and namespaced state of a room; `already_there`: it was made with them."""
     place = f"conversation:{conversation.number}"
     for type_, key, text in (
         ("m.room.name", "name", room.name(conversation)),
@@ -55,6 +59,14 @@ async def name_and_topic(
         await tx.posts.put(
             f"{key}:{conversation.number}", place, desk.bot, Kind.STATE, {key: text},
             type=type_, already_there=already_there,
+        )  # fmt: skip
+    for key, type_, content in (
+        ("standing", room.STANDING, room.standing(conversation)),
+        ("face", "m.room.avatar", picture.wanted(conversation.contact)),
+    ):
+        await tx.posts.put(
+            f"{key}:{conversation.number}", place, desk.bot, Kind.STATE, content, type=type_,
+            already_there=already_there,
         )  # fmt: skip
 
 

@@ -132,10 +132,10 @@ async def _bring(tx: Tx, desk: Desk, letters: Sequence[Letter], to: Conversation
             if post.place == place or not post.content or ":in:" in post.key:
                 continue
             entry = await tx.posts.by_key(f"enter:{post.place.partition(':')[2]}:{post.sender}")
-            name = entry.content["name"] if entry is not None else str(letter.sender)
+            who = entry.content if entry is not None else {"name": str(letter.sender)}
             await tx.posts.put(
-                f"enter:{to.number}:{post.sender}", place, post.sender, Kind.ENTER,
-                {"name": name}, type="m.room.member", state_key=post.sender,
+                f"enter:{to.number}:{post.sender}", place, post.sender, Kind.ENTER, who,
+                type="m.room.member", state_key=post.sender,
             )  # fmt: skip
             content = {**post.content, "m.mentions": {}}
             await tx.posts.put(

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import structlog
+
 from bridge.chat import room
-from bridge.desk import agents
-from bridge.desk.assign import invite
+from bridge.desk import agents, picture
 from bridge.desk.desk import Desk
+from bridge.desk.invite import invite
 from bridge.desk.members import changed
 from bridge.desk.refresh import (
-    in_space,
-    name_and_topic,
     powers,
     refresh,
     refresh_summary,
+    standing,
     tell_control,
 )
 from bridge.model import (
+    Address,
     Content,
     InboxId,
     Job,
@@ -29,6 +31,9 @@ from bridge.model import (
 )
 from bridge.ports import Tx
 
+log = structlog.get_logger("setup")
+
+INTRODUCED = "bot-introduced"
 WELCOME = (
     "Postroom is running. Admin commands work in this room and nowhere else: !status shows how"
     " things are, !help what there is."
@@ -54,6 +59,8 @@ async def setup(desk: Desk, job: Job) -> None:
         place = await tx.rooms.find(role, inbox)
         queue = await tx.rooms.find("queue", inbox)
     await desk.chat.ensure_ghost(desk.bot)
+    if role == "control":
+        await _introduce(desk)
     is_new = place is None
     if place is None:
         made = await _make(desk, role, inbox, queue.room if queue else None)
@@ -96,6 +103,20 @@ async def _make(desk: Desk, role: str, inbox: InboxId | None, queue: RoomId | No
     return await make_room(desk, alias, body)
 
 
+async def _introduce(desk: Desk) -> None:
+    """The bot's own name and picture, once."""
+    async with desk.store.reading() as tx:
+        done = await tx.keep.value(INTRODUCED)
+    if done is None:
+        face = await picture.of(desk, picture.wanted(Address("postroom@", "Postroom")))
+        try:
+            await desk.chat.call_myself("Postroom", face)
+        except Permanent as error:  # a homeserver may keep profiles to itself
+            log.info("no name and picture of its own", error=str(error))
+        async with desk.store.transaction("setup") as tx:
+            await tx.keep.set_value(INTRODUCED, face)
+
+
 async def make_room(desk: Desk, alias: str, body: Content) -> RoomId:
     try:
         return await desk.chat.make_room(f"#{alias}:{desk.server}", body)
@@ -123,6 +144,11 @@ async def _furnish(tx: Tx, desk: Desk, role: str, inbox: InboxId | None, *, made
                 f"{key}:{where}", where, desk.bot, Kind.STATE, {key: text}, type=f"m.room.{key}",
                 already_there=made,
             )  # fmt: skip
+        await tx.posts.put(
+            f"avatar:{where}", where, desk.bot, Kind.STATE,
+            picture.wanted(Address(desk.inbox(inbox).address, desk.inbox(inbox).name)),
+            type="m.room.avatar",
+        )  # fmt: skip
     for mxid in people:
         known = place is not None and await tx.rooms.membership(place.room, Mxid(mxid))
         await tx.posts.put(
@@ -145,17 +171,17 @@ async def make_conversation_room(desk: Desk, job: Job) -> None:
     ghost = desk.ghost(about.contact)
     await desk.chat.ensure_ghost(ghost)
     alias = desk.alias("conversation", number)
+    face = await picture.of(desk, picture.wanted(about.contact))
     made = about.room or await make_room(
         desk, alias,
         room.conversation(about, inbox, alias, desk.version, desk.bot, ghost, agents, queue.room,
-                          space.room, desk.server),
+                          space.room, desk.server, face),
     )  # fmt: skip
     async with desk.store.transaction("room") as tx:
         conversation = await tx.conversations.update(number, room=made)
         await tx.rooms.save(Place(made, "conversation", inbox.id, number, desk.version))
-        await name_and_topic(tx, desk, about, inbox, already_there=True)
+        await standing(tx, desk, about, inbox, already_there=True)
         await powers(tx, desk, conversation, already_there=True)
-        await in_space(tx, desk, conversation, inside=True)
         await invite(tx, desk, conversation, "new")
         await refresh(tx, desk, conversation)
         await tx.jobs.finish(job)

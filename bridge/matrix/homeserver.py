@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from aiohttp import ClientError, ClientTimeout
 from mautrix.api import Method
 
 from bridge import failpoint
-from bridge.matrix.client import CLIENT, TIMEOUT, Client, HomeserverError, error_of
+from bridge.matrix.client import CLIENT, TIMEOUT, HomeserverError
 from bridge.matrix.client import quoted as _q
-from bridge.model import Content, EventId, Mxid, Permanent, RoomId, Transient
+from bridge.matrix.media import Media
+from bridge.model import Content, EventId, Mxid, RoomId
 
 MARK = "app.postroom.post"
 """Content key by which an event of ours is found again."""
 DEVICE = "POSTROOM"
 """A device of each sender: with it the homeserver remembers transaction ids over a restart."""
-MEDIA_TIMEOUT = 600.0
 PATIENCE = 15.0
 """Seconds a room may stay half before it is given up."""
 
 
-class Homeserver(Client):
+class Homeserver(Media):
     """What the desk asks of Matrix. Raises Transient when the homeserver is away, Permanent when
     it refuses."""
 
@@ -136,11 +134,22 @@ class Homeserver(Client):
                 if await self.membership(room, mxid) in ("join", "invite"):
                     raise error
 
-    async def enter(self, room: RoomId, ghost: str, name: str) -> None:
-        """Join as a ghost and take its name, in one request; invited first where need be."""
+    async def call_myself(self, name: str, picture: str) -> None:
+        """The bot's name and picture, everywhere."""
+        profile = f"{CLIENT}/profile/{_q(self.bot)}"
+        async with failpoint.around("matrix.member"):
+            await self.request(Method.PUT, f"{profile}/displayname", {"displayname": name})
+            if picture:
+                await self.request(Method.PUT, f"{profile}/avatar_url", {"avatar_url": picture})
+
+    async def enter(self, room: RoomId, ghost: str, name: str, picture: str) -> None:
+        """Join as a ghost with its name and picture (an mxc address, or empty), in one request;
+        invited first where need be."""
         await self.ensure_ghost(ghost)
         path = f"{CLIENT}/rooms/{_q(room)}/state/m.room.member/{_q(ghost)}"
         content = {"membership": "join", "displayname": name}
+        if picture:
+            content["avatar_url"] = picture
         async with failpoint.around("matrix.member"):
             try:
                 await self.request(Method.PUT, path, content, as_user=ghost)
@@ -333,56 +342,3 @@ class Homeserver(Client):
             token = page.get(next_)
             if token is None or not page.get("chunk"):
                 return found
-
-    async def reserve_media(self) -> str:
-        """An mxc address to be filled: what is sent twice is then stored once."""
-        async with failpoint.around("matrix.media"):
-            answer = await self.request(Method.POST, "_matrix/media/v1/create", {})
-        return str(answer["content_uri"])
-
-    async def fill_media(self, mxc: str, name: str, type: str, data: bytes) -> None:
-        server, _, media = mxc.removeprefix("mxc://").partition("/")
-        async with failpoint.around("matrix.media"):
-            try:
-                await self.request(
-                    Method.PUT,
-                    f"_matrix/media/v3/upload/{_q(server)}/{_q(media)}",
-                    io.BytesIO(data or b"\n"),  # bytes would be sent in one go, blocking us
-                    query={"filename": name},
-                    headers={"Content-Type": type},
-                    timeout=MEDIA_TIMEOUT,
-                )
-            except HomeserverError as error:
-                if error.code != "M_CANNOT_OVERWRITE_MEDIA":
-                    raise
-
-    async def upload_limit(self) -> int:
-        """Bytes one upload may have; over it the homeserver resets the connection."""
-        answer = await self.request(Method.GET, "_matrix/client/v1/media/config")
-        return int(answer.get("m.upload.size") or 50_000_000)
-
-    async def download(self, mxc: str, limit: int) -> bytes:
-        """The bytes of a file. Raises Permanent when it is gone or over `limit`."""
-        assert self._session is not None
-        server, _, media = mxc.removeprefix("mxc://").partition("/")
-        url = f"{self._url}/_matrix/client/v1/media/download/{_q(server)}/{_q(media)}"
-        try:
-            async with self._session.get(
-                url,
-                params={"user_id": self.bot},
-                headers={"Authorization": f"Bearer {self._token}"},
-                timeout=ClientTimeout(total=MEDIA_TIMEOUT),
-            ) as response:
-                if response.status != 200:
-                    text = await response.text()
-                    if "M_NOT_YET_UPLOADED" in text:
-                        raise Permanent("a file's upload never ended; upload it again")
-                    raise error_of(response.status, response.headers, text)
-                data = bytearray()
-                async for chunk in response.content.iter_chunked(1 << 16):
-                    data += chunk
-                    if len(data) > limit:
-                        raise Permanent(f"the file is over the limit of {limit} bytes")
-                return bytes(data)
-        except (ClientError, OSError, TimeoutError) as error:
-            raise Transient(f"the file could not be fetched: {error}") from error

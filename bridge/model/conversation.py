@@ -52,6 +52,8 @@ class Conversation:
     priority: Priority = Priority.NORMAL
     merged: Number | None = None
     """The conversation in which this one goes on."""
+    vacated: bool = False
+    """Whether everybody left its room, because it was closed long ago."""
     renamed: bool = False
     """Whether an agent chose the subject, for the room and for what is sent."""
 

@@ -22,7 +22,8 @@ from bridge.store.connection import Connection
 
 CHANGEABLE = frozenset(
     "contact contact_name subject state changed_at waiting_since room assignee closed_at preview"  # noqa: SIM905 - names, as in SQL
-    " files claim snoozed_until tags priority renamed merged contact_key inbox".split()
+    " files claim snoozed_until tags priority renamed merged contact_key inbox vacated"
+    " reminded_at".split()
 )
 
 
@@ -146,6 +147,29 @@ class Conversations:
             *args,
         )
         return int(total), [_conversation(row) for row in rows]
+
+    async def left_behind(self, before: float, limit: int) -> list[Conversation]:
+        """Conversations that were closed before, in whose rooms people still are."""
+        rows = await self._conn.fetch(
+            "SELECT * FROM conversation WHERE state IN ('closed', 'spam') AND closed_at < $1"
+            " AND NOT vacated AND room IS NOT NULL AND contact <> '' ORDER BY number LIMIT $2",
+            before,
+            limit,
+        )
+        return [_conversation(row) for row in rows]
+
+    async def overdue(self, inbox: InboxId, since: float, limit: int) -> list[Conversation]:
+        """Open conversations whose customer waits since before, and of which nobody was told since
+        they began to wait."""
+        rows = await self._conn.fetch(
+            "SELECT * FROM conversation WHERE inbox = $1 AND state = 'open' AND room IS NOT NULL"
+            " AND waiting_since < $2 AND reminded_at < waiting_since"
+            " ORDER BY waiting_since LIMIT $3",
+            inbox,
+            since,
+            limit,
+        )
+        return [_conversation(row) for row in rows]
 
     async def of_agent(self, inbox: InboxId, mxid: Mxid) -> list[Conversation]:
         """What somebody has in an inbox, closed ones too, oldest first."""
@@ -281,6 +305,7 @@ def _conversation(row: Any) -> Conversation:
         snoozed_until=row["snoozed_until"],
         tags=tuple(row["tags"].split()),
         priority=Priority(row["priority"]),
+        vacated=bool(row["vacated"]),
         renamed=bool(row["renamed"]),
         merged=None if row["merged"] is None else Number(row["merged"]),
     )

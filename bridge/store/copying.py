@@ -11,7 +11,7 @@ from bridge.store.database import Database, Work
 
 # Parents before children. The columns that SQLite keeps as 0 and 1 are named, for PostgreSQL.
 TABLES: dict[str, tuple[str, ...]] = {
-    "keep": (), "raw": (), "conversation": ("renamed",), "intake": (), "participant": (),
+    "keep": (), "raw": (), "conversation": ("renamed", "vacated"), "intake": (), "participant": (),
     "override": ("present",), "pin": (), "mail": ("outbound",), "known_id": (), "awaited": (),
     "room": (), "member": (), "post": (), "file": ("done",), "event": (),
     "delivery": ("data_begun",), "recipient": (), "job": (), "mailbox_cursor": (),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from bridge.model import Attachment, Content, EventId, File, Kind, Post
+from bridge.model import Attachment, Content, EventId, File, Kind, Mxid, Post
 from bridge.store.connection import Connection
 from bridge.store.jobs import Jobs
 
@@ -91,6 +91,13 @@ class Posts:
         )
         if current > version:
             await self.order(post.id, post.lane)
+
+    async def entered(self, place: str) -> list[Mxid]:
+        """The ghosts that were brought into a room."""
+        rows = await self._conn.fetch(
+            "SELECT state_key FROM post WHERE place = $1 AND kind = 'enter' ORDER BY id", place
+        )
+        return [Mxid(row["state_key"]) for row in rows]
 
     async def rename(self, key: str, new: str) -> None:
         """Call a post otherwise; what is put under `key` from now on is another one."""

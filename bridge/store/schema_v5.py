@@ -11,6 +11,8 @@ ALTER TABLE delivery ADD COLUMN letters TEXT NOT NULL DEFAULT '[]';
 ALTER TABLE delivery ADD COLUMN shown TEXT NOT NULL DEFAULT '';
 ALTER TABLE delivery ADD COLUMN approved_by TEXT;
 ALTER TABLE conversation ADD COLUMN merged BIGINT;
+ALTER TABLE conversation ADD COLUMN vacated BOOLEAN NOT NULL DEFAULT FALSE;
+ALTER TABLE conversation ADD COLUMN reminded_at DOUBLE PRECISION NOT NULL DEFAULT 0;
 CREATE TABLE passage (
     id {serial},
     number BIGINT NOT NULL REFERENCES conversation (number),

@@ -147,6 +147,9 @@ class FakeHomeserver(MatrixState):
                 return self._sync(user, request.query.get("since"))
             case "GET", "client", "v3", "profile", mxid, "m.tz" if mxid in self.zones:
                 return {"m.tz": self.zones[mxid]}
+            case "PUT", "client", "v3", "profile", mxid, field:
+                self.profiles.setdefault(mxid, {})[field] = body[field]
+                return {}
             case "GET", "client", "v1", "media", "config":
                 return {"m.upload.size": self.upload_limit}
             case "POST", "media", "v1", "create":

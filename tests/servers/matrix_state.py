@@ -57,6 +57,7 @@ class MatrixState:
         self.lose_pushes = False
         self.strand_pushes = False
         self.down = False
+        self.profiles: dict[str, dict[str, str]] = {}
         self.lose_answers = 0
         self.rate_limit = 0
         self.fail_media = 0

@@ -1,0 +1,20 @@
+"""Ask whoever has a conversation into its room."""
+
+from __future__ import annotations
+
+from bridge.desk.desk import Desk
+from bridge.model import Conversation, Kind
+from bridge.ports import Tx
+
+
+async def invite(tx: Tx, desk: Desk, about: Conversation, mark: str) -> None:
+    """Ask the assignee into the room, where they are not in it."""
+    who = about.assignee
+    if about.room is None or who is None:
+        return
+    if await tx.rooms.membership(about.room, who) in ("join", "invite"):
+        return
+    await tx.posts.put(
+        f"invite:{about.number}:{who}:{mark}", f"conversation:{about.number}", desk.bot,
+        Kind.INVITE, {}, type="m.room.member", state_key=who,
+    )  # fmt: skip

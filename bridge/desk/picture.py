@@ -1,0 +1,47 @@
+"""Pictures in the media repository, each uploaded once; and people brought in with theirs."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bridge.chat import initials
+from bridge.chat.room import ghost_name
+from bridge.desk.desk import Desk
+from bridge.model import Address, Content, Kind, Number, Permanent
+from bridge.ports import Tx
+
+
+def wanted(address: Address) -> Content:
+    """What a post says of a picture that is still to be uploaded."""
+    return {"initials": initials.letters(address), "colour": initials.colour(address.key)}
+
+
+async def of(desk: Desk, content: Content) -> str:
+    """The mxc address of a wanted picture; empty where the homeserver refuses it."""
+    text, colour = str(content.get("initials") or ""), str(content.get("colour") or "")
+    if not text:
+        return ""
+    key = f"picture:{text}:{colour}"
+    async with desk.store.reading() as tx:
+        known = await tx.keep.value(key)
+    if known is not None:
+        return known
+    data = await asyncio.to_thread(initials.draw, text, colour)
+    try:
+        mxc = await desk.chat.reserve_media()
+        await desk.chat.fill_media(mxc, f"{text}.png", "image/png", data)
+    except Permanent:
+        mxc = ""
+    async with desk.store.transaction("media-made") as tx:
+        await tx.keep.set_value(key, mxc)
+    return mxc
+
+
+async def bring_in(tx: Tx, desk: Desk, number: Number, address: Address) -> str:
+    """Have somebody's ghost in a conversation's room; returns its id."""
+    ghost = desk.ghost(address)
+    await tx.posts.put(
+        f"enter:{number}:{ghost}", f"conversation:{number}", ghost, Kind.ENTER,
+        {"name": ghost_name(address), **wanted(address)}, type="m.room.member", state_key=ghost,
+    )  # fmt: skip
+    return ghost

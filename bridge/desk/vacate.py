@@ -1,0 +1,30 @@
+"""Rooms of conversations that were closed long ago: people leave, and come back with them."""
+
+from __future__ import annotations
+
+from bridge.desk.desk import FINISHED, Desk
+from bridge.desk.invite import invite
+from bridge.model import Conversation, Kind
+from bridge.ports import Tx
+
+REASON = "closed; a mail from the customer opens it again"
+
+
+async def vacate(tx: Tx, desk: Desk, about: Conversation) -> None:
+    """Have everybody but the bot out of a room; its history stays, and its card links it."""
+    if about.room is None:
+        return
+    place = f"conversation:{about.number}"
+    people = {*await tx.rooms.members(about.room), *await tx.posts.entered(place)} - {desk.bot}
+    for mxid in sorted(people):
+        await tx.posts.put(
+            f"vacate:{about.number}:{mxid}:{about.closed_at}", place, desk.bot, Kind.KICK, {"reason": REASON}, type="m.room.member", state_key=mxid,
+        )  # fmt: skip
+    await tx.conversations.update(about.number, vacated=True)
+
+
+async def return_to(tx: Tx, desk: Desk, about: Conversation) -> None:
+    """Whoever has it is asked in again when it opens; ghosts come with what they say."""
+    if about.vacated and about.state not in FINISHED:
+        about = await tx.conversations.update(about.number, vacated=False)
+        await invite(tx, desk, about, f"again:{desk.now()}")

@@ -1,0 +1,72 @@
+"""The media repository: files up and down."""
+
+from __future__ import annotations
+
+import io
+
+from aiohttp import ClientError, ClientTimeout
+from mautrix.api import Method
+
+from bridge import failpoint
+from bridge.matrix.client import Client, HomeserverError, error_of
+from bridge.matrix.client import quoted as _q
+from bridge.model import Permanent, Transient
+
+MEDIA_TIMEOUT = 600.0
+
+
+class Media(Client):
+    """What of a homeserver is about files."""
+
+    async def reserve_media(self) -> str:
+        """An mxc address to be filled: what is sent twice is then stored once."""
+        async with failpoint.around("matrix.media"):
+            answer = await self.request(Method.POST, "_matrix/media/v1/create", {})
+        return str(answer["content_uri"])
+
+    async def fill_media(self, mxc: str, name: str, type: str, data: bytes) -> None:
+        server, _, media = mxc.removeprefix("mxc://").partition("/")
+        async with failpoint.around("matrix.media"):
+            try:
+                await self.request(
+                    Method.PUT,
+                    f"_matrix/media/v3/upload/{_q(server)}/{_q(media)}",
+                    io.BytesIO(data or b"\n"),  # bytes would be sent in one go, blocking us
+                    query={"filename": name},
+                    headers={"Content-Type": type},
+                    timeout=MEDIA_TIMEOUT,
+                )
+            except HomeserverError as error:
+                if error.code != "M_CANNOT_OVERWRITE_MEDIA":
+                    raise
+
+    async def upload_limit(self) -> int:
+        """Bytes one upload may have; over it the homeserver resets the connection."""
+        answer = await self.request(Method.GET, "_matrix/client/v1/media/config")
+        return int(answer.get("m.upload.size") or 50_000_000)
+
+    async def download(self, mxc: str, limit: int) -> bytes:
+        """The bytes of a file. Raises Permanent when it is gone or over `limit`."""
+        assert self._session is not None
+        server, _, media = mxc.removeprefix("mxc://").partition("/")
+        url = f"{self._url}/_matrix/client/v1/media/download/{_q(server)}/{_q(media)}"
+        try:
+            async with self._session.get(
+                url,
+                params={"user_id": self.bot},
+                headers={"Authorization": f"Bearer {self._token}"},
+                timeout=ClientTimeout(total=MEDIA_TIMEOUT),
+            ) as response:
+                if response.status != 200:
+                    text = await response.text()
+                    if "M_NOT_YET_UPLOADED" in text:
+                        raise Permanent("a file's upload never ended; upload it again")
+                    raise error_of(response.status, response.headers, text)
+                data = bytearray()
+                async for chunk in response.content.iter_chunked(1 << 16):
+                    data += chunk
+                    if len(data) > limit:
+                        raise Permanent(f"the file is over the limit of {limit} bytes")
+                return bytes(data)
+        except (ClientError, OSError, TimeoutError) as error:
+            raise Transient(f"the file could not be fetched: {error}") from error
