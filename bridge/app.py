@@ -17,6 +17,7 @@ from bridge.desk import (
     deliver,
     erase,
     export,
+    hook,
     janitor,
     listen,
     post,
@@ -24,6 +25,7 @@ from bridge.desk import (
     receive,
     remind,
     restored,
+    rulebook,
     search,
     setup,
     state,
@@ -34,6 +36,7 @@ from bridge.desk.desk import Desk
 from bridge.desk.directory import Directory
 from bridge.egress import SmtpSender
 from bridge.folders import Folders
+from bridge.hooks import Hooks
 from bridge.mail.token import Tokens
 from bridge.matrix.client import HomeserverError
 from bridge.matrix.homeserver import Homeserver
@@ -75,6 +78,8 @@ ACTS: dict[str, Act] = {
     "unsay": erase.unsay,
     "wake": state.wake,
     "index": search.index,
+    "hook": hook.hook,
+    "rehearse": rulebook.rehearse,
 }
 
 
@@ -131,6 +136,7 @@ class App:
             mailbox=mailbox,
             reader=reader,
             prober=Prober(sender, mailbox, Tokens(secret)),
+            hooks=Hooks(),
             directory=Directory(settings, vault),
             secret=secret,
             now=time.time,

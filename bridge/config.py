@@ -20,8 +20,9 @@ from pydantic import (
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
-from bridge.inbox import Inbox, MatrixId, Secret, Section, secret
+from bridge.inbox import Inbox, Secret, secret
 from bridge.model import BridgeError, InboxId
+from bridge.section import MatrixId, Section
 from bridge.vault import new_key
 
 MIB = 1024 * 1024
@@ -98,6 +99,8 @@ class Settings(Section):
     admins: tuple[MatrixId, ...] = Field(min_length=1)
     limits: Limits = Limits()
     retention: Retention = Retention()
+    webhook_secret: Secret = SecretStr("")
+    """Signs what rules send to other programs."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
     command_prefix: str = Field("!", min_length=1, max_length=3)

@@ -11,13 +11,14 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from bridge.inbox import MXID, Imap, Inbox, Smtp
+from bridge.inbox import Imap, Inbox, Smtp
 from bridge.mail import provider
 from bridge.model import InboxId, Refused
+from bridge.section import MXID
 
 Values = dict[str, Any]
 SECRETS = ("imap.password", "smtp.password")
-NOT_BY_CHAT = ("id", "paused", "imap.ca_file", "smtp.ca_file")
+NOT_BY_CHAT = ("id", "paused", "rules", "imap.ca_file", "smtp.ca_file")
 """`!inbox pause` pauses; a path on the server is for who has the server."""
 NOTHING = "-"
 PLAIN_WORDS = {
@@ -50,9 +51,9 @@ def key_named(text: str) -> str:
     if key in KEYS:
         return key
     if key in NOT_BY_CHAT:
-        where = (
-            "!inbox pause and !inbox resume set it" if key == "paused" else "config.yaml sets it"
-        )
+        where = {
+            "paused": "!inbox pause and !inbox resume set it", "rules": "!rule add writes them"
+        }.get(key, "config.yaml sets it")  # fmt: skip
         raise Refused(f"{key} cannot be set here: {where}. Nothing was changed.")
     near = difflib.get_close_matches(key, KEYS, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else f"the keys are {', '.join(KEYS)}."

@@ -10,9 +10,7 @@ from string import Formatter
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationInfo,
@@ -21,8 +19,9 @@ from pydantic import (
 )
 
 from bridge.model import InboxId
+from bridge.rule import Rule
+from bridge.section import MatrixId, Section
 
-MXID = re.compile(r"@[^:\s]+:[^\s]+")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -43,22 +42,6 @@ def secret(value: Any, info: ValidationInfo) -> Any:
 
 
 Secret = Annotated[SecretStr, BeforeValidator(secret)]
-
-
-def _mxid(value: str) -> str:
-    if not MXID.fullmatch(value):
-        raise ValueError(f"{value!r} is no Matrix id; write it like @alice:example.com")
-    return value
-
-
-MatrixId = Annotated[str, BeforeValidator(_mxid)]
-
-
-class Section(BaseModel):
-    """A part of the file: frozen, and no key but the ones named here. Errors never show what was
-    given: it may be a password."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Server(Section):
@@ -178,6 +161,13 @@ class Inbox(Section):
     """Hours a customer may wait before the team is reminded; 0 for never."""
     attachments: int = Field(25_000_000, ge=0)
     """Bytes that the files of one mail may have together."""
+    answers_in_10_minutes: int = Field(10, ge=0)
+    """Automatic answers of rules that may leave in that time; further ones are left out."""
+    answers_in_hour: int = Field(30, ge=0)
+    answers_in_day: int = Field(100, ge=0)
+    department: str = Field("", max_length=40)
+    """A label that lists and rules can use."""
+    rules: tuple[Rule, ...] = ()
     sent_copy: Literal["auto", "always", "never"] = "auto"
     reply_tokens: Literal["auto", "never"] = "auto"
     """auto: answers get a +tag address once `!inbox test` saw mail to one arrive."""
@@ -195,7 +185,7 @@ class Inbox(Section):
                 raise ValueError(f"{spec!r} is no email address")
         return value
 
-    @field_validator("name", "sender_name", "authserv_id")
+    @field_validator("name", "sender_name", "authserv_id", "department")
     @classmethod
     def _plain_line(cls, value: str) -> str:
         if not value.isprintable() or len(value) > 200 or value != value.strip():

@@ -52,6 +52,8 @@ retention:                        # days; null keeps for ever
 # line it is made in postroom.key beside this file. `postroom rekey` changes it.
 encryption_key: ""                # {{file: postroom.key}} or {{env: NAME}}
 
+webhook_secret: ""                # signs what rules tell other programs; {{env: NAME}}, {{file: …}}
+
 log_level: INFO                   # DEBUG, INFO, WARNING or ERROR
 log_format: text                  # text, or json for a log collector
 command_prefix: "!"               # commands begin with it
@@ -76,6 +78,11 @@ inboxes:
     quote: false                  # true: a reply quotes the mail it answers
     approval: none                # whose ✅ a mail needs: none, four-eyes (another agent's), leads
     assign: never                 # new conversations go to nobody, round-robin or least-busy
+    answers_in_10_minutes: 10     # automatic answers of rules that may leave in that time
+    answers_in_hour: 30
+    answers_in_day: 100
+    department: ""                # a label for lists and rules
+    rules: []                     # what is done with mails; docs/rules.md shows how
     answer_within: 0              # hours after which a waiting customer is remembered; 0: never
     attachments: 25000000         # bytes that the files of one mail may have together
     authserv_id: ""               # your mail server's name in Authentication-Results

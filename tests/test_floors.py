@@ -14,11 +14,12 @@ FILES = sorted(p for p in ROOT.rglob("*.py") if p.name != "__init__.py")
 # client is what adapters are built with, so it lies between the desk and them.
 FLOORS: list[tuple[str, float]] = [
     ("model", 0), ("oversight", 0.2), ("failpoint", 0.5), ("logs", 4), ("config", 1),
-    ("metrics", 1), ("vault", 0.6), ("inbox", 0.8),
+    ("metrics", 1), ("vault", 0.6), ("section", 0.6), ("rule", 0.7), ("inbox", 0.8),
     ("mail", 1), ("draft", 1.2), ("masked", 1.2),
     ("chat", 1.5), ("ports", 2),
     ("desk", 3), ("imap", 3.5), ("init", 4), ("worker", 4), ("store", 4), ("matrix", 4),
-    ("ingress", 4), ("egress", 4), ("folders", 4), ("reader", 4), ("confined", 3.8), ("web", 4),
+    ("ingress", 4), ("egress", 4), ("hooks", 4), ("folders", 4), ("reader", 4),
+    ("confined", 3.8), ("web", 4),
     ("probe", 4.5), ("watches", 4.5), ("app", 5), ("check", 5), ("safekeeping", 5),
     ("demo", 6), ("__main__", 7),
 ]  # fmt: skip

@@ -22,6 +22,21 @@ WIPED = (
 )
 
 
+NO_RULES = "No rules yet. !rule add INBOX, and on the lines below what docs/rules.md shows."
+RULE_USAGE = (
+    "Say the inbox, and the rule on the lines below:\n!rule add support\nname: invoices\n"
+    "when: {subject: invoice}\nthen: {tag: billing}"
+)
+
+
+def rehearsed(name: str, looked: int, lines: Sequence[str]) -> str:
+    """What rules would have done."""
+    many = "1 mail" if looked == 1 else f"{looked} mails"
+    if not lines:
+        return f"{name}: of the last {many} no rule holds for any."
+    return "\n".join((f"{name}: of the last {many} rules hold for {len(lines)}", *lines))
+
+
 def inbox_line(id: str, name: str, address: str, state: str, source: str) -> str:
     """`support · Support <support@example.com> · live · config.yaml`."""
     return f"{id} · {name} <{address}> · {state} · {source}"
@@ -108,6 +123,7 @@ KINDS = {
     "export": "an export", "restored": "telling of a restore", "purge": "erasing a conversation",
     "forget": "erasing a person", "unsay": "erasing what was said here",
     "wake": "the end of a snooze", "index": "words for the search",
+    "hook": "a webhook", "rehearse": "a test of rules",
 }  # fmt: skip
 
 

@@ -101,7 +101,8 @@ TABLE: tuple[Spec, ...] = (
     Spec("take", "queue", "take NUMBER", "Make conversation NUMBER yours."),
     Spec("compose", "queue", "compose ADDRESS… SUBJECT", "Begin a conversation by email: the text"
          " stands on the lines below."),
-    Spec("list", "queue", "list [open|mine|unassigned|snoozed|answered|closed|spam|tag:NAME]",
+    Spec("list", "queue", "list [open|mine|unassigned|snoozed|answered|closed|spam|tag:NAME|"
+         "department:NAME]",
          "List conversations, with links."),
     Spec("search", "queue", "search WORDS", "Find mails and notes of this inbox that hold all"
          " WORDS, with links to the messages. \"exact words\" in quotes stay together."),
@@ -136,6 +137,12 @@ TABLE: tuple[Spec, ...] = (
          " the lines below; for all inboxes, or for one."),
     Spec("snippet", "control", "snippet edit NAME [INBOX]", "Write it anew, in the same way."),
     Spec("snippet", "control", "snippet remove NAME [INBOX]", "Take one away."),
+    Spec("rule", "control", "rule list", "Show every rule: when it holds, and what it does."),
+    Spec("rule", "control", "rule add INBOX", "Write a rule, as YAML on the lines below; it holds"
+         " from the next mail on."),
+    Spec("rule", "control", "rule test INBOX", "Show what the rules, or those on the lines below,"
+         " would have done with the last 50 mails."),
+    Spec("rule", "control", "rule remove NUMBER", "Take a rule away."),
     Spec("status", "control", "status", "Show the homeserver, every inbox and what is waiting."),
     Spec("queue", "control", "queue", "Show what waits, why, and what failed for good."),
     Spec("retry", "control", "retry [NUMBER]", "Give what failed for good new tries: everything, or"

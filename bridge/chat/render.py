@@ -139,6 +139,8 @@ def info(
         f"State: {conversation.state}, {conversation.assignee or 'taken by nobody'}",
         f"Began: {clock(conversation.created_at, now)}",
     ]
+    if conversation.department:
+        lines.insert(3, f"Department: {conversation.department}")
     if letter is not None:
         lines.append(f"Last mail: {clock(letter.at, now)} from {letter.sender}")
     lines.append(f"A reply goes to: {', '.join(to) or 'nobody'}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from bridge.chat.render import clock
-from bridge.model import Delivery, DeliveryState, Fate, Recipient
+from bridge.model import Delivery, DeliveryState, Fate, Form, Recipient
 
 SIGNS = {
     DeliveryState.DRAFT: "📝",
@@ -70,7 +70,7 @@ def text(delivery: Delivery, question: str, now: float) -> str:
 
 def _notes(delivery: Delivery) -> str:
     """What holds for the whole mail, as long as it is there."""
-    notes = ""
+    notes = " · automatic answer" if delivery.form is Form.AUTOMATIC else ""
     if delivery.letters:
         many = len(delivery.letters)
         notes += f" · forwards {'1 mail' if many == 1 else f'{many} mails'}"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from bridge.chat import room
 from bridge.desk.desk import Desk
 from bridge.desk.hearing import Request
-from bridge.inbox import MXID, Inbox
+from bridge.inbox import Inbox
 from bridge.model import InboxId, Kind, Mxid, Refused
 from bridge.ports import Tx
+from bridge.section import MXID
 
 
 async def list_(tx: Tx, desk: Desk, asked: Request) -> str:

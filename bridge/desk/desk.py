@@ -24,7 +24,7 @@ from bridge.model import (
     State,
     Transient,
 )
-from bridge.ports import Chat, Mailbox, Prober, Reader, Sender, Store, Tx
+from bridge.ports import Chat, Hooks, Mailbox, Prober, Reader, Sender, Store, Tx
 
 FINISHED = (State.CLOSED, State.SPAM)
 """States in which a conversation waits for nobody."""
@@ -40,6 +40,7 @@ class Desk:
     mailbox: Mailbox
     reader: Reader
     prober: Prober
+    hooks: Hooks
     directory: Directory
     secret: str
     now: Callable[[], float]

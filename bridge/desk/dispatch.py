@@ -68,9 +68,10 @@ async def dispatch(tx: Tx, delivery: Delivery) -> None:
 
 
 def status_of(delivery: Delivery) -> tuple[str, str, str]:
-    """(key, place, target) of a delivery's status. A new conversation was begun in another room,
-    and there is nothing in its own to reply to."""
-    target = "" if delivery.form is Form.COMPOSE else delivery.source
+    """(key, place, target) of a delivery's status. A new conversation was begun in another room, a
+    rule said nothing in any: there is nothing to reply to."""
+    elsewhere = delivery.form in (Form.COMPOSE, Form.AUTOMATIC)
+    target = "" if elsewhere else delivery.source
     return f"status:{delivery.id}", f"conversation:{delivery.conversation}", target
 
 

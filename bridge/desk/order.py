@@ -17,7 +17,7 @@ TAG = re.compile(r"[^\W_](?:[^\W_]|-){0,29}")
 MAX_TAGS = 20
 HEADERS = 8_000
 """Bytes of a mail's headers that are shown."""
-LISTS = "open, mine, unassigned, snoozed, answered, closed, spam or tag:NAME"
+LISTS = "open, mine, unassigned, snoozed, answered, closed, spam, tag:NAME or department:NAME"
 
 
 async def tag(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
@@ -77,6 +77,8 @@ async def list_(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     }  # fmt: skip
     if what.startswith("tag:") and TAG.fullmatch(what[4:]):
         filters[what] = Filter(tag=what[4:])
+    if what.startswith("department:") and what[11:].strip():
+        filters[what] = Filter(department=what[11:].strip())
     if what not in filters:
         raise Refused(f"Say what to list: {LISTS}.")
     total, found = await tx.conversations.listed(heard.inbox.id, filters[what], listing.SHOWN)

@@ -10,7 +10,7 @@ from structlog.contextvars import bind_contextvars
 
 from bridge import metrics
 from bridge.chat import file_event, mail_event, render
-from bridge.desk import picture, reported
+from bridge.desk import picture, reported, rules
 from bridge.desk.assign import next_in_turn
 from bridge.desk.desk import Desk
 from bridge.desk.refresh import refresh
@@ -81,7 +81,7 @@ async def receive(desk: Desk, job: Job) -> None:
     async with desk.store.transaction("receive") as tx:
         result = "known"
         if not await _is_echo(tx, desk, inbox.id, mail):
-            fresh = await _file(tx, desk, inbox, mail, body, raw_id, at, cut=bool(note))
+            fresh = await _file(tx, desk, inbox, mail, body, raw_id, raw, at, cut=bool(note))
             result = "new" if fresh else "joined"
         await tx.jobs.finish(job)
         if result == "known":
@@ -113,8 +113,9 @@ async def _is_echo(tx: Tx, desk: Desk, inbox: InboxId, mail: Mail) -> bool:
 
 
 async def _file(
-    tx: Tx, desk: Desk, inbox: Inbox, mail: Mail, body: Body, raw_id: int, at: float, *, cut: bool
-) -> bool:
+    tx: Tx, desk: Desk, inbox: Inbox, mail: Mail, body: Body, raw_id: int, raw: bytes, at: float, *,
+    cut: bool,
+) -> bool:  # fmt: skip
     """Put the mail where it belongs; whether that is a new conversation."""
     delivery = None
     if mail.report is not None:
@@ -160,6 +161,9 @@ async def _file(
     if delivery is not None and mail.report is not None:
         await reported.note(tx, desk, inbox, delivery, mail.report, mail_id)
         conversation = await tx.conversations.get(number)
+    if delivery is None:
+        came = rules.Came(mail, body, raw, replace(letter, id=mail_id), fresh)
+        conversation = await rules.apply(tx, desk, home, conversation, came)
     await _link_twins(tx, desk, inbox, conversation, mail, mail_id)
     await refresh(tx, desk, conversation)
     return fresh
@@ -198,6 +202,10 @@ async def _conversation(
         return await tx.conversations.update(
             conversation.number, state=State.SPAM, closed_at=at
         ), True
+    if inbox.department:
+        conversation = await tx.conversations.update(
+            conversation.number, department=inbox.department
+        )
     if mail.nature is Nature.PERSON and (agent := await next_in_turn(tx, inbox)) is not None:
         conversation = await tx.conversations.update(conversation.number, assignee=agent)
     return conversation, True

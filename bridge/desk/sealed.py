@@ -25,7 +25,7 @@ WORDS = frozenset(
 """Words of commands and of their answers, which tell nothing."""
 
 
-SPEAK_FREELY = ("help", "snippet")
+SPEAK_FREELY = ("help", "snippet", "rule")
 """Commands that may speak of passwords and hold none: customers are told how to get new ones."""
 
 

@@ -102,7 +102,8 @@ async def _keep(tx: Tx, delivery: Delivery, now: float) -> None:
     kept = await tx.mails.save(letter, mail.body_hash, ())
     await tx.passages.add(
         delivery.conversation, delivery.agent, now, delivery.text, mail=kept,
-        event=delivery.source, more=f"{mail.subject} {render.people((*mail.to, *mail.cc))}",
+        event=None if delivery.form is Form.AUTOMATIC else delivery.source,
+        more=f"{mail.subject} {render.people((*mail.to, *mail.cc))}",
     )  # fmt: skip
     await tx.conversations.add_participants(
         delivery.conversation,
@@ -113,7 +114,7 @@ async def _keep(tx: Tx, delivery: Delivery, now: float) -> None:
 async def _answered(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery, now: float) -> None:
     await tx.conversations.unpin(files=delivery.files)
     about = await tx.conversations.get(delivery.conversation)
-    is_answer = delivery.form is not Form.FORWARD  # the customer still waits
+    is_answer = delivery.form in (Form.REPLY, Form.COMPOSE)  # the customer still waits
     latest = await tx.mails.latest(about.number)
     # what the customer wrote meanwhile still waits for its answer
     newer = (

@@ -18,7 +18,8 @@ async def vacate(tx: Tx, desk: Desk, about: Conversation) -> None:
     people = {*await tx.rooms.members(about.room), *await tx.posts.entered(place)} - {desk.bot}
     for mxid in sorted(people):
         await tx.posts.put(
-            f"vacate:{about.number}:{mxid}:{about.closed_at}", place, desk.bot, Kind.KICK, {"reason": REASON}, type="m.room.member", state_key=mxid,
+            f"vacate:{about.number}:{mxid}:{about.closed_at}", place, desk.bot, Kind.KICK,
+            {"reason": REASON}, type="m.room.member", state_key=mxid,
         )  # fmt: skip
     await tx.conversations.update(about.number, vacated=True)
 

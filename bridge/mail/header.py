@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.message import Message
+from email.parser import BytesHeaderParser
+from email.policy import compat32
 from email.utils import parsedate_to_datetime
 
 from bridge.mail.charset import clean, clean_line, decode
@@ -16,6 +18,8 @@ from bridge.model import MessageId
 
 MAX_HEADER = 20_000
 """Characters of one header that are read."""
+HEAD = 100_000
+"""Bytes of a mail in which its headers are looked for."""
 MAX_LIST = 200_000
 """Characters that are read of a header which lists addresses or ids."""
 WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
@@ -38,6 +42,13 @@ def text(message: Message, name: str, limit: int = MAX_HEADER) -> str:
     """The first value of a header, decoded, as one clean line."""
     values = raw_values(message, name)
     return clean_line(decode_words(values[0]), limit) if values else ""
+
+
+def values_of(raw: bytes, name: str) -> list[str]:
+    """Every value of a header of a raw mail, decoded; only the head is looked at."""
+    head = re.split(rb"\r?\n\r?\n", raw[:HEAD], maxsplit=1)[0]
+    message = BytesHeaderParser(policy=compat32).parsebytes(head + b"\n\n")
+    return [clean_line(decode_words(each), MAX_HEADER) for each in raw_values(message, name)]
 
 
 def decode_words(value: str) -> str:

@@ -50,6 +50,7 @@ class Conversation:
     snoozed_until: float | None = None
     tags: tuple[str, ...] = ()
     priority: Priority = Priority.NORMAL
+    department: str = ""
     merged: Number | None = None
     """The conversation in which this one goes on."""
     vacated: bool = False
@@ -88,5 +89,6 @@ class Filter:
     state: State | None = None
     without: tuple[State, ...] = ()
     tag: str = ""
+    department: str = ""
     assignee: Mxid | None = None
     unassigned: bool = False

@@ -1,6 +1,6 @@
 """The doors of the desk: what it needs of storage, chat and mail servers, as Protocols."""
 
-from bridge.ports.outside import Chat, Mailbox, Prober, Reader, Sender
+from bridge.ports.outside import Chat, Hooks, Mailbox, Prober, Reader, Sender
 from bridge.ports.store import Store, Tx
 
-__all__ = ["Chat", "Mailbox", "Prober", "Reader", "Sender", "Store", "Tx"]
+__all__ = ["Chat", "Hooks", "Mailbox", "Prober", "Reader", "Sender", "Store", "Tx"]

@@ -75,6 +75,12 @@ class Reader(Protocol):
     async def part(self, raw: bytes, part: int) -> bytes: ...
 
 
+class Hooks(Protocol):
+    """Other programs that are told of mails."""
+
+    async def deliver(self, url: str, id_: str, body: bytes, secret: str, at: int) -> None: ...
+
+
 class Mailbox(Protocol):
     """The Sent folder of an inbox."""
 

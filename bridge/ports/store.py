@@ -13,6 +13,7 @@ from bridge.ports.desk import (
     Deliveries,
     Mails,
     Passages,
+    Rules,
     Snippets,
 )
 from bridge.ports.keeping import Audit, Erasing, Inboxes, Jobs, Keep
@@ -38,6 +39,8 @@ class Tx(Protocol):
     def contacts(self) -> Contacts: ...
     @property
     def passages(self) -> Passages: ...
+    @property
+    def rules(self) -> Rules: ...
     @property
     def snippets(self) -> Snippets: ...
     @property

@@ -23,7 +23,7 @@ from bridge.store.connection import Connection
 CHANGEABLE = frozenset(
     "contact contact_name subject state changed_at waiting_since room assignee closed_at preview"  # noqa: SIM905 - names, as in SQL
     " files claim snoozed_until tags priority renamed merged contact_key inbox vacated"
-    " reminded_at".split()
+    " reminded_at department".split()
 )
 
 
@@ -136,6 +136,8 @@ class Conversations:
         conditions += [("state <> {}", each) for each in which.without]
         if which.tag:
             conditions.append(("(' ' || tags || ' ') LIKE {}", f"% {which.tag} %"))
+        if which.department:
+            conditions.append(("LOWER(department) = {}", which.department))
         if which.assignee is not None or which.unassigned:
             conditions.append(("COALESCE(assignee, '') = {}", which.assignee or ""))
         where = " AND ".join(text.format(f"${n}") for n, (text, _) in enumerate(conditions, 1))
@@ -306,6 +308,7 @@ def _conversation(row: Any) -> Conversation:
         tags=tuple(row["tags"].split()),
         priority=Priority(row["priority"]),
         vacated=bool(row["vacated"]),
+        department=row["department"],
         renamed=bool(row["renamed"]),
         merged=None if row["merged"] is None else Number(row["merged"]),
     )

@@ -17,9 +17,20 @@ TABLES: dict[str, tuple[str, ...]] = {
     "delivery": ("data_begun",), "recipient": (), "job": (), "mailbox_cursor": (),
     "fetch_failure": (), "account_check": (), "inbox": (), "agent": ("lead",), "audit": (),
     "away": (), "blocked": (), "seen": (), "snippet": (), "contact": (), "contact_address": (),
-    "passage": (),
+    "passage": (), "rule": (),
 }  # fmt: skip
-NUMBERED = ("job", "raw", "intake", "mail", "post", "delivery", "audit", "contact", "passage")
+NUMBERED = (
+    "job",
+    "raw",
+    "intake",
+    "mail",
+    "post",
+    "delivery",
+    "audit",
+    "contact",
+    "passage",
+    "rule",
+)
 """Tables whose `id` the database counts."""
 BATCH, BIG = 500, 20
 """Rows copied at once; fewer where a row can have megabytes."""

@@ -25,6 +25,7 @@ from bridge.store.mails import Mails
 from bridge.store.passages import Passages
 from bridge.store.posts import Posts
 from bridge.store.rooms import Rooms
+from bridge.store.rules import Rules
 from bridge.store.snippets import Snippets
 from bridge.store.sqlite import Sqlite
 
@@ -39,6 +40,7 @@ class Work:
         self.conversations = Conversations(conn)
         self.contacts = Contacts(conn)
         self.passages = Passages(conn, postgres=shared)
+        self.rules = Rules(conn)
         self.snippets = Snippets(conn)
         self.posts = Posts(conn, self.jobs)
         self.rooms = Rooms(conn)

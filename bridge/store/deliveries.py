@@ -116,6 +116,22 @@ class Deliveries:
                 return await self._whole(row)
         return None
 
+    async def automatic(
+        self, inbox: InboxId, since: float, *, number: Number | None = None, spec: str = ""
+    ) -> int:
+        """How many automatic answers were ordered since; of a conversation or to an address."""
+        return int(
+            await self._conn.fetchval(
+                "SELECT COUNT(*) FROM delivery WHERE inbox = $1 AND form = 'automatic'"
+                " AND created_at >= $2 AND ($3 = 0 OR number = $3 OR EXISTS (SELECT 1"
+                "  FROM recipient WHERE recipient.delivery = delivery.id AND LOWER(spec) = $4))",
+                inbox,
+                since,
+                number or 0,
+                spec.lower(),
+            )
+        )
+
     async def under_way(self, inbox: InboxId) -> list[Delivery]:
         """What has not left yet, or not to everybody."""
         rows = await self._conn.fetch(

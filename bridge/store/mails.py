@@ -134,6 +134,15 @@ class Mails:
         )
         return None if row is None else letter_of(row)
 
+    async def last(self, inbox: InboxId, count: int) -> list[Letter]:
+        """The newest mails that came to an inbox, newest first."""
+        rows = await self._conn.fetch(
+            "SELECT * FROM mail WHERE inbox = $1 AND NOT outbound ORDER BY id DESC LIMIT $2",
+            inbox,
+            count,
+        )
+        return [letter_of(row) for row in rows]
+
     async def twins(self, inbox: InboxId, message_id: MessageId, body_hash: str) -> list[Letter]:
         """The same inbound mail in other inboxes."""
         rows = await self._conn.fetch(

@@ -38,6 +38,9 @@ CREATE TABLE contact_address (
     contact BIGINT NOT NULL REFERENCES contact (id),
     PRIMARY KEY (inbox, address)
 );
+ALTER TABLE conversation ADD COLUMN department TEXT NOT NULL DEFAULT '';
+CREATE INDEX delivery_form ON delivery (inbox, form, created_at);
+CREATE TABLE rule (id {serial}, inbox TEXT NOT NULL, text TEXT NOT NULL);
 CREATE TABLE snippet (
     inbox TEXT NOT NULL,
     name TEXT NOT NULL,

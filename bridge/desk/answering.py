@@ -1,0 +1,89 @@
+"""Automatic answers: the text of a standard response, to people only, and few of them."""
+
+from __future__ import annotations
+
+from bridge.chat import render
+from bridge.desk import dispatch
+from bridge.desk.desk import Desk
+from bridge.inbox import Inbox
+from bridge.mail import snippet
+from bridge.mail.compose import reply_subject
+from bridge.model import (
+    Conversation,
+    Delivery,
+    DeliveryState,
+    EventId,
+    Form,
+    Kind,
+    Letter,
+    Nature,
+    Recipient,
+    Verdict,
+)
+from bridge.ports import Tx
+from bridge.rule import Rule
+
+DAY = 86_400.0
+
+
+async def answer(
+    tx: Tx, desk: Desk, inbox: Inbox, about: Conversation, letter: Letter, rule: Rule
+) -> list[str]:
+    """Order one. Returns what hinders it and somebody has to mend; what simply gets none says
+    nothing: machines (RFC 3834 §2), failed sender checks, whoever had one today."""
+    known = await tx.snippets.all(inbox.id)
+    text = known.get(rule.then.snippet.casefold())
+    if text is None:
+        return [f"there is no snippet {rule.then.snippet}."]
+    if inbox.smtp is None or inbox.paused:
+        return [f"{inbox.name} sends nothing."]
+    if letter.nature is not Nature.PERSON or letter.verdict is Verdict.FAIL:
+        return []
+    if letter.sender.domain == "invalid" or letter.sender.is_of(desk.own_addresses):
+        return []
+    now = desk.now()
+    if await tx.deliveries.automatic(
+        inbox.id, now - DAY, number=about.number, spec=letter.sender.spec
+    ):
+        return []
+    filled = snippet.fill(text, {
+        "first_name": snippet.first_name(about.contact), "name": about.contact.name,
+        "address": about.contact.spec, "number": f"#{about.number}", "subject": about.subject,
+        "agent": inbox.name, "inbox": inbox.name,
+    })  # fmt: skip
+    if filled.missing:
+        gaps = ", ".join(filled.missing)
+        return [f"snippet {rule.then.snippet} needs a fallback for {gaps}."]
+    for seconds, limit in (
+        (600.0, inbox.answers_in_10_minutes), (3600.0, inbox.answers_in_hour),
+        (DAY, inbox.answers_in_day),
+    ):  # fmt: skip
+        if await tx.deliveries.automatic(inbox.id, now - seconds) >= limit:
+            minutes = f"{seconds / 60:.0f} minutes"
+            return [f"more than {limit} automatic answers in {minutes}; further ones are left out."]
+    await _order(tx, desk, inbox, about, letter, filled.text, rule)
+    return []
+
+
+async def _order(
+    tx: Tx, desk: Desk, inbox: Inbox, about: Conversation, letter: Letter, text: str, rule: Rule
+) -> None:
+    source, now = EventId(f"rule:{letter.id}"), desk.now()
+    delivery = await tx.deliveries.create(
+        Delivery(
+            id=0, inbox=inbox.id, conversation=about.number, source=source, order=source,
+            agent=desk.bot, state=DeliveryState.WAITING, answers=letter.id, files=(),
+            subject=reply_subject(letter.subject), message_id=None, run_at=now + inbox.undo,
+            attempts=0, data_begun=False, detail="", created_at=now, finished_at=None,
+            recipients=(Recipient(letter.sender, "to"),), form=Form.AUTOMATIC, text=text,
+        ),
+        "",
+    )  # fmt: skip
+    if delivery is None:
+        return
+    content = render.notice(f"🤖 Automatic answer ({rule.name}):\n\n{text}")
+    await tx.posts.put(
+        f"automatic:{delivery.id}", f"conversation:{about.number}", desk.bot, Kind.MESSAGE, content
+    )
+    await dispatch.show(tx, desk, delivery)
+    await dispatch.dispatch(tx, delivery)

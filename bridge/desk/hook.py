@@ -1,0 +1,26 @@
+"""Tell another program of a mail, as a rule wants it."""
+
+from __future__ import annotations
+
+import json
+
+from bridge.desk.desk import Desk
+from bridge.model import Job, Permanent, Transient
+
+GIVE_UP = 86_400.0
+"""Seconds after which a program that does not answer is given up."""
+
+
+async def hook(desk: Desk, job: Job) -> None:
+    """Deliver one event, at least once; its id tells the other side when it comes again."""
+    payload = job.payload
+    body = json.dumps(payload["event"], ensure_ascii=False, sort_keys=True).encode()
+    secret = desk.settings.webhook_secret.get_secret_value()
+    try:
+        await desk.hooks.deliver(payload["url"], payload["id"], body, secret, int(desk.now()))
+    except Transient as error:
+        if desk.now() - payload["at"] > GIVE_UP:
+            raise Permanent(f"given up after a day: {error}") from error
+        raise
+    async with desk.store.transaction("told") as tx:
+        await tx.jobs.finish(job)

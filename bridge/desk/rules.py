@@ -1,0 +1,177 @@
+"""Rules: look at a mail that came in, and do what they say. One that fails stops nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from bridge.chat import render
+from bridge.chat.room import link, standing
+from bridge.chat.when import when as moment
+from bridge.desk import answering, state
+from bridge.desk.assign import give
+from bridge.desk.desk import FINISHED, Desk
+from bridge.desk.refresh import refresh, tell_control
+from bridge.inbox import Inbox
+from bridge.mail import matching
+from bridge.mail.header import values_of
+from bridge.mail.quote import Body
+from bridge.model import (
+    Content,
+    Conversation,
+    Kind,
+    Letter,
+    Mail,
+    Mxid,
+    Permanent,
+    Priority,
+    Refused,
+    State,
+)
+from bridge.ports import Tx
+from bridge.rule import Rule, read
+
+BODY = 20_000
+"""Characters of a mail's text that a webhook gets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """A mail that came in, as it was kept."""
+
+    mail: Mail
+    body: Body
+    raw: bytes
+    letter: Letter
+    is_new: bool
+
+    @property
+    def facts(self) -> matching.Facts:
+        return matching.Facts(
+            self.mail, self.body.text, len(self.raw), self.is_new,
+            lambda name: values_of(self.raw, name),
+        )  # fmt: skip
+
+
+async def of_inbox(tx: Tx, inbox: Inbox) -> list[tuple[str, Rule]]:
+    """(where it is written, rule): those of config.yaml, then those of the chat. One of the chat
+    that cannot be read any more is left out; `!rule list` shows it."""
+    found = [("config.yaml", rule) for rule in inbox.rules]
+    for number, text in await tx.rules.all(inbox.id):
+        try:
+            found += [(f"rule {number}", rule) for rule in read(text)]
+        except Refused:
+            continue
+    return found
+
+
+def holding(rules: Sequence[tuple[str, Rule]], facts: matching.Facts) -> list[tuple[str, Rule]]:
+    """The rules that hold for a mail, up to one that stops."""
+    found = []
+    for where, rule in rules:
+        if matching.holds(rule, facts):
+            found.append((where, rule))
+            if rule.stop:
+                break
+    return found
+
+
+async def apply(tx: Tx, desk: Desk, inbox: Inbox, about: Conversation, came: Came) -> Conversation:
+    """Do what the rules of an inbox say about a mail; spam is left alone."""
+    if about.state is State.SPAM:
+        return about
+    rules = await of_inbox(tx, inbox)
+    for where, rule in holding(rules, came.facts) if rules else ():
+        try:
+            await _do(tx, desk, inbox, about, came, rule)
+        except Permanent as error:
+            await tell_control(
+                tx, desk, f"rule:{inbox.id}:{rule.name}:{error}",
+                f"⚠️ {inbox.name}: the rule “{rule.name}” ({where}) could not do all it says:"
+                f" {error} The mail is in #{about.number} all the same.",
+            )  # fmt: skip
+        about = await tx.conversations.get(about.number)
+    return about
+
+
+async def _do(
+    tx: Tx, desk: Desk, inbox: Inbox, about: Conversation, came: Came, rule: Rule
+) -> None:
+    """Everything one rule says; what can fail comes last. Raises Permanent with what could not be
+    done."""
+    then = rule.then
+    tags = dict.fromkeys((*about.tags, *then.tag))
+    changes: dict[str, object] = {"tags": " ".join(tags)}
+    if then.department:
+        changes["department"] = then.department
+    if then.priority:
+        changes["priority"] = int(Priority[then.priority.upper()])
+    about = await tx.conversations.update(about.number, **changes)
+    if then.close and about.state not in FINISHED:
+        about = await state.put(tx, desk, about, State.CLOSED)
+    elif then.snooze:
+        now = datetime.fromtimestamp(desk.now(), UTC).astimezone()
+        until = moment(then.snooze, now)
+        if until is None:
+            raise Refused(f"{then.snooze!r} is no time like 2d or tomorrow 9:00.")
+        about = await state.put(tx, desk, about, State.SNOOZED, until.timestamp())
+    if then.notify:
+        await _notify(tx, desk, inbox, about, came, rule)
+    problems = []
+    if then.assign:
+        if await tx.rooms.is_agent(about.inbox, Mxid(then.assign)):
+            await give(tx, desk, about, Mxid(then.assign), f"rule:{came.letter.id}")
+        else:
+            problems.append(f"{then.assign} is no agent of {inbox.name}.")
+    if then.snippet:
+        problems += await answering.answer(tx, desk, inbox, about, came.letter, rule)
+    if then.webhook:
+        problems += await _hook(tx, desk, about, came, rule)
+    await refresh(tx, desk, await tx.conversations.get(about.number))
+    if problems:
+        raise Refused(" ".join(problems))
+
+
+async def _notify(
+    tx: Tx, desk: Desk, inbox: Inbox, about: Conversation, came: Came, rule: Rule
+) -> None:
+    key = f"notify:{came.letter.id}:{rule.name}"
+    if rule.then.notify is True:
+        url = f" {link(about.room, desk.server)}" if about.room else ""
+        subject = about.subject or "(no subject)"
+        text = f"🔔 {rule.name}: #{about.number} {subject}, from {came.mail.sender}{url}"
+        await tx.posts.put(
+            key, f"queue:{inbox.id}", desk.bot, Kind.MESSAGE, render.text_message(text)
+        )
+        return
+    who = str(rule.then.notify)
+    content: Content = render.text_message(f"🔔 {who}: {rule.name}.")
+    content["m.mentions"] = {"user_ids": [who]}
+    await tx.posts.put(key, f"conversation:{about.number}", desk.bot, Kind.MESSAGE, content)
+
+
+async def _hook(tx: Tx, desk: Desk, about: Conversation, came: Came, rule: Rule) -> list[str]:
+    if not desk.settings.webhook_secret.get_secret_value():
+        return ["a webhook needs webhook_secret in config.yaml, which signs what is sent."]
+    mail = came.mail
+    event = {
+        "type": "mail.received",
+        "timestamp": datetime.fromtimestamp(desk.now(), UTC).isoformat(),
+        "data": {
+            "rule": rule.name, "conversation": standing(about),
+            "mail": {
+                "message_id": mail.message_id, "from": str(mail.sender), "subject": mail.subject,
+                "to": [str(each) for each in mail.to], "cc": [str(each) for each in mail.cc],
+                "text": came.body.text[:BODY], "verdict": mail.verdict.value,
+                "attachments": [{"name": each.name, "type": each.type, "size": each.size}
+                                for each in mail.attachments],
+            },
+        },
+    }  # fmt: skip
+    key = f"hook:{came.letter.id}:{rule.name}"
+    await tx.jobs.add(
+        "hook", key, {"url": rule.then.webhook, "event": event, "at": desk.now(), "id": key},
+        key=key,
+    )  # fmt: skip
+    return []

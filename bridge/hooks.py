@@ -1,0 +1,48 @@
+"""Webhooks out: signed JSON to programs that a rule names."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from bridge.model import Permanent, Transient
+
+TIMEOUT = 15.0
+LATER = (408, 425, 429)
+
+
+def signature(secret: str, id_: str, at: int, body: bytes) -> str:
+    """`v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body` (standardwebhooks.com)."""
+    signed = f"{id_}.{at}.".encode() + body
+    return "v1," + base64.b64encode(hmac.digest(secret.encode(), signed, hashlib.sha256)).decode()
+
+
+class Hooks:
+    """Implements ports.Hooks."""
+
+    async def deliver(self, url: str, id_: str, body: bytes, secret: str, at: int) -> None:
+        """POST one event. Raises Transient where it may work later, Permanent where it will not;
+        neither names more of the URL than its host, for paths may be secrets."""
+        host = urlsplit(url).hostname
+        headers = {
+            "Content-Type": "application/json", "User-Agent": "Postroom",
+            "webhook-id": id_, "webhook-timestamp": str(at),
+            "webhook-signature": signature(secret, id_, at, body),
+        }  # fmt: skip
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT)
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=timeout) as http,
+                http.post(url, data=body, headers=headers, allow_redirects=False) as answer,
+            ):
+                status = answer.status
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise Transient(f"webhook at {host}: {type(error).__name__}") from error
+        if status >= 500 or status in LATER:
+            raise Transient(f"webhook at {host} answers {status}")
+        if not 200 <= status < 300:
+            raise Permanent(f"webhook at {host} answers {status}; look at its URL in the rule")

@@ -1,0 +1,26 @@
+"""What every part of the configuration is made of."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+MXID = re.compile(r"@[^:\s]+:[^\s]+")
+
+
+def _mxid(value: str) -> str:
+    if not MXID.fullmatch(value):
+        raise ValueError(f"{value!r} is no Matrix id; write it like @alice:example.com")
+    return value
+
+
+MatrixId = Annotated[str, BeforeValidator(_mxid)]
+
+
+class Section(BaseModel):
+    """A part of the file: frozen, and no key but the ones named here. Errors never show what was
+    given: it may be a password."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
