@@ -24,6 +24,7 @@ from bridge.desk import (
     preview,
     receive,
     remind,
+    report,
     restored,
     rulebook,
     search,
@@ -78,6 +79,7 @@ ACTS: dict[str, Act] = {
     "unsay": erase.unsay,
     "wake": state.wake,
     "index": search.index,
+    "report": report.make,
     "hook": hook.hook,
     "rehearse": rulebook.rehearse,
 }

@@ -123,7 +123,7 @@ KINDS = {
     "export": "an export", "restored": "telling of a restore", "purge": "erasing a conversation",
     "forget": "erasing a person", "unsay": "erasing what was said here",
     "wake": "the end of a snooze", "index": "words for the search",
-    "hook": "a webhook", "rehearse": "a test of rules",
+    "hook": "a webhook", "report": "a report", "rehearse": "a test of rules",
 }  # fmt: skip
 
 

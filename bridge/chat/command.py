@@ -107,6 +107,8 @@ TABLE: tuple[Spec, ...] = (
     Spec("search", "queue", "search WORDS", "Find mails and notes of this inbox that hold all"
          " WORDS, with links to the messages. \"exact words\" in quotes stay together."),
     Spec("snippets", "queue", "snippets [NAME]", "Show the standard responses, or one whole."),
+    Spec("stats", "queue", "stats", "Show who waits, what came and was answered, and how long it"
+         " took."),
     Spec("away", "queue", "away", "Get no new conversations by yourself for now; you keep those you"
          " have."),
     Spec("back", "queue", "back", "Be there again."),
@@ -152,6 +154,8 @@ TABLE: tuple[Spec, ...] = (
     Spec("quarantine", "control", "quarantine show NUMBER", "Show one of them, and why."),
     Spec("quarantine", "control", "quarantine retry NUMBER", "Try one of them again."),
     Spec("quarantine", "control", "quarantine drop NUMBER", "Give one of them up; asks first."),
+    Spec("report", "control", "report week|month", "Show what came, was answered and resolved, and"
+         " how long it took, by inbox and tag: text, table and picture."),
     Spec("export", "control", "export #NUMBER | INBOX", "Get the mails of a conversation, or of a"
          " whole inbox, as .mbox files."),
     Spec("erase", "control", "erase ADDRESS", "Erase everything of one person: redacts it in the"

@@ -7,6 +7,7 @@ from bridge.model.conversation import (
     Passage,
     Priority,
     State,
+    Took,
 )
 from bridge.model.delivery import (
     LIVE,
@@ -92,6 +93,7 @@ __all__ = [
     "Report",
     "RoomId",
     "State",
+    "Took",
     "Transient",
     "Verdict",
 ]

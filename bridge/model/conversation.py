@@ -83,6 +83,17 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
+class Took:
+    """One thing that happened at a time, and how many seconds it had taken."""
+
+    at: float
+    seconds: float
+    tags: tuple[str, ...]
+    agent: Mxid
+    """Empty where nobody in particular did it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Filter:
     """Which conversations of an inbox are meant; what is not set holds for all."""
 

@@ -12,6 +12,7 @@ from bridge.ports.desk import (
     Conversations,
     Deliveries,
     Mails,
+    Numbers,
     Passages,
     Rules,
     Snippets,
@@ -39,6 +40,8 @@ class Tx(Protocol):
     def contacts(self) -> Contacts: ...
     @property
     def passages(self) -> Passages: ...
+    @property
+    def numbers(self) -> Numbers: ...
     @property
     def rules(self) -> Rules: ...
     @property

@@ -22,6 +22,7 @@ from bridge.store.inboxes import Audit, Inboxes
 from bridge.store.jobs import Jobs
 from bridge.store.keep import Keep
 from bridge.store.mails import Mails
+from bridge.store.numbers import Numbers
 from bridge.store.passages import Passages
 from bridge.store.posts import Posts
 from bridge.store.rooms import Rooms
@@ -40,6 +41,7 @@ class Work:
         self.conversations = Conversations(conn)
         self.contacts = Contacts(conn)
         self.passages = Passages(conn, postgres=shared)
+        self.numbers = Numbers(conn)
         self.rules = Rules(conn)
         self.snippets = Snippets(conn)
         self.posts = Posts(conn, self.jobs)

@@ -1,0 +1,106 @@
+"""`!stats` of an inbox, and `!report` over all of them: text, CSV, and a picture."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+
+from bridge.chat import chart, file_event, report
+from bridge.desk.desk import Desk
+from bridge.desk.hearing import Hearing, Request
+from bridge.model import Attachment, EventId, InboxId, Job, Kind, Refused
+from bridge.ports import Tx
+
+DAY = 86_400.0
+PERIODS = {"week": 7, "month": 30}
+
+
+def midnight(now: float, days: int) -> float:
+    """When the day `days` ago began, in the server's zone."""
+    then = time.localtime(now - days * DAY)
+    return time.mktime((then.tm_year, then.tm_mon, then.tm_mday, 0, 0, 0, 0, 0, -1))
+
+
+async def _counted(tx: Tx, inbox: InboxId, name: str, since: float) -> report.Counted:
+    numbers = tx.numbers
+    return report.Counted(
+        name, await numbers.received(inbox, since), await numbers.answered(inbox, since),
+        await numbers.first_answers(inbox, since), await numbers.resolved(inbox, since),
+    )  # fmt: skip
+
+
+async def stats(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+    """`!stats`: how this inbox stands, today and in the last seven days."""
+    inbox, now = heard.inbox, desk.now()
+    waiting, free, _ = await tx.conversations.waiting(inbox.id, 0)
+    today = await _counted(tx, inbox.id, inbox.name, midnight(now, 0))
+    week = await _counted(tx, inbox.id, inbox.name, midnight(now, 6))
+    has = await tx.conversations.open_by_agent(inbox.id)
+    sent = Counter(each.agent for each in week.answered)
+    away = await tx.agents.away()
+    agents = [
+        f"{mxid}: {has.get(mxid, 0)} open, {sent[mxid]} answered{' · away' * (mxid in away)}"
+        for mxid in sorted({*await tx.rooms.agents(inbox.id), *has})
+        if mxid != desk.bot
+    ]
+    return report.stats(inbox.name, waiting, free, today, week, agents)
+
+
+async def order(tx: Tx, desk: Desk, asked: Request) -> str:
+    """`!report week|month`: a job counts, for its files have to be uploaded."""
+    period = asked.rest.strip().casefold()
+    if period not in PERIODS:
+        raise Refused("Say !report week or !report month.")
+    if not desk.settings.inboxes:
+        raise Refused("No inbox yet; !inbox add begins one.")
+    key = f"report:{asked.event.id}"
+    await tx.jobs.add("report", key, {"event": asked.event.id, "period": period}, key=key)
+    return "Counting …"
+
+
+async def make(desk: Desk, job: Job) -> None:
+    """Count, and show text, table and picture; a crash makes them anew."""
+    period, event, now = job.payload["period"], EventId(job.payload["event"]), desk.now()
+    days = PERIODS[period]
+    since = midnight(now, days - 1)
+    async with desk.store.reading() as tx:
+        counted = [
+            await _counted(tx, inbox.id, inbox.name, since)
+            for inbox in desk.settings.inboxes.values()
+        ]
+    first, last = (time.strftime("%d %b", time.localtime(at)) for at in (since, now))
+    title = f"Last {days} days, {first} to {last}"
+    picture = await asyncio.to_thread(chart.draw, title, _days(counted, since, now, days))
+    files = []
+    stamp = time.strftime("%Y-%m-%d", time.localtime(now))
+    for type_, data in (("image/png", picture), ("text/csv", report.table(counted))):
+        name = f"report-{period}-{stamp}.{type_.partition('/')[2]}"
+        mxc = await desk.chat.reserve_media()
+        await desk.chat.fill_media(mxc, name, type_, data)
+        content = file_event.content(Attachment(0, name, type_, len(data)), mxc, len(data))
+        if type_ == "image/png":
+            content["info"] |= {"w": chart.WIDTH, "h": chart.HEIGHT}
+        files.append(content)
+    async with desk.store.transaction("told") as tx:
+        await tx.jobs.finish(job)
+        await tx.posts.put(
+            f"answer:{event}", "control", desk.bot, Kind.MESSAGE, report.text(title, counted),
+            target=event,
+        )  # fmt: skip
+        for number, content in enumerate(files):
+            await tx.posts.put(
+                f"report:{event}:{number}", "control", desk.bot, Kind.MESSAGE, content
+            )
+
+
+def _days(counted: list[report.Counted], since: float, now: float, days: int) -> list[chart.Day]:
+    """Each day of the time, all inboxes together."""
+
+    def name(at: float) -> str:
+        return time.strftime("%d %b", time.localtime(at))
+
+    came = Counter(name(each.at) for inbox in counted for each in inbox.received)
+    went = Counter(name(each.at) for inbox in counted for each in inbox.answered)
+    names = [name(midnight(now, back)) for back in range(days - 1, -1, -1)]
+    return [chart.Day(each, came[each], went[each]) for each in names]

@@ -1,0 +1,64 @@
+"""What is counted: mails, answers, and how long things took. Times are epoch seconds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bridge.model import InboxId, Mxid, Took
+from bridge.store.connection import Connection
+
+
+class Numbers:
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+
+    async def received(self, inbox: InboxId, since: float) -> list[Took]:
+        """Every mail that a person wrote to an inbox; nothing took time."""
+        return await self._fetch(
+            "SELECT mail.at AS at, 0 AS seconds, tags, '' AS agent FROM mail"
+            " JOIN conversation ON conversation.number = mail.number WHERE mail.inbox = $1"
+            " AND mail.at >= $2 AND NOT outbound AND nature = 'person' AND state <> 'spam'",
+            inbox,
+            since,
+        )
+
+    async def answered(self, inbox: InboxId, since: float) -> list[Took]:
+        """Every answer an agent sent."""
+        return await self._fetch(
+            "SELECT finished_at AS at, 0 AS seconds, tags, agent FROM delivery"
+            " JOIN conversation ON conversation.number = delivery.number"
+            " WHERE delivery.inbox = $1 AND finished_at >= $2 AND form = 'reply'"
+            " AND delivery.state IN ('sent', 'bounced')",
+            inbox,
+            since,
+        )
+
+    async def first_answers(self, inbox: InboxId, since: float) -> list[Took]:
+        """Of each conversation that got its first answer since, how long that took."""
+        return await self._fetch(
+            "SELECT MIN(finished_at) AS at, MIN(finished_at) - MIN(conversation.created_at)"
+            " AS seconds, MIN(tags) AS tags, '' AS agent FROM delivery"
+            " JOIN conversation ON conversation.number = delivery.number"
+            " WHERE delivery.inbox = $1 AND form = 'reply'"
+            " AND delivery.state IN ('sent', 'bounced')"
+            " GROUP BY delivery.number HAVING MIN(finished_at) >= $2",
+            inbox,
+            since,
+        )
+
+    async def resolved(self, inbox: InboxId, since: float) -> list[Took]:
+        """Of each conversation that was closed since, and still is, how long it lasted."""
+        return await self._fetch(
+            "SELECT closed_at AS at, closed_at - created_at AS seconds, tags, '' AS agent"
+            " FROM conversation WHERE inbox = $1 AND state = 'closed' AND closed_at >= $2"
+            " AND merged IS NULL",
+            inbox,
+            since,
+        )
+
+    async def _fetch(self, query: str, inbox: InboxId, since: float) -> list[Took]:
+        rows: list[Any] = await self._conn.fetch(query, inbox, since)
+        return [
+            Took(row["at"], row["seconds"], tuple(row["tags"].split()), Mxid(row["agent"]))
+            for row in rows
+        ]
