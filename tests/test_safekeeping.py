@@ -45,7 +45,9 @@ async def test_the_copy_knows_every_table_of_the_schema(tmp_path: Path) -> None:
             "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
         )
     await database.close()
-    assert {row["name"] for row in named} - {"postroom_version"} == set(TABLES)
+    # the index of words is made anew from what it indexes
+    tables = {row["name"] for row in named if not row["name"].startswith("passage_words")}
+    assert tables - {"postroom_version"} == set(TABLES)
 
 
 async def test_a_database_moves_from_sqlite_to_postgresql_and_back(

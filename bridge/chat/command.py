@@ -55,8 +55,8 @@ TABLE: tuple[Spec, ...] = (
     Spec("assign", "conversation", "assign @WHO", "Give this conversation to another agent, who is"
          " told."),
     Spec("unassign", "conversation", "unassign", "Let whoever likes take this conversation."),
-    Spec("close", "conversation", "close", "Close the conversation. A mail from the customer opens"
-         " it again."),
+    Spec("close", "conversation", "close", "Close the conversation, as ✅ on its card does. A mail"
+         " from the customer opens it again."),
     Spec("reopen", "conversation", "reopen", "Open a closed conversation again."),
     Spec("spam", "conversation", "spam", "Put it away as spam: mails that follow it open nothing."
          " reopen takes it back."),
@@ -167,7 +167,7 @@ TABLE: tuple[Spec, ...] = (
 )  # fmt: skip
 
 REACTIONS: tuple[tuple[str, str], ...] = (
-    ("✋", "on a card: take the conversation"),
+    ("✋", "on a card: take the conversation; ✅ there closes it"),
     ("📧", "on an agent's message or file: email it"),
     ("📎", "on a file: keep it for your next email"),
     ("🔗", "on a card: merge it into the conversation it claims to belong to"),

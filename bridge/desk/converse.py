@@ -127,10 +127,9 @@ ACTS: dict[str, Act] = {
     "help": _help,
 }
 REACTION_ACTS: dict[str, str] = {
-    MAIL: "send", CLIP: "attach", CROSS: "undo", TICK: "yes", AGAIN: "retry", HAND: "take",
-    LINK: "claimed",
+    MAIL: "send", CLIP: "attach", CROSS: "undo", TICK: "yes", AGAIN: "retry",
 }  # fmt: skip
-ON_CARDS = ("take", "claimed")
+CARD_ACTS = {HAND: "take", TICK: "close", LINK: "claimed"}
 STILL_THERE = ("help", "info", "original", "headers", "export", "history", "contact")
 """What a room is good for whose conversation goes on in another one."""
 NEEDS_TARGET = ("reply", "draft", "send", "attach", "snippet")
@@ -154,7 +153,7 @@ async def converse(desk: Desk, job: Job) -> None:
     if place is None or event.type == "m.room.encrypted":
         await _outside(desk, job, event, place)
         return
-    name, rest, target = _said(desk, event)
+    name, rest, target = _said(desk, event, place)
     seen: Content | None = None
     if name in NEEDS_TARGET and target is not None and by_agent:
         seen = await desk.chat.event(event.room, target)
@@ -196,13 +195,14 @@ async def _control(desk: Desk, job: Job, event: Event, place: Place | None) -> N
     await desk.directory.load(desk.store)
 
 
-def _said(desk: Desk, event: Event) -> tuple[str, str, EventId | None]:
+def _said(desk: Desk, event: Event, place: Place) -> tuple[str, str, EventId | None]:
     """(command name, its text, event it points at) of a command or a reaction."""
     if event.type == "m.reaction":
         reaction = command.reaction(event.content)
         if reaction is None:
             return "", "", None
-        return REACTION_ACTS.get(reaction[1], ""), "", reaction[0]
+        acts = CARD_ACTS if place.role == "queue" else REACTION_ACTS
+        return acts.get(reaction[1], ""), "", reaction[0]
     said = command.parse(event.content, desk.settings.command_prefix)
     if said is None:
         return "", "", None
@@ -268,10 +268,10 @@ async def _number(
 ) -> Number | None:
     """The conversation meant: of the room, of the card, or named by number."""
     if place.conversation is not None:
-        return None if by_reaction and name in ON_CARDS else place.conversation
+        return place.conversation
     if by_reaction:
         post = await tx.posts.by_event(target) if target is not None else None
-        on_card = post is not None and post.key.startswith("card:") and name in ON_CARDS
+        on_card = post is not None and post.key.startswith("card:")
         return Number(int(post.key.partition(":")[2])) if post is not None and on_card else None
     if name != "take":
         return None

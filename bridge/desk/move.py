@@ -8,7 +8,7 @@ from bridge.chat import render, room
 from bridge.chat.room import link
 from bridge.desk.desk import Desk
 from bridge.desk.hearing import Hearing
-from bridge.desk.refresh import in_space, powers, refresh, refresh_summary
+from bridge.desk.refresh import answer, in_space, powers, refresh, refresh_summary
 from bridge.desk.relocate import refuse_under_way
 from bridge.inbox import Inbox
 from bridge.model import Conversation, InboxId, Kind, Place, Refused
@@ -49,8 +49,10 @@ async def move(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     await in_space(tx, desk, moved, inside=True)
     await refresh(tx, desk, moved)
     await refresh_summary(tx, desk, old)
+    text = f"Moved to {new.name}; its agents see the card and everything in this room."
+    await answer(tx, desk, heard.where, heard.event.id, text)  # before they are out who read it
     await _expel(tx, desk, heard, agents, new)
-    return f"Moved to {new.name}; its agents see the card and everything in this room."
+    return None
 
 
 def _named(desk: Desk, heard: Hearing) -> Inbox:

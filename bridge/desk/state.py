@@ -17,6 +17,8 @@ async def close(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     if heard.about.state is State.CLOSED:
         return "It is closed already."
     await put(tx, desk, heard.about, State.CLOSED)
+    if heard.event.type == "m.reaction":  # the card says so
+        return None
     return "Closed. A mail from the customer opens it again."
 
 
