@@ -28,6 +28,7 @@ lint: $(READY)
 bench: $(READY)
 	$(BIN)/python -m tests.provision
 	CHECK=$(CHECK) $(BIN)/python -m bench.reading
+	CHECK=$(CHECK) $(BIN)/python -m bench.desk
 	$(BIN)/python -m bench.run
 
 # Any folder of mail, read as the bridge reads it: make corpus DIR=/path/to/mail

@@ -47,6 +47,8 @@ async def _uninvited(tx: Tx, desk: Desk, place: Place, who: Mxid, mark: str) -> 
 async def _empower(tx: Tx, desk: Desk, inbox: InboxId) -> None:
     """Agents, and nobody else, may invite in the inbox's conversation rooms."""
     for conversation in await tx.conversations.of_inbox(inbox):
+        if conversation.vacated:  # nobody is in there; it is seen to when they come back
+            continue
         await powers(tx, desk, conversation, already_there=False)
 
 

@@ -22,7 +22,8 @@ async def refresh(tx: Tx, desk: Desk, conversation: Conversation) -> None:
             await _card(tx, desk, conversation)
         await standing(tx, desk, conversation, inbox, already_there=False)
         await in_space(tx, desk, conversation, inside=conversation.state not in FINISHED)
-        await return_to(tx, desk, conversation)
+        if await return_to(tx, desk, conversation):
+            await powers(tx, desk, conversation, already_there=False)
     await refresh_summary(tx, desk, inbox)
 
 

@@ -24,8 +24,11 @@ async def vacate(tx: Tx, desk: Desk, about: Conversation) -> None:
     await tx.conversations.update(about.number, vacated=True)
 
 
-async def return_to(tx: Tx, desk: Desk, about: Conversation) -> None:
-    """Whoever has it is asked in again when it opens; ghosts come with what they say."""
-    if about.vacated and about.state not in FINISHED:
+async def return_to(tx: Tx, desk: Desk, about: Conversation) -> bool:
+    """Whoever has it is asked in again when it opens; ghosts come with what they say. Whether the
+    room is in use again."""
+    returns = about.vacated and about.state not in FINISHED
+    if returns:
         about = await tx.conversations.update(about.number, vacated=False)
         await invite(tx, desk, about, f"again:{desk.now()}")
+    return returns

@@ -40,28 +40,36 @@ class Passages:
         """(how many hold every term, the newest of them); the last word of each may be a beginning
         of one."""
         wanted = self._tsquery(terms) if self._postgres else self._fts5(terms)
-        where = (
-            " FROM passage JOIN conversation ON conversation.number = passage.number"
-            f" WHERE conversation.inbox = $1 AND contact <> '' AND {self._matches}"
+        hits = await self._conn.fetch(
+            f"SELECT passage.id, COUNT(*) OVER () AS total FROM {self._matching}"
+            " CROSS JOIN conversation WHERE conversation.number = passage.number"
+            f" AND conversation.inbox = $1 AND contact <> '' AND {self._matches}"
+            f" ORDER BY passage.id DESC LIMIT {int(limit)}",
+            inbox,
+            wanted,
         )
-        total = await self._conn.fetchval(f"SELECT COUNT(*){where}", inbox, wanted)
-        rows = await self._conn.fetch(
-            f"SELECT passage.*{where} ORDER BY passage.id DESC LIMIT {int(limit)}", inbox, wanted
-        )
-        return int(total), [
-            Passage(
-                Number(row["number"]), None if row["mail"] is None else MailId(row["mail"]),
-                None if row["event"] is None else EventId(row["event"]), row["who"], row["at"],
-                row["text"],
-            )
-            for row in rows
-        ]  # fmt: skip
+        return (hits[0]["total"] if hits else 0), [await self._get(hit["id"]) for hit in hits]
+
+    async def _get(self, id_: int) -> Passage:
+        row = await self._conn.fetchrow("SELECT * FROM passage WHERE id = $1", id_)
+        return Passage(
+            Number(row["number"]), None if row["mail"] is None else MailId(row["mail"]),
+            None if row["event"] is None else EventId(row["event"]), row["who"], row["at"],
+            row["text"],
+        )  # fmt: skip
+
+    @property
+    def _matching(self) -> str:
+        """The tables in the order in which SQLite shall look: the words first."""
+        if self._postgres:
+            return "passage"
+        return "passage_words CROSS JOIN passage"
 
     @property
     def _matches(self) -> str:
         if self._postgres:
             return "to_tsvector('simple', folded) @@ to_tsquery('simple', $2)"
-        return "passage.id IN (SELECT rowid FROM passage_words WHERE passage_words MATCH $2)"
+        return "passage.id = passage_words.rowid AND passage_words MATCH $2"
 
     @staticmethod
     def _fts5(terms: Sequence[Sequence[str]]) -> str:
