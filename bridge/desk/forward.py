@@ -17,7 +17,7 @@ USAGE = "Say to whom: !forward ADDRESS… [TEXT]. As a reply to a mail it forwar
 
 
 async def forward(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> str | None:
-    """The mail it replies to, else the newest one; `all` takes every mail, oldest first."""
+    """The mail it replies to, else the newest that came in; `all` takes every mail, in and out."""
     first, _, rest = heard.rest.partition(" ")
     takes_all = first.casefold() == "all"
     addresses, _ = command.addressed(rest if takes_all else heard.rest)
@@ -49,7 +49,8 @@ async def _meant(
     letters = await tx.mails.of_conversation(heard.about.number)
     if not letters:
         raise Refused("This conversation has no mail to forward.")
-    return letters if takes_all else letters[-1:]
+    came = [letter for letter in letters if not letter.outbound]
+    return letters if takes_all else (came or letters)[-1:]
 
 
 def recipients(inbox: Inbox, addresses: Sequence[Address]) -> tuple[Recipient, ...]:
