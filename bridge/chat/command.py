@@ -39,8 +39,8 @@ TABLE: tuple[Spec, ...] = (
     Spec("draft", "conversation", "draft TEXT", "Show the whole email as the customer would get it,"
          " and send it when somebody says yes. An edit of your message changes it."),
     Spec("forward", "conversation", "forward [all] ADDRESS… [TEXT]", "Email the newest mail that"
-         " came in, or the one it replies to, to somebody else, files included; all takes the whole conversation."
-         " Room talk never goes along."),
+         " came in, or the one it replies to, to somebody else, files included; all takes the whole"
+         " conversation. Room talk never goes along."),
     Spec("undo", "conversation", "undo", "Stop the email that is about to leave. The same as ❌ on"
          " its status."),
     Spec("yes", "conversation", "yes", "Answer the bridge's question with yes, as ✅ does."),

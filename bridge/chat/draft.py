@@ -53,6 +53,7 @@ def preview(
 
 def problem(delivery: Delivery, what: str) -> Content:
     """A draft that cannot be written as it is."""
+    what = what.rstrip(".")
     return text_message(
         f"⚠️ This draft cannot be sent as it is: {what} · ❌ discards it → {whom(delivery)}",
         notice=True,

@@ -143,5 +143,5 @@ def info(
         lines.insert(3, f"Department: {conversation.department}")
     if letter is not None:
         lines.append(f"Last mail: {clock(letter.at, now)} from {letter.sender}")
-    lines.append(f"A reply goes to: {', '.join(to) or 'nobody'}")
+    lines.append(f"Next email: {' · '.join(to) or 'to nobody'}")
     return "\n".join(lines)

@@ -166,7 +166,9 @@ async def converse(desk: Desk, job: Job) -> None:
         now = await desk.chat.membership(event.room, Mxid(event.state_key or ""))
     async with desk.store.transaction("event") as tx:
         if event.type == "m.room.member":
-            about, invited = Mxid(event.state_key or ""), event.prev_membership == "invite"
+            about = Mxid(event.state_key or "")
+            # the invitation itself may be heard of when they are in already
+            invited = "invite" in (event.prev_membership, event.content.get("membership"))
             await members.changed(tx, desk, place, about, now, event.id, invited=invited)
         elif event.type == "m.room.redaction":
             await _redacted(tx, desk, event)
