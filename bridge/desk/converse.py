@@ -315,7 +315,8 @@ async def _edited(tx: Tx, desk: Desk, event: Event, source: EventId) -> None:
     text = command.new_text(changed) if isinstance(changed, dict) else ""
     said = command.parse_text(text, desk.settings.command_prefix)
     is_order = delivery.source == delivery.order
-    if is_order and (said is None or said.name not in writing.WORDING[delivery.form]):
+    kept = said is not None and said.name in writing.WORDING[delivery.form]
+    if is_order and (not kept or (said is not None and said.name == "snippet")):
         await decide.stop(tx, desk, delivery, "the message was edited into something else")
         return
     if is_order and said is not None and delivery.form in (Form.FORWARD, Form.COMPOSE):

@@ -15,10 +15,10 @@ from bridge.inbox import Inbox
 from bridge.mail import compose
 from bridge.mail.provider import of_host
 from bridge.model import (
+    ANSWERS,
     Delivery,
     DeliveryState,
     Fate,
-    Form,
     Job,
     Permanent,
     Refused,
@@ -168,7 +168,7 @@ async def _build(desk: Desk, job: Job, inbox: Inbox, delivery: Delivery) -> byte
 
 async def _ask_about_news(desk: Desk, job: Job, delivery: Delivery) -> bool:
     """Whether a mail of the customer came during the undo time that its sender has not read."""
-    if delivery.form is not Form.REPLY:
+    if delivery.form not in ANSWERS:
         return False
     async with desk.store.transaction("verdict") as tx:
         about = await tx.conversations.get(delivery.conversation)

@@ -9,6 +9,7 @@ from bridge.desk import approval
 from bridge.desk.desk import Desk
 from bridge.desk.hearing import Hearing, came_before
 from bridge.inbox import Inbox
+from bridge.mail.html import from_text
 from bridge.model import PREVIEWED, Delivery, DeliveryState, Form, Kind, Refused
 from bridge.ports import Tx
 
@@ -82,7 +83,11 @@ async def show(tx: Tx, desk: Desk, delivery: Delivery) -> None:
         await tx.jobs.add("preview", f"{place}:out", {"delivery": delivery.id})
         return
     text = status.text(delivery, await tx.deliveries.question(delivery.id), desk.now())
-    await tx.posts.put(key, place, desk.bot, Kind.MESSAGE, render.notice(text), target=target)
+    content = render.notice(text)
+    if delivery.form is Form.SNIPPET:  # no message of the room shows the words
+        quoted = f"{from_text(text)}<blockquote>{from_text(delivery.text)}</blockquote>"
+        content = render.text_message(f"{text}\n\n{delivery.text}", quoted, notice=True)
+    await tx.posts.put(key, place, desk.bot, Kind.MESSAGE, content, target=target)
     if delivery.form is Form.AUTOMATIC:
         return
     sign = status.SIGNS[delivery.state] if delivery.state in SIGNED else ""

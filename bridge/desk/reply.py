@@ -16,6 +16,7 @@ from bridge.model import (
     Delivery,
     DeliveryState,
     EventId,
+    Form,
     Kind,
     Letter,
     MailId,
@@ -147,7 +148,7 @@ async def order(
         ),
         message_id=None, run_at=now + inbox.undo, attempts=0, data_begun=False,
         detail=addressed.note, created_at=now, finished_at=None, recipients=addressed.recipients,
-        text=text,
+        text=text, form=Form.SNIPPET if text else Form.REPLY,
     )  # fmt: skip
     delivery = await dispatch.begin(tx, desk, heard, wanted, question, is_draft=is_draft)
     if delivery is None:

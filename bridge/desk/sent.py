@@ -9,6 +9,7 @@ from bridge.desk.refresh import refresh
 from bridge.inbox import Inbox
 from bridge.mail.parse import headers_only
 from bridge.model import (
+    ANSWERS,
     Delivery,
     DeliveryState,
     Fate,
@@ -114,7 +115,7 @@ async def _keep(tx: Tx, delivery: Delivery, now: float) -> None:
 async def _answered(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery, now: float) -> None:
     await tx.conversations.unpin(files=delivery.files)
     about = await tx.conversations.get(delivery.conversation)
-    is_answer = delivery.form in (Form.REPLY, Form.COMPOSE)  # the customer still waits
+    is_answer = delivery.form in (*ANSWERS, Form.COMPOSE)  # the customer still waits
     latest = await tx.mails.latest(about.number)
     # what the customer wrote meanwhile still waits for its answer
     newer = (

@@ -11,6 +11,7 @@ from bridge.inbox import Inbox
 from bridge.mail import compose, limits
 from bridge.mail.written import from_matrix
 from bridge.model import (
+    ANSWERS,
     Address,
     Content,
     Delivery,
@@ -27,6 +28,7 @@ MAX_FILES = 100 * 1024 * 1024
 """Bytes of one file of an agent."""
 WORDING = {
     Form.REPLY: ("reply", "draft"),
+    Form.SNIPPET: ("snippet", "draft", "reply"),
     Form.FORWARD: ("forward",),
     Form.COMPOSE: ("compose",),
     Form.AUTOMATIC: (),
@@ -71,7 +73,7 @@ async def outgoing(desk: Desk, inbox: Inbox, delivery: Delivery) -> compose.Outg
     if tags and reply_to is None:
         reply_to = Address(desk.tokens.reply_address(about.number, inbox.address))
     answers = letter if delivery.form is not Form.FORWARD else None
-    quoted = inbox.quote and delivery.form is Form.REPLY
+    quoted = inbox.quote and delivery.form in ANSWERS
     return compose.Outgoing(
         message_id=desk.tokens.message_id(about.number, delivery.id, inbox.domain),
         sender=_sender(inbox, name), to=_named(delivery, "to"), cc=_named(delivery, "cc"),
@@ -136,7 +138,7 @@ def words(desk: Desk, delivery: Delivery, content: Content) -> tuple[str, str]:
         return ("" if filename in (None, caption) else caption), ""
     text = command.new_text(content)
     said = command.parse_text(text, desk.settings.command_prefix)
-    if said is not None and said.name == "snippet" and delivery.text:
+    if said is not None and said.name == "snippet" and delivery.form is Form.SNIPPET:
         return delivery.text, ""
     if said is not None and said.name in WORDING[delivery.form]:
         return command.body_of(said), ""

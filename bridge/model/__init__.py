@@ -10,6 +10,7 @@ from bridge.model.conversation import (
     Took,
 )
 from bridge.model.delivery import (
+    ANSWERS,
     LIVE,
     PREVIEWED,
     Delivery,
@@ -56,6 +57,7 @@ from bridge.model.matrix import (
 )
 
 __all__ = [
+    "ANSWERS",
     "LIVE",
     "PREVIEWED",
     "Address",

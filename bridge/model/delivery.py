@@ -31,6 +31,8 @@ class Form(StrEnum):
     """What an outgoing mail is."""
 
     REPLY = "reply"
+    SNIPPET = "snippet"
+    """An answer in the words of a standard response."""
     FORWARD = "forward"
     COMPOSE = "compose"
     """The first mail of a conversation that we begin."""
@@ -38,6 +40,8 @@ class Form(StrEnum):
     """Ordered by a rule, written by no person."""
 
 
+ANSWERS = (Form.REPLY, Form.SNIPPET)
+"""Forms that answer a mail."""
 PREVIEWED = (DeliveryState.DRAFT, DeliveryState.APPROVING)
 """States in which the whole mail is shown and somebody has to say yes."""
 LIVE = (

@@ -27,7 +27,7 @@ class Numbers:
         return await self._fetch(
             "SELECT finished_at AS at, 0 AS seconds, tags, agent FROM delivery"
             " JOIN conversation ON conversation.number = delivery.number"
-            " WHERE delivery.inbox = $1 AND finished_at >= $2 AND form = 'reply'"
+            " WHERE delivery.inbox = $1 AND finished_at >= $2 AND form IN ('reply', 'snippet')"
             " AND delivery.state IN ('sent', 'bounced')",
             inbox,
             since,
@@ -39,7 +39,7 @@ class Numbers:
             "SELECT MIN(finished_at) AS at, MIN(finished_at) - MIN(conversation.created_at)"
             " AS seconds, MIN(tags) AS tags, '' AS agent FROM delivery"
             " JOIN conversation ON conversation.number = delivery.number"
-            " WHERE delivery.inbox = $1 AND form = 'reply'"
+            " WHERE delivery.inbox = $1 AND form IN ('reply', 'snippet')"
             " AND delivery.state IN ('sent', 'bounced')"
             " GROUP BY delivery.number HAVING MIN(finished_at) >= $2",
             inbox,

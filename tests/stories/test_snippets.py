@@ -33,6 +33,8 @@ async def test_a_snippet_can_be_sent_at_once_but_never_with_a_gap(stage: Stage) 
     await shown(stage, room, "Hello, hi")
     stage.hs.say(ALICE, room.id, "!snippet ok send")
     (sent,) = await stage.sent()
+    status = await stage.sees(room, "✅ sent")  # and the words that no other message shows
+    assert status["content"]["body"].endswith("Hello there, ok")
     assert "Hello there, ok" in sent.get_body(("plain",)).get_content()  # type: ignore[union-attr]  # it has a text
 
 
