@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests import provision
+from tests import provision, test_features
 from tests.real import Town
 from tests.servers.bridge import Zygote
 from tests.servers.postgres import PostgresServer
@@ -31,6 +31,25 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     report = outcome.get_result()  # type: ignore[attr-defined]  # pluggy's result
     if os.environ.get("STRICT") and report.skipped:
         report.outcome = "failed"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """After a run of everything: each test that docs/features.md names has passed."""
+    config = session.config
+    chosen = config.option.keyword or config.option.markexpr or config.args_source.name == "ARGS"
+    if hasattr(config, "workerinput") or chosen:
+        return
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    passed = {
+        report.nodeid.partition("[")[0]
+        for outcome in ("passed", "skipped")  # which STRICT makes a failure
+        for report in reporter.stats.get(outcome, ())
+    }
+    for file, test in test_features.named():
+        if f"{file}::{test}" not in passed:
+            reporter.write_line(f"docs/features.md: {file}::{test} did not pass", red=True)
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

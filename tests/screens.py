@@ -18,7 +18,7 @@ from bridge.mail.page import View
 from bridge.mail.parse import part_bytes
 from bridge.mail.reading import read
 from bridge.model import Conversation, InboxId, Mail, Number, State
-from tests import provision
+from tests import provision, screens_desk
 from tests.mail.samples import SAMPLES
 from tests.servers.browser import browsing
 
@@ -110,6 +110,8 @@ async def main() -> int:
             for name in SHOWN:
                 await _shoot(browser, port, name)
                 print(f"screens/{name}-*.png")
+            await screens_desk.shoot(browser, FOLDER, ROOM, {"": DESK, "-phone": PHONE})
+            print("screens/desk-*.png")
     finally:
         await runner.cleanup()
     return 0
