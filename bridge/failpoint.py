@@ -57,6 +57,7 @@ EFFECTS = {
     "smtp.dial": "connection, greeting, log-in",
     "smtp.data": "DATA, body and final dot",
     "imap.seen": "the Seen flag is set on the server",
+    "hook.post": "another program is told of a mail",
     "imap.append": "a copy is put into the Sent folder",
 }
 

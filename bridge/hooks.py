@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from bridge import failpoint
 from bridge.model import Permanent, Transient
 
 TIMEOUT = 15.0
@@ -36,6 +37,7 @@ class Hooks:
         timeout = aiohttp.ClientTimeout(total=TIMEOUT)
         try:
             async with (
+                failpoint.around("hook.post"),
                 aiohttp.ClientSession(timeout=timeout) as http,
                 http.post(url, data=body, headers=headers, allow_redirects=False) as answer,
             ):

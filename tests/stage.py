@@ -78,6 +78,9 @@ def mail(
 class Scene:
     """The servers around a bridge, and what tests do with them; the bridge itself comes apart."""
 
+    heard: list[str]
+    """Ids of what another program was told of, where a test has one."""
+
     def __init__(self, folder: Path, database: str = "sqlite:postroom.db") -> None:
         self.folder, self.database = folder, database
         self.hs = FakeHomeserver("as", "hs")

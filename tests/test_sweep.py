@@ -16,8 +16,10 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from bridge import failpoint
+from bridge.demo.ports import free_ports
 from tests.servers.bridge import Bridge, Zygote
 from tests.servers.matrix_state import Room
 from tests.servers.smtp import Fault
@@ -62,11 +64,17 @@ class Keeper:
 async def scene(
     folder: Path, zygote: Zygote, point: str, database: str
 ) -> AsyncIterator[tuple[Scene, Keeper]]:
-    scene = Scene(folder, database)
+    scene, ends = Scene(folder, database), contextlib.AsyncExitStack()
     await scene.start()
     imap = {"host": "127.0.0.1", "port": scene.imap.port, "tls": "none", "user": SUPPORT,
             "password": PASSWORD, "since": YESTERDAY, "mark_seen": True}  # fmt: skip
     config = scene.config(imap=imap, sent_copy="always")
+    if point.startswith("hook"):
+        url = f"http://127.0.0.1:{await _listen(scene, ends)}/hook"
+        config["inboxes"]["support"]["rules"] = [
+            {"name": "r", "when": {}, "then": {"webhook": url}}
+        ]
+        config["webhook_secret"] = "secret"
     wrong = {**imap, "user": "nobody@acme.example"}
     config["inboxes"]["other"] = {"name": "Other", "address": "other@acme.example", "imap": wrong}
     bridge = Bridge(zygote, folder, config)
@@ -81,7 +89,26 @@ async def scene(
         with contextlib.suppress(asyncio.CancelledError):
             await keeping
         await bridge.kill()
+        await ends.aclose()
         await scene.stop()
+
+
+async def _listen(scene: Scene, ends: contextlib.AsyncExitStack) -> int:
+    """Another program that a rule tells of mails."""
+    (port,) = free_ports(1)
+    scene.heard = heard = []
+
+    async def hear(request: web.Request) -> web.Response:
+        heard.append(request.headers["webhook-id"])
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/hook", hear)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    ends.push_async_callback(runner.cleanup)
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    return port
 
 
 async def story(scene: Scene, word: str = "!reply") -> Room:
@@ -182,6 +209,8 @@ async def test_a_kill_at_the_point_loses_and_doubles_nothing(
             else:
                 await stage.finished()
                 check(stage, room, point)
+            if point.startswith("hook"):
+                assert len(set(stage.heard)) == 1, stage.heard  # once, or again under its id
             if passage == 1:  # the point may be the last thing of all
                 await until(lambda keeper=keeper: keeper.deaths, f"the story to pass {point}", 5)
             outcomes.append("killed, whole" if keeper.deaths else "not reached")
