@@ -16,11 +16,21 @@ from bridge.section import MatrixId, Section
 LONGEST = 10_000
 """Characters of rules written at once."""
 SIZES = {"": 1, "kb": 1000, "mb": 1_000_000, "gb": 1_000_000_000}
+PLAIN = {
+    "extra_forbidden": "there is no such key", "missing": "it is missing",
+    "model_type": "write keys and values here", "tuple_type": "write a text, or a list of texts",
+    "model_attributes_type": "write keys and values here",
+    "dict_type": "write keys and values here",
+    "string_type": "write a text",
+}  # fmt: skip
+"""What pydantic says of a value, as an admin would."""
 WORD = re.compile(r"[^\W_](?:[^\W_]|-){0,39}")
 
 
 def _several(value: Any) -> Any:
-    """One text may stand for a list of one."""
+    """One text may stand for a list of one; an empty list would mean nothing, and is refused."""
+    if isinstance(value, list | tuple) and not value:
+        raise ValueError("give at least one text, or leave the key out")
     return (value,) if isinstance(value, str | int | float) else value
 
 
@@ -69,7 +79,7 @@ class Then(Section):
     """Sent as an automatic answer."""
     close: bool = False
     snooze: str = Field("", max_length=40)
-    notify: bool | MatrixId = False
+    notify: Literal[True, False] | MatrixId = False
     """True tells the queue room; a Matrix id is mentioned in the conversation."""
     webhook: str = Field("", max_length=1000)
 
@@ -86,7 +96,8 @@ class Then(Section):
     def _url(cls, value: str) -> str:
         parts = urlsplit(value)
         loopback = parts.hostname in ("127.0.0.1", "::1", "localhost")
-        if value and not (parts.hostname and (parts.scheme == "https" or loopback)):
+        plain = loopback and parts.scheme == "http"
+        if value and not (parts.hostname and (parts.scheme == "https" or plain)):
             raise ValueError("write a URL that begins with https://")
         return value
 
@@ -111,6 +122,13 @@ class Rule(Section):
     stop: bool = False
     """Whether no later rule is looked at once this one held."""
 
+    @field_validator("name")
+    @classmethod
+    def _one_line(cls, value: str) -> str:
+        if not value.isprintable():
+            raise ValueError("a name is one line")
+        return value
+
     @model_validator(mode="before")
     @classmethod
     def _yaml_on(cls, data: Any) -> Any:
@@ -126,8 +144,10 @@ def read(text: str) -> tuple[Rule, ...]:
         raise Refused(f"That is more than {LONGEST} characters; write fewer rules at once.")
     try:
         data = YAML(typ="safe").load(text)
-    except (YAMLError, ValueError, RecursionError) as error:
+    except (YAMLError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise Refused(f"That is no YAML: {' '.join(str(error).split())[:300]}") from error
+    if data is None or data == []:
+        raise Refused("There is no rule in that; docs/rules.md shows one.")
     found = []
     for number, each in enumerate(data if isinstance(data, list) else [data], 1):
         try:
@@ -136,7 +156,6 @@ def read(text: str) -> tuple[Rule, ...]:
             fault = error.errors()[0]
             where = ".".join(str(part) for part in (number, *fault["loc"]))
             said = fault["msg"].removeprefix("Value error, ")
-            if fault["type"] == "extra_forbidden":
-                said = "there is no such key"
+            said = PLAIN.get(fault["type"], said)
             raise Refused(f"Rule {where}: {said}.") from error
     return tuple(found)

@@ -11,7 +11,7 @@ MXID = re.compile(r"@[^:\s]+:[^\s]+")
 
 
 def _mxid(value: str) -> str:
-    if not MXID.fullmatch(value):
+    if not isinstance(value, str) or not MXID.fullmatch(value):
         raise ValueError(f"{value!r} is no Matrix id; write it like @alice:example.com")
     return value
 

@@ -12,7 +12,7 @@ from bridge.mail.limits import size
 from bridge.model import Content, Delivery, DeliveryState
 
 LONGEST = 12_000
-"""Characters of a mail's text that are shown; the link shows all of it."""
+"""Characters of a mail's text that are shown."""
 
 
 def ask(delivery: Delivery, approval: str) -> str:
@@ -34,8 +34,9 @@ def preview(
         named = ", ".join(f"{each.name} ({size(len(each.data))})" for each in mail.files)
         head.append(("Files", named))
     text = compose.plain(mail)
-    if len(text) > LONGEST:
-        text = f"{text[:LONGEST]} …"
+    if (more := len(text) - LONGEST) > 0:
+        how = "the link shows all" if link else "public_url in config.yaml lets a link show all"
+        text = f"{text[:LONGEST]} …\n\n⚠️ {more} more characters leave, too; {how}"
     lines = [ask(delivery, approval)]
     lines += [f"❔ {question}"] * bool(question) + [f"({delivery.detail})"] * bool(delivery.detail)
     lines += [f"{key}: {value}" for key, value in head]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-from functools import cache
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -37,7 +36,6 @@ def colour(seed: str) -> str:
     return COLOURS[hashlib.sha256(seed.encode()).digest()[0] % len(COLOURS)]
 
 
-@cache
 def draw(text: str, background: str) -> bytes:
     """A PNG with the letters in its middle."""
     picture = Image.new("RGB", (SIZE, SIZE), background)

@@ -46,11 +46,13 @@ async def answer(
         inbox.id, now - DAY, number=about.number, spec=letter.sender.spec
     ):
         return []
-    filled = snippet.fill(text, {
-        "first_name": snippet.first_name(about.contact), "name": about.contact.name,
-        "address": about.contact.spec, "number": f"#{about.number}", "subject": about.subject,
-        "agent": inbox.name, "inbox": inbox.name,
-    })  # fmt: skip
+    values = {"address": about.contact.spec, "number": f"#{about.number}",
+              "agent": inbox.name, "inbox": inbox.name}  # fmt: skip
+    proven = letter.verdict is Verdict.PASS
+    if proven:  # else whoever forged the sender would have us send their words
+        values |= {"first_name": snippet.first_name(about.contact), "name": about.contact.name,
+                   "subject": about.subject}  # fmt: skip
+    filled = snippet.fill(text, values)
     if filled.missing:
         gaps = ", ".join(filled.missing)
         return [f"snippet {rule.then.snippet} needs a fallback for {gaps}."]
@@ -61,19 +63,21 @@ async def answer(
         if await tx.deliveries.automatic(inbox.id, now - seconds) >= limit:
             minutes = f"{seconds / 60:.0f} minutes"
             return [f"more than {limit} automatic answers in {minutes}; further ones are left out."]
-    await _order(tx, desk, inbox, about, letter, filled.text, rule)
+    subject = reply_subject(letter.subject if proven else "")
+    await _order(tx, desk, inbox, about, letter, subject, filled.text, rule)
     return []
 
 
 async def _order(
-    tx: Tx, desk: Desk, inbox: Inbox, about: Conversation, letter: Letter, text: str, rule: Rule
-) -> None:
+    tx: Tx, desk: Desk, inbox: Inbox, about: Conversation, letter: Letter, subject: str,
+    text: str, rule: Rule,
+) -> None:  # fmt: skip
     source, now = EventId(f"rule:{letter.id}"), desk.now()
     delivery = await tx.deliveries.create(
         Delivery(
             id=0, inbox=inbox.id, conversation=about.number, source=source, order=source,
             agent=desk.bot, state=DeliveryState.WAITING, answers=letter.id, files=(),
-            subject=reply_subject(letter.subject), message_id=None, run_at=now + inbox.undo,
+            subject=subject, message_id=None, run_at=now + inbox.undo,
             attempts=0, data_begun=False, detail="", created_at=now, finished_at=None,
             recipients=(Recipient(letter.sender, "to"),), form=Form.AUTOMATIC, text=text,
         ),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bridge.chat import command, render
 from bridge.desk import dispatch, picture
 from bridge.desk.desk import Desk
 from bridge.desk.forward import recipients, refuse_own
 from bridge.desk.hearing import Hearing
 from bridge.desk.receive import preview_of
+from bridge.desk.refresh import refresh
 from bridge.mail.charset import clean_line
-from bridge.model import Delivery, DeliveryState, Form, Kind, Refused
+from bridge.model import Address, Delivery, DeliveryState, Form, Kind, Refused
 from bridge.ports import Tx
 
 USAGE = "Say to whom, about what, and the text on the next lines:\n!compose ADDRESS… SUBJECT\nTEXT"
@@ -46,6 +49,23 @@ async def compose(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     )  # fmt: skip
     await dispatch.begin(tx, desk, heard, wanted, "")
     return f"#{about.number} is begun and yours: its room shows the mail on its way."
+
+
+async def amend(
+    tx: Tx, desk: Desk, delivery: Delivery, addresses: Sequence[Address], subject: str, text: str
+) -> None:
+    """The conversation is with whom the edited command names, about what it names."""
+    number, contact = delivery.conversation, addresses[0]
+    before = await tx.conversations.participants(number)
+    await tx.conversations.remove_participants(number, sorted(before))
+    await tx.conversations.add_participants(number, [each.spec for each in addresses])
+    about = await tx.conversations.update(
+        number, contact=contact.spec, contact_name=contact.name, contact_key=contact.key,
+        subject=subject, preview=preview_of(text), changed_at=desk.now(),
+    )  # fmt: skip
+    await picture.bring_in(tx, desk, number, contact)
+    await show_text(tx, desk, number, delivery.agent, text)
+    await refresh(tx, desk, about)
 
 
 async def show_text(tx: Tx, desk: Desk, number: int, who: str, text: str) -> None:

@@ -273,7 +273,7 @@ async def _number(
         return place.conversation
     if by_reaction:
         post = await tx.posts.by_event(target) if target is not None else None
-        on_card = post is not None and post.key.startswith("card:")
+        on_card = post is not None and re.fullmatch("card:[0-9]+", post.key) is not None
         return Number(int(post.key.partition(":")[2])) if post is not None and on_card else None
     if name != "take":
         return None
@@ -289,6 +289,7 @@ async def _redacted(tx: Tx, desk: Desk, event: Event) -> None:
     if gone is None:
         return
     await tx.conversations.unpin(by=gone)
+    await tx.passages.forget_note(gone)
     delivery = await tx.deliveries.live(gone) or await tx.deliveries.by_order(gone)
     if delivery is None:
         return
@@ -302,9 +303,10 @@ async def _edited(tx: Tx, desk: Desk, event: Event, source: EventId) -> None:
     sent is read from the homeserver when the time comes; an edit never makes a new command."""
     delivery = await tx.deliveries.live(source)
     if delivery is None:
+        await search.reworded(tx, desk, event, source)
         return
     original = await tx.events.get(source)
-    author = original.sender if original is not None else delivery.agent
+    author = delivery.author or (original.sender if original is not None else delivery.agent)
     if author != event.sender:
         return
     place = f"conversation:{delivery.conversation}"
@@ -319,8 +321,9 @@ async def _edited(tx: Tx, desk: Desk, event: Event, source: EventId) -> None:
     if is_order and (not kept or (said is not None and said.name == "snippet")):
         await decide.stop(tx, desk, delivery, "the message was edited into something else")
         return
-    if is_order and said is not None and delivery.form in (Form.FORWARD, Form.COMPOSE):
-        delivery = await preview.readdress(tx, desk, delivery, said)
+    names_people = is_order and delivery.form in (Form.FORWARD, Form.COMPOSE)
+    if names_people and said and not await preview.readdress(tx, desk, delivery, said):
+        return
     await preview.reword(tx, desk, delivery)
 
 

@@ -101,6 +101,11 @@ async def _agree(tx: Tx, desk: Desk, heard: Hearing, delivery: Delivery) -> None
     now, inbox = desk.now(), heard.inbox
     if delivery.state in PREVIEWED and not delivery.shown:
         raise Refused("Look at its preview first; it is not there yet, or says what is wrong.")
+    if delivery.state in PREVIEWED:
+        post = await tx.posts.by_key(f"status:{delivery.id}")
+        behind = post is None or post.sent < post.version
+        if behind or heard.event.at < delivery.shown_at:
+            raise Refused("It was changed just now: look at the new preview, then say yes again.")
     needed = await approval.is_needed(tx, inbox, delivery.agent)
     if delivery.state is DeliveryState.APPROVING and needed:
         await approval.refuse_own(tx, inbox, delivery, heard.who)

@@ -70,6 +70,7 @@ async def _attempt(desk: Desk, job: Job, inbox: Inbox, delivery: Delivery, mime:
         if current.state not in ATTEMPTABLE:  # stopped meanwhile
             await tx.jobs.finish(job)
             return
+        _refuse_old_words(delivery, current)
         attempts = current.attempts + 1
         await tx.deliveries.update(
             delivery.id, state=DeliveryState.SENDING, attempts=attempts, data_begun=False,
@@ -81,12 +82,18 @@ async def _attempt(desk: Desk, job: Job, inbox: Inbox, delivery: Delivery, mime:
             await tx.jobs.hold(job)
             await tx.deliveries.update(delivery.id, data_begun=True)
 
-    open_ = [r.address.spec for r in delivery.recipients if r.fate in (Fate.PENDING, Fate.DEFERRED)]
+    open_ = [r.address.spec for r in current.recipients if r.fate in (Fate.PENDING, Fate.DEFERRED)]
     fates = await desk.sender.send(inbox, inbox.address, open_, mime, data_begun)
     unknown = [spec for spec, (fate, _) in fates.items() if fate is Fate.UNKNOWN]
     if unknown and await _found_in_sent(desk, inbox, delivery):
         fates = {**fates, **dict.fromkeys(unknown, (Fate.SENT, "found in the Sent folder"))}
     await _verdict(desk, job, inbox, delivery, fates)
+
+
+def _refuse_old_words(begun: Delivery, current: Delivery) -> None:
+    """Raises Transient where it was reworded since this attempt began: the next one reads it."""
+    if begun.wording != current.wording:
+        raise Transient(f"delivery {begun.id} was edited meanwhile", retry_after=0.05)
 
 
 async def _verdict(
@@ -162,6 +169,12 @@ async def _build(desk: Desk, job: Job, inbox: Inbox, delivery: Delivery) -> byte
         return None
     mime = await asyncio.to_thread(compose.build, mail)
     async with desk.store.transaction("built") as tx:
+        await tx.jobs.hold(job)
+        current = await tx.deliveries.get(delivery.id)
+        if current.state not in ATTEMPTABLE:  # stopped, or to be looked at again
+            await tx.jobs.finish(job)
+            return None
+        _refuse_old_words(delivery, current)
         await tx.deliveries.set_mime(delivery.id, mime, mail.message_id, mail.text)
     return mime
 

@@ -51,6 +51,8 @@ async def begin(
         state = DeliveryState.ASKING
     elif await approval.is_needed(tx, inbox, heard.who):
         state = DeliveryState.APPROVING
+    elif inbox.approval != "none" and wanted.author not in (None, heard.who):
+        state = DeliveryState.DRAFT  # its author can still change what a lead only looked at
     delivery = await tx.deliveries.create(replace(wanted, state=state), question)
     if delivery is None:
         return None
@@ -80,7 +82,9 @@ async def show(tx: Tx, desk: Desk, delivery: Delivery) -> None:
     """The one status message of a delivery, and its sign on the message sent."""
     key, place, target = status_of(delivery)
     if delivery.state in PREVIEWED:  # needs the homeserver, so it is a step of its own
-        await tx.jobs.add("preview", f"{place}:out", {"delivery": delivery.id})
+        # a lane of its own: a file that does not come must hold up no mail of the room
+        lane = f"preview:{delivery.id}"
+        await tx.jobs.add("preview", lane, {"delivery": delivery.id})
         return
     text = status.text(delivery, await tx.deliveries.question(delivery.id), desk.now())
     content = render.notice(text)

@@ -9,8 +9,21 @@ from bridge.chat import admin as texts
 from bridge.desk import decide, question, queue
 from bridge.desk.desk import FINISHED, Desk
 from bridge.desk.hearing import Request
+from bridge.desk.refresh import refresh_summary
 from bridge.mail.address import bare
-from bridge.model import Address, Content, EventId, Job, Mxid, Number, Refused, RoomId
+from bridge.model import (
+    Address,
+    Content,
+    Conversation,
+    EventId,
+    InboxId,
+    Job,
+    Mxid,
+    Number,
+    Post,
+    Refused,
+    RoomId,
+)
 from bridge.ports import Tx
 
 ERASED = {"name": "erased", "topic": ""}
@@ -67,23 +80,30 @@ async def confirmed(tx: Tx, desk: Desk, asked: Request, spec: str) -> str:
 
 
 async def unsay(desk: Desk, job: Job) -> None:
-    """Redact what the control room says of an erased address: questions, lists, alarms, and the
-    commands they answer."""
+    """Redact what is said of an erased address outside of its rooms: in the control room, in lists
+    and hits of a search, and the commands of admins they answer."""
     async with desk.store.reading() as tx:
-        control = await tx.rooms.find("control")
-        posts = await tx.erasing.control_posts_naming(job.payload["spec"])
-    for post in posts:
-        assert control is not None and post.event is not None  # noqa: PT018 - both hold or neither
-        edits = await desk.chat.edits(control.room, post.event)
-        said = [post.target] if post.target.startswith("$") else []
-        for event in (post.event, *(edit["event_id"] for edit in edits), *said):
-            await _redact(desk, control.room, EventId(event))
+        posts = await tx.erasing.posts_naming(job.payload["spec"])
+        rooms = [await desk.resolve(tx, post.place) for post in posts]
+    for post, where in zip(posts, rooms, strict=True):
+        if where is not None:
+            await _redact_post(desk, where, post)
+            if post.place == "control" and post.target.startswith("$"):
+                await _redact(desk, where, EventId(post.target))
     async with desk.store.transaction("erased") as tx:
         await tx.jobs.finish(job)
         for post in posts:
             await tx.erasing.forget_post(post.id)
-            if post.target.startswith("$"):
+            if post.place == "control" and post.target.startswith("$"):
                 await tx.events.blank(EventId(post.target))
+
+
+async def _redact_post(desk: Desk, room: RoomId, post: Post) -> None:
+    """The event of a post, and every edit of it."""
+    if post.event is not None:
+        edits = [EventId(edit["event_id"]) for edit in await desk.chat.edits(room, post.event)]
+        for event in (post.event, *edits):
+            await _redact(desk, room, event)
 
 
 async def forget(desk: Desk, job: Job) -> None:
@@ -98,12 +118,21 @@ async def forget(desk: Desk, job: Job) -> None:
             of_ghost = ghost in (event.get("sender"), event.get("state_key"))
             if of_ghost and _says_something(event, number):
                 await _redact(desk, about.room, EventId(event["event_id"]))
+    async with desk.store.reading() as tx:
+        to_them = await tx.erasing.letters_to(number, address.key)
+        told = [await tx.posts.by_key(f"went:{letter.id}:{number}") for letter in to_them]
+    for post in told:
+        if post is not None and about.room is not None:
+            await _redact_post(desk, about.room, post)
     async with desk.store.transaction("erased") as tx:
         await tx.jobs.finish(job)
-        for letter in await tx.erasing.letters_from(address.key):
-            if letter.conversation == number:
-                await tx.erasing.forget_mail(letter.id)
-                await tx.passages.scrub()
+        from_them = await tx.erasing.letters_from(address.key)
+        for letter in (*to_them, *(each for each in from_them if each.conversation == number)):
+            await tx.erasing.forget_mail(letter.id)
+        for post in told:
+            if post is not None:
+                await tx.erasing.forget_post(post.id)
+        await tx.passages.scrub()
         await tx.erasing.forget_person(number, ghost)
 
 
@@ -131,36 +160,46 @@ async def purge(desk: Desk, job: Job) -> None:
             return
         await tx.erasing.mark(number)
     async with desk.store.reading() as tx:
-        queue = await tx.rooms.find("queue", about.inbox)
-        linking = await tx.erasing.posts_linking(number, about.room) if about.room else []
-        shown_in = [await desk.resolve(tx, post.place) for post in linking]
         space = await tx.rooms.find("space", about.inbox)
-        card = await tx.posts.by_key(f"card:{number}")
-        summary = await tx.posts.by_key(f"summary:{about.inbox}")
-    for post, where in zip(linking, shown_in, strict=True):
-        if where is not None and post.event is not None:
-            for edit in await desk.chat.edits(where, post.event):
-                await _redact(desk, where, EventId(edit["event_id"]))
-            await _redact(desk, where, post.event)
+        said = await _said_elsewhere(tx, number, about)
+        shown_in = [await desk.resolve(tx, post.place) for post in said]
+        begun_by = await tx.erasing.composed(number)
+        queues = {f"queue:{about.inbox}", *(post.place for post in said)}
+        summaries = [await tx.posts.by_key(f"summary:{each[6:]}") for each in sorted(queues)]
+        summed_in = [await desk.resolve(tx, each) for each in sorted(queues)]
+    for post, where in zip(said, shown_in, strict=True):
+        if where is not None:
+            await _redact_post(desk, where, post)
+    for event in begun_by:
+        await _redact(desk, event.room, event.id)
+    for summary, where in zip(summaries, summed_in, strict=True):
+        if summary is not None and summary.event is not None and where is not None:
+            for edit in await desk.chat.edits(where, summary.event):
+                if f"#{number} " in str(edit.get("content")):
+                    await _redact(desk, where, EventId(edit["event_id"]))
     if about.room is not None:
         await _empty(desk, about.room, number)
         if space is not None:
             await desk.chat.set_state(space.room, "m.space.child", about.room, {})
-    if queue is not None:
-        if card is not None and card.event is not None:
-            edits = await desk.chat.edits(queue.room, card.event)
-            for event in (card.event, *(EventId(edit["event_id"]) for edit in edits)):
-                await _redact(desk, queue.room, event)
-        if summary is not None and summary.event is not None:
-            for edit in await desk.chat.edits(queue.room, summary.event):
-                if f"#{number} " in str(edit.get("content")):
-                    await _redact(desk, queue.room, EventId(edit["event_id"]))
     async with desk.store.transaction("erased") as tx:
         await tx.jobs.finish(job)
-        for post in linking:
+        for post in said:
             await tx.erasing.forget_post(post.id)
+        for event in begun_by:
+            await tx.events.blank(event.id)
         await tx.erasing.forget(number, about.room, ids=ids)
         await tx.passages.scrub()
+        for summary in summaries:  # what it says now names the conversation no more
+            inbox = InboxId(summary.key.partition(":")[2]) if summary is not None else None
+            if inbox in desk.settings.inboxes:
+                await refresh_summary(tx, desk, desk.inbox(inbox))
+
+
+async def _said_elsewhere(tx: Tx, number: Number, about: Conversation) -> list[Post]:
+    """Its card, lists and hits that link it, and what rules and reminders told of it."""
+    found = await tx.erasing.posts_linking(number, about.room or RoomId("no room"))
+    card = await tx.posts.by_key(f"card:{number}")
+    return [*found, *([card] if card is not None else [])]
 
 
 async def _empty(desk: Desk, room: RoomId, number: Number) -> None:

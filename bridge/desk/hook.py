@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from bridge.desk.desk import Desk
+from bridge.desk.refresh import tell_control
 from bridge.model import Job, Permanent, Transient
 
 GIVE_UP = 86_400.0
@@ -15,12 +16,17 @@ async def hook(desk: Desk, job: Job) -> None:
     """Deliver one event, at least once; its id tells the other side when it comes again."""
     payload = job.payload
     body = json.dumps(payload["event"], ensure_ascii=False, sort_keys=True).encode()
+    problem = ""
     secret = desk.settings.webhook_secret.get_secret_value()
     try:
         await desk.hooks.deliver(payload["url"], payload["id"], body, secret, int(desk.now()))
     except Transient as error:
-        if desk.now() - payload["at"] > GIVE_UP:
-            raise Permanent(f"given up after a day: {error}") from error
-        raise
+        if desk.now() - payload["at"] <= GIVE_UP:
+            raise
+        problem = f"{error}; given up after a day"
+    except Permanent as error:
+        problem = str(error)
     async with desk.store.transaction("told") as tx:
         await tx.jobs.finish(job)
+        if problem:
+            await tell_control(tx, desk, f"hook:{problem}", f"⚠️ A rule's {problem}.")

@@ -21,6 +21,7 @@ async def move(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     new = _named(desk, heard)
     queue = await tx.rooms.find("queue", new.id)
     space = await tx.rooms.find("space", new.id)
+    was = await tx.rooms.find("space", old.id)
     if about.room is None or queue is None or space is None:
         raise Refused(f"The rooms of {new.name} are not made yet; try again in a moment.")
     if new.federate != old.federate:
@@ -40,9 +41,10 @@ async def move(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     for type_, key, content in (
         ("m.room.join_rules", "", room.restricted(queue.room)),
         ("m.space.parent", space.room, {"via": [desk.server], "canonical": True}),
+        *([("m.space.parent", was.room, {})] if was is not None else []),
     ):
         await tx.posts.put(
-            f"{type_}:{about.number}:{new.id}:{heard.event.id}", where, desk.bot, Kind.STATE,
+            f"{type_}:{about.number}:{key}:{heard.event.id}", where, desk.bot, Kind.STATE,
             content, type=type_, state_key=key,
         )  # fmt: skip
     await powers(tx, desk, moved, already_there=False)
@@ -83,7 +85,8 @@ async def _leave(tx: Tx, desk: Desk, about: Conversation, old: Inbox, new: Inbox
         )  # fmt: skip
         left = f"left:{old.id}:{desk.now()}"
         await tx.posts.rename(card, f"{card}:{left}")
-        await tx.posts.rename(f"hand:{about.number}", f"hand:{about.number}:{left}")
+        for name in ("hand", "claim"):
+            await tx.posts.rename(f"{name}:{about.number}", f"{name}:{about.number}:{left}")
     await in_space(tx, desk, about, inside=False)
     await tx.posts.rename(f"child:{about.number}", f"child:{about.number}:{old.id}:{desk.now()}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridge.desk.desk import Desk
 from bridge.desk.hearing import Hearing
-from bridge.model import LIVE, Conversation, Letter, Mxid
+from bridge.model import LIVE, Conversation, Form, Letter, Mxid
 from bridge.ports import Tx
 
 MINUTE = 60.0
@@ -14,7 +14,7 @@ JUST_NOW = 30.0
 
 async def colleague(tx: Tx, desk: Desk, heard: Hearing) -> str:
     """Asks when another agent answered within the last minute; empty for nothing to ask."""
-    newest = await tx.deliveries.newest(heard.about.number, LIVE)
+    newest = await tx.deliveries.newest(heard.about.number, LIVE, but=Form.AUTOMATIC)
     if newest is None or newest.agent in (heard.who, desk.bot):
         return ""
     if heard.event.at - newest.created_at > MINUTE:

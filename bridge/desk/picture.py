@@ -7,7 +7,7 @@ import asyncio
 from bridge.chat import initials
 from bridge.chat.room import ghost_name
 from bridge.desk.desk import Desk
-from bridge.model import Address, Content, Kind, Number, Permanent
+from bridge.model import Address, Content, Kind, Number, Permanent, Transient
 from bridge.ports import Tx
 
 
@@ -16,8 +16,10 @@ def wanted(address: Address) -> Content:
     return {"initials": initials.letters(address), "colour": initials.colour(address.key)}
 
 
-async def of(desk: Desk, content: Content) -> str:
-    """The mxc address of a wanted picture; empty where the homeserver refuses it."""
+async def of(desk: Desk, content: Content, *, waits: bool = False) -> str:
+    """The mxc address of a wanted picture; empty where the homeserver refuses it. Where the media
+    repository is away, raises Transient if it `waits`, and else goes without: a face must hold up
+    no mail."""
     text, colour = str(content.get("initials") or ""), str(content.get("colour") or "")
     if not text:
         return ""
@@ -32,6 +34,10 @@ async def of(desk: Desk, content: Content) -> str:
         await desk.chat.fill_media(mxc, f"{text}.png", "image/png", data)
     except Permanent:
         mxc = ""
+    except Transient:
+        if waits:
+            raise
+        return ""
     async with desk.store.transaction("media-made") as tx:
         await tx.keep.set_value(key, mxc)
     return mxc

@@ -43,10 +43,13 @@ async def post(desk: Desk, job: Job) -> None:
         if wanted.place.startswith("conversation:"):
             raise Permanent(f"{wanted.place} has no room to post in")
         raise Transient(f"{wanted.place} has no room yet", retry_after=1.0)
+    began = desk.now()
     event = await _bring(desk, wanted, room, target, retried=job.leases > 1)
     async with desk.store.transaction("posted") as tx:
         await tx.jobs.finish(job)
         await tx.posts.sent(wanted, wanted.version, event)
+        if wanted.key.startswith("status:"):  # a yes of before meant something else
+            await tx.deliveries.update(int(wanted.key.partition(":")[2]), shown_at=began)
 
 
 async def _target(tx: Any, wanted: Post) -> EventId | None:
@@ -79,7 +82,7 @@ async def _bring(
         case Kind.STATE:
             content = _filled(post.content, target)
             if "initials" in content:
-                content = {"url": await picture.of(desk, content)}
+                content = {"url": await picture.of(desk, content, waits=True)}
             return await chat.set_state(room, post.type, post.state_key, content)
         case Kind.REDACTION:
             if target is not None:

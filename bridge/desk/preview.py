@@ -52,10 +52,14 @@ async def preview(desk: Desk, job: Job) -> None:
 
 async def reword(tx: Tx, desk: Desk, delivery: Delivery) -> None:
     """Its author edited a mail that still waits. One that was looked at is looked at again."""
-    if delivery.state is DeliveryState.WAITING and delivery.shown:
+    looked_at = bool(delivery.shown)
+    delivery = await tx.deliveries.reword(delivery.id)
+    if delivery.state is DeliveryState.WAITING and looked_at:
         await again(tx, desk, delivery)
         return
-    if delivery.state not in PREVIEWED:
+    if delivery.state in PREVIEWED:
+        await tx.deliveries.update(delivery.id, shown="")
+    else:
         detail = delivery.detail
         if "as edited" not in detail:
             detail = f"{detail} · as edited".removeprefix(" · ")
@@ -63,22 +67,26 @@ async def reword(tx: Tx, desk: Desk, delivery: Delivery) -> None:
     await show(tx, desk, delivery)
 
 
-async def readdress(tx: Tx, desk: Desk, delivery: Delivery, said: Command) -> Delivery:
+async def readdress(tx: Tx, desk: Desk, delivery: Delivery, said: Command) -> bool:
     """The edited command of a mail that names its own recipients may name others, or another
-    subject; what it names wrongly leaves them as they were."""
+    subject. Where it names none that can be, nothing is sent: it was not meant as before."""
     rest = said.rest
     if said.name == "forward" and rest.partition(" ")[0].casefold() == "all":
         rest = rest.partition(" ")[2]
     addresses, rest = command.addressed(rest)
-    if not addresses or any(each.is_of(desk.own_addresses) for each in addresses):
-        return delivery
+    subject, _, text = rest.partition("\n")
+    subject = clean_line(subject, 300)
+    composes = delivery.form is Form.COMPOSE
+    own = any(each.is_of(desk.own_addresses) for each in addresses)
+    if not addresses or own or (composes and not (subject and text.strip())):
+        await stop(tx, desk, delivery, "the edit names no address to send it to")
+        return False
     inbox = desk.inbox(delivery.inbox)
     await tx.deliveries.set_recipients(delivery.id, forward.recipients(inbox, addresses))
-    subject, _, text = rest.partition("\n")
-    if delivery.form is Form.COMPOSE and clean_line(subject, 300):
-        await compose.show_text(tx, desk, delivery.conversation, delivery.agent, text.strip())
-        await tx.deliveries.update(delivery.id, subject=clean_line(subject, 300))
-    return await tx.deliveries.get(delivery.id)
+    if composes:
+        await tx.deliveries.update(delivery.id, subject=subject)
+        await compose.amend(tx, desk, delivery, addresses, subject, text.strip())
+    return True
 
 
 async def again(tx: Tx, desk: Desk, delivery: Delivery) -> None:
@@ -87,5 +95,6 @@ async def again(tx: Tx, desk: Desk, delivery: Delivery) -> None:
     state = DeliveryState.DRAFT
     if await approval.is_needed(tx, desk.inbox(delivery.inbox), delivery.agent):
         state = DeliveryState.APPROVING
-    delivery = await tx.deliveries.update(delivery.id, state=state, approved_by=None)
+    await tx.deliveries.reword(delivery.id)
+    delivery = await tx.deliveries.update(delivery.id, state=state, shown="")
     await show(tx, desk, delivery)

@@ -81,7 +81,7 @@ async def receive(desk: Desk, job: Job) -> None:
     async with desk.store.transaction("receive") as tx:
         result = "known"
         if not await _is_echo(tx, desk, inbox.id, mail):
-            fresh = await _file(tx, desk, inbox, mail, body, raw_id, raw, at, cut=bool(note))
+            fresh = await _file(tx, desk, inbox, mail, body, raw_id, raw, at, note)
             result = "new" if fresh else "joined"
         await tx.jobs.finish(job)
         if result == "known":
@@ -113,8 +113,8 @@ async def _is_echo(tx: Tx, desk: Desk, inbox: InboxId, mail: Mail) -> bool:
 
 
 async def _file(
-    tx: Tx, desk: Desk, inbox: Inbox, mail: Mail, body: Body, raw_id: int, raw: bytes, at: float, *,
-    cut: bool,
+    tx: Tx, desk: Desk, inbox: Inbox, mail: Mail, body: Body, raw_id: int, raw: bytes,
+    at: float, note: str,
 ) -> bool:  # fmt: skip
     """Put the mail where it belongs; whether that is a new conversation."""
     delivery = None
@@ -157,13 +157,18 @@ async def _file(
         await tx.jobs.add(
             "room", f"conversation:{number}:out", {"number": number}, key=f"room:{number}"
         )
-    await _show(tx, desk, home, conversation, mail, body, mail_id, raw_id, new, cut=cut)
+    await _show(tx, desk, home, conversation, mail, body, mail_id, raw_id, new, cut=bool(note))
     if delivery is not None and mail.report is not None:
         await reported.note(tx, desk, inbox, delivery, mail.report, mail_id)
         conversation = await tx.conversations.get(number)
     if delivery is None:
-        came = rules.Came(mail, body, raw, replace(letter, id=mail_id), fresh)
-        conversation = await rules.apply(tx, desk, home, conversation, came)
+        came = rules.Came.whole(mail, body, raw, replace(letter, id=mail_id), fresh)
+        if note:
+            left = json.loads(note)
+            came = replace(came, size=left["size"], files=tuple(left.get("files", ())))
+        ruled = await rules.apply(tx, desk, home, conversation, came)
+        await _mention(tx, conversation, ruled, mail_id)
+        conversation = ruled
     await _link_twins(tx, desk, inbox, conversation, mail, mail_id)
     await refresh(tx, desk, conversation)
     return fresh
@@ -177,11 +182,13 @@ async def _conversation(
     follows = None
     if isinstance(found, Joined):
         old = await tx.conversations.get(found.number)
+        gone = old.inbox != inbox.id and old.inbox not in desk.settings.inboxes
         if not old.contact.spec:  # erased
             found = Fresh(Reason.FRESH)
     blocked = await tx.blocked.holds(inbox.id, mail.sender.spec)
     if isinstance(found, Joined):
-        if not (old.state is State.CLOSED and at - (old.closed_at or at) > REOPENS_FOR):
+        long_over = old.state is State.CLOSED and at - (old.closed_at or at) > REOPENS_FOR
+        if not gone and not long_over:  # gone: moved to an inbox that is no more
             if blocked or mail.nature is not Nature.PERSON or old.state is State.SPAM:
                 return old, False
             waiting_since = old.waiting_since if old.state is State.OPEN else at
@@ -276,6 +283,15 @@ async def _show(
             key, room, ghost, Kind.MESSAGE, file_event.placeholder(file), held=file.size < SLOW
         )
         await tx.posts.add_file(key, raw_id, file)
+
+
+async def _mention(tx: Tx, before: Conversation, after: Conversation, mail_id: int) -> None:
+    """A rule gave the conversation to somebody: the mail, which is not posted yet, is for them."""
+    post = await tx.posts.by_key(f"mail:{mail_id}")
+    if after.assignee == before.assignee or after.assignee is None or post is None:
+        return
+    content = {**post.content, "m.mentions": {"user_ids": [after.assignee]}}
+    await tx.posts.put(post.key, post.place, post.sender, Kind.MESSAGE, content)
 
 
 async def _link_twins(

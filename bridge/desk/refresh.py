@@ -49,9 +49,11 @@ async def _is_silent(tx: Tx, conversation: Conversation) -> bool:
 
 
 async def standing(
-    tx: Tx, desk: Desk, conversation: Conversation, inbox: Inbox, *, already_there: bool
-) -> None:
-    """Name, topic, face and namespaced state of a room; `already_there`: it was made with them."""
+    tx: Tx, desk: Desk, conversation: Conversation, inbox: Inbox, *, already_there: bool,
+    faceless: bool = False,
+) -> None:  # fmt: skip
+    """Name, topic, face and namespaced state of a room; `already_there`: it was made with them,
+    or with all but its face."""
     place = f"conversation:{conversation.number}"
     for type_, key, text in (
         ("m.room.name", "name", room.name(conversation)),
@@ -67,7 +69,7 @@ async def standing(
     ):
         await tx.posts.put(
             f"{key}:{conversation.number}", place, desk.bot, Kind.STATE, content, type=type_,
-            already_there=already_there,
+            already_there=already_there and not (faceless and key == "face"),
         )  # fmt: skip
 
 

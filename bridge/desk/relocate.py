@@ -28,7 +28,7 @@ from bridge.ports import Tx
 
 UNDER_WAY = (
     DeliveryState.DRAFT, DeliveryState.APPROVING, DeliveryState.ASKING, DeliveryState.WAITING,
-    DeliveryState.SENDING, DeliveryState.DEFERRED,
+    DeliveryState.SENDING, DeliveryState.DEFERRED, DeliveryState.UNKNOWN,
 )  # fmt: skip
 
 
@@ -63,6 +63,8 @@ async def _merge(tx: Tx, desk: Desk, about: Conversation, into: Conversation) ->
         raise Refused(f"#{into.number} goes on in #{into.merged} itself; merge with that.")
     if about.merged is not None:
         raise Refused(f"#{about.number} goes on in #{about.merged} already.")
+    if into.state is State.SPAM and about.state is not State.SPAM:
+        raise Refused(f"#{into.number} is spam; say !reopen there first.")
     await refuse_under_way(tx, about)
     letters = await tx.mails.of_conversation(about.number)
     there = render.notice(f"Merged from #{about.number}: {_link(desk, about)}")
@@ -72,7 +74,9 @@ async def _merge(tx: Tx, desk: Desk, about: Conversation, into: Conversation) ->
         into.number, sorted(await tx.conversations.participants(about.number))
     )
     waits = [w for w in (about.waiting_since, into.waiting_since) if w is not None]
-    opens = State.OPEN in (about.state, into.state)
+    # what slept here would be forgotten in one that is closed
+    wakes = about.state is State.SNOOZED and into.state is not State.SNOOZED
+    opens = wakes or State.OPEN in (about.state, into.state)
     into = await tx.conversations.update(
         into.number, state=State.OPEN if opens else into.state, changed_at=desk.now(),
         closed_at=None if opens else into.closed_at,

@@ -20,6 +20,7 @@ from bridge.model import (
     Kind,
     Letter,
     MailId,
+    Mxid,
     Refused,
 )
 from bridge.ports import Tx
@@ -76,7 +77,8 @@ async def send(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> st
             raise Refused("That message has no text to send.")
     replied = command.replied_to(content)
     letter = await _letter(tx, heard, replied) if replied else None
-    return await order(tx, desk, heard, target, files, letter)
+    author = Mxid(str((heard.target or {}).get("sender", "")))
+    return await order(tx, desk, heard, target, files, letter, author=author)
 
 
 async def attach(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> str | None:
@@ -123,7 +125,7 @@ async def _written_by_agent(tx: Tx, heard: Hearing) -> None:
 
 async def order(
     tx: Tx, desk: Desk, heard: Hearing, source: EventId, files: Sequence[EventId],
-    letter: Letter | None, *, is_draft: bool = False, text: str = "",
+    letter: Letter | None, *, is_draft: bool = False, text: str = "", author: Mxid | None = None,
 ) -> str | None:  # fmt: skip
     """Order an answer to `letter`, or to the latest mail a person wrote. `text` is what is sent
     where the source says something else."""
@@ -148,7 +150,7 @@ async def order(
         ),
         message_id=None, run_at=now + inbox.undo, attempts=0, data_begun=False,
         detail=addressed.note, created_at=now, finished_at=None, recipients=addressed.recipients,
-        text=text, form=Form.SNIPPET if text else Form.REPLY,
+        text=text, author=author, form=Form.SNIPPET if text else Form.REPLY,
     )  # fmt: skip
     delivery = await dispatch.begin(tx, desk, heard, wanted, question, is_draft=is_draft)
     if delivery is None:

@@ -12,14 +12,13 @@ from bridge.desk.hearing import Hearing, Request
 from bridge.model import Attachment, EventId, InboxId, Job, Kind, Refused
 from bridge.ports import Tx
 
-DAY = 86_400.0
 PERIODS = {"week": 7, "month": 30}
 
 
 def midnight(now: float, days: int) -> float:
     """When the day `days` ago began, in the server's zone."""
-    then = time.localtime(now - days * DAY)
-    return time.mktime((then.tm_year, then.tm_mon, then.tm_mday, 0, 0, 0, 0, 0, -1))
+    today = time.localtime(now)  # a day may have 23 hours, or 25
+    return time.mktime((today.tm_year, today.tm_mon, today.tm_mday - days, 0, 0, 0, 0, 0, -1))
 
 
 async def _counted(tx: Tx, inbox: InboxId, name: str, since: float) -> report.Counted:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 from bridge.chat import admin as texts
 from bridge.chat import render
+from bridge.chat.when import when
 from bridge.desk.desk import Desk
 from bridge.desk.hearing import Request
 from bridge.desk.rules import Came, holding, of_inbox
@@ -31,16 +33,25 @@ async def list_(tx: Tx, desk: Desk, asked: Request) -> str:
 
 
 def _told(rule: Rule) -> str:
-    """`invoices: when from @billing.example, then tag billing`."""
-    return f"{rule.name}: {_said(rule.when)} → {_said(rule.then)}{' (stops)' if rule.stop else ''}"
+    """`invoices: from @billing.example → tag billing`."""
+    which = {"new": "", "reply": "answers, ", "every": "new mails and answers, "}[rule.on]
+    unless = f", unless {_said(rule.unless)}" if rule.unless is not None else ""
+    stops = " (stops)" if rule.stop else ""
+    return f"{rule.name}: {which}{_said(rule.when)}{unless} → {_said(rule.then)}{stops}"
 
 
 def _said(part: object) -> str:
     given = part.model_dump(by_alias=True, exclude_unset=True)  # type: ignore[attr-defined]  # a Section
     return ", ".join(
-        f"{key} {' '.join(map(str, value)) if isinstance(value, list | tuple) else value}"
+        f"{key} {_plain(value)}"
         for key, value in given.items()
     ) or "every mail"  # fmt: skip
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, dict):
+        return " ".join(f"{key}: {_plain(each)}" for key, each in value.items())
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 async def add(tx: Tx, desk: Desk, asked: Request) -> str:
@@ -61,6 +72,8 @@ async def add(tx: Tx, desk: Desk, asked: Request) -> str:
 async def _check(tx: Tx, desk: Desk, inbox: Inbox, rule: Rule) -> None:
     """Refuse at once what would fail with every mail."""
     then = rule.then
+    if then.snooze and when(then.snooze, datetime.fromtimestamp(desk.now(), UTC)) is None:
+        raise Refused(f"{rule.name}: {then.snooze!r} is no time like 2d or tomorrow 9:00.")
     if then.assign and not await tx.rooms.is_agent(inbox.id, Mxid(then.assign)):
         raise Refused(f"{rule.name}: {then.assign} is no agent of {inbox.name}.")
     if then.snippet and then.snippet.casefold() not in await tx.snippets.all(inbox.id):
@@ -116,7 +129,7 @@ async def rehearse(desk: Desk, job: Job) -> None:
         except Transient:
             continue
         is_new = bool(first) and first[0].id == letter.id
-        held = holding(rules, Came(mail, body, raw, letter, is_new).facts)
+        held = holding(rules, Came.whole(mail, body, raw, letter, is_new).facts)
         if held:
             done = "; ".join(f"{rule.name}: {_said(rule.then)}" for _, rule in held)
             lines.append(

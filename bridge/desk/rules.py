@@ -45,11 +45,21 @@ class Came:
     raw: bytes
     letter: Letter
     is_new: bool
+    size: int
+    """Bytes of the whole mail, which may have stayed in the mailbox."""
+    files: tuple[str, ...]
+    """Names of its files, wherever they are."""
+
+    @classmethod
+    def whole(cls, mail: Mail, body: Body, raw: bytes, letter: Letter, is_new: bool) -> Came:
+        """One of which nothing stayed in the mailbox."""
+        names = tuple(each.name for each in mail.attachments)
+        return cls(mail, body, raw, letter, is_new, len(raw), names)
 
     @property
     def facts(self) -> matching.Facts:
         return matching.Facts(
-            self.mail, self.body.text, len(self.raw), self.is_new,
+            self.mail, self.body.text, self.size, self.files, self.is_new,
             lambda name: values_of(self.raw, name),
         )  # fmt: skip
 
@@ -82,9 +92,9 @@ async def apply(tx: Tx, desk: Desk, inbox: Inbox, about: Conversation, came: Cam
     if about.state is State.SPAM:
         return about
     rules = await of_inbox(tx, inbox)
-    for where, rule in holding(rules, came.facts) if rules else ():
+    for index, (where, rule) in enumerate(holding(rules, came.facts) if rules else ()):
         try:
-            await _do(tx, desk, inbox, about, came, rule)
+            await _do(tx, desk, inbox, about, came, rule, f"{came.letter.id}-{index}")
         except Permanent as error:
             await tell_control(
                 tx, desk, f"rule:{inbox.id}:{rule.name}:{error}",
@@ -96,10 +106,10 @@ async def apply(tx: Tx, desk: Desk, inbox: Inbox, about: Conversation, came: Cam
 
 
 async def _do(
-    tx: Tx, desk: Desk, inbox: Inbox, about: Conversation, came: Came, rule: Rule
+    tx: Tx, desk: Desk, inbox: Inbox, about: Conversation, came: Came, rule: Rule, mark: str
 ) -> None:
-    """Everything one rule says; what can fail comes last. Raises Permanent with what could not be
-    done."""
+    """Everything one rule says. Raises Permanent with what could not be done, when the rest is.
+    `mark` tells this rule and mail from others."""
     then = rule.then
     tags = dict.fromkeys((*about.tags, *then.tag))
     changes: dict[str, object] = {"tags": " ".join(tags)}
@@ -108,17 +118,17 @@ async def _do(
     if then.priority:
         changes["priority"] = int(Priority[then.priority.upper()])
     about = await tx.conversations.update(about.number, **changes)
+    problems = []
     if then.close and about.state not in FINISHED:
         about = await state.put(tx, desk, about, State.CLOSED)
-    elif then.snooze:
-        now = datetime.fromtimestamp(desk.now(), UTC).astimezone()
-        until = moment(then.snooze, now)
+    elif then.snooze and about.state not in FINISHED:
+        until = moment(then.snooze, datetime.fromtimestamp(desk.now(), UTC).astimezone())
         if until is None:
-            raise Refused(f"{then.snooze!r} is no time like 2d or tomorrow 9:00.")
-        about = await state.put(tx, desk, about, State.SNOOZED, until.timestamp())
+            problems.append(f"{then.snooze!r} is no time like 2d or tomorrow 9:00.")
+        else:
+            about = await state.put(tx, desk, about, State.SNOOZED, until.timestamp())
     if then.notify:
-        await _notify(tx, desk, inbox, about, came, rule)
-    problems = []
+        await _notify(tx, desk, inbox, about, came, rule, mark)
     if then.assign:
         if await tx.rooms.is_agent(about.inbox, Mxid(then.assign)):
             await give(tx, desk, about, Mxid(then.assign), f"rule:{came.letter.id}")
@@ -127,16 +137,16 @@ async def _do(
     if then.snippet:
         problems += await answering.answer(tx, desk, inbox, about, came.letter, rule)
     if then.webhook:
-        problems += await _hook(tx, desk, about, came, rule)
+        problems += await _hook(tx, desk, about, came, rule, mark)
     await refresh(tx, desk, await tx.conversations.get(about.number))
     if problems:
         raise Refused(" ".join(problems))
 
 
 async def _notify(
-    tx: Tx, desk: Desk, inbox: Inbox, about: Conversation, came: Came, rule: Rule
+    tx: Tx, desk: Desk, inbox: Inbox, about: Conversation, came: Came, rule: Rule, mark: str
 ) -> None:
-    key = f"notify:{came.letter.id}:{rule.name}"
+    key = f"notify:{mark.replace('-', ':')}"
     if rule.then.notify is True:
         url = f" {link(about.room, desk.server)}" if about.room else ""
         subject = about.subject or "(no subject)"
@@ -151,7 +161,9 @@ async def _notify(
     await tx.posts.put(key, f"conversation:{about.number}", desk.bot, Kind.MESSAGE, content)
 
 
-async def _hook(tx: Tx, desk: Desk, about: Conversation, came: Came, rule: Rule) -> list[str]:
+async def _hook(
+    tx: Tx, desk: Desk, about: Conversation, came: Came, rule: Rule, mark: str
+) -> list[str]:
     if not desk.settings.webhook_secret.get_secret_value():
         return ["a webhook needs webhook_secret in config.yaml, which signs what is sent."]
     mail = came.mail
@@ -169,7 +181,7 @@ async def _hook(tx: Tx, desk: Desk, about: Conversation, came: Came, rule: Rule)
             },
         },
     }  # fmt: skip
-    key = f"hook:{came.letter.id}:{rule.name}"
+    key = f"hook-{mark}"
     await tx.jobs.add(
         "hook", key, {"url": rule.then.webhook, "event": event, "at": desk.now(), "id": key},
         key=key,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bridge.chat import listing
+from bridge.chat import command, listing
 from bridge.desk.desk import Desk
 from bridge.desk.hearing import Hearing
 from bridge.desk.refresh import answer_with
 from bridge.mail import search as words
 from bridge.mail.charset import clean
-from bridge.model import EventId, Job, MailId, Passage, Refused
+from bridge.model import Event, EventId, Job, MailId, Passage, Refused
 from bridge.ports import Store, Tx
 
 SHOWN, BATCH = 20, 50
@@ -54,6 +54,20 @@ async def note(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     return "📝 Noted: !search finds it. Customers never see it."
 
 
+async def reworded(tx: Tx, desk: Desk, event: Event, source: EventId) -> None:
+    """A note was edited by who wrote it: its new words are found, and not the old ones."""
+    changed = event.content.get("m.new_content")
+    text = command.new_text(changed) if isinstance(changed, dict) else ""
+    said = command.parse_text(text, desk.settings.command_prefix)
+    original = await tx.events.get(source)
+    if original is None or original.sender != event.sender:
+        return
+    number = await tx.passages.forget_note(source)
+    if number is not None and said is not None and said.name == "note" and said.rest:
+        text = clean(said.rest).strip()[:MAX_NOTE]
+        await tx.passages.add(number, event.sender, desk.now(), text, event=source)
+
+
 async def order_index(store: Store) -> None:
     """At a start: have mails of the time before the search read once more, for their words."""
     async with store.transaction("setup") as tx:
@@ -67,7 +81,9 @@ async def index(desk: Desk, job: Job) -> None:
         letters = await tx.passages.without(MailId(job.payload["after"]), BATCH)
     read = []
     for letter in letters:
-        inbox = desk.inbox(letter.inbox)
+        inbox = desk.settings.inboxes.get(letter.inbox)
+        if inbox is None:
+            continue
         async with desk.store.reading() as tx:
             raw = await tx.mails.raw(letter.raw) if letter.raw is not None else b""
         if raw:

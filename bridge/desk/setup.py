@@ -180,7 +180,7 @@ async def make_conversation_room(desk: Desk, job: Job) -> None:
     async with desk.store.transaction("room") as tx:
         conversation = await tx.conversations.update(number, room=made)
         await tx.rooms.save(Place(made, "conversation", inbox.id, number, desk.version))
-        await standing(tx, desk, about, inbox, already_there=True)
+        await standing(tx, desk, about, inbox, already_there=True, faceless=not face)
         await powers(tx, desk, conversation, already_there=True)
         await invite(tx, desk, conversation, "new")
         await refresh(tx, desk, conversation)

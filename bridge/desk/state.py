@@ -74,10 +74,12 @@ async def put(
 ) -> Conversation:
     """Give a conversation a state, everywhere it shows."""
     now = desk.now()
+    letters = await tx.mails.of_conversation(about.number) if state is State.OPEN else []
+    waits = bool(letters) and not letters[-1].outbound  # else we had the last word
     changed = await tx.conversations.update(
         about.number, state=state, changed_at=now, snoozed_until=until,
         closed_at=now if state in FINISHED else None,
-        waiting_since=(about.waiting_since or now) if state is State.OPEN else None,
+        waiting_since=(about.waiting_since or now) if waits else None,
     )  # fmt: skip
     if until is not None:
         await tx.jobs.add(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from bridge.desk.desk import FINISHED, Desk
-from bridge.desk.invite import invite
 from bridge.model import Conversation, Kind
 from bridge.ports import Tx
 
-REASON = "closed; a mail from the customer opens it again"
+REASON = "this conversation was closed long ago; its card leads back"
 
 
 async def vacate(tx: Tx, desk: Desk, about: Conversation) -> None:
@@ -30,5 +29,9 @@ async def return_to(tx: Tx, desk: Desk, about: Conversation) -> bool:
     returns = about.vacated and about.state not in FINISHED
     if returns:
         about = await tx.conversations.update(about.number, vacated=False)
-        await invite(tx, desk, about, f"again:{desk.now()}")
+        if about.assignee is not None:  # behind the kicks that may still be under way
+            await tx.posts.put(
+                f"again:{about.number}:{desk.now()}", f"conversation:{about.number}", desk.bot,
+                Kind.INVITE, {}, type="m.room.member", state_key=about.assignee,
+            )  # fmt: skip
     return returns

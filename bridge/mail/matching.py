@@ -21,6 +21,8 @@ class Facts:
     text: str
     size: int
     """Bytes of the whole mail."""
+    files: tuple[str, ...]
+    """Names of its files."""
     is_new: bool
     """Whether it began a conversation."""
     header: Callable[[str], Sequence[str]]
@@ -44,7 +46,7 @@ def _all(when: When, facts: Facts) -> bool:
         not when.subject or _words(when.subject, mail.subject),
         not when.body or _words(when.body, facts.text[:LONGEST]),
         not when.attachment
-        or any(_glob(each, file.name) for each in when.attachment for file in mail.attachments),
+        or any(_glob(each, name) for each in when.attachment for name in facts.files),
         when.larger is None or facts.size > when.larger,
         when.verdict is None or mail.verdict.value == when.verdict,
         when.kind is None or mail.nature.value == when.kind,

@@ -17,9 +17,11 @@ QUERY = re.compile(r'"([^"]*)"|(\S+)')
 def fold(text: str) -> str:
     """The words of a text with one blank between, as they are stored and looked for: `Müller` and
     `muller` are one, and each East Asian character is a word, for nothing parts them."""
-    plain = unicodedata.normalize("NFKD", text[:LONGEST].replace("ß", "ss")).casefold()
-    plain = "".join(each for each in plain if not unicodedata.combining(each))
-    return " ".join(WORD.findall(EAST_ASIAN.sub(r" \1 ", plain).replace("_", " ")))
+    apart = EAST_ASIAN.sub(r" \1 ", text[:LONGEST].replace("_", " "))
+    plain = unicodedata.normalize("NFKD", apart.replace("ß", "ss")).casefold()
+    return " ".join(
+        WORD.findall("".join(each for each in plain if not unicodedata.combining(each)))
+    )
 
 
 def terms(query: str) -> list[list[str]]:

@@ -18,7 +18,7 @@ VARIABLES = {
     "agent": "the agent's name",
     "inbox": "the inbox's name",
 }
-FIELD = re.compile(r"\{([a-z_]{1,20})(?:\|([^{}|\n]{0,200}))?\}")
+FIELD = re.compile(r"( ?)\{([a-z_]{1,20})(?:\|([^{}|\n]{0,200}))?\}(?=([,.;:!?]?))")
 TITLES = frozenset(
     "dr prof mr mrs ms miss mx sir herr frau mme mlle ing dipl-ing mag sra sr".split()  # noqa: SIM905 - names
 )
@@ -40,22 +40,22 @@ def fill(text: str, values: Mapping[str, str]) -> Filled:
     missing: list[str] = []
 
     def put(match: re.Match[str]) -> str:
-        name, fallback = match[1], match[2]
+        blank, name, fallback, mark = match.groups()
         if name not in VARIABLES:
             return match[0]
         value = clean_line(values.get(name, ""), 200)
         if not value and fallback is None and name not in missing:
             missing.append(name)
-        return value or fallback or ""
+        found = value or fallback or ""
+        # `Hello {first_name},` without a name is `Hello,`
+        return f"{blank}{found}" if found or not mark else ""
 
-    filled = FIELD.sub(put, text)
-    # `Hello {first_name},` without a name is `Hello,`
-    return Filled(re.sub(r"(?<=\S) +(?=[,.;:!?](?:\s|$))", "", filled), tuple(missing))
+    return Filled(FIELD.sub(put, text), tuple(missing))
 
 
 def unknown(text: str) -> list[str]:
     """What stands in braces as a variable does, and is none: most likely mistyped."""
-    return [match[1] for match in FIELD.finditer(text) if match[1] not in VARIABLES]
+    return [match[2] for match in FIELD.finditer(text) if match[2] not in VARIABLES]
 
 
 def first_name(contact: Address) -> str:

@@ -99,3 +99,9 @@ class Delivery:
     shown: str = ""
     """A digest of what its preview showed; empty where it had none."""
     approved_by: Mxid | None = None
+    author: Mxid | None = None
+    """Who wrote the source, where that is somebody else than who ordered it."""
+    wording: int = 0
+    """Counts what was changed since it was ordered: bytes of another wording are none of it."""
+    shown_at: float = 0.0
+    """When the newest preview was brought into the room."""

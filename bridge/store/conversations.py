@@ -241,6 +241,14 @@ class Conversations:
                 spec.casefold(),
             )
 
+    async def remove_participants(self, number: Number, specs: Sequence[str]) -> None:
+        for spec in specs:
+            await self._conn.execute(
+                "DELETE FROM participant WHERE number = $1 AND address = $2",
+                number,
+                spec.casefold(),
+            )
+
     async def overrides(self, number: Number) -> list[tuple[str, str, bool]]:
         """(field, address, present) set by `!to !cc !bcc`."""
         rows = await self._conn.fetch(

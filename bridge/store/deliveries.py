@@ -25,7 +25,7 @@ from bridge.store.connection import Connection
 
 CHANGEABLE = frozenset(
     "state run_at attempts data_begun detail finished_at question created_at shown approved_by"  # noqa: SIM905 - names, as in SQL
-    " subject text".split()
+    " subject text shown_at".split()
 )
 
 
@@ -40,8 +40,9 @@ class Deliveries:
         """
         row = await self._conn.fetchrow(
             "INSERT INTO delivery (inbox, number, source, ordered_by, agent, state, answers,"
-            " files, subject, question, run_at, created_at, form, text, letters)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+            " files, subject, question, run_at, created_at, form, text, letters,"
+            " author)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
             " ON CONFLICT DO NOTHING RETURNING *",
             delivery.inbox,
             delivery.conversation,
@@ -58,6 +59,7 @@ class Deliveries:
             delivery.form,
             delivery.text,
             json.dumps(list(delivery.letters)),
+            delivery.author or "",
         )
         if row is None:
             return None
@@ -106,31 +108,35 @@ class Deliveries:
         )
         return None if row is None else await self._whole(row)
 
-    async def newest(self, number: Number, states: Sequence[DeliveryState]) -> Delivery | None:
-        """The newest delivery of a conversation that is in one of `states`."""
-        rows = await self._conn.fetch(
-            "SELECT * FROM delivery WHERE number = $1 ORDER BY id DESC LIMIT 50", number
+    async def newest(
+        self, number: Number, states: Sequence[DeliveryState], *, but: Form | None = None
+    ) -> Delivery | None:
+        """The newest delivery of a conversation in one of `states`, `but` those of a form."""
+        marks = ", ".join(f"${n}" for n in range(3, len(states) + 3))
+        row = await self._conn.fetchrow(
+            f"SELECT * FROM delivery WHERE number = $1 AND form <> $2 AND state IN ({marks})"
+            " ORDER BY id DESC LIMIT 1",
+            number,
+            but or "",
+            *states,
         )
-        for row in rows:
-            if row["state"] in states:
-                return await self._whole(row)
-        return None
+        return None if row is None else await self._whole(row)
 
     async def automatic(
         self, inbox: InboxId, since: float, *, number: Number | None = None, spec: str = ""
     ) -> int:
-        """How many automatic answers were ordered since; of a conversation or to an address."""
-        return int(
-            await self._conn.fetchval(
-                "SELECT COUNT(*) FROM delivery WHERE inbox = $1 AND form = 'automatic'"
-                " AND created_at >= $2 AND ($3 = 0 OR number = $3 OR EXISTS (SELECT 1"
-                "  FROM recipient WHERE recipient.delivery = delivery.id AND LOWER(spec) = $4))",
-                inbox,
-                since,
-                number or 0,
-                spec.lower(),
+        """How many automatic answers an inbox ordered since; or, where one is named, how many went
+        into a conversation or to an address, from whichever inbox."""
+        if number is None:
+            where, args = "inbox = $2", list[Any]([inbox])
+        else:
+            where = (
+                "(number = $2 OR EXISTS (SELECT 1 FROM recipient"
+                " WHERE recipient.delivery = delivery.id AND spec = $3))"
             )
-        )
+            args = [number, spec]
+        query = "SELECT COUNT(*) FROM delivery WHERE form = 'automatic' AND created_at >= $1 AND "
+        return int(await self._conn.fetchval(query + where, since, *args))
 
     async def under_way(self, inbox: InboxId) -> list[Delivery]:
         """What has not left yet, or not to everybody."""
@@ -196,6 +202,16 @@ class Deliveries:
             delivery,
         )
 
+    async def reword(self, delivery: int) -> Delivery:
+        """What it says has changed: bytes that were built are forgotten, and so is what a preview
+        showed and who agreed to it."""
+        row = await self._conn.fetchrow(
+            "UPDATE delivery SET wording = wording + 1, mime = NULL, approved_by = NULL"
+            " WHERE id = $1 RETURNING *",
+            delivery,
+        )
+        return await self._whole(row)
+
     async def question(self, delivery: int) -> str:
         value = await self._conn.fetchval("SELECT question FROM delivery WHERE id = $1", delivery)
         return str(value or "")
@@ -236,4 +252,7 @@ class Deliveries:
             letters=tuple(MailId(each) for each in json.loads(row["letters"])),
             shown=row["shown"],
             approved_by=None if row["approved_by"] is None else Mxid(row["approved_by"]),
+            author=Mxid(row["author"]) if row["author"] else None,
+            wording=row["wording"],
+            shown_at=row["shown_at"],
         )

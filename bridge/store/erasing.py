@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from bridge.model import Letter, Mxid, Number, Post, RoomId
+from bridge.model import Event, Letter, Mxid, Number, Post, RoomId
 from bridge.store.connection import Connection
+from bridge.store.events import event_of
 from bridge.store.mails import letter_of
 from bridge.store.posts import post_of
 
@@ -85,6 +86,7 @@ class Erasing:
         """One mail of a third party: its bytes, its files, its row."""
         raw = await self._conn.fetchval("SELECT raw FROM mail WHERE id = $1", mail)
         await self._drop_jobs("key LIKE $1", f"upload:file:{mail}:%")
+        await self._drop_jobs("key LIKE $1", f"hook-{mail}-%")
         await self._drop_jobs(
             "key IN (SELECT 'post:' || id FROM post WHERE key = $1 OR key LIKE $2 OR key LIKE $3)",
             f"mail:{mail}", f"mail:{mail}:%", f"file:{mail}:%",
@@ -140,14 +142,38 @@ class Erasing:
             f"card:{number}:%",
             f"%{room}%",
         )
-        return [post_of(row) for row in rows]
+        told = await self._conn.fetch(
+            "SELECT * FROM post WHERE event IS NOT NULL AND (key LIKE $1 OR EXISTS (SELECT 1"
+            " FROM mail WHERE number = $2 AND post.key LIKE 'notify:' || mail.id || ':%'))",
+            f"reminder:{number}:%",
+            number,
+        )
+        return [post_of(row) for row in (*rows, *told)]
 
-    async def control_posts_naming(self, spec: str) -> list[Post]:
-        """What the bridge said in the control room that holds an address, case-folded."""
+    async def composed(self, number: Number) -> list[Event]:
+        """The commands by which a conversation was begun, in the queue room."""
+        rows = await self._conn.fetch(
+            "SELECT event.* FROM event JOIN delivery ON delivery.source = event.id"
+            " WHERE delivery.number = $1 AND form = 'compose'",
+            number,
+        )
+        return [event_of(row) for row in rows]
+
+    async def letters_to(self, number: Number, spec: str) -> list[Letter]:
+        """What we wrote, in a conversation with somebody else, to this address alone."""
+        rows = await self._conn.fetch(
+            "SELECT * FROM mail WHERE number = $1 AND outbound ORDER BY id", number
+        )
+        letters = [letter_of(row) for row in rows]
+        return [each for each in letters if {a.key for a in (*each.to, *each.cc)} == {spec}]
+
+    async def posts_naming(self, spec: str) -> list[Post]:
+        """What the bridge said in the control room, in lists and hits of a search, that holds an
+        address, case-folded."""
         part = spec.isascii() and spec.replace("\\", "\\\\")
         rows = await self._conn.fetch(
-            "SELECT * FROM post WHERE place = 'control' AND event IS NOT NULL"
-            " AND LOWER(content) LIKE $1",
+            "SELECT * FROM post WHERE (place = 'control' OR key LIKE 'answer:%'"
+            " OR key LIKE 'notify:%') AND event IS NOT NULL AND LOWER(content) LIKE $1",
             f"%{part}%" if part else "%",
         )
         found = [post_of(row) for row in rows]
@@ -181,6 +207,7 @@ class Erasing:
         mails = await self._conn.fetch("SELECT id FROM mail WHERE number = $1", number)
         for row in mails:
             await self._drop_jobs("key LIKE $1", f"upload:file:{row['id']}:%")
+            await self._drop_jobs("key LIKE $1", f"hook-{row['id']}-%")
             await run("DELETE FROM file WHERE key LIKE $1", f"file:{row['id']}:%")
         place = f"conversation:{number}"
         await self._drop_jobs("key IN (SELECT 'post:' || id FROM post WHERE place = $1)", place)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from bridge.model import Event, EventId, Mxid, RoomId
 from bridge.store.connection import Connection
@@ -42,21 +43,24 @@ class Events:
 
     async def get(self, event: EventId) -> Event | None:
         row = await self._conn.fetchrow("SELECT * FROM event WHERE id = $1", event)
-        if row is None:
-            return None
-        return Event(
-            id=EventId(row["id"]),
-            room=RoomId(row["room"]),
-            sender=Mxid(row["sender"]),
-            type=row["type"],
-            content=json.loads(row["content"]),
-            at=row["at"],
-            state_key=row["state_key"],
-            redacts=None if row["redacts"] is None else EventId(row["redacts"]),
-            prev_membership=row["prev_membership"],
-            seen_at=row["seen_at"],
-        )
+        return None if row is None else event_of(row)
 
     async def blank(self, event: EventId) -> None:
         """Forget what an event said; that it came is still known."""
         await self._conn.execute("UPDATE event SET content = '{}' WHERE id = $1", event)
+
+
+def event_of(row: Any) -> Event:
+    """A row of the table."""
+    return Event(
+        id=EventId(row["id"]),
+        room=RoomId(row["room"]),
+        sender=Mxid(row["sender"]),
+        type=row["type"],
+        content=json.loads(row["content"]),
+        at=row["at"],
+        state_key=row["state_key"],
+        redacts=None if row["redacts"] is None else EventId(row["redacts"]),
+        prev_membership=row["prev_membership"],
+        seen_at=row["seen_at"],
+    )

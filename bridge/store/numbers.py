@@ -34,14 +34,16 @@ class Numbers:
         )
 
     async def first_answers(self, inbox: InboxId, since: float) -> list[Took]:
-        """Of each conversation that got its first answer since, how long that took."""
+        """Of each conversation that a customer began and that got its first answer since, how long
+        that took."""
         return await self._fetch(
-            "SELECT MIN(finished_at) AS at, MIN(finished_at) - MIN(conversation.created_at)"
-            " AS seconds, MIN(tags) AS tags, '' AS agent FROM delivery"
-            " JOIN conversation ON conversation.number = delivery.number"
-            " WHERE delivery.inbox = $1 AND form IN ('reply', 'snippet')"
-            " AND delivery.state IN ('sent', 'bounced')"
-            " GROUP BY delivery.number HAVING MIN(finished_at) >= $2",
+            "SELECT finished_at AS at, finished_at - conversation.created_at AS seconds, tags,"
+            " '' AS agent FROM delivery JOIN conversation ON conversation.number = delivery.number"
+            " WHERE delivery.inbox = $1 AND finished_at >= $2 AND form IN ('reply', 'snippet')"
+            " AND delivery.state IN ('sent', 'bounced') AND NOT EXISTS (SELECT 1 FROM delivery"
+            "  AS other WHERE other.number = delivery.number AND (other.form = 'compose'"
+            "  OR (other.form IN ('reply', 'snippet') AND other.state IN ('sent', 'bounced')"
+            "   AND other.finished_at < delivery.finished_at)))",
             inbox,
             since,
         )

@@ -22,6 +22,8 @@ class Passages:
         event: EventId | None = None, more: str = "",
     ) -> None:  # fmt: skip
         """Have a text found; `more` is found, too, and not shown: a subject, names of files."""
+        if mail is not None:  # one that was found again, or whose verdict changed
+            await self._conn.execute("DELETE FROM passage WHERE mail = $1", mail)
         await self._conn.execute(
             "INSERT INTO passage (number, mail, event, who, at, text, folded)"
             " VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -79,6 +81,13 @@ class Passages:
     def _tsquery(terms: Sequence[Sequence[str]]) -> str:
         phrases = ("<->".join((*words[:-1], f"{words[-1]}:*")) for words in terms)
         return " & ".join(f"({phrase})" for phrase in phrases)
+
+    async def forget_note(self, event: EventId) -> Number | None:
+        """Forget a note; returns the conversation it was of."""
+        number = await self._conn.fetchval(
+            "DELETE FROM passage WHERE event = $1 AND mail IS NULL RETURNING number", event
+        )
+        return None if number is None else Number(number)
 
     async def scrub(self) -> None:
         """Have nothing of what was deleted linger in the index."""

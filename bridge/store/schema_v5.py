@@ -10,6 +10,9 @@ ALTER TABLE delivery ADD COLUMN text TEXT NOT NULL DEFAULT '';
 ALTER TABLE delivery ADD COLUMN letters TEXT NOT NULL DEFAULT '[]';
 ALTER TABLE delivery ADD COLUMN shown TEXT NOT NULL DEFAULT '';
 ALTER TABLE delivery ADD COLUMN approved_by TEXT;
+ALTER TABLE delivery ADD COLUMN author TEXT NOT NULL DEFAULT '';
+ALTER TABLE delivery ADD COLUMN wording INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE delivery ADD COLUMN shown_at DOUBLE PRECISION NOT NULL DEFAULT 0;
 ALTER TABLE conversation ADD COLUMN merged BIGINT;
 ALTER TABLE conversation ADD COLUMN vacated BOOLEAN NOT NULL DEFAULT FALSE;
 ALTER TABLE conversation ADD COLUMN reminded_at DOUBLE PRECISION NOT NULL DEFAULT 0;
@@ -25,6 +28,7 @@ CREATE TABLE passage (
 );
 CREATE INDEX passage_number ON passage (number);
 CREATE INDEX passage_mail ON passage (mail);
+CREATE INDEX passage_event ON passage (event);
 CREATE TABLE contact (
     id {serial},
     inbox TEXT NOT NULL,

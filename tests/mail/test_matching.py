@@ -21,7 +21,8 @@ MAIL = Mail(
 
 
 def facts(mail: Mail = MAIL, text: str = "Please pay\nsoon.", *, is_new: bool = True) -> Facts:
-    return Facts(mail, text, 6_000_000, is_new, lambda name: values_of(RAW, name))
+    files = tuple(each.name for each in mail.attachments)
+    return Facts(mail, text, 6_000_000, files, is_new, lambda name: values_of(RAW, name))
 
 
 def rule(when: str, **more: str) -> str:
