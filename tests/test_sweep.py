@@ -116,7 +116,7 @@ async def story(scene: Scene, word: str = "!reply") -> Room:
     scene.smtp.script = [Fault("mail", "451 4.3.0 come again")]
     queue = await scene.queue(ALICE)
     await until(lambda: any("/sync" in path for _, path, _ in hs.log), "the reconciler's look")
-    hs.rate_limit = hs.fail_media = 1
+    hs.rate_limit, hs.fail_uploads["photo.png"] = 1, 1
     await scene.imap.append(SUPPORT, mail(files=(("photo.png", "image/png", b"PNG"),)))
     card = await scene.sees(queue, "#1 Carla Customer")
     hs.react(ALICE, queue.id, card["event_id"], "✋")

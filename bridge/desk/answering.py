@@ -9,6 +9,7 @@ from bridge.inbox import Inbox
 from bridge.mail import snippet
 from bridge.mail.compose import reply_subject
 from bridge.model import (
+    Address,
     Conversation,
     Delivery,
     DeliveryState,
@@ -73,13 +74,15 @@ async def _order(
     text: str, rule: Rule,
 ) -> None:  # fmt: skip
     source, now = EventId(f"rule:{letter.id}"), desk.now()
+    proven = letter.verdict is Verdict.PASS
+    to = letter.sender if proven else Address(letter.sender.spec)
     delivery = await tx.deliveries.create(
         Delivery(
             id=0, inbox=inbox.id, conversation=about.number, source=source, order=source,
             agent=desk.bot, state=DeliveryState.WAITING, answers=letter.id, files=(),
             subject=subject, message_id=None, run_at=now + inbox.undo,
             attempts=0, data_begun=False, detail="", created_at=now, finished_at=None,
-            recipients=(Recipient(letter.sender, "to"),), form=Form.AUTOMATIC, text=text,
+            recipients=(Recipient(to, "to"),), form=Form.AUTOMATIC, text=text,
         ),
         "",
     )  # fmt: skip

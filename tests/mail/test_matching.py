@@ -76,7 +76,7 @@ def test_which_mails_are_meant_and_which_are_not(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "Rule 1"),
+        ("", "no rule in that"),
         ("name: x", "Rule 1.when"),
         ("name: x\nwhen: {}\nthen: {}", "say what"),
         ("name: x\nwhen: {form: a}\nthen: {tag: x}", "1.when.form: there is no such key"),
@@ -85,6 +85,14 @@ def test_which_mails_are_meant_and_which_are_not(
         ("name: x\nwhen: {}\nthen: {assign: bob}", "is no Matrix id"),
         ("name: x\nwhen: {}\nthen: {webhook: 'http://x.example'}", "begins with https"),
         ("name: x\nwhen: {}\nthen: {close: true, snooze: 2d}", "exclude each other"),
+        ("[]", "no rule in that"),
+        ("name: x\nwhen: {}\nthen: {assign: 5}", "is no Matrix id"),
+        ("name: x\nwhen: {}\nthen:\n  tag: a\n  notify:", "1.then.notify"),
+        ("name: x\nwhen: {from: []}\nthen: {tag: x}", "at least one text"),
+        ("name: x\nwhen: 5\nthen: {tag: x}", "write keys and values"),
+        ("name: x\nwhen: {}\nthen: {webhook: 'ftp://localhost/'}", "begins with https"),
+        ("a: !!int ''", "no YAML"),
+        ("name: x\nwhen: {}", "Rule 1.then: it is missing"),
         ("[a: {", "no YAML"),
         ("&a [*a]", "Rule 1"),
         ("x" * 10_001, "more than 10000"),

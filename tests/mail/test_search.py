@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 
 from bridge.mail.search import excerpt, fold, terms
@@ -12,6 +14,7 @@ from bridge.mail.search import excerpt, fold, terms
     [("Müller, STRASSE", "muller strasse"), ("Straße", "strasse"),
      ("don't e-mail_me", "don t e mail me"),
      ("返金 please", "返 金 please"), ("İstanbul ﬁne", "istanbul fine"), ("", ""),
+     ("서울", unicodedata.normalize("NFKD", "서 울")),
      ("a\0b", "a b"), ("№ 4711/2", "no 4711 2")],
 )  # fmt: skip
 def test_words_are_stored_without_case_and_accents(text: str, folded: str) -> None:

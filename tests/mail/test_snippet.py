@@ -20,6 +20,7 @@ from bridge.model import Address
         ("{first_name} {first_name}", {}, " ", ("first_name",)),
         ("{agent} of {inbox}", {"agent": "Bob", "inbox": "Support"}, "Bob of Support", ()),
         ("{unknown} {Name} {{name}}", {"name": "Al"}, "{unknown} {Name} {Al}", ()),
+        ("Bonjour {name} ! Voici : {number}", {"name": "X"}, "Bonjour X ! Voici : ", ("number",)),
         # a name is no template, and no second line
         ("Hello {name}", {"name": "{address}\r\nBcc: x"}, "Hello {address} Bcc: x", ()),
     ],

@@ -160,6 +160,10 @@ class FakeHomeserver(MatrixState):
                 self.media[mxc] = None
                 return {"content_uri": mxc}
             case "PUT", "media", "v3", "upload", server, media:
+                name = request.query.get("filename", "")
+                if self.fail_uploads.get(name, 0):
+                    self.fail_uploads[name] -= 1
+                    raise Refusal(500, "M_UNKNOWN", "the media repository is away")
                 return self._fill(f"mxc://{server}/{media}", raw, request.content_type)
             case "GET", "client", "v1", "media", "download", server, media:
                 data = self.media.get(f"mxc://{server}/{media}")

@@ -61,6 +61,8 @@ class MatrixState:
         self.lose_answers = 0
         self.rate_limit = 0
         self.fail_media = 0
+        self.fail_uploads: dict[str, int] = {}
+        """How often uploads of a name fail from now on."""
         self.fail_rooms_after_alias = 0
         self.fail_rooms_before_name = 0
         self.upload_limit = 50_000_000

@@ -11,7 +11,18 @@ from aiohttp import web
 from bridge.demo.ports import free_ports
 from bridge.hooks import signature
 from tests.servers.matrix_state import Room
-from tests.stage import ADMIN, ALICE, BOB, CUSTOMER, EVE, Stage, mail, until
+from tests.stage import (
+    ADMIN,
+    ALICE,
+    BOB,
+    CUSTOMER,
+    EVE,
+    SALES,
+    SUPPORT,
+    Stage,
+    mail,
+    until,
+)
 from tests.stories.desk import ask, control_room
 from tests.stories.test_order import answered
 
@@ -66,12 +77,15 @@ async def test_rules_close_and_snooze_and_a_rule_can_be_the_last(stage: Stage) -
 
 
 async def test_an_automatic_answer_is_the_snippet_and_nothing_else(stage: Stage) -> None:
-    control = await opened(stage)
+    control = await opened(stage, authserv_id="mx.acme.example")
     await ask(stage, control, f"!snippet add got\n{HELLO}", "is added")
     await ask(stage, control, "!rule add support\nname: hello\non: every\nwhen: {}\n"
               "then: {snippet: got}", "Rule 1 of Support holds from the next mail on")  # fmt: skip
-    room = await came(stage, subject="Secret plans", text="the secret text")
+    passed = "mx.acme.example; dmarc=pass header.from=customer.example"
+    room = await came(stage, subject="Secret plans", text="the secret text",
+                      Authentication_Results=passed)  # fmt: skip
     (sent,) = await stage.sent()
+    assert sent["Subject"] == "Re: Secret plans"
     assert sent["To"] == f"Carla Customer <{CUSTOMER}>"
     assert sent["From"] == "Support <support@acme.example>"
     assert sent["Auto-Submitted"] == "auto-replied"
@@ -198,3 +212,149 @@ async def test_rules_are_written_tried_and_taken_away_by_chat(stage: Stage) -> N
     await ask(stage, control, "!audit", "removed rule 1", "added rule 1 (invoices)")
     room = await came(stage, 4, subject="invoice once more")
     assert await answered(stage, room, ALICE, "!tag") == "Tags: file"
+
+
+async def listening(port: int, status: int, heard: list[bytes]) -> web.AppRunner:
+    """Another program, which answers everything so."""
+
+    async def hear(request: web.Request) -> web.Response:
+        heard.append(await request.read())
+        return web.Response(status=status)
+
+    app = web.Application()
+    app.router.add_post("/{tail:.*}", hear)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    return runner
+
+
+async def test_a_webhook_that_is_refused_is_told_of_once(stage: Stage) -> None:
+    heard: list[bytes] = []
+    (port,) = free_ports(1)
+    runner = await listening(port, 404, heard)
+    try:
+        rule = {"name": "crm", "when": {}, "then": {"webhook": f"http://127.0.0.1:{port}/a"}}
+        control = await opened(stage, rule, secret="s3cret")
+        for number in (1, 2, 3):
+            await came(stage, number)
+        await stage.sees(control, "webhook at 127.0.0.1 answers 404")
+        await stage.quiet()
+    finally:
+        await runner.cleanup()
+    assert len(heard) == 3
+    assert sum("answers 404" in body for body in stage.hs.bodies(control)) == 1
+
+
+async def test_two_rules_of_one_name_both_do_what_they_say(stage: Stage) -> None:
+    heard: list[bytes] = []
+    (port,) = free_ports(1)
+    runner = await listening(port, 200, heard)
+    try:
+        first, second = (
+            {"name": "x", "when": {},
+             "then": {"notify": who, "webhook": f"http://127.0.0.1:{port}"}}
+            for who in (ALICE, BOB)
+        )  # fmt: skip
+        await opened(stage, first, second, secret="s3cret")
+        room = await came(stage)
+        await until(lambda: len(heard) == 2, "both hooks")
+    finally:
+        await runner.cleanup()
+    for who in (ALICE, BOB):
+        await stage.sees(room, f"🔔 {who}: x.")
+
+
+async def test_a_mail_to_two_inboxes_gets_one_automatic_answer(stage: Stage) -> None:
+    rule = {"name": "hello", "when": {}, "then": {"snippet": "got"}}
+    config = stage.config(rules=[rule])
+    support = config["inboxes"]["support"]
+    sales = {**support, "name": "Sales", "address": SALES}
+    config["inboxes"] = {"support": {**support, "default": True}, "sales": sales}
+    await stage.open(config)
+    await stage.queue(ALICE)
+    await ask(stage, await control_room(stage), "!snippet add got\nHello", "is added")
+    await stage.mail(mail(to=f"{SUPPORT}, {SALES}"))
+    await stage.conversation(2)
+    await stage.quiet()
+    assert len(stage.smtp.accepted()) == 1
+
+
+async def test_what_a_forger_wrote_is_not_sent_on_in_our_name(stage: Stage) -> None:
+    control = await opened(stage, {"name": "hello", "when": {}, "then": {"snippet": "got"}})
+    text = "!snippet add got\nHello {name|you}, about {subject|your mail}: {number}"
+    await ask(stage, control, text, "is added")
+    await came(stage, subject="BUY http://evil.example", sender="Click evil <v@x.example>")
+    (sent,) = await stage.sent()
+    assert "evil" not in sent.as_string()
+    assert "Hello you, about your mail: #1" in sent.as_string()
+
+
+async def test_a_mistyped_time_hinders_nothing_else_and_is_refused_in_chat(stage: Stage) -> None:
+    then = {"snooze": "tomorow", "assign": BOB, "notify": True}
+    control = await opened(stage, {"name": "x", "when": {}, "then": then})
+    room = await came(stage)
+    await stage.sees(control, "'tomorow' is no time like 2d")
+    assert room.membership(BOB) == "invite"
+    await stage.sees(await stage.queue(), "🔔 x: #1")
+    await ask(stage, control, "!rule add support\nname: y\nwhen: {}\nthen: {snooze: tomorow}",
+              "'tomorow' is no time")  # fmt: skip
+
+
+async def test_rules_see_the_size_and_files_of_a_mail_that_stayed_in_the_mailbox(
+    stage: Stage,
+) -> None:
+    config = stage.config(rules=[
+        {"name": "big", "when": {"larger": "1 MB"}, "then": {"tag": "big"}},
+        {"name": "files", "when": {"attachment": "*.bin"}, "then": {"tag": "files"}},
+    ])  # fmt: skip
+    config["limits"] = {"mail_size": 500_000}
+    await stage.open(config)
+    await stage.queue(ALICE, BOB)
+    room = await came(stage, files=(("a.bin", "application/octet-stream", b"x" * 1_200_000),))
+    assert "Tags: big, files" in await answered(stage, room, ALICE, "!tag")
+
+
+async def test_who_a_rule_gives_a_conversation_to_is_mentioned_by_the_mail(stage: Stage) -> None:
+    rule = {"name": "l", "when": {}, "then": {"assign": BOB}}
+    await opened(stage, rule, assign="round-robin")
+    room = await came(stage)
+    shown = await stage.sees(room, "my display stays dark")
+    assert shown["content"]["m.mentions"] == {"user_ids": [BOB]}
+
+
+async def test_a_closed_conversation_is_not_put_to_sleep_by_a_machine(stage: Stage) -> None:
+    await opened(stage, {"name": "l", "on": "reply", "when": {}, "then": {"snooze": "2d"}})
+    room = await came(stage)
+    await answered(stage, room, ALICE, "!close")
+    await stage.mail(mail("I am away", message_id="<v@customer.example>",
+                          In_Reply_To="<n1@customer.example>",
+                          Auto_Submitted="auto-replied"))  # fmt: skip
+    await stage.sees(room, "I am away")
+    await stage.quiet()
+    assert "closed" in room.state["m.room.topic", ""]["content"]["topic"]
+
+
+async def test_an_automatic_answer_hides_no_colleagues(stage: Stage) -> None:
+    rule = {"name": "hello", "on": "reply", "when": {}, "then": {"snippet": "got"}}
+    control = await opened(stage, rule)
+    await ask(stage, control, "!snippet add got\nHello", "is added")
+    room = await came(stage)
+    stage.hs.join(BOB, room.id)
+    stage.hs.say(ALICE, room.id, "!reply one")
+    await stage.sent()
+    await stage.sees(room, "✅ sent")
+    await stage.mail(mail("more", message_id="<n2@customer.example>",
+                          In_Reply_To="<n1@customer.example>"))  # fmt: skip
+    await stage.sent(2)
+    await stage.quiet()
+    stage.hs.say(BOB, room.id, "!reply two")
+    await stage.sees(room, f"{ALICE} answered here less than a minute ago")
+
+
+async def test_the_list_of_rules_says_all_of_them(stage: Stage) -> None:
+    rule = {"name": "l", "on": "reply", "when": {"header": {"X-A": "1"}},
+            "unless": {"kind": "automatic"}, "then": {"tag": "a"}}  # fmt: skip
+    control = await opened(stage, rule)
+    await ask(stage, control, "!rule list",
+              "l: answers, header X-A: 1, unless kind automatic → tag a")  # fmt: skip
