@@ -91,8 +91,11 @@ async def index(desk: Desk, job: Job) -> None:
             read.append((letter, body.text, f"{mail.subject} {mail.sender}"))
     async with desk.store.transaction("setup") as tx:
         for letter, text, more in read:
+            still = await tx.mails.letter(letter.id)
+            if still is None or not still.sender.spec:  # erased meanwhile
+                continue
             await tx.passages.add(
-                letter.conversation, str(letter.sender), letter.at, text, mail=letter.id, more=more
+                still.conversation, str(letter.sender), letter.at, text, mail=letter.id, more=more
             )
         await tx.jobs.finish(job)
         if letters:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from tests.stage import ALICE, BOB, Stage, mail
+import time
+
+import pytest
+
+from bridge.desk.report import midnight
+from bridge.model import InboxId, Number
+from tests.stage import ALICE, BOB, SALES, Stage, mail
 from tests.stories.desk import ask, begun, control_room
 from tests.stories.test_order import answered
+from tests.stories.test_relocate import two_inboxes
 
 
 async def test_the_numbers_of_an_inbox(stage: Stage) -> None:
@@ -51,3 +58,59 @@ async def test_a_report_comes_as_text_table_and_picture(stage: Stage) -> None:
         picture, table = (stage.hs.media[each["url"]] for each in files)
         assert picture.startswith(b"\x89PNG")  # type: ignore[union-attr]  # it was filled
         assert b"Support,vip,1,1," in table  # type: ignore[operator]  # it was filled
+
+
+@pytest.mark.parametrize(
+    ("now", "days"),
+    [("2025-04-02 00:30", "27 28 29 30 31 01 02"), ("2025-10-28 23:30", "22 23 24 25 26 27 28")],
+)
+def test_a_week_has_seven_days_also_when_the_clocks_change(
+    monkeypatch: pytest.MonkeyPatch, now: str, days: str
+) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    at = time.mktime(time.strptime(now, "%Y-%m-%d %H:%M"))
+    begins = [midnight(at, back) for back in range(6, -1, -1)]
+    assert " ".join(time.strftime("%d", time.localtime(each)) for each in begins) == days
+    assert {time.strftime("%H:%M", time.localtime(each)) for each in begins} == {"00:00"}
+    monkeypatch.delenv("TZ")
+    time.tzset()
+
+
+async def test_a_first_answer_is_counted_once_and_from_when_the_customer_wrote(
+    stage: Stage,
+) -> None:
+    room = await two_inboxes(stage)
+    stage.hs.say(ALICE, room.id, "!reply one")
+    await stage.sees(room, "✅ sent")
+    await answered(stage, room, ALICE, f"!move {SALES}")
+    await stage.quiet()
+    stage.hs.join(BOB, room.id)
+    stage.hs.say(BOB, room.id, "!reply two")
+    await stage.sees(room, "Send this, too?")
+    stage.hs.say(BOB, room.id, "!yes")
+    await stage.sent(2)
+    queue = await stage.queue()
+    await answered(stage, queue, ALICE, "!compose x@vendor.example Order\nDear all")
+    await stage.sent(3)
+    await stage.quiet()
+    async with stage.app.database.reading() as tx:
+        first = [len(await tx.numbers.first_answers(InboxId(each), 0.0))
+                 for each in ("support", "sales")]  # fmt: skip
+    assert first == [1, 0]
+
+
+async def test_a_conversation_that_is_opened_again_waits_only_if_the_customer_had_the_last_word(
+    stage: Stage,
+) -> None:
+    room = await begun(stage)
+    await answered(stage, room, ALICE, "!close")
+    await answered(stage, room, ALICE, "!reopen")
+    async with stage.app.database.reading() as tx:
+        assert (await tx.conversations.get(Number(1))).waiting_since is not None
+    stage.hs.say(ALICE, room.id, "!reply one")
+    await stage.sees(room, "✅ sent")
+    await stage.quiet()
+    await answered(stage, room, ALICE, "!reopen")
+    async with stage.app.database.reading() as tx:
+        assert (await tx.conversations.get(Number(1))).waiting_since is None
