@@ -40,8 +40,8 @@ async def preview(desk: Desk, job: Job) -> None:
     async with desk.store.transaction("previewed") as tx:
         await tx.jobs.finish(job)
         current = await tx.deliveries.get(delivery.id)
-        if current.state not in PREVIEWED:  # decided meanwhile
-            return
+        if current.state not in PREVIEWED or current.wording != delivery.wording:
+            return  # decided, or reworded, meanwhile: then another preview is on its way
         if gone:
             await stop(tx, desk, current, gone)
             return
