@@ -161,6 +161,8 @@ class Inbox(Section):
     """Hours a customer may wait before the team is reminded; 0 for never."""
     attachments: int = Field(25_000_000, ge=0)
     """Bytes that the files of one mail may have together."""
+    answer_again_after: float = Field(24.0, ge=0, le=8760)
+    """Hours in which nobody, and no conversation, gets a second automatic answer."""
     answers_in_10_minutes: int = Field(10, ge=0)
     """Automatic answers of rules that may leave in that time; further ones are left out."""
     answers_in_hour: int = Field(30, ge=0)

@@ -78,6 +78,7 @@ inboxes:
     quote: false                  # true: a reply quotes the mail it answers
     approval: none                # whose ✅ a mail needs: none, four-eyes (another agent's), leads
     assign: never                 # new conversations go to nobody, round-robin or least-busy
+    answer_again_after: 24        # hours in which nobody gets a second automatic answer
     answers_in_10_minutes: 10     # automatic answers of rules that may leave in that time
     answers_in_hour: 30
     answers_in_day: 100

@@ -44,7 +44,10 @@ async def answer(
         return []
     now = desk.now()
     if await tx.deliveries.automatic(
-        inbox.id, now - DAY, number=about.number, spec=letter.sender.spec
+        inbox.id,
+        now - inbox.answer_again_after * 3600.0,
+        number=about.number,
+        spec=letter.sender.spec,
     ):
         return []
     values = {"address": about.contact.spec, "number": f"#{about.number}",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+from bridge.chat.render import state_line
 from bridge.desk import janitor
 from bridge.desk.remind import remind
-from tests.servers.matrix_state import DOMAIN
+from bridge.model import Number, State
+from tests.servers.matrix_state import DOMAIN, Room
 from tests.stage import ALICE, BOB, CUSTOMER, SUPPORT, Stage, mail, until
 from tests.stories.desk import begun
 from tests.stories.test_order import answered
@@ -124,3 +126,47 @@ async def test_who_waits_longer_than_promised_is_told_of_once(stage: Stage) -> N
     await remind(stage.app.desk)
     told = await stage.sees(room, f"⏰ {ALICE}, Carla Customer has waited 6 h for an answer.")
     assert told["content"]["m.mentions"] == {"user_ids": [ALICE]}
+
+
+async def agree(stage: Stage, room: Room, queue: Room) -> None:
+    """Card, list, name, topic, namespaced state and space say what the database says."""
+    await stage.quiet_but("wake")
+    async with stage.app.database.reading() as tx:
+        about = await tx.conversations.get(Number(1))
+    standing = room.state["app.postroom.conversation", ""]["content"]
+    said = (standing["state"], standing["assignee"], standing["tags"], standing["subject"])
+    assert said == (about.state, about.assignee, list(about.tags), about.subject)
+    assert standing["contact"]["address"] == about.contact.spec
+    assert room.state["m.room.name", ""]["content"]["name"] == f"#1 {about.subject}"
+    topic = room.state["m.room.topic", ""]["content"]["topic"].split(" · ")
+    assert topic[0] == str(about.contact)
+    assert topic[2:] == [about.state.value, *([about.assignee] if about.assignee else [])]
+    card = next(body for body in stage.hs.bodies(queue) if body.startswith("#1 "))
+    assert state_line(about) in card
+    assert all(tag in card for tag in about.tags)
+    summary = next(body for body in stage.hs.bodies(queue) if body.startswith("Support:"))
+    assert ("#1 " in summary) is (about.state is State.OPEN)
+    space = await stage.room("Support")
+    listed = bool(space.state["m.space.child", room.id]["content"])
+    assert listed is (about.state not in (State.CLOSED, State.SPAM))
+
+
+async def test_everything_that_shows_a_conversation_agrees_whatever_is_done(stage: Stage) -> None:
+    room = await begun(stage, None, ALICE, BOB)
+    queue = await stage.queue()
+    await agree(stage, room, queue)
+    for said in (
+        "!take", "!tag +vip", "!snooze 2d", "!reopen", "!subject Dark screen", "!priority low",
+        f"!assign {BOB}", "!close", "!reopen", "!contact name Carla C.", "!spam", "!reopen",
+        "!unassign", "!contact set dora@x.example", "!tag -vip +new", "!snooze 3h",
+    ):  # fmt: skip
+        stage.hs.say(ALICE, room.id, said)
+        await until(lambda: not stage.hs.pushes, f"{said} to be heard")
+        await agree(stage, room, queue)
+    await stage.mail(mail("Again", message_id="<m2@customer.example>",
+                          In_Reply_To="<m1@customer.example>"))  # fmt: skip
+    await stage.sees(room, "Again")
+    await agree(stage, room, queue)
+    stage.hs.say(BOB, room.id, "!reply Done")
+    await stage.sees(room, "✅ sent")
+    await agree(stage, room, queue)

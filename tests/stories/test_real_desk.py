@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bridge.chat.command import REACTIONS, TABLE
 from tests.real import DOMAIN, Agent, Town
 from tests.servers.smtp import Fault
 from tests.stage import mail, until
@@ -112,8 +113,11 @@ async def test_ownership_and_order(town: Town) -> None:
     await room.agent.client.room_invite(room.room, eve.mxid)
     await eve.join(room.room)
     outsider = Talk(eve, room.room)
-    for each in ("!take", "!close", "!tag +x", "!search x", "!contact", "!merge 1", "!draft x"):
-        await outsider.ask(each, "Only agents of Support")
+    for name in dict.fromkeys(spec.name for spec in TABLE if spec.room == "conversation"):
+        await outsider.ask(f"!{name} 1", "Only agents of Support can do that; nothing was done.")
+    for emoji, _ in REACTIONS:  # none of which means anything from them
+        await outsider.react(await room.sees("my display stays dark"), emoji)
+    assert await owner(room) == f"@alice:{DOMAIN}"
 
 
 async def owner(talk: Talk) -> str:
@@ -291,13 +295,22 @@ async def test_where_mails_belong(town: Town) -> None:
 
 async def test_what_was_said_just_before_the_homeserver_died_happens_once(town: Town) -> None:
     queue, _, room, _ = await begun(town)
-    await room.agent.say(room.room, "!tag +billing")
-    await room.agent.say(room.room, "!priority high")
-    await room.agent.say(room.room, "!close")
+    said = {
+        "!take": "#1 is yours.", "!tag +billing": "Tags: billing", "!note Call": "📝 Noted",
+        "!priority high": "Priority: high", "!subject Dark": "The room and the next emails",
+        "!contact note tea": "Noted. Customers", "!cc +b@x.example": "Cc: b@x.example",
+        "!spam": "Put away as spam", "!reopen": "Open again.",
+        "!block": "carla@customer.example is blocked", "!unassign": "#1 is free",
+        "!unblock carla@customer.example": "is not blocked any more", "!close": "Closed. A mail",
+    }  # fmt: skip
+    for text in said:
+        await room.agent.say(room.room, text)
     await town.synapse.kill()
     await town.synapse.start()
     await queue.sees("❗ 🏷 billing · ☑️ closed")
     await town.quiet(60)
-    answers = [str(each["content"].get("body")) for each in await room.agent.messages(room.room)]
-    for each in ("Tags: billing", "Priority: high", "Closed. A mail"):
-        assert sum(each in body for body in answers) == 1, answers
+    bodies = [str(each["content"].get("body")) for each in await room.agent.messages(room.room)]
+    for text, answer in said.items():
+        assert sum(each.startswith(answer) or f"\n{answer}" in each for each in bodies) == 1, (
+            text, bodies,
+        )  # fmt: skip
