@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import difflib
 import os
 import re
@@ -121,6 +122,17 @@ class Settings(Section):
         if value and not re.fullmatch(r"https?://[^\s/?#'\";,]+(/[\w./~-]*)?", value):
             raise ValueError("write it like https://postroom.example.com")
         return value.rstrip("/")
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _signs(cls, value: SecretStr) -> SecretStr:
+        text = value.get_secret_value()
+        try:
+            if text.startswith("whsec_"):
+                base64.b64decode(text[6:], validate=True)
+        except ValueError as error:
+            raise ValueError("what stands behind whsec_ is no base64") from error
+        return value
 
     @model_validator(mode="before")
     @classmethod

@@ -76,7 +76,7 @@ inboxes:
     reply_to: ""                  # where answers shall go, if not to address
     bcc: []                       # addresses that get a blind copy of every mail that leaves
     quote: false                  # true: a reply quotes the mail it answers
-    approval: none                # whose ✅ a mail needs: none, four-eyes (another agent's), leads
+    approval: none                # whose ✅ a mail needs: none, four-eyes, leads (all but their own)
     assign: never                 # new conversations go to nobody, round-robin or least-busy
     answer_again_after: 24        # hours in which nobody gets a second automatic answer
     answers_in_10_minutes: 10     # automatic answers of rules that may leave in that time
@@ -84,7 +84,7 @@ inboxes:
     answers_in_day: 100
     department: ""                # a label for lists and rules
     rules: []                     # what is done with mails; docs/rules.md shows how
-    answer_within: 0              # hours after which a waiting customer is remembered; 0: never
+    answer_within: 0              # hours a customer may wait before the team is reminded; 0: never
     attachments: 25000000         # bytes that the files of one mail may have together
     authserv_id: ""               # your mail server's name in Authentication-Results
     sent_copy: auto               # in Sent: auto (not at Gmail, Microsoft), always, never

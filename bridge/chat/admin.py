@@ -220,7 +220,7 @@ def erasure(address: str, numbers: Sequence[int], elsewhere: int, ghost: str, pr
     return (
         f"Erase {address}? {' and '.join(what)}: every message there is redacted, mails and files"
         " are deleted here, agents lose the rooms. This cannot be undone.\nWhat stays: the mails in"
-        " the mailbox itself, mails of others that name the address and mails to it in their"
+        " the mailbox itself, mails of others that name the address or went to it, too, in their"
         " conversations, what your team wrote about it elsewhere, backups, files in the"
         " homeserver's media store and what it redacted (for some days), and the Matrix id"
         f" {ghost}.\n{prefix}yes erases, {prefix}no keeps everything."

@@ -59,7 +59,7 @@ TABLE: tuple[Spec, ...] = (
          " from the customer opens it again."),
     Spec("reopen", "conversation", "reopen", "Open a closed conversation again."),
     Spec("spam", "conversation", "spam", "Put it away as spam: mails that follow it open nothing."
-         " reopen takes it back."),
+         " !reopen takes it back."),
     Spec("block", "conversation", "block [ADDRESS|DOMAIN]", "Keep what comes from there as spam"
          " that tells nobody; alone it means this contact."),
     Spec("unblock", "conversation", "unblock [ADDRESS|DOMAIN]", "Listen to it again; alone it"

@@ -143,5 +143,7 @@ def info(
         lines.insert(3, f"Department: {conversation.department}")
     if letter is not None:
         lines.append(f"Last mail: {clock(letter.at, now)} from {letter.sender}")
+    if conversation.merged is not None:
+        return "\n".join([*lines, f"Goes on in #{conversation.merged}"])
     lines.append(f"Next email: {' · '.join(to) or 'to nobody'}")
     return "\n".join(lines)

@@ -50,11 +50,13 @@ async def answer(
         spec=letter.sender.spec,
     ):
         return []
-    values = {"address": about.contact.spec, "number": f"#{about.number}",
+    # a mail of somebody else in the conversation is answered to them, who are not its contact
+    who = about.contact if about.contact.key == letter.sender.key else letter.sender
+    values = {"address": letter.sender.spec, "number": f"#{about.number}",
               "agent": inbox.name, "inbox": inbox.name}  # fmt: skip
     proven = letter.verdict is Verdict.PASS
     if proven:  # else whoever forged the sender would have us send their words
-        values |= {"first_name": snippet.first_name(about.contact), "name": about.contact.name,
+        values |= {"first_name": snippet.first_name(who), "name": who.name,
                    "subject": about.subject}  # fmt: skip
     filled = snippet.fill(text, values)
     if filled.missing:

@@ -8,17 +8,19 @@ from bridge.model import Delivery, Mxid, Refused
 from bridge.ports import Tx
 
 
-async def is_needed(tx: Tx, inbox: Inbox, agent: Mxid) -> bool:
-    """Whether what this agent sends waits for somebody; a lead needs no lead."""
+async def is_needed(tx: Tx, inbox: Inbox, delivery: Delivery) -> bool:
+    """Whether a mail waits for somebody. A lead needs no lead for words of their own; those of
+    somebody else can be changed behind their back, and are looked at once more."""
     if inbox.approval == "leads":
-        return agent not in await led_by(tx, inbox)
+        own = delivery.author in (None, delivery.agent)
+        return not own or delivery.agent not in await led_by(tx, inbox)
     return inbox.approval == "four-eyes"
 
 
 async def may_approve(tx: Tx, inbox: Inbox, delivery: Delivery, who: Mxid) -> bool:
     if inbox.approval == "leads":
         return who in await led_by(tx, inbox)
-    return who != delivery.agent
+    return who not in (delivery.agent, delivery.author)
 
 
 async def refuse_own(tx: Tx, inbox: Inbox, delivery: Delivery, who: Mxid) -> None:
@@ -28,4 +30,4 @@ async def refuse_own(tx: Tx, inbox: Inbox, delivery: Delivery, who: Mxid) -> Non
     if inbox.approval == "leads":
         leads = ", ".join(sorted(await led_by(tx, inbox))) or "nobody; an admin can name leads"
         raise Refused(f"A lead has to approve this: {leads}.")
-    raise Refused("Somebody else has to approve this: you sent it.")
+    raise Refused("Somebody else has to approve this: you wrote or sent it.")

@@ -106,7 +106,7 @@ async def _agree(tx: Tx, desk: Desk, heard: Hearing, delivery: Delivery) -> None
         behind = post is None or post.sent < post.version
         if behind or heard.event.at < delivery.shown_at:
             raise Refused("It was changed just now: look at the new preview, then say yes again.")
-    needed = await approval.is_needed(tx, inbox, delivery.agent)
+    needed = await approval.is_needed(tx, inbox, delivery)
     if delivery.state is DeliveryState.APPROVING and needed:
         await approval.refuse_own(tx, inbox, delivery, heard.who)
     changes: dict[str, object] = {"state": DeliveryState.WAITING}

@@ -184,6 +184,8 @@ async def _ask_about_news(desk: Desk, job: Job, delivery: Delivery) -> bool:
     if delivery.form not in ANSWERS:
         return False
     async with desk.store.transaction("verdict") as tx:
+        if (await tx.deliveries.get(delivery.id)).state not in ATTEMPTABLE:
+            return False  # stopped, or to be looked at again; what follows finds out
         about = await tx.conversations.get(delivery.conversation)
         latest = await tx.mails.latest(about.number)
         if latest is None or latest.id == delivery.answers or latest.at <= delivery.created_at:

@@ -49,10 +49,8 @@ async def begin(
         state = DeliveryState.DRAFT
     elif question:
         state = DeliveryState.ASKING
-    elif await approval.is_needed(tx, inbox, heard.who):
+    elif await approval.is_needed(tx, inbox, wanted):
         state = DeliveryState.APPROVING
-    elif inbox.approval != "none" and wanted.author not in (None, heard.who):
-        state = DeliveryState.DRAFT  # its author can still change what a lead only looked at
     delivery = await tx.deliveries.create(replace(wanted, state=state), question)
     if delivery is None:
         return None

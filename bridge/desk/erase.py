@@ -170,8 +170,11 @@ async def purge(desk: Desk, job: Job) -> None:
     for post, where in zip(said, shown_in, strict=True):
         if where is not None:
             await _redact_post(desk, where, post)
+    edits: list[EventId] = []
     for event in begun_by:
-        await _redact(desk, event.room, event.id)
+        edits += [EventId(e["event_id"]) for e in await desk.chat.edits(event.room, event.id)]
+        for each in (event.id, *edits):
+            await _redact(desk, event.room, each)
     for summary, where in zip(summaries, summed_in, strict=True):
         if summary is not None and summary.event is not None and where is not None:
             for edit in await desk.chat.edits(where, summary.event):
@@ -185,8 +188,8 @@ async def purge(desk: Desk, job: Job) -> None:
         await tx.jobs.finish(job)
         for post in said:
             await tx.erasing.forget_post(post.id)
-        for event in begun_by:
-            await tx.events.blank(event.id)
+        for each in (*(event.id for event in begun_by), *edits):
+            await tx.events.blank(each)
         await tx.erasing.forget(number, about.room, ids=ids)
         await tx.passages.scrub()
         for summary in summaries:  # what it says now names the conversation no more
@@ -197,7 +200,7 @@ async def purge(desk: Desk, job: Job) -> None:
 
 async def _said_elsewhere(tx: Tx, number: Number, about: Conversation) -> list[Post]:
     """Its card, lists and hits that link it, and what rules and reminders told of it."""
-    found = await tx.erasing.posts_linking(number, about.room or RoomId("no room"))
+    found = await tx.erasing.posts_linking(number, about.room or RoomId("!none:none"))
     card = await tx.posts.by_key(f"card:{number}")
     return [*found, *([card] if card is not None else [])]
 

@@ -17,9 +17,9 @@ from bridge.ports import Tx
 async def preview(desk: Desk, job: Job) -> None:
     """Show a draft as it is now; what it showed is noted, for nothing else may leave."""
     async with desk.store.reading() as tx:
-        delivery = await tx.deliveries.get(job.payload["delivery"])
-        question = await tx.deliveries.question(delivery.id)
-    if delivery.state not in PREVIEWED:
+        delivery = await tx.deliveries.find(job.payload["delivery"])
+        question = await tx.deliveries.question(job.payload["delivery"])
+    if delivery is None or delivery.state not in PREVIEWED:
         async with desk.store.transaction("previewed") as tx:
             await tx.jobs.finish(job)
         return
@@ -46,6 +46,7 @@ async def preview(desk: Desk, job: Job) -> None:
             await stop(tx, desk, current, gone)
             return
         await tx.deliveries.update(delivery.id, shown=shown)
+        content["app.postroom.shown"] = shown[:16]  # what reads the same may be another mail
         key, place, target = status_of(delivery)
         await tx.posts.put(key, place, desk.bot, Kind.MESSAGE, content, target=target)
 
@@ -77,9 +78,15 @@ async def readdress(tx: Tx, desk: Desk, delivery: Delivery, said: Command) -> bo
     subject, _, text = rest.partition("\n")
     subject = clean_line(subject, 300)
     composes = delivery.form is Form.COMPOSE
-    own = any(each.is_of(desk.own_addresses) for each in addresses)
-    if not addresses or own or (composes and not (subject and text.strip())):
-        await stop(tx, desk, delivery, "the edit names no address to send it to")
+    why = ""
+    if not addresses:
+        why = "the edit names no address to send it to"
+    elif any(each.is_of(desk.own_addresses) for each in addresses):
+        why = "the edit names an inbox of ours"
+    elif composes and not (subject and text.strip()):
+        why = "the edit left it without subject or text"
+    if why:
+        await stop(tx, desk, delivery, why)
         return False
     inbox = desk.inbox(delivery.inbox)
     await tx.deliveries.set_recipients(delivery.id, forward.recipients(inbox, addresses))
@@ -93,7 +100,7 @@ async def again(tx: Tx, desk: Desk, delivery: Delivery) -> None:
     """Back to where somebody has to say yes: it is not what they saw any more."""
     await tx.jobs.drop(f"deliver:{delivery.id}")
     state = DeliveryState.DRAFT
-    if await approval.is_needed(tx, desk.inbox(delivery.inbox), delivery.agent):
+    if await approval.is_needed(tx, desk.inbox(delivery.inbox), delivery):
         state = DeliveryState.APPROVING
     await tx.deliveries.reword(delivery.id)
     delivery = await tx.deliveries.update(delivery.id, state=state, shown="")

@@ -70,6 +70,8 @@ async def standing(
         await tx.posts.put(
             f"{key}:{conversation.number}", place, desk.bot, Kind.STATE, content, type=type_,
             already_there=already_there and not (faceless and key == "face"),
+            # a picture that cannot be uploaded holds up nothing
+            lane=f"face:{conversation.number}" if key == "face" else "",
         )  # fmt: skip
 
 

@@ -147,7 +147,7 @@ async def _furnish(tx: Tx, desk: Desk, role: str, inbox: InboxId | None, *, made
         await tx.posts.put(
             f"avatar:{where}", where, desk.bot, Kind.STATE,
             picture.wanted(Address(desk.inbox(inbox).address, desk.inbox(inbox).name)),
-            type="m.room.avatar",
+            type="m.room.avatar", lane=f"avatar:{where}",
         )  # fmt: skip
     for mxid in people:
         known = place is not None and await tx.rooms.membership(place.room, Mxid(mxid))

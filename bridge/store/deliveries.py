@@ -132,9 +132,9 @@ class Deliveries:
         else:
             where = (
                 "(number = $2 OR EXISTS (SELECT 1 FROM recipient"
-                " WHERE recipient.delivery = delivery.id AND spec = $3))"
+                " WHERE recipient.delivery = delivery.id AND LOWER(spec) = $3))"
             )
-            args = [number, spec]
+            args = [number, spec.lower()]
         query = "SELECT COUNT(*) FROM delivery WHERE form = 'automatic' AND created_at >= $1 AND "
         return int(await self._conn.fetchval(query + where, since, *args))
 

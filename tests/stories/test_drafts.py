@@ -106,7 +106,7 @@ async def test_with_four_eyes_another_agent_has_to_approve(stage: Stage) -> None
     stage.hs.say(ALICE, room.id, "!reply Dear Carla")
     draft = await shown(stage, room, f"{APPROVAL} of another agent", "Dear Carla")
     stage.hs.react(ALICE, room.id, draft["event_id"], "✅")
-    await stage.sees(room, "Somebody else has to approve this: you sent it.")
+    await stage.sees(room, "Somebody else has to approve this: you wrote or sent it.")
     await stage.quiet()
     assert stage.smtp.accepted() == []
     stage.hs.react(BOB, room.id, draft["event_id"], "✅")

@@ -73,10 +73,12 @@ async def test_hits_of_a_search_for_a_third_person(stage: Stage) -> None:
 
 
 async def test_a_conversation_that_we_began(stage: Stage) -> None:
-    await stage.open()
+    await stage.open(undo=1)
     queue = await stage.queue(ALICE)
-    stage.hs.say(ALICE, queue.id, f"!compose {DORA} Offer\nxylophone price")
+    command = stage.hs.say(ALICE, queue.id, f"!compose {DORA} Offer\nxylophone price")
     room = await stage.conversation()
+    await stage.sees(room, "❌ stops it")
+    stage.hs.edit(ALICE, queue.id, command, f"!compose {DORA} Offer\nxylophone prices")
     await stage.sees(room, "✅ sent")
     await stage.quiet()
     await erased(stage, DORA)

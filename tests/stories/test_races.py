@@ -44,13 +44,55 @@ async def test_what_a_lead_sent_of_somebody_is_not_reworded_behind_their_back(
     room = await begun(stage, None, ALICE, BOB, approval="leads", leads=[BOB])
     message = stage.hs.say(ALICE, room.id, "Good words")
     stage.hs.react(BOB, room.id, message, "📧")
-    draft = await shown(stage, room, "📝", "Good words")
+    draft = await shown(stage, room, "🔏", "Good words")
     stage.hs.edit(ALICE, room.id, message, "Evil words")
-    await shown(stage, room, "📝", "Evil words")
+    await shown(stage, room, "🔏", "Evil words")
+    await stage.quiet()
+    stage.hs.react(ALICE, room.id, draft["event_id"], "✅")
+    await stage.sees(room, f"A lead has to approve this: {BOB}.")
     await stage.quiet()
     assert stage.smtp.accepted() == []
     stage.hs.react(BOB, room.id, draft["event_id"], "❌")
     await stage.sees(room, "nothing was sent")
+
+
+async def test_who_wrote_what_another_sent_does_not_approve_it(stage: Stage) -> None:
+    room = await begun(stage, None, ALICE, BOB, approval="four-eyes")
+    message = stage.hs.say(ALICE, room.id, "Good words")
+    stage.hs.react(BOB, room.id, message, "📧")
+    await shown(stage, room, "🔏", "Good words")
+    stage.hs.edit(ALICE, room.id, message, "Evil words")
+    draft = await shown(stage, room, "🔏", "Evil words")
+    for who in (ALICE, BOB):
+        stage.hs.react(who, room.id, draft["event_id"], "✅")
+    await until(lambda: sum("you wrote or sent it" in body for body in stage.hs.bodies(room)) == 2,
+                "both to be refused")  # fmt: skip
+    await stage.quiet()
+    assert stage.smtp.accepted() == []
+
+
+async def test_what_reads_the_same_and_is_another_file_is_looked_at_anew(stage: Stage) -> None:
+    room = await begun(stage, None, ALICE, BOB, approval="four-eyes")
+    file = stage.hs.file(ALICE, room.id, "offer.pdf", b"10 EUR", "application/pdf")
+    other = stage.hs.file(ALICE, room.id, "offer.pdf", b"99 EUR", "application/pdf")
+    stage.hs.reply(ALICE, room.id, file, "!reply See the offer")
+    draft = await shown(stage, room, "🔏", "offer.pdf")
+    await stage.quiet()
+    versions = "SELECT version FROM post WHERE key LIKE 'status:%'"
+    before = await rows(stage.database, stage.folder, versions)
+    contents = {e["event_id"]: e["content"] for e in room.events}
+    stage.hs.send(ALICE, room.id, "m.room.message", {
+        **contents[other], "body": "* offer.pdf", "m.new_content": contents[other],
+        "m.relates_to": {"rel_type": "m.replace", "event_id": file},
+    })  # fmt: skip
+    stage.hs.react(BOB, room.id, draft["event_id"], "✅")
+
+    async def anew() -> bool:
+        return bool(await rows(stage.database, stage.folder, versions) != before)
+
+    await until(anew, "another preview of the same words")
+    await stage.quiet()
+    assert stage.smtp.accepted() == []
 
 
 async def test_a_yes_to_the_old_preview_is_none_to_the_new_one(stage: Stage) -> None:
@@ -175,6 +217,10 @@ async def test_a_room_is_made_while_the_media_repository_is_away(stage: Stage) -
     await stage.mail(mail())
     room = await stage.conversation()
     await stage.sees(room, "my display stays dark")
+    await stage.mail(mail("Second mail", message_id="<m2@customer.example>",
+                          In_Reply_To="<m1@customer.example>"))  # fmt: skip
+    await stage.sees(room, "Second mail")
+    await stage.sees(await stage.queue(), "#1 Carla Customer")
     stage.hs.fail_media = 0
     await until(lambda: ("m.room.avatar", "") in room.state, "the room's face, later")
 
