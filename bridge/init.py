@@ -76,7 +76,7 @@ inboxes:
     reply_to: ""                  # where answers shall go, if not to address
     bcc: []                       # addresses that get a blind copy of every mail that leaves
     quote: false                  # true: a reply quotes the mail it answers
-    approval: none                # whose ✅ a mail needs: none, four-eyes, leads (all but their own)
+    approval: none                # whose ✅ mails need: none, four-eyes, leads (all but their own)
     assign: never                 # new conversations go to nobody, round-robin or least-busy
     answer_again_after: 24        # hours in which nobody gets a second automatic answer
     answers_in_10_minutes: 10     # automatic answers of rules that may leave in that time
