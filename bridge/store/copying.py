@@ -32,6 +32,8 @@ NUMBERED = (
     "rule",
 )
 """Tables whose `id` the database counts."""
+DERIVED = frozenset({"words"})
+"""Columns that PostgreSQL fills by itself."""
 BATCH, BIG = 500, 20
 """Rows copied at once; fewer where a row can have megabytes."""
 APART = 1_000_000
@@ -75,7 +77,8 @@ async def _copy_table(
             batch = await old.fetch(
                 f"SELECT * FROM {table} WHERE {key} BETWEEN $1 AND $2", first, last
             )
-        columns = list(batch[0].keys())
+        names = list(batch[0].keys())
+        columns = [name for name in names if name not in DERIVED]
         places = ", ".join(f"${n}" for n in range(1, len(columns) + 1))
         await new.executemany(
             f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})",

@@ -70,7 +70,7 @@ class Passages:
     @property
     def _matches(self) -> str:
         if self._postgres:
-            return "to_tsvector('simple', folded) @@ to_tsquery('simple', $2)"
+            return "words @@ to_tsquery('simple', $2)"
         return "passage.id = passage_words.rowid AND passage_words MATCH $2"
 
     @staticmethod
