@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import random
 import socket
 
-FIRST, LAST = 12_000, 32_000
+FIRST, SLOTS, SLOT = 12_000, 10, 2_000
+"""Each process has a part of the range, by its id: between the choice of a port and its use others
+choose, too."""
+_turns: dict[int, itertools.count[int]] = {}
 
 
 def free_ports(count: int) -> list[int]:
-    """Distinct free ports on 127.0.0.1. One lent to a connection meanwhile would be in the way of
-    whoever starts a second time on it."""
+    """Distinct free ports on 127.0.0.1, none of which this process was given lately."""
+    own = os.getpid()
+    turn = _turns.setdefault(own, itertools.count(random.randrange(SLOT)))  # noqa: S311 - no secret
     found: list[int] = []
     while len(found) < count:
-        port = random.randrange(FIRST, LAST)  # noqa: S311 - no secret
+        port = FIRST + own % SLOTS * SLOT + next(turn) % SLOT
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-        if port not in found:
-            found.append(port)
+        found.append(port)
     return found
