@@ -244,12 +244,18 @@ def addressed(rest: str) -> tuple[list[Address], str]:
         rest = rest.lstrip()[len(word) :].lstrip(" \t")
 
 
+def forwarded(rest: str) -> tuple[bool, list[Address], str]:
+    """(whether all mails are meant, to whom, what is written above them) of a `!forward`."""
+    first, _, behind = rest.partition(" ")
+    takes_all = first.casefold() == "all"
+    return takes_all, *addressed(behind if takes_all else rest)
+
+
 def body_of(said: Command) -> str:
     """What of a command is sent: all of it, or what stands behind its addresses."""
     match said.name:
         case "forward":
-            first, _, rest = said.rest.partition(" ")
-            return addressed(rest if first.casefold() == "all" else said.rest)[1].strip()
+            return forwarded(said.rest)[2].strip()
         case "compose":
             return said.rest.partition("\n")[2].strip()
         case _:

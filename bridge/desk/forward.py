@@ -18,9 +18,7 @@ USAGE = "Say to whom: !forward ADDRESS… [TEXT]. As a reply to a mail it forwar
 
 async def forward(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> str | None:
     """The mail it replies to, else the newest that came in; `all` takes every mail, in and out."""
-    first, _, rest = heard.rest.partition(" ")
-    takes_all = first.casefold() == "all"
-    addresses, _ = command.addressed(rest if takes_all else heard.rest)
+    takes_all, addresses, _ = command.forwarded(heard.rest)
     if not addresses:
         raise Refused(USAGE)
     refuse_own(desk, heard.inbox, addresses)

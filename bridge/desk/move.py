@@ -11,7 +11,7 @@ from bridge.desk.hearing import Hearing
 from bridge.desk.refresh import answer, in_space, powers, refresh, refresh_summary
 from bridge.desk.relocate import refuse_under_way
 from bridge.inbox import Inbox
-from bridge.model import Conversation, InboxId, Kind, Place, Refused
+from bridge.model import Conversation, Kind, Place, Refused
 from bridge.ports import Tx
 
 
@@ -94,7 +94,7 @@ async def _leave(tx: Tx, desk: Desk, about: Conversation, old: Inbox, new: Inbox
 async def _expel(tx: Tx, desk: Desk, heard: Hearing, agents: Sequence[str], new: Inbox) -> None:
     """The old team leaves, but for who is in the new one; guests stay as they were invited."""
     room_id = heard.about.room
-    for mxid in await tx.rooms.agents(InboxId(heard.inbox.id)):
+    for mxid in await tx.rooms.agents(heard.inbox.id):
         inside = room_id and await tx.rooms.membership(room_id, mxid) in ("join", "invite")
         if mxid in agents or not inside:
             continue

@@ -71,13 +71,13 @@ async def reword(tx: Tx, desk: Desk, delivery: Delivery) -> None:
 async def readdress(tx: Tx, desk: Desk, delivery: Delivery, said: Command) -> bool:
     """The edited command of a mail that names its own recipients may name others, or another
     subject. Where it names none that can be, nothing is sent: it was not meant as before."""
-    rest = said.rest
-    if said.name == "forward" and rest.partition(" ")[0].casefold() == "all":
-        rest = rest.partition(" ")[2]
-    addresses, rest = command.addressed(rest)
+    composes = delivery.form is Form.COMPOSE
+    if composes:
+        addresses, rest = command.addressed(said.rest)
+    else:
+        _, addresses, rest = command.forwarded(said.rest)
     subject, _, text = rest.partition("\n")
     subject = clean_line(subject, 300)
-    composes = delivery.form is Form.COMPOSE
     why = ""
     if not addresses:
         why = "the edit names no address to send it to"
