@@ -1,4 +1,4 @@
-"""Pictures in the media repository, each uploaded once; and people brought in with theirs."""
+"""Pictures in the media repository, one address for each; and people brought in with theirs."""
 
 from __future__ import annotations
 
@@ -39,8 +39,10 @@ async def of(desk: Desk, content: Content, *, waits: bool = False) -> str:
             raise
         return ""
     async with desk.store.transaction("media-made") as tx:
-        await tx.keep.set_value(key, mxc)
-    return mxc
+        known = await tx.keep.value(key)  # by somebody who wanted it at the same time
+        if known is None:
+            await tx.keep.set_value(key, mxc)
+    return mxc if known is None else known
 
 
 async def bring_in(tx: Tx, desk: Desk, number: Number, address: Address) -> str:

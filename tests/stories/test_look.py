@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import replace
 
 from bridge.chat.render import state_line
-from bridge.desk import janitor
+from bridge.desk import janitor, picture
 from bridge.desk.remind import remind
-from bridge.model import Number, State
+from bridge.model import Address, Number, State
 from tests.servers.matrix_state import DOMAIN, Room
 from tests.stage import ALICE, BOB, CUSTOMER, SUPPORT, Stage, mail, until
 from tests.stories.desk import begun
@@ -34,6 +35,16 @@ async def test_people_rooms_and_the_bot_have_faces(stage: Stage) -> None:
     second = await stage.conversation(2)
     await stage.quiet()
     assert second.state["m.room.avatar", ""]["content"]["url"] == face  # uploaded once
+
+
+async def test_two_who_want_one_face_at_the_same_time_have_the_same(stage: Stage) -> None:
+    await stage.open()
+    await stage.quiet()
+    wanted = picture.wanted(Address("zoe@customer.example", "Zoe Quill"))
+    desk = stage.app.desk
+    faces = await asyncio.gather(*(picture.of(desk, wanted, waits=True) for _ in range(5)))
+    assert len(set(faces)) == 1
+    assert faces[0] == await picture.of(desk, wanted)
 
 
 async def test_other_tools_see_what_the_room_is_and_how_it_stands(stage: Stage) -> None:
