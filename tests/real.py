@@ -134,7 +134,7 @@ class Agent:
     async def messages(self, room: str) -> list[dict[str, Any]]:
         """The room's messages, oldest first, with edits applied."""
         answer = await self.client.room_messages(
-            room, start="", direction=nio.MessageDirection.back, limit=200
+            room, start="", direction=nio.MessageDirection.back, limit=1000
         )
         if not isinstance(answer, nio.RoomMessagesResponse):
             return []
@@ -306,10 +306,10 @@ class Town:
         ]
 
     async def quiet(self, timeout: float) -> None:
-        """Wait until everything that was asked for is done."""
+        """Wait until everything that was asked for is done, but for the alarms of snoozes."""
 
         async def idle() -> bool:
-            return not await self.jobs()
+            return all(kind == "wake" for kind, _ in await self.jobs())
 
         await until(idle, "all jobs to end", timeout)
 

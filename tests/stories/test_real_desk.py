@@ -1,71 +1,19 @@
-"""Every command and reaction of agents on a real Synapse, with what is refused."""
+"""Every command and reaction of agents on a real Synapse; test_real_refusals has what is not
+done."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
-from bridge.chat.command import REACTIONS, TABLE
-from tests.real import DOMAIN, Agent, Town
+from tests.real import DOMAIN, Town
 from tests.servers.smtp import Fault
-from tests.stage import mail, until
+from tests.stage import until
+from tests.stories.talk import Talk, arrives, begun
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
-EXPERT, PHOTO = "expert@vendor.example", ("photo.png", "image/png", b"PNG")
-
-
-@dataclass(frozen=True)
-class Talk:
-    """One agent in one room, who says things and reads the answers."""
-
-    agent: Agent
-    room: str
-
-    async def ask(self, text: str, *wanted: str, to: str = "") -> str:
-        """Say a command, perhaps as a reply; its answer holds all that is `wanted`."""
-        say = self.agent.reply(self.room, to, text) if to else self.agent.say(self.room, text)
-        event = await say
-
-        async def found() -> str:
-            for each in await self.agent.messages(self.room):
-                relation = each["content"].get("m.relates_to", {}).get("m.in_reply_to", {})
-                if relation.get("event_id") == event:
-                    return str(each["content"].get("body"))
-            return ""
-
-        body = await until(found, f"an answer to {text!r}", 30)
-        for each in wanted:
-            assert each in body, (text, body)
-        return body
-
-    async def sees(self, text: str) -> str:
-        return str((await self.agent.sees(self.room, text))["event_id"])
-
-    async def react(self, event: str, key: str) -> str:
-        return await self.agent.react(self.room, event, key)
-
-
-async def arrives(town: Town, number: int = 1, box: str = "support", **more: Any) -> None:
-    keys = {"message_id": f"<m{number}@customer.example>", "subject": f"Case {number}",
-            "to": f"{box}@acme.example", **more}  # fmt: skip
-    await town.deliver(f"{box}@acme.example", mail(**keys))
-
-
-async def begun(town: Town, **inbox: Any) -> tuple[Talk, Talk, Talk, Talk]:
-    """(Alice and Bob in the queue, Alice and Bob in the first conversation)."""
-    await town.open(support=town.inbox("support", **inbox))
-    alice, bob = town.agents["alice"], town.agents["bob"]
-    queue = await alice.enter("Support queue")
-    await bob.enter("Support queue")
-    await arrives(town, files=(PHOTO,))
-    room = await alice.walk_in(1)
-    await bob.join(room)
-    await alice.sees(room, "my display stays dark")
-    await alice.sees(room, "photo.png")
-    return Talk(alice, queue), Talk(bob, queue), Talk(alice, room), Talk(bob, room)
+EXPERT = "expert@vendor.example"
 
 
 async def test_ownership_and_order(town: Town) -> None:
@@ -75,7 +23,7 @@ async def test_ownership_and_order(town: Town) -> None:
     await queue.sees("#1 is taken by @")
     await room.ask("!assign @nobody", "is no agent of Support")
     await room.ask("!assign", "Say to whom")
-    await room.ask("!take", "#1 is yours") if "alice" not in await owner(room) else None
+    await room.ask("!take", "#1 is yours") if "alice" not in await room.owner() else None
     await room.ask("!take", "You have it already.")
     await room.agent.say(room.room, "!assign @bob")
     await bobs.sees(f"@bob:{DOMAIN}, @alice:{DOMAIN} gave you this conversation.")
@@ -109,19 +57,7 @@ async def test_ownership_and_order(town: Town) -> None:
     await queue.ask("!help list", "!list")
     await bobs_queue.ask("!away", "You are away")
     await bobs_queue.ask("!back", "back")
-    eve = town.agents["eve"]
-    await room.agent.client.room_invite(room.room, eve.mxid)
-    await eve.join(room.room)
-    outsider = Talk(eve, room.room)
-    for name in dict.fromkeys(spec.name for spec in TABLE if spec.room == "conversation"):
-        await outsider.ask(f"!{name} 1", "Only agents of Support can do that; nothing was done.")
-    for emoji, _ in REACTIONS:  # none of which means anything from them
-        await outsider.react(await room.sees("my display stays dark"), emoji)
-    assert await owner(room) == f"@alice:{DOMAIN}"
-
-
-async def owner(talk: Talk) -> str:
-    return (await talk.ask("!info")).partition("State: open, ")[2].partition("\n")[0]
+    assert await room.owner() == f"@alice:{DOMAIN}"
 
 
 async def test_state(town: Town) -> None:
@@ -158,18 +94,18 @@ async def test_sending(town: Town) -> None:
     await room.ask("!draft", "behind !draft")
     for how in ("❌", "!undo"):
         await alice.say(room.room, f"!reply stopped by {how}")
-        status = await stopped(room)
+        status = await room.newest("❌ stops it")
         await (room.react(status, how) if how == "❌" else alice.say(room.room, how))
-        await until_text(room, status, "nothing was sent")
+        await room.reads(status, "nothing was sent")
     command = await alice.say(room.room, "!draft Frist")
     draft = await room.sees("📝 draft")
     await alice.edit(room.room, command, "!draft First")
-    await until_text(room, draft, "First")
+    await room.reads(draft, "First")
     await room.react(draft, "✅")
     await town.sent(1)
     await alice.say(room.room, "!draft To be discarded")
     await room.sees("To be discarded")
-    await until_text(room, await newest_draft(room), "To be discarded")
+    await room.reads(await room.newest("📝 draft"), "To be discarded")
     await alice.say(room.room, "!no")
     await room.ask("!yes", "Nothing waits for that here.")
     file = await alice.file(room.room, "manual.pdf", b"PDF", "application/pdf")
@@ -207,36 +143,6 @@ async def test_sending(town: Town) -> None:
     await town.sent(6)
 
 
-async def stopped(room: Talk) -> str:
-    """The newest status that can be stopped."""
-    return await newest(room, "❌ stops it")
-
-
-async def newest_draft(room: Talk) -> str:
-    return await newest(room, "📝 draft")
-
-
-async def newest(room: Talk, text: str) -> str:
-    """The newest message that holds a text."""
-
-    async def found() -> str:
-        for each in reversed(await room.agent.messages(room.room)):
-            is_edit = each["content"].get("m.relates_to", {}).get("rel_type") == "m.replace"
-            if text in str(each["content"].get("body")) and not is_edit:
-                return str(each["event_id"])
-        return ""
-
-    return await until(found, f"a message with {text!r}", 20)
-
-
-async def until_text(room: Talk, event: str, text: str) -> None:
-    async def holds() -> bool:
-        return any(each["event_id"] == event and text in str(each["content"].get("body"))
-                   for each in await room.agent.messages(room.room))  # fmt: skip
-
-    await until(holds, f"{text!r} on {event}", 20)
-
-
 async def test_approval(town: Town) -> None:
     _, _, room, bobs = await begun(town, approval="four-eyes")
     await room.agent.say(room.room, "!reply Approved words")
@@ -244,7 +150,7 @@ async def test_approval(town: Town) -> None:
     await room.ask("!yes", "Somebody else has to approve this")
     await bobs.react(draft, "✅")
     await town.sent(1)
-    await until_text(room, draft, f"approved by @bob:{DOMAIN}")
+    await room.reads(draft, f"approved by @bob:{DOMAIN}")
     await room.agent.say(room.room, "!reply Not approved")
     await room.sees("🔏 waits for ✅ of another agent")
     await bobs.agent.say(bobs.room, "!no")
@@ -291,27 +197,3 @@ async def test_where_mails_belong(town: Town) -> None:
         return room.room not in (await alice.client.joined_rooms()).rooms
 
     await until(out, "Alice to be out of the moved room", 20)
-
-
-async def test_what_was_said_just_before_the_homeserver_died_happens_once(town: Town) -> None:
-    queue, _, room, _ = await begun(town)
-    said = {
-        "!take": "#1 is yours.", "!tag +billing": "Tags: billing", "!note Call": "📝 Noted",
-        "!priority high": "Priority: high", "!subject Dark": "The room and the next emails",
-        "!contact note tea": "Noted. Customers", "!cc +b@x.example": "Cc: b@x.example",
-        "!spam": "Put away as spam", "!reopen": "Open again.",
-        "!block": "carla@customer.example is blocked", "!unassign": "#1 is free",
-        "!unblock carla@customer.example": "carla@customer.example is not blocked any",
-        "!close": "Closed. A mail",
-    }  # fmt: skip
-    for text in said:
-        await room.agent.say(room.room, text)
-    await town.synapse.kill()
-    await town.synapse.start()
-    await queue.sees("❗ 🏷 billing · ☑️ closed")
-    await town.quiet(60)
-    bodies = [str(each["content"].get("body")) for each in await room.agent.messages(room.room)]
-    for text, answer in said.items():
-        assert sum(each.startswith(answer) or f"\n{answer}" in each for each in bodies) == 1, (
-            text, bodies,
-        )  # fmt: skip
