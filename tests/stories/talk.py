@@ -116,6 +116,7 @@ def is_edit(event: Mapping[str, Any]) -> bool:
 
 def complete(tried: set[str], never: Mapping[str, str]) -> None:
     """Each command and reaction was tried, or is one of those `never` gives a reason for."""
+    assert tried.isdisjoint(never), tried & set(never)
     assert set(never) <= EVERYTHING, set(never) - EVERYTHING
     assert tried | set(never) >= EVERYTHING, EVERYTHING - tried - set(never)
 

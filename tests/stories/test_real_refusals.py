@@ -26,6 +26,36 @@ ONLY_AGENTS = "Only agents of Support can do that; nothing was done."
 GOES_ON = "This conversation goes on in #1; nothing was done here."
 ANSWERS_ALWAYS = "only shows something, and does so in every state"
 NO_ARGUMENT = "takes no argument"
+WRONG_HERE = {
+    "!reply": "Nothing to send: write the text behind !reply.",
+    "!draft": "Nothing to send: write the text behind !draft.",
+    "!forward me": "Say to whom: !forward ADDRESS… [TEXT].",
+    "!to carla": "carla is no email address; nothing was changed.",
+    "!cc x@": "x@ is no email address; nothing was changed.",
+    "!bcc support@acme.example": "is this inbox itself; nothing was changed.",
+    "!assign @nobody": "@nobody is no agent of Support; there are",
+    "!block gmail.com": "block one address instead",
+    "!unblock carla": "carla is no address and no domain, like x@spam.example.",
+    "!snooze never": "Say",
+    "!tag +a%b": "+a%b is no tag: use letters, digits and -; nothing was changed.",
+    "!priority now": "Say !priority high, normal or low; nothing was changed.",
+    "!snippet nope": "There is no snippet nope; there are none yet.",
+    "!snippet add a%b": "is no name for a snippet: use letters, digits and -.",
+    "!snippets nope": "There is no snippet nope; there are none yet.",
+    "!contact set carla": "carla is no email address, like x@example.com.",
+    "!merge 99": "There is no #99 in Support.",
+    "!move nowhere@acme.example": "Say to which inbox: !move ADDRESS; there are sales@",
+    "!note": "Say what to note: !note TEXT. Customers never see it.",
+    "!help nonsense": "No command !nonsense here; !help lists them.",
+}
+WRONG_IN_QUEUE = {
+    "!take 99": "There is no #99 in Support.",
+    "!compose Hello": "Say to whom, about what, and the text on the next lines:",
+    "!list everything": "Say what to list: open, mine,",
+    "!search": "Say what to look for: !search refund",
+    "!snippets nope": "There is no snippet nope; there are none yet.",
+    "!help nonsense": "No command !nonsense here; !help lists them.",
+}
 
 
 async def test_from_who_may_not(town: Town) -> None:
@@ -76,28 +106,7 @@ async def test_with_a_wrong_argument(town: Town) -> None:
     elsewhere = await status_of(second, await second.say("!draft In the other room"))
     talk = await room.say("Only talk")
     theirs = await room.sees("my display stays dark")
-    for text, answer in {
-        "!reply": "Nothing to send: write the text behind !reply.",
-        "!draft": "Nothing to send: write the text behind !draft.",
-        "!forward me": "Say to whom: !forward ADDRESS… [TEXT].",
-        "!to carla": "carla is no email address; nothing was changed.",
-        "!cc x@": "x@ is no email address; nothing was changed.",
-        "!bcc support@acme.example": "is this inbox itself; nothing was changed.",
-        "!assign @nobody": "@nobody is no agent of Support; there are",
-        "!block gmail.com": "block one address instead",
-        "!unblock carla": "carla is no address and no domain, like x@spam.example.",
-        "!snooze never": "Say",
-        "!tag +a%b": "+a%b is no tag: use letters, digits and -; nothing was changed.",
-        "!priority now": "Say !priority high, normal or low; nothing was changed.",
-        "!snippet nope": "There is no snippet nope; there are none yet.",
-        "!snippet add a%b": "is no name for a snippet: use letters, digits and -.",
-        "!snippets nope": "There is no snippet nope; there are none yet.",
-        "!contact set carla": "carla is no email address, like x@example.com.",
-        "!merge 99": "There is no #99 in Support.",
-        "!move nowhere@acme.example": "Say to which inbox: !move ADDRESS; there are sales@",
-        "!note": "Say what to note: !note TEXT. Customers never see it.",
-        "!help nonsense": "No command !nonsense here; !help lists them.",
-    }.items():
+    for text, answer in WRONG_HERE.items():
         await room.ask(text, answer)
     for text, to, answer in (
         ("!send", theirs, "That was not written by an agent; use !reply."),
@@ -109,14 +118,7 @@ async def test_with_a_wrong_argument(town: Town) -> None:
           for name in ("undo", "yes", "no", "retry")),
     ):  # fmt: skip
         await room.ask(text, answer, to=to)
-    for text, answer in {
-        "!take 99": "There is no #99 in Support.",
-        "!compose Hello": "Say to whom, about what, and the text on the next lines:",
-        "!list everything": "Say what to list: open, mine,",
-        "!search": "Say what to look for: !search refund",
-        "!snippets nope": "There is no snippet nope; there are none yet.",
-        "!help nonsense": "No command !nonsense here; !help lists them.",
-    }.items():
+    for text, answer in WRONG_IN_QUEUE.items():
         await queue.ask(text, answer)
     await room.react(theirs, "📧", "That was not written by an agent; use !reply.")
     await room.react(talk, "📎", "Use this as a reply to a file.")

@@ -21,6 +21,34 @@ from tests.stories.talk import (
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 EXPERT = "expert@vendor.example"
 GOES_ON = "This conversation goes on in #1; nothing was done here."
+CARLA, OPENED = "carla@customer.example", ("!reopen", "Open again.", "It is open already.")
+HERE = (
+    ("!take", "#1 is yours.", "You have it already."),
+    ("!unassign", "#1 is free for whoever takes it.", "Nobody has it."),
+    ("!assign @alice", "#1 is yours.", "has it already."),
+    ("!tag +vip", "Tags: vip", "Tags: vip"),
+    ("!priority high", "Priority: high", "Priority: high"),
+    ("!subject Dark", "called “Dark”", "called “Dark”"),
+    ("!to +b@x.example", f"<{CARLA}>, b@x.example", f"<{CARLA}>, b@x.example"),
+    ("!cc +c@x.example", "Cc: c@x.example", "Cc: c@x.example"),
+    ("!bcc +d@x.example", "Bcc: d@x.example", "Bcc: d@x.example"),
+    ("!note Call", "📝 Noted", "📝 Noted"),
+    ("!contact note tea", "Noted.", "Noted."),
+    ("!snooze 2d", "Snoozed until", "Snoozed until"),
+    OPENED,
+    ("!spam", "Put away as spam.", "It is spam already."),
+    OPENED,
+    ("!block", f"{CARLA} is blocked: ", f"{CARLA} is blocked already."),
+    (f"!unblock {CARLA}", f"{CARLA} is not blocked any more.", f"{CARLA} is not blocked;"),
+    OPENED,
+    ("!close", "Closed. A mail", "It is closed already."),
+    OPENED,
+    ("!history", "none.", "none."),
+    ("!headers", "Message-ID: <m1@customer.example>", "Message-ID: <m1@customer.example>"),
+    ("!info", "State: open, @alice", "State: open, @alice"),
+    ("!snippets", "No snippets yet", "No snippets yet"),
+    ("!help take", "Make this conversation yours.", "Make this conversation yours."),
+)
 
 
 async def twice(talk: Talk, text: str, first: str, second: str, to: str = "") -> None:
@@ -31,37 +59,10 @@ async def twice(talk: Talk, text: str, first: str, second: str, to: str = "") ->
 async def test_twice(town: Town) -> None:
     await town.open(support=town.inbox("support"), sales=town.inbox("sales"))
     queue, _, room, _ = await inside(town)
-    carla, opened = "carla@customer.example", ("!reopen", "Open again.", "It is open already.")
-    for text, first, second in (
-        ("!take", "#1 is yours.", "You have it already."),
-        ("!unassign", "#1 is free for whoever takes it.", "Nobody has it."),
-        ("!assign @alice", "#1 is yours.", "has it already."),
-        ("!tag +vip", "Tags: vip", "Tags: vip"),
-        ("!priority high", "Priority: high", "Priority: high"),
-        ("!subject Dark", "called “Dark”", "called “Dark”"),
-        ("!to +b@x.example", f"<{carla}>, b@x.example", f"<{carla}>, b@x.example"),
-        ("!cc +c@x.example", "Cc: c@x.example", "Cc: c@x.example"),
-        ("!bcc +d@x.example", "Bcc: d@x.example", "Bcc: d@x.example"),
-        ("!note Call", "📝 Noted", "📝 Noted"),
-        ("!contact note tea", "Noted.", "Noted."),
-        ("!snooze 2d", "Snoozed until", "Snoozed until"),
-        opened,
-        ("!spam", "Put away as spam.", "It is spam already."),
-        opened,
-        ("!block", f"{carla} is blocked: ", f"{carla} is blocked already."),
-        (f"!unblock {carla}", f"{carla} is not blocked any more.", f"{carla} is not blocked;"),
-        opened,
-        ("!close", "Closed. A mail", "It is closed already."),
-        opened,
-        ("!history", "none.", "none."),
-        ("!headers", "Message-ID: <m1@customer.example>", "Message-ID: <m1@customer.example>"),
-        ("!info", "State: open, @alice", "State: open, @alice"),
-        ("!snippets", "No snippets yet", "No snippets yet"),
-        ("!help take", "Make this conversation yours.", "Make this conversation yours."),
-    ):
+    for text, first, second in HERE:
         await twice(room, text, first, second)
     to = (await room.ask("!to")).splitlines()
-    assert to[1:] == [f"To: Carla Customer <{carla}>, b@x.example", "Cc: c@x.example",
+    assert to[1:] == [f"To: Carla Customer <{CARLA}>, b@x.example", "Cc: c@x.example",
                       "Bcc: d@x.example"]  # fmt: skip
     for text in ("!original", "!original", "!export", "!export"):
         await room.say(text)
