@@ -84,9 +84,10 @@ def queue() -> str:
 
 def _delivery(state: DeliveryState) -> Delivery:
     return Delivery(
-        1, INBOX.id, Number(41), EventId("$s"), EventId("$o"), ALICE, state, None, (),
-        "Re: Display of order 4711 stays dark", None, NOW + 10, 0, False, "", NOW, NOW,
-        (Recipient(CARLA, "to"), Recipient(Address("boss@customer.example"), "cc")),
+        id=1, inbox=INBOX.id, conversation=Number(41), source=EventId("$s"), order=EventId("$o"),
+        agent=ALICE, state=state, subject="Re: Display of order 4711 stays dark", run_at=NOW + 10,
+        created_at=NOW, finished_at=NOW,
+        recipients=(Recipient(CARLA, "to"), Recipient(Address("boss@customer.example"), "cc")),
     )  # fmt: skip
 
 

@@ -12,7 +12,6 @@ from bridge.model import (
     Address,
     Conversation,
     Delivery,
-    DeliveryState,
     EventId,
     Form,
     Kind,
@@ -83,11 +82,9 @@ async def _order(
     to = letter.sender if proven else Address(letter.sender.spec)
     delivery = await tx.deliveries.create(
         Delivery(
-            id=0, inbox=inbox.id, conversation=about.number, source=source, order=source,
-            agent=desk.bot, state=DeliveryState.WAITING, answers=letter.id, files=(),
-            subject=subject, message_id=None, run_at=now + inbox.undo,
-            attempts=0, data_begun=False, detail="", created_at=now, finished_at=None,
-            recipients=(Recipient(to, "to"),), form=Form.AUTOMATIC, text=text,
+            inbox=inbox.id, conversation=about.number, source=source, order=source,
+            agent=desk.bot, answers=letter.id, subject=subject, run_at=now + inbox.undo,
+            created_at=now, recipients=(Recipient(to, "to"),), form=Form.AUTOMATIC, text=text,
         ),
         "",
     )  # fmt: skip

@@ -12,7 +12,7 @@ from bridge.desk.hearing import Hearing
 from bridge.desk.receive import preview_of
 from bridge.desk.refresh import refresh
 from bridge.mail.charset import clean_line
-from bridge.model import Address, Delivery, DeliveryState, Form, Kind, Refused
+from bridge.model import Address, Delivery, Form, Kind, Refused
 from bridge.ports import Tx
 
 USAGE = "Say to whom, about what, and the text on the next lines:\n!compose ADDRESS… SUBJECT\nTEXT"
@@ -41,10 +41,8 @@ async def compose(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     await picture.bring_in(tx, desk, about.number, contact)
     await show_text(tx, desk, about.number, heard.who, text)
     wanted = Delivery(
-        id=0, inbox=inbox.id, conversation=about.number, source=heard.event.id,
-        order=heard.event.id, agent=heard.who, state=DeliveryState.WAITING, answers=None,
-        files=(), subject=subject, message_id=None, run_at=now + inbox.undo, attempts=0,
-        data_begun=False, detail="", created_at=now, finished_at=None,
+        inbox=inbox.id, conversation=about.number, source=heard.event.id, order=heard.event.id,
+        agent=heard.who, subject=subject, run_at=now + inbox.undo, created_at=now,
         recipients=recipients(inbox, addresses), form=Form.COMPOSE,
     )  # fmt: skip
     await dispatch.begin(tx, desk, heard, wanted, "")
@@ -56,6 +54,9 @@ async def amend(
 ) -> None:
     """The conversation is with whom the edited command names, about what it names."""
     number, contact = delivery.conversation, addresses[0]
+    people = recipients(desk.inbox(delivery.inbox), addresses)
+    await tx.deliveries.set_recipients(delivery.id, people)
+    await tx.deliveries.update(delivery.id, subject=subject)
     before = await tx.conversations.participants(number)
     await tx.conversations.remove_participants(number, sorted(before))
     await tx.conversations.add_participants(number, [each.spec for each in addresses])

@@ -10,7 +10,7 @@ from bridge.desk.desk import Desk, mail_meant
 from bridge.desk.hearing import Hearing
 from bridge.inbox import Inbox
 from bridge.mail.compose import forward_subject
-from bridge.model import Address, Delivery, DeliveryState, EventId, Form, Letter, Recipient, Refused
+from bridge.model import Address, Delivery, EventId, Form, Letter, Number, Recipient, Refused
 from bridge.ports import Tx
 
 USAGE = "Say to whom: !forward ADDRESS… [TEXT]. As a reply to a mail it forwards that mail."
@@ -22,13 +22,12 @@ async def forward(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) ->
     if not addresses:
         raise Refused(USAGE)
     refuse_own(desk, heard.inbox, addresses)
-    letters = await _meant(tx, heard, target, takes_all=takes_all)
+    letters = await _meant(tx, heard.about.number, target, takes_all=takes_all)
     wanted = Delivery(
-        id=0, inbox=heard.inbox.id, conversation=heard.about.number, source=heard.event.id,
-        order=heard.event.id, agent=heard.who, state=DeliveryState.WAITING, answers=None,
-        files=(), subject=forward_subject(letters[-1].subject or heard.about.subject),
-        message_id=None, run_at=desk.now() + heard.inbox.undo, attempts=0, data_begun=False,
-        detail="", created_at=desk.now(), finished_at=None,
+        inbox=heard.inbox.id, conversation=heard.about.number, source=heard.event.id,
+        order=heard.event.id, agent=heard.who,
+        subject=forward_subject(letters[-1].subject or heard.about.subject),
+        run_at=desk.now() + heard.inbox.undo, created_at=desk.now(),
         recipients=recipients(heard.inbox, addresses), form=Form.FORWARD,
         letters=tuple(letter.id for letter in letters),
     )  # fmt: skip
@@ -36,15 +35,32 @@ async def forward(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) ->
     return None
 
 
+async def amend(
+    tx: Tx, desk: Desk, delivery: Delivery, addresses: Sequence[Address], *, takes_all: bool
+) -> None:
+    """The edited command names others, or other mails: all, or one where all had been meant."""
+    people = recipients(desk.inbox(delivery.inbox), addresses)
+    await tx.deliveries.set_recipients(delivery.id, people)
+    said = await tx.events.get(delivery.order)
+    if said is None or (not takes_all and len(delivery.letters) == 1):
+        return  # which may not be the newest any more
+    target = command.replied_to(said.content)
+    letters = await _meant(tx, delivery.conversation, target, takes_all=takes_all)
+    await tx.deliveries.update(
+        delivery.id, letters=[letter.id for letter in letters],
+        subject=forward_subject(letters[-1].subject or delivery.subject),
+    )  # fmt: skip
+
+
 async def _meant(
-    tx: Tx, heard: Hearing, target: EventId | None, *, takes_all: bool
+    tx: Tx, number: Number, target: EventId | None, *, takes_all: bool
 ) -> Sequence[Letter]:
     if target is not None and not takes_all:
-        letter = await mail_meant(tx, heard.about.number, target)
+        letter = await mail_meant(tx, number, target)
         if letter is None:
             raise Refused("That is no mail of this conversation; nothing was forwarded.")
         return [letter]
-    letters = await tx.mails.of_conversation(heard.about.number)
+    letters = await tx.mails.of_conversation(number)
     if not letters:
         raise Refused("This conversation has no mail to forward.")
     came = [letter for letter in letters if not letter.outbound]

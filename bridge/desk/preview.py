@@ -71,11 +71,11 @@ async def reword(tx: Tx, desk: Desk, delivery: Delivery) -> None:
 async def readdress(tx: Tx, desk: Desk, delivery: Delivery, said: Command) -> bool:
     """The edited command of a mail that names its own recipients may name others, or another
     subject. Where it names none that can be, nothing is sent: it was not meant as before."""
-    composes = delivery.form is Form.COMPOSE
+    composes, takes_all = delivery.form is Form.COMPOSE, False
     if composes:
         addresses, rest = command.addressed(said.rest)
     else:
-        _, addresses, rest = command.forwarded(said.rest)
+        takes_all, addresses, rest = command.forwarded(said.rest)
     subject, _, text = rest.partition("\n")
     subject = clean_line(subject, 300)
     why = ""
@@ -85,15 +85,16 @@ async def readdress(tx: Tx, desk: Desk, delivery: Delivery, said: Command) -> bo
         why = "the edit names an inbox of ours"
     elif composes and not (subject and text.strip()):
         why = "the edit left it without subject or text"
+    elif composes:
+        await compose.amend(tx, desk, delivery, addresses, subject, text.strip())
+    else:
+        try:
+            await forward.amend(tx, desk, delivery, addresses, takes_all=takes_all)
+        except Refused:
+            why = "the mail it replied to is no longer in this conversation"
     if why:
         await stop(tx, desk, delivery, why)
-        return False
-    inbox = desk.inbox(delivery.inbox)
-    await tx.deliveries.set_recipients(delivery.id, forward.recipients(inbox, addresses))
-    if composes:
-        await tx.deliveries.update(delivery.id, subject=subject)
-        await compose.amend(tx, desk, delivery, addresses, subject, text.strip())
-    return True
+    return not why
 
 
 async def again(tx: Tx, desk: Desk, delivery: Delivery) -> None:

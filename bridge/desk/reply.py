@@ -14,7 +14,6 @@ from bridge.mail.compose import reply_subject
 from bridge.model import (
     Conversation,
     Delivery,
-    DeliveryState,
     EventId,
     Form,
     Kind,
@@ -142,14 +141,13 @@ async def order(
     if latest is not None and (chosen is None or chosen.id != latest.id):
         question = question or await notice.unread(tx, heard.who, about, latest, heard.event.at)
     wanted = Delivery(
-        id=0, inbox=inbox.id, conversation=about.number, source=source, order=heard.event.id,
-        agent=heard.who, state=DeliveryState.WAITING, answers=letter.id if letter else None,
-        files=tuple(files),
+        inbox=inbox.id, conversation=about.number, source=source, order=heard.event.id,
+        agent=heard.who, answers=letter.id if letter else None, files=tuple(files),
         subject=reply_subject(
             letter.subject if letter and letter.subject and not about.renamed else about.subject
         ),
-        message_id=None, run_at=now + inbox.undo, attempts=0, data_begun=False,
-        detail=addressed.note, created_at=now, finished_at=None, recipients=addressed.recipients,
+        run_at=now + inbox.undo, detail=addressed.note, created_at=now,
+        recipients=addressed.recipients,
         text=text, author=author, form=Form.SNIPPET if text else Form.REPLY,
     )  # fmt: skip
     delivery = await dispatch.begin(tx, desk, heard, wanted, question, is_draft=is_draft)

@@ -67,11 +67,10 @@ class Recipient:
     reply: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """One mail on its way out, made by one explicit act of one agent."""
 
-    id: int
     inbox: InboxId
     conversation: Number
     source: EventId
@@ -79,18 +78,20 @@ class Delivery:
     order: EventId
     """The event that said so: the command, or the reaction."""
     agent: Mxid
-    state: DeliveryState
-    answers: MailId | None
-    files: tuple[EventId, ...]
     subject: str
-    message_id: MessageId | None
     run_at: float
-    attempts: int
-    data_begun: bool
-    detail: str
     created_at: float
-    finished_at: float | None
-    recipients: tuple[Recipient, ...] = ()
+    recipients: tuple[Recipient, ...]
+    id: int = 0
+    """0 until it is stored."""
+    state: DeliveryState = DeliveryState.WAITING
+    answers: MailId | None = None
+    files: tuple[EventId, ...] = ()
+    message_id: MessageId | None = None
+    attempts: int = 0
+    data_begun: bool = False
+    detail: str = ""
+    finished_at: float | None = None
     form: Form = Form.REPLY
     text: str = ""
     """What is sent, where that is not what the source says."""

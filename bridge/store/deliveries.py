@@ -25,7 +25,7 @@ from bridge.store.connection import Connection
 
 CHANGEABLE = frozenset(
     "state run_at attempts data_begun detail finished_at question created_at shown approved_by"  # noqa: SIM905 - names, as in SQL
-    " subject text shown_at".split()
+    " subject text shown_at letters".split()
 )
 
 
@@ -152,6 +152,8 @@ class Deliveries:
         """Change the named columns. Raises KeyError for one that cannot change."""
         if unknown := changes.keys() - CHANGEABLE:
             raise KeyError(f"delivery has no changeable {unknown}")
+        if "letters" in changes:
+            changes["letters"] = json.dumps(list(changes["letters"]))
         assignments = ", ".join(f"{name} = ${i}" for i, name in enumerate(changes, 2))
         row = await self._conn.fetchrow(
             f"UPDATE delivery SET {assignments} WHERE id = $1 RETURNING *",

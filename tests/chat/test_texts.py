@@ -56,9 +56,10 @@ def in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def delivery(state: DeliveryState, **changes: object) -> Delivery:
     made = Delivery(
-        1, INBOX.id, Number(12), EventId("$s"), EventId("$o"), ALICE, state, None, (),
-        "Re: Dark display", None, NOW + 10, 0, False, "", NOW, NOW + 11,
-        (Recipient(CARLA, "to"), Recipient(Address("boss@x.example"), "cc")),
+        id=1, inbox=INBOX.id, conversation=Number(12), source=EventId("$s"), order=EventId("$o"),
+        agent=ALICE, state=state, subject="Re: Dark display", run_at=NOW + 10, created_at=NOW,
+        finished_at=NOW + 11,
+        recipients=(Recipient(CARLA, "to"), Recipient(Address("boss@x.example"), "cc")),
     )  # fmt: skip
     return replace(made, **changes)  # type: ignore[arg-type]  # names of its fields
 

@@ -107,6 +107,23 @@ async def test_a_forward_to_the_wrong_person_is_mended_by_an_edit(stage: Stage) 
     assert "Hello there" in text_of(sent)
 
 
+async def test_an_edit_says_whether_all_mails_are_forwarded(stage: Stage) -> None:
+    room = await begun(stage, undo=2)
+    await stage.mail(mail("Second", message_id="<m2@customer.example>",
+                          In_Reply_To="<m1@customer.example>"))  # fmt: skip
+    await stage.sees(room, "Second")
+    one = stage.hs.say(ALICE, room.id, f"!forward {EXPERT} One")
+    every = stage.hs.say(ALICE, room.id, f"!forward all {EXPERT} Every")
+    await stage.sees(room, f"→ {EXPERT} · in 2 s · ❌ stops it · forwards 2 mails")
+    stage.hs.edit(ALICE, room.id, one, f"!forward all {EXPERT} One, no, all")
+    stage.hs.edit(ALICE, room.id, every, f"!forward {EXPERT} Only the newest")
+    sent = {text_of(each).splitlines()[0]: text_of(each) for each in await stage.sent(2)}
+    assert set(sent) == {"One, no, all", "Only the newest"}
+    assert "my display stays dark" in sent["One, no, all"]
+    assert "my display stays dark" not in sent["Only the newest"]
+    assert all("Second" in text for text in sent.values())
+
+
 async def composed(stage: Stage, text: str) -> Room:
     await stage.open()
     queue = await stage.queue(ALICE, BOB)
