@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 
 from bridge.chat.render import text_message
-from bridge.chat.status import whom
+from bridge.chat.status import by_field, whom
 from bridge.mail import compose
 from bridge.mail.html import from_text
 from bridge.mail.limits import size
@@ -27,9 +27,11 @@ def preview(
     delivery: Delivery, mail: compose.Outgoing, approval: str, question: str, link: str
 ) -> Content:
     """The mail as it would leave: head, text with signature, names of files."""
-    head = [("From", str(mail.sender)), ("To", whom(delivery)), ("Subject", mail.subject)]
+    head = [("From", str(mail.sender))]
+    head += [(field.capitalize(), specs) for field, specs in by_field(delivery)]
     if mail.reply_to is not None:
-        head.insert(2, ("Answers go to", str(mail.reply_to)))
+        head.append(("Answers go to", str(mail.reply_to)))
+    head.append(("Subject", mail.subject))
     if mail.files:
         named = ", ".join(f"{each.name} ({size(len(each.data))})" for each in mail.files)
         head.append(("Files", named))

@@ -96,6 +96,6 @@ def _about(about: Conversation, now: float) -> str:
         when = f"until {clock(about.snoozed_until, now)}"
     parts = (
         about.contact.name or about.contact.spec, when or clock(about.changed_at, now),
-        about.assignee or "nobody's", marks(about),
+        about.assignee or "not taken", marks(about),
     )  # fmt: skip
     return " · ".join(part for part in parts if part)

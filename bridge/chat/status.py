@@ -22,16 +22,22 @@ SIGNS = {
 }
 
 
-def whom(delivery: Delivery) -> str:
-    """`alice@example.com, cc bob@example.com`."""
+def by_field(delivery: Delivery) -> list[tuple[str, str]]:
+    """`("cc", "bob@example.com, dan@example.com")`, for each field that names somebody."""
     parts = []
     for field in ("to", "cc", "bcc"):
         named = [r.address.spec for r in delivery.recipients if r.field == field]
         more = f" and {len(named) - 20} more" if len(named) > 20 else ""
-        specs = ", ".join(named[:20]) + more
-        if specs:
-            parts.append(specs if field == "to" else f"{field} {specs}")
-    return ", ".join(parts)
+        if named:
+            parts.append((field, ", ".join(named[:20]) + more))
+    return parts
+
+
+def whom(delivery: Delivery) -> str:
+    """`alice@example.com, cc bob@example.com`."""
+    return ", ".join(
+        specs if field == "to" else f"{field} {specs}" for field, specs in by_field(delivery)
+    )
 
 
 def text(delivery: Delivery, question: str, now: float) -> str:

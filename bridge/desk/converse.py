@@ -25,6 +25,7 @@ from bridge.desk import (
     order,
     original,
     people,
+    post,
     preview,
     relocate,
     reply,
@@ -50,6 +51,7 @@ from bridge.model import (
     Permanent,
     Place,
     Refused,
+    Transient,
 )
 from bridge.ports import Tx
 
@@ -132,6 +134,10 @@ REACTION_ACTS: dict[str, str] = {
 CARD_ACTS = {HAND: "take", TICK: "close", LINK: "claimed"}
 STILL_THERE = ("help", "info", "original", "headers", "export", "history", "contact")
 """What a room is good for whose conversation goes on in another one."""
+ON_POSTS = ("undo", "yes", "retry", "take", "close", "claimed")
+"""Acts of reactions on what we show."""
+PATIENCE = 600.0
+"""Seconds a reaction waits for us to note what it is on."""
 NEEDS_TARGET = ("reply", "draft", "send", "attach", "snippet")
 """Acts that look at the message they point at, on the homeserver."""
 
@@ -154,6 +160,8 @@ async def converse(desk: Desk, job: Job) -> None:
         await _outside(desk, job, event, place)
         return
     name, rest, target = _said(desk, event, place)
+    if event.type == "m.reaction" and name in ON_POSTS and by_agent and target is not None:
+        await _find_post(desk, event, target)
     seen: Content | None = None
     if name in NEEDS_TARGET and target is not None and by_agent:
         seen = await desk.chat.event(event.room, target)
@@ -179,6 +187,16 @@ async def converse(desk: Desk, job: Job) -> None:
             if said:
                 await answer(tx, desk, _where(place), event.id, said)
         await tx.jobs.finish(job)
+
+
+async def _find_post(desk: Desk, event: Event, target: EventId) -> None:
+    """Raises Transient while a reaction is on a status or card that we do not know to be there."""
+    async with desk.store.reading() as tx:
+        known = await tx.posts.by_event(target) is not None
+    if known or desk.now() - event.at > PATIENCE:
+        return
+    if await post.is_on_its_way(desk, event.room, target):
+        raise Transient("what it is on is being brought into the room", retry_after=0.5)
 
 
 async def _control(desk: Desk, job: Job, event: Event, place: Place | None) -> None:

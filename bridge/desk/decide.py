@@ -9,9 +9,11 @@ from bridge.desk.dispatch import dispatch, show
 from bridge.desk.hearing import Hearing
 from bridge.desk.sent import settle
 from bridge.inbox import Inbox
-from bridge.model import PREVIEWED, Delivery, DeliveryState, EventId, Fate, Refused
+from bridge.model import PREVIEWED, Delivery, DeliveryState, EventId, Fate, Refused, Transient
 from bridge.ports import Tx
 
+JUST_NOW = 5.0
+"""Seconds in which a yes may be quicker than our own note that its preview is in the room."""
 STOPPABLE = (*PREVIEWED, DeliveryState.ASKING, DeliveryState.WAITING)
 RETRYABLE = (
     DeliveryState.FAILED,
@@ -104,6 +106,8 @@ async def _agree(tx: Tx, desk: Desk, heard: Hearing, delivery: Delivery) -> None
     if delivery.state in PREVIEWED:
         post = await tx.posts.by_key(f"status:{delivery.id}")
         behind = post is None or post.sent < post.version
+        if behind and now - heard.event.at < JUST_NOW:
+            raise Transient("its preview is being brought into the room", retry_after=0.5)
         if behind or heard.event.at < delivery.shown_at:
             raise Refused("It was changed just now: look at the new preview, then say yes again.")
     needed = await approval.is_needed(tx, inbox, delivery)

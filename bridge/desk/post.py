@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import Any
 
 from bridge.chat import render
@@ -43,13 +44,27 @@ async def post(desk: Desk, job: Job) -> None:
         if wanted.place.startswith("conversation:"):
             raise Permanent(f"{wanted.place} has no room to post in")
         raise Transient(f"{wanted.place} has no room yet", retry_after=1.0)
-    began = desk.now()
+    began = math.floor(desk.now() * 1000) / 1000  # events have whole milliseconds
     event = await _bring(desk, wanted, room, target, retried=job.leases > 1)
     async with desk.store.transaction("posted") as tx:
         await tx.jobs.finish(job)
         await tx.posts.sent(wanted, wanted.version, event)
         if wanted.key.startswith("status:"):  # a yes of before meant something else
             await tx.deliveries.update(int(wanted.key.partition(":")[2]), shown_at=began)
+
+
+async def is_on_its_way(desk: Desk, room: RoomId, event: EventId) -> bool:
+    """Whether an event shows a post of ours and we have not noted yet that it does: it can be heard
+    of before its homeserver answers us, or after a crash in between."""
+    shown = await desk.chat.event(room, event)
+    content = shown.get("content") if shown is not None else None
+    mark = content.get(MARK) if isinstance(content, dict) else None
+    if shown is None or shown.get("sender") != desk.bot or not isinstance(mark, str):
+        return False
+    async with desk.store.reading() as tx:
+        number = mark.partition(".")[0]
+        wanted = await tx.posts.get(int(number)) if number.isdecimal() else None
+    return wanted is not None and wanted.event is None and wanted.sent < wanted.version
 
 
 async def _target(tx: Any, wanted: Post) -> EventId | None:

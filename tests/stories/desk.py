@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
+from urllib.parse import unquote
 
 from tests.servers.matrix_state import Room
 from tests.stage import ADMIN, ALICE, Stage, mail, until
@@ -50,3 +52,24 @@ async def control_room(stage: Stage) -> Room:
     if control.membership(ADMIN) != "join":
         stage.hs.join(ADMIN, control.id)
     return control
+
+
+def reacts_at_once(stage: Stage, who: str, text: str, emoji: str) -> None:
+    """Somebody reacts to the next message that holds `text` before the homeserver, which is slow
+    here, has told the bridge that it is there."""
+    answer, found = stage.hs._answer, []
+
+    async def late(said: Any) -> Any:
+        await asyncio.sleep(0.4)
+        return said
+
+    def slow(request: Any, *more: Any) -> Any:
+        said = answer(request, *more)
+        if request.method != "PUT" or text not in str(more) or found:
+            return said
+        found.append(said)
+        room = unquote(request.raw_path.split("/rooms/")[1].split("/")[0])
+        stage.hs.react(who, room, said["event_id"], emoji)
+        return late(said)
+
+    stage.hs._answer = slow  # type: ignore[method-assign]  # the homeserver is slow here

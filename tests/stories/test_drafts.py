@@ -7,7 +7,7 @@ import aiohttp
 from bridge.demo.ports import free_ports
 from tests.servers.matrix_state import Room
 from tests.stage import ADMIN, ALICE, BOB, Stage, mail, until
-from tests.stories.desk import begun
+from tests.stories.desk import begun, reacts_at_once
 
 DRAFT, APPROVAL = "📝 draft · ✅ sends it", "🔏 waits for ✅"
 
@@ -81,6 +81,14 @@ async def test_an_edit_during_the_undo_time_is_looked_at_again(stage: Stage) -> 
     await shown(stage, room, "Two")
     await stage.quiet()
     assert stage.smtp.accepted() == []
+
+
+async def test_a_yes_at_the_very_moment_the_preview_is_there_counts(stage: Stage) -> None:
+    room = await begun(stage)
+    reacts_at_once(stage, ALICE, "📝", "✅")
+    stage.hs.say(ALICE, room.id, "!draft Hello")
+    await stage.sent()
+    await stage.sees(room, "✅ sent")
 
 
 async def test_an_edit_nobody_heard_of_is_not_sent_unseen(stage: Stage) -> None:

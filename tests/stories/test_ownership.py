@@ -6,7 +6,7 @@ import pytest
 
 from tests.servers.matrix_state import Room
 from tests.stage import ALICE, BOB, EVE, Stage, mail, until
-from tests.stories.desk import begun
+from tests.stories.desk import begun, reacts_at_once
 
 
 def owner(stage: Stage, room: Room) -> str:
@@ -132,3 +132,11 @@ async def test_new_conversations_go_to_who_has_the_fewest_and_machine_mail_to_no
     await stage.quiet()
     owners = [owner(stage, await stage.conversation(n)) for n in (2, 4, 5)]
     assert sorted(owners) in ([ALICE, ALICE, BOB], [ALICE, BOB, BOB])
+
+
+async def test_a_hand_at_the_very_moment_the_card_is_there_takes_it(stage: Stage) -> None:
+    await stage.open()
+    queue = await stage.queue(ALICE)
+    reacts_at_once(stage, ALICE, "#1 Carla Customer", "✋")
+    await stage.mail(mail())
+    await stage.sees(queue, f"✋ taken by {ALICE}")
