@@ -16,9 +16,11 @@ $(READY): pyproject.toml
 demo: $(READY)
 	$(BIN)/postroom demo $(if $(ONCE),--once)
 
+# Tests wait for servers more than they compute: more of them at a time than a small machine has cores.
+JOBS ?= 4
 test: $(READY)
 	$(BIN)/python -m tests.provision
-	STRICT=$(STRICT) $(BIN)/python -m pytest -q -n 2 --durations=10 $(ARGS)
+	STRICT=$(STRICT) $(BIN)/python -m pytest -q -n $(JOBS) --durations=10 $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .
