@@ -175,6 +175,11 @@ REACTIONS: tuple[tuple[str, str], ...] = (
     ("✅", "on a status or draft: answer yes, or say that it arrived"),
     ("🔁", "on a status: try again"),
 )
+ROOMS = {
+    "conversation": "a conversation's room",
+    "queue": "the queue room",
+    "control": "the control room",
+}
 HAND, MAIL, CLIP, LINK, CROSS, TICK, AGAIN = (emoji for emoji, _ in REACTIONS)
 SKIN_TONES_AND_VARIANTS = re.compile("[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]")
 
@@ -192,7 +197,7 @@ def unknown(name: str, room: str, prefix: str) -> str:
     """The answer to a command that is none here."""
     elsewhere = [spec.room for spec in TABLE if spec.name == name and spec.room != room]
     if elsewhere:
-        return f"{prefix}{name} works in the {elsewhere[0]} room."
+        return f"{prefix}{name} works in {ROOMS[elsewhere[0]]}."
     return f"No command {prefix}{name}; {prefix}help lists them."
 
 

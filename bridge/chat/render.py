@@ -136,7 +136,7 @@ def info(
         f"#{conversation.number} {conversation.subject or '(no subject)'}",
         f"Contact: {conversation.contact}",
         f"Inbox: {inbox.name} <{inbox.address}>",
-        f"State: {conversation.state}, {conversation.assignee or 'taken by nobody'}",
+        f"State: {conversation.state}, {conversation.assignee or 'not taken'}",
         f"Began: {clock(conversation.created_at, now)}",
     ]
     if conversation.department:
