@@ -119,7 +119,7 @@ class Bench:
         for number in range(count):
             self.made += 1
             who = f"new{self.made}" if fresh else f"known{number % PARALLEL}"
-            headers = {} if fresh else {"In_Reply_To": f"<{who}@bench.example>"}
+            headers: dict[str, Any] = {} if fresh else {"In_Reply_To": f"<{who}@bench.example>"}
             found.append(mail(
                 "Hello,\n\nthis is a mail of some lines.\n\nKind regards\n" * 3,
                 sender=f"{who} <{who}@bench.example>", subject=f"Case of {who}",
@@ -142,7 +142,7 @@ class Bench:
             answer = await self.raw.call(
                 "GET", f"/_matrix/client/v3/rooms/{room}/event/{event}", None
             )
-            times.append(answer["origin_server_ts"] / 1000)
+            times.append(float(answer["origin_server_ts"]) / 1000)
         return count / (ended - min(times))
 
     async def from_store(self, raws: list[bytes]) -> float:
@@ -177,7 +177,17 @@ async def throughput(bench: Bench) -> None:
     inbox = load(bench.config).inboxes["support"]  # type: ignore[index]  # InboxId is a str
     about = await _conversation(bench)
     body = rooms.conversation(
-        about, inbox, "", "12", f"@email_bot:{DOMAIN}", "", [], queue, space, DOMAIN
+        about,
+        inbox,
+        "",
+        "12",
+        f"@email_bot:{DOMAIN}",
+        "",
+        [],
+        queue,
+        space,
+        DOMAIN,
+        f"mxc://{DOMAIN}/face",
     )
     for _ in range(ROUNDS):
 
@@ -218,7 +228,7 @@ async def latencies(bench: Bench) -> None:
     room = bench.sql("SELECT room FROM conversation WHERE number = 1")[0][0]
     await bench.alice.join(room)
     client = bench.alice.client
-    since = (await client.sync(timeout=0)).next_batch  # type: ignore[union-attr]  # it succeeds
+    since = (await client.sync(timeout=0)).next_batch
     town = bench.town
     writer = await ImapConnection.connect("127.0.0.1", town.dovecot.imap_port, "none")
     await writer.login(SUPPORT, "secret")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
 from email.utils import formatdate
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from bridge.app import App
 from bridge.config import Listener, load, load_registration
@@ -23,7 +23,6 @@ from tests.servers.homeserver import FakeHomeserver
 from tests.servers.matrix_state import DOMAIN, Room
 from tests.servers.smtp import ScriptedSmtp
 
-T = TypeVar("T")
 ADMIN, ALICE, BOB, EVE = (f"@{name}:{DOMAIN}" for name in ("admin", "alice", "bob", "eve"))
 SUPPORT, SALES = "support@acme.example", "sales@acme.example"
 CUSTOMER = "carla@customer.example"
@@ -31,12 +30,12 @@ PASSWORD = "secret"
 
 
 async def until(
-    probe: Callable[[], T | Awaitable[T]], what: str | Callable[[], str], timeout: float = 30.0
-) -> T:
-    """Wait until `probe` is true; returns what it gave."""
+    probe: Callable[[], Any], what: str | Callable[[], str], timeout: float = 30.0
+) -> Any:
+    """Wait until `probe`, or what it awaits, is true; returns what it gave."""
     deadline = time.monotonic() + timeout
     while True:
-        value: Any = probe()
+        value = probe()
         if asyncio.iscoroutine(value):
             value = await value
         if value:
