@@ -13,6 +13,8 @@ from tests.real import Agent, Town
 from tests.servers.smtp import Fault
 from tests.stage import mail, until
 
+EXPERT = "expert@vendor.example"
+GOES_ON = "This conversation goes on in #1; nothing was done here."
 PHOTO = ("photo.png", "image/png", b"PNG")
 CONTROL = ("snippet", "rule", "report")
 """What of the control room is about the work of agents; an admin's inboxes have stories of their

@@ -9,6 +9,7 @@ import pytest
 
 from tests.real import Town
 from tests.stories.talk import (
+    EXPERT,
     REACTED,
     Talk,
     arrives,
@@ -20,7 +21,6 @@ from tests.stories.talk import (
 )
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
-EXPERT = "expert@vendor.example"
 
 
 async def dies(town: Town) -> None:

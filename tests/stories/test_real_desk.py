@@ -10,10 +10,9 @@ import pytest
 from tests.real import DOMAIN, Town
 from tests.servers.smtp import Fault
 from tests.stage import until
-from tests.stories.talk import Talk, arrives, begun
+from tests.stories.talk import EXPERT, Talk, arrives, begun
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
-EXPERT = "expert@vendor.example"
 
 
 async def test_ownership_and_order(town: Town) -> None:

@@ -10,6 +10,8 @@ from bridge.desk.converse import STILL_THERE
 from tests.real import Town
 from tests.stories.talk import (
     EVERYTHING,
+    EXPERT,
+    GOES_ON,
     Talk,
     arrives,
     begun,
@@ -21,9 +23,7 @@ from tests.stories.talk import (
 )
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
-EXPERT = "expert@vendor.example"
 ONLY_AGENTS = "Only agents of Support can do that; nothing was done."
-GOES_ON = "This conversation goes on in #1; nothing was done here."
 ANSWERS_ALWAYS = "only shows something, and does so in every state"
 NO_ARGUMENT = "takes no argument"
 WRONG_HERE = {

@@ -7,6 +7,8 @@ import pytest
 
 from tests.real import Town
 from tests.stories.talk import (
+    EXPERT,
+    GOES_ON,
     REACTED,
     Talk,
     arrives,
@@ -19,8 +21,6 @@ from tests.stories.talk import (
 )
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
-EXPERT = "expert@vendor.example"
-GOES_ON = "This conversation goes on in #1; nothing was done here."
 CARLA, OPENED = "carla@customer.example", ("!reopen", "Open again.", "It is open already.")
 HERE = (
     ("!take", "#1 is yours.", "You have it already."),
