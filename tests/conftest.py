@@ -40,7 +40,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     chosen = config.option.keyword or config.option.markexpr or config.args_source.name == "ARGS"
     if hasattr(config, "workerinput") or chosen:
         return
-    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
     passed = {
         report.nodeid.partition("[")[0]
         for outcome in ("passed", "skipped")  # which STRICT makes a failure

@@ -289,14 +289,14 @@ class Town:
         try:
             client.login(box, "secret")
             client.select(folder, readonly=True)
-            return client.uid("THREAD", "REFS", "UTF-8", "ALL")[1][0].decode()  # type: ignore[union-attr]  # typeshed allows None
+            return client.uid("THREAD", "REFS", "UTF-8", "ALL")[1][0].decode()
         finally:
             client.logout()
 
     async def sent(self, count: int, timeout: float = 30.0) -> list[EmailMessage]:
         await until(lambda: len(self.smtp.accepted()) >= count, f"{count} mails", timeout)
         parser = BytesParser(policy=default)
-        return [parser.parsebytes(entry["raw"]) for entry in self.smtp.accepted()]  # type: ignore[misc]  # policy.default gives EmailMessage
+        return [parser.parsebytes(entry["raw"]) for entry in self.smtp.accepted()]
 
     async def jobs(self) -> list[tuple[str, str]]:
         """(kind, last error) of what is left to do."""

@@ -72,11 +72,13 @@ async def _serve(port: int) -> web.AppRunner:
         if what.startswith("part/"):
             return web.Response(body=part_bytes(raw, int(what[5:])), content_type="image/png")
         view = View("text" in request.query, "pictures" in request.query)
-        text, policy = {
-            "page": lambda: (pages.frame(mail, url, view, "n"), pages.outer_policy(url, "n")),
-            "body": lambda: (pages.inner(mail, url, view), pages.inner_policy(url, view)),
-            "room": lambda: (room(raw, mail, url), ""),
-        }[what]()
+        match what:
+            case "page":
+                text, policy = pages.frame(mail, url, view, "n"), pages.outer_policy(url, "n")
+            case "body":
+                text, policy = pages.inner(mail, url, view), pages.inner_policy(url, view)
+            case _:
+                text, policy = room(raw, mail, url), ""
         return web.Response(
             text=text, content_type="text/html", headers={"Content-Security-Policy": policy}
         )
@@ -91,7 +93,7 @@ async def _serve(port: int) -> web.AppRunner:
 
 async def _shoot(browser: Browser, port: int, name: str) -> None:
     for what, size in (("page", DESK), ("room", DESK), ("page", PHONE), ("room", PHONE)):
-        page = await browser.new_page(viewport=size)  # type: ignore[arg-type]  # a plain dict
+        page = await browser.new_page(viewport=size)
         await page.goto(f"http://127.0.0.1:{port}/{name}/{what}", wait_until="load")
         kind = f"{what}-phone" if size is PHONE else what
         await page.screenshot(path=FOLDER / f"{name}-{kind}.png", full_page=what == "room")

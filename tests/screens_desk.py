@@ -61,7 +61,7 @@ def about(number: int, subject: str, **changes: object) -> Conversation:
         "room": RoomId("!r"), "preview": "Hello,\nthe display of order 4711 stays dark.",
         "files": "📎 photo.png (12 kB)",
     }  # fmt: skip
-    return Conversation(**(made | changes))  # type: ignore[arg-type]  # names of its fields
+    return Conversation(**(made | changes))
 
 
 def queue() -> str:
@@ -146,7 +146,7 @@ async def shoot(browser: Browser, folder: Path, style: str, sizes: dict[str, obj
     head = f"<!DOCTYPE html><meta charset=utf-8><style>{style}{keys}margin:2px 4px 0 0}}</style>"
     for name, make in PAGES.items():
         for kind, size in sizes.items():
-            page = await browser.new_page(viewport=size)  # type: ignore[arg-type]  # a plain dict
+            page = await browser.new_page(viewport=size)
             await page.set_content(head + make())
             await page.screenshot(path=folder / f"desk-{name}{kind}.png", full_page=True)
             await page.close()

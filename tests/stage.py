@@ -10,6 +10,7 @@ from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
 from email.utils import formatdate
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +164,7 @@ class Scene:
         """Wait until `count` mails were accepted; returns all of them."""
         await until(lambda: len(self.smtp.accepted()) >= count, f"{count} mails", timeout)
         parser = BytesParser(policy=default)
-        return [parser.parsebytes(entry["raw"]) for entry in self.smtp.accepted()]  # type: ignore[misc]  # policy.default
+        return [parser.parsebytes(entry["raw"]) for entry in self.smtp.accepted()]
 
 
 class Stage(Scene):
@@ -181,7 +182,7 @@ class Stage(Scene):
         self.app = await App(settings, load_registration(settings)).__aenter__()
         for inboxes in settings.accounts().values():
             account = inboxes[0].imap.account  # type: ignore[union-attr]  # it has one
-            await until(lambda a=account: self._checked(a), f"first check of {account}")
+            await until(partial(self._checked, account), f"first check of {account}")
         return self.app
 
     async def _checked(self, account: str) -> bool:

@@ -77,7 +77,7 @@ async def test_the_demo_seen_from_outside(tmp_path: Path) -> None:
             client.login(CUSTOMER, "demo")
             client.select("INBOX", readonly=True)
             numbers = client.search(None, "ALL")[1][0].split()
-            found = [client.fetch(n, "(RFC822)")[1][0][1] for n in numbers]  # type: ignore[index,misc]  # typeshed allows None
+            found = [client.fetch(n, "(RFC822)")[1][0][1] for n in numbers]  # type: ignore[index]  # typeshed allows None
             client.logout()
             return found  # type: ignore[return-value]  # bytes, with BODY of one part
 

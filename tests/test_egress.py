@@ -22,7 +22,7 @@ MIME = b"Subject: x\r\n\r\n.dot\r\n..dots\r\n"
 async def send(server: ScriptedSmtp, **smtp: object) -> tuple[Fate, str]:
     settings = Smtp(
         host="127.0.0.1", port=server.port, user="u", password=SecretStr("secret"),
-        **smtp,  # type: ignore[arg-type]  # a test's table
+        **smtp,
     )  # fmt: skip
     inbox = Inbox(id=InboxId("s"), name="S", address="s@acme.example", smtp=settings)
     begun: list[int] = []

@@ -87,7 +87,7 @@ async def test_a_mail_that_takes_too_long_or_too_much_is_shown_by_its_headers(
     program = tmp_path / "python"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} {tmp_path}/broken.py "$3"\n')
     program.chmod(0o755)
-    monkeypatch.setattr(reader.sys, "executable", str(program))
+    monkeypatch.setattr(sys, "executable", str(program))
     monkeypatch.setattr(reader, "PATIENCE", 4.0)
     mails = MailReader()
     try:

@@ -11,7 +11,7 @@ import pytest
 
 from bridge import safekeeping
 from bridge.config import KEY_FILE, Settings, load
-from bridge.model import Permanent
+from bridge.model import InboxId, Permanent
 from bridge.store.copying import DERIVED, TABLES
 from bridge.store.database import Database
 from tests.servers.database import rows
@@ -185,5 +185,5 @@ async def test_a_new_key_opens_everything_and_the_old_one_nothing(stage: Stage) 
     key.write_text(f"{old}\n")
     await stage.open(config)
     problems = stage.app.desk.directory.problems
-    assert "does not open what was sealed" in problems["support"]
+    assert "does not open what was sealed" in problems[InboxId("support")]
     await ask(stage, control, "!inbox list", f"<{SUPPORT}> · cannot be used: encryption_key does")

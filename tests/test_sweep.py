@@ -13,6 +13,7 @@ import collections
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -212,7 +213,7 @@ async def test_a_kill_at_the_point_loses_and_doubles_nothing(
             if point.startswith("hook"):
                 assert len(set(stage.heard)) == 1, stage.heard  # once, or again under its id
             if passage == 1:  # the point may be the last thing of all
-                await until(lambda keeper=keeper: keeper.deaths, f"the story to pass {point}", 5)
+                await until(partial(getattr, keeper, "deaths"), f"the story to pass {point}", 5)
             outcomes.append("killed, whole" if keeper.deaths else "not reached")
         if not keeper.deaths or database.startswith("postgres"):
             break

@@ -91,7 +91,7 @@ def test_what_concerns_us() -> None:
                "content": content, **more}  # fmt: skip
         read = event.read(raw, 0.0)
         assert read is not None
-        return event.concerns_us(read, "@email_", "@email_bot:x", "!")  # type: ignore[arg-type]  # Mxid is a str
+        return event.concerns_us(read, "@email_", "@email_bot:x", "!")
 
     assert asks("m.room.message", said("!reply x"))
     assert not asks("m.room.message", said("plain talk"))

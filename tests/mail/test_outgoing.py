@@ -40,7 +40,7 @@ def outgoing(**changes: object) -> Outgoing:
         "cc": (), "subject": "Re: Hello", "at": 1_700_000_000.0, "text": "Hello **you**",
         "html": "",
     }  # fmt: skip
-    return Outgoing(**{**values, **changes})  # type: ignore[arg-type]  # a test's table
+    return Outgoing(**{**values, **changes})
 
 
 def defects(message: Message) -> list[Any]:

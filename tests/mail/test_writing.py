@@ -40,7 +40,7 @@ def outgoing(**changes: object) -> Outgoing:
         "text": "Hello **you**",
         "html": "",
     }
-    return Outgoing(**{**values, **changes})  # type: ignore[arg-type]  # a test's table
+    return Outgoing(**{**values, **changes})
 
 
 def test_long_ids_stand_whole_on_their_lines() -> None:
@@ -142,7 +142,7 @@ def test_a_signed_id_is_read_and_a_changed_one_is_not() -> None:
 
 
 def known(**values: object) -> Known:
-    return Known(**{"signed": [], "ids": [], "participants": {}, **values})  # type: ignore[arg-type]  # a test's table
+    return Known(**{"signed": [], "ids": [], "participants": {}, **values})
 
 
 @pytest.mark.parametrize(

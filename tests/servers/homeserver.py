@@ -33,7 +33,7 @@ class FakeHomeserver(MatrixState):
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
-        self.url = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
         self._http = aiohttp.ClientSession()
         self._pusher = asyncio.create_task(self._push())
 
@@ -244,10 +244,10 @@ class FakeHomeserver(MatrixState):
             case "PUT", "state", type_, *key:
                 return {"event_id": self._set_state(room, user, type_, "".join(key), body)}
             case "GET", "state", type_, *key:
-                event = room.state.get((type_, "".join(key)))
-                if event is None:
+                found = room.state.get((type_, "".join(key)))
+                if found is None:
                     raise Refusal(404, "M_NOT_FOUND")
-                return event["content"]
+                return found["content"]
             case "POST", "invite":
                 self._act(room, user, body["user_id"], "invite")
                 return {}

@@ -12,6 +12,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from bridge import __main__ as command_line
 from bridge import app, failpoint, worker  # noqa: F401 - imported before the fork on purpose
@@ -19,8 +20,8 @@ from bridge.config import load, load_registration
 from bridge.logs import logs
 
 
-def child(order: dict[str, object]) -> None:
-    os.environ.update(order.get("env", {}))  # type: ignore[arg-type]  # JSON of our own
+def child(order: dict[str, Any]) -> None:
+    os.environ.update(order.get("env", {}))
     log = os.open(str(order["log"]), os.O_CREAT | os.O_APPEND | os.O_WRONLY)
     os.dup2(log, 1)
     os.dup2(log, 2)

@@ -57,7 +57,8 @@ async def control_room(stage: Stage) -> Room:
 def reacts_at_once(stage: Stage, who: str, text: str, emoji: str) -> None:
     """Somebody reacts to the next message that holds `text` before the homeserver, which is slow
     here, has told the bridge that it is there."""
-    answer, found = stage.hs._answer, []
+    answer = stage.hs._answer
+    found: list[Any] = []
 
     async def late(said: Any) -> Any:
         await asyncio.sleep(0.4)
@@ -72,4 +73,4 @@ def reacts_at_once(stage: Stage, who: str, text: str, emoji: str) -> None:
         stage.hs.react(who, room, said["event_id"], emoji)
         return late(said)
 
-    stage.hs._answer = slow  # type: ignore[method-assign]  # the homeserver is slow here
+    stage.hs._answer = slow  # type: ignore[method-assign,assignment]  # the homeserver is slow here

@@ -109,7 +109,7 @@ async def test_everybody_leaves_what_was_closed_long_ago_and_comes_back(stage: S
 
 async def clean(stage: Stage, desk: object = None) -> None:
 
-    while await janitor.clean(desk or stage.app.desk):  # type: ignore[arg-type]  # a Desk
+    while await janitor.clean(desk or stage.app.desk):
         pass
     await stage.quiet()
 

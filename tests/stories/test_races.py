@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from bridge.desk import deliver, state, vacate
+from bridge.desk import state, vacate
+from bridge.mail import compose
 from bridge.model import Number, State
 from tests.servers.database import rows
 from tests.servers.matrix_state import Refusal
@@ -28,14 +29,14 @@ class Gate:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.opened, self.reached = threading.Event(), threading.Event()
-        build: Callable[[Any], bytes] = deliver.compose.build
+        build: Callable[[Any], bytes] = compose.build
 
         def slow(outgoing: Any) -> bytes:
             self.reached.set()
             self.opened.wait(20)
             return build(outgoing)
 
-        monkeypatch.setattr(deliver.compose, "build", slow)
+        monkeypatch.setattr(compose, "build", slow)
 
 
 async def test_what_a_lead_sent_of_somebody_is_not_reworded_behind_their_back(
@@ -107,7 +108,7 @@ async def test_a_yes_to_the_old_preview_is_none_to_the_new_one(stage: Stage) -> 
             raise Refusal(502, "M_UNKNOWN")
         return send(room_, user, *more)
 
-    stage.hs._send = held  # type: ignore[method-assign]  # the homeserver fails here
+    stage.hs._send = held  # type: ignore[method-assign,assignment]  # the homeserver fails here
     stage.hs.edit(ALICE, room.id, command, "!reply Unseen")
 
     async def noted() -> bool:
@@ -199,7 +200,7 @@ async def test_a_preview_that_waits_for_a_file_holds_up_no_mail(stage: Stage) ->
             raise Refusal(504, "M_UNKNOWN")
         return answer(request, *more)
 
-    stage.hs._answer = away  # type: ignore[method-assign]  # the media repository is away
+    stage.hs._answer = away  # type: ignore[method-assign,assignment]  # the media repository is away
     stage.hs.reply(ALICE, room.id, file, "!draft See the file")
     await until(lambda: not stage.hs.pushes, "the draft to be ordered")
     await stage.mail(mail("URGENT: hold it", message_id="<m2@customer.example>",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from tests.servers.matrix_state import Room
 from tests.stage import (
     ADMIN,
     ALICE,
     BOB,
     CUSTOMER,
+    EVE,
     Stage,
     mail,
     until,
@@ -107,20 +109,21 @@ async def test_a_room_that_lacks_name_and_guests_is_completed(stage: Stage) -> N
     assert len(stage.hs.rooms) == len(stage.hs.aliases) == 4
 
 
+async def asked_in(stage: Stage, number: int, who: str, membership: str) -> None:
+    """Somebody invites the bot to a room of their own; what becomes of it."""
+    direct = Room(f"!direct{number}", "12", who)
+    stage.hs.rooms[direct.id] = direct
+    stage.hs._member(direct, who, who, "join")
+    stage.hs._member(direct, who, stage.app.desk.bot, "invite")
+    await until(lambda: direct.membership(stage.app.desk.bot) == membership, membership)
+
+
 async def test_who_may_not_talk_to_the_bot_is_left_alone_and_who_may_is_shown_the_way(
     stage: Stage,
 ) -> None:
     await stage.open()
     stage.hs.join(ADMIN, (await stage.room("Postroom control")).id)
     await stage.quiet()
-    from tests.servers.matrix_state import Room
-
-    for number, (user, membership) in enumerate((("@eve:fake.local", "leave"), (ADMIN, "join"))):
-        direct = Room(f"!direct{number}", "12", user)
-        stage.hs.rooms[direct.id] = direct
-        stage.hs._member(direct, user, user, "join")
-        stage.hs._member(direct, user, "@email_bot:fake.local", "invite")
-        await until(
-            lambda d=direct, m=membership: d.membership("@email_bot:fake.local") == m, membership
-        )
+    await asked_in(stage, 0, EVE, "leave")
+    await asked_in(stage, 1, ADMIN, "join")
     await stage.sees(stage.hs.rooms["!direct1"], "https://matrix.to/#/!room")

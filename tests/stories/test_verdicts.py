@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.servers.smtp import Fault
@@ -77,7 +79,7 @@ async def test_an_unconfirmed_mail_in_the_sent_folder_was_sent(stage: Stage) -> 
     room = await begun(stage)
     stage.smtp.script = [Fault("after", cut=True)]
     original = stage.app.desk.mailbox.find_sent
-    found = []
+    found: list[Any] = []
 
     async def after_the_provider_kept_it(inbox, message_id):  # type: ignore[no-untyped-def]  # as ports.Mailbox
         if not found:
