@@ -16,8 +16,8 @@ $(READY): pyproject.toml
 demo: $(READY)
 	$(BIN)/postroom demo $(if $(ONCE),--once)
 
-# Tests wait for servers more than they compute: more of them at a time than a small machine has cores.
-JOBS ?= 4
+# Tests wait for servers more than they compute: more at a time than a small machine has cores.
+JOBS ?= 3
 test: $(READY)
 	$(BIN)/python -m tests.provision
 	STRICT=$(STRICT) $(BIN)/python -m pytest -q -n $(JOBS) --durations=10 $(ARGS)

@@ -112,8 +112,8 @@ async def _listen(scene: Scene, ends: contextlib.AsyncExitStack) -> int:
     return port
 
 
-async def story(scene: Scene, word: str = "!reply") -> Room:
-    hs = scene.hs
+async def story(scene: Scene, point: str) -> Room:
+    hs, word = scene.hs, "!draft" if point.startswith("previewed") else "!reply"
     scene.smtp.script = [Fault("mail", "451 4.3.0 come again")]
     queue = await scene.queue(ALICE)
     await until(lambda: any("/sync" in path for _, path, _ in hs.log), "the reconciler's look")
@@ -125,6 +125,8 @@ async def story(scene: Scene, word: str = "!reply") -> Room:
     await until(lambda: room.membership(ALICE) == "invite", "the invitation")
     hs.join(ALICE, room.id)
     await scene.sees(room, "my display stays dark")
+    if point.startswith("uploaded"):  # is tried again later, and else while the mail is on the wire
+        await scene.sees(room, "photo.png")
     file = hs.file(ALICE, room.id, "manual.pdf", b"PDF", "application/pdf")
     hs.reply(ALICE, room.id, file, f"{word} Here is the manual.")
     if word == "!draft":
@@ -201,8 +203,7 @@ async def test_a_kill_at_the_point_loses_and_doubles_nothing(
         folder.mkdir()
         armed, database = f"{point}:{passage}:kill9", new_database(folder)
         async with scene(folder, zygote, armed, database) as (stage, keeper):
-            is_draft = point.startswith("previewed")
-            room = await story(stage, "!draft" if is_draft else "!reply")
+            room = await story(stage, point)
             if point.startswith("erased"):
                 await erase(stage)
                 await stage.finished()

@@ -51,6 +51,7 @@ async def test_two_inboxes_on_one_account_are_told_apart_by_recipient(stage: Sta
     await stage.mail(both)
     await stage.sees(queue, "For both")
     await stage.sees(sales, "For both")
+    await stage.quiet()
     twins = [
         r for r in stage.hs.rooms.values() if "For both" in str(r.state.get(("m.room.name", "")))
     ]
