@@ -18,6 +18,7 @@ from tests.stories.talk import (
     failed,
     first_line,
     inside,
+    status_of,
 )
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
@@ -103,13 +104,14 @@ async def test_everything_that_sends(town: Town) -> None:
     for text, to in (
         ("!attach", file), ("!reply From a reply", ""), ("!send", talk), ("!yes", agreed),
         ("!no", refused), ("!undo", stopped), ("!retry", lost), (f"!forward {EXPERT} Above", ""),
-        ("!snippet push send", ""), ("!draft From a draft", ""),
+        ("!snippet push send", ""),
     ):  # fmt: skip
         await room.say(text, to=to)
+    ordered = await room.say("!draft From a draft")
     await queue.say(f"!compose {EXPERT} Order\nFrom the queue")
     await dies(town)
     await town.sent(7, 60)
-    draft = await room.newest("📝 draft")
+    draft = await status_of(room, ordered)
     await room.reads(draft, "From a draft")
     await dies(town)
     await room.say("!yes", to=draft)

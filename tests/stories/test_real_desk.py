@@ -10,7 +10,7 @@ import pytest
 from tests.real import DOMAIN, Town
 from tests.servers.smtp import Fault
 from tests.stage import until
-from tests.stories.talk import EXPERT, Talk, arrives, begun
+from tests.stories.talk import EXPERT, Talk, arrives, begun, drafted
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
@@ -102,9 +102,7 @@ async def test_sending(town: Town) -> None:
     await room.reads(draft, "First")
     await room.react(draft, "✅")
     await town.sent(1)
-    await alice.say(room.room, "!draft To be discarded")
-    await room.sees("To be discarded")
-    await room.reads(await room.newest("📝 draft"), "To be discarded")
+    await drafted(room, "To be discarded")
     await alice.say(room.room, "!no")
     await room.ask("!yes", "Nothing waits for that here.")
     file = await alice.file(room.room, "manual.pdf", b"PDF", "application/pdf")
