@@ -124,6 +124,8 @@ hs_token: {hs_token}
 # because /sync is refused to the sender.
 sender_localpart: {prefix}sender
 rate_limited: false
+# Devices of our users, which need no log-in (MSC4190): some homeservers want it said
+io.element.msc4190: true
 # Stable name and the one of older Synapses, for read receipts
 receive_ephemeral: true
 de.sorunome.msc2409.push_ephemeral: true

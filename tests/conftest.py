@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -119,14 +120,32 @@ def town_folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-async def town(town_folder: Path, zygote: Zygote, database_url: str) -> AsyncIterator[Town]:
+def new_town(town_folder: Path, zygote: Zygote, database_url: str) -> Town:
     if not provision.synapse() or not provision.dovecot():
         pytest.skip("needs Synapse and Dovecot: python -m tests.provision")
-    town = Town(town_folder, zygote, database_url)
+    return Town(town_folder, zygote, database_url)
+
+
+@asynccontextmanager
+async def living(town: Town, **synapse: Any) -> AsyncIterator[Town]:
+    """The town, its servers running; shown when the test failed."""
     try:
-        await town.start()
+        await town.start(**synapse)
         yield town
     finally:
         await town.stop()
-        if hasattr(town, "bridge"):  # shown when the test failed
+        if hasattr(town, "bridge"):
             print(town.bridge.log.read_text()[-6000:], await town.dump())
+
+
+@pytest.fixture
+async def town(new_town: Town) -> AsyncIterator[Town]:
+    async with living(new_town):
+        yield new_town
+
+
+@pytest.fixture
+async def mas_town(new_town: Town) -> AsyncIterator[Town]:
+    """A town whose people log in at a Matrix Authentication Service."""
+    async with living(new_town, mas=True):
+        yield new_town

@@ -24,6 +24,7 @@ from tests.provision import SYNAPSE
 from tests.servers.bridge import Bridge, Zygote
 from tests.servers.database import rows
 from tests.servers.dovecot import DovecotServer
+from tests.servers.mas import FakeMas
 from tests.servers.smtp import ScriptedSmtp
 from tests.stage import until
 
@@ -175,11 +176,17 @@ class Town:
         self.dovecot = DovecotServer(str(folder / "d"), BOXES)
         self.smtp = ScriptedSmtp(folder / "accepted.jsonl")
         self.agents: dict[str, Agent] = {}
+        self.mas: FakeMas | None = None
         self.bridge: Bridge
 
-    async def start(self, **synapse: Any) -> None:
+    async def start(self, *, mas: bool = False, **synapse: Any) -> None:
+        """`mas`: people log in at a Matrix Authentication Service."""
         (self.folder / "hs").mkdir(parents=True)
         self.folder.chmod(0o755)
+        if mas:
+            self.mas = FakeMas(free_ports(1)[0])
+            await self.mas.start()
+            synapse = {**self.mas.synapse, **synapse}
         hs, appservice, health = free_ports(3)
         self._ports = {"appservice": {"port": appservice}, "health": {"port": health}}
         registration = self.folder / "registration.yaml"
@@ -193,7 +200,11 @@ class Town:
         )  # fmt: skip
         await asyncio.gather(self.synapse.start(), self.dovecot.start(), self.smtp.start())
         for name in ("admin", "alice", "bob", "eve"):
-            token = await self.synapse.register(name, "secret")
+            token = await (
+                self.mas.register(self.synapse.url, name)
+                if self.mas
+                else self.synapse.register(name, "secret")
+            )
             self.agents[name] = Agent(self.synapse.url, f"@{name}:{DOMAIN}", token)
 
     async def stop(self) -> None:
@@ -204,6 +215,8 @@ class Town:
         await self.smtp.stop()
         await self.dovecot.stop()
         await self.synapse.stop()
+        if self.mas:
+            await self.mas.stop()
 
     def inbox(self, name: str, **keys: Any) -> dict[str, Any]:
         address = f"{name}@acme.example"

@@ -25,6 +25,11 @@ class HomeserverError(Permanent):
         self.status = status
         self.code = code
 
+    def is_code(self, *codes: str) -> bool:
+        """Whether it is one of these errcodes; Synapse 1.139 and 1.140 put `IO.ELEMENT.…` before
+        those of MSC4190."""
+        return self.code.endswith(codes)
+
 
 class _Api(HTTPAPI):
     """mautrix's client, with errors that keep what the homeserver said: mautrix raises 429

@@ -36,7 +36,12 @@ class Homeserver(Media):
         await self.request(Method.POST, f"_matrix/client/v1/appservice/{_q(appservice)}/ping", {})
 
     async def ensure_ghost(self, ghost: str) -> None:
-        """Register a user of our namespace and its device, in one request."""
+        """Register a user of our namespace, then make its device.
+
+        Two requests, because Matrix Authentication Service refuses to log appservices in
+        (M_APPSERVICE_LOGIN_UNSUPPORTED) before it looks whether the user is known; without a
+        log-in, and with MSC4190, the same two serve every homeserver.
+        """
         if ghost in self._ghosts:
             return
         async with failpoint.around("matrix.register"):
@@ -47,31 +52,37 @@ class Homeserver(Media):
                     {
                         "type": "m.login.application_service",
                         "username": ghost[1:].partition(":")[0],
-                        "inhibit_login": False,
-                        "device_id": DEVICE,
+                        "inhibit_login": True,
                     },
                 )
             except HomeserverError as error:
-                if error.code != "M_USER_IN_USE":
+                if not error.is_code("M_USER_IN_USE"):
                     raise
-                # known already, but perhaps without its device: a crash between the two
-                await self.request(Method.PUT, f"{CLIENT}/devices/{DEVICE}", {}, as_user=ghost)
+            await self.request(Method.PUT, f"{CLIENT}/devices/{DEVICE}", {}, as_user=ghost)
         self._ghosts.add(ghost)
 
     async def send(
         self, room: RoomId, sender: str, type: str, content: Content, txn: str
     ) -> EventId:
         """Send a message event; the same `txn` again gives the same event."""
+        path = f"{CLIENT}/rooms/{_q(room)}/send/{_q(type)}/{_q(txn)}"
         await self.ensure_ghost(sender)
         async with failpoint.around("matrix.send"):
-            answer = await self.request(
-                Method.PUT,
-                f"{CLIENT}/rooms/{_q(room)}/send/{_q(type)}/{_q(txn)}",
-                content,
-                as_user=sender,
-                query={"device_id": DEVICE},
-            )
+            answer = await self._put_on_device(path, content, sender)
         return EventId(answer["event_id"])
+
+    async def _put_on_device(self, path: str, content: Content, sender: str) -> Any:
+        """A PUT whose transaction id the homeserver remembers over a restart, because it comes
+        from a device of the sender; made anew where somebody deleted that device."""
+        on_device = {"device_id": DEVICE}
+        try:
+            return await self.request(Method.PUT, path, content, as_user=sender, query=on_device)
+        except HomeserverError as error:
+            if not error.is_code("M_UNKNOWN_DEVICE"):
+                raise
+        self._ghosts.discard(sender)
+        await self.ensure_ghost(sender)
+        return await self.request(Method.PUT, path, content, as_user=sender, query=on_device)
 
     async def find_sent(self, room: RoomId, sender: str, mark: str) -> EventId | None:
         """The event of ours that carries `mark`, among the sender's last 200 in the room."""
@@ -101,14 +112,10 @@ class Homeserver(Media):
         return EventId(answer["event_id"])
 
     async def redact(self, room: RoomId, sender: str, event: EventId, txn: str) -> None:
+        path = f"{CLIENT}/rooms/{_q(room)}/redact/{_q(event)}/{_q(txn)}"
+        await self.ensure_ghost(sender)
         async with failpoint.around("matrix.redact"):
-            await self.request(
-                Method.PUT,
-                f"{CLIENT}/rooms/{_q(room)}/redact/{_q(event)}/{_q(txn)}",
-                {},
-                as_user=sender,
-                query={"device_id": DEVICE},
-            )
+            await self._put_on_device(path, {}, sender)
 
     async def invite(self, room: RoomId, mxid: Mxid) -> None:
         """Invite; somebody who is in the room already counts as invited."""

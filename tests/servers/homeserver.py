@@ -180,9 +180,11 @@ class FakeHomeserver(MatrixState):
 
     def _register(self, body: Any) -> Any:
         user = f"@{body['username']}:{DOMAIN}"
+        if not body.get("inhibit_login"):  # as under MAS, which says so first
+            raise Refusal(400, "M_APPSERVICE_LOGIN_UNSUPPORTED")
         if user in self.devices:
             raise Refusal(400, "M_USER_IN_USE")
-        self.devices[user] = {body["device_id"]} if body.get("device_id") else set()
+        self.devices[user] = set()
         return {"user_id": user}
 
     def _fill(self, mxc: str, data: bytes, type: str) -> Any:
@@ -277,6 +279,9 @@ class FakeHomeserver(MatrixState):
         self._member(room, sender, user, membership)
 
     def _send(self, room: Room, user: str, type: str, txn: str, body: Any, query: Any) -> str:
+        device = query.get("device_id", "")
+        if device and device not in self.devices.get(user, ()):
+            raise Refusal(400, "M_UNKNOWN_DEVICE")
         if room.membership(user) != "join":
             raise Refusal(403, "M_FORBIDDEN", f"{user} not in room")
         relation = body.get("m.relates_to", {})
@@ -284,8 +289,7 @@ class FakeHomeserver(MatrixState):
             pair = (user, relation["key"])
             if pair in self.reactions(room, relation["event_id"]):
                 raise Refusal(400, "M_DUPLICATE_ANNOTATION")
-        device = query.get("device_id", "")
-        if device and device in self.devices.get(user, ()):
+        if device:
             key = (room.id, user, device, txn)
             if key not in self._by_device:
                 self._by_device[key] = self._add(room, user, type, body)

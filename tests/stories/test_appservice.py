@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from bridge import failpoint
-from tests.stage import ALICE, Stage, until
+from tests.stage import ALICE, Stage, mail, until
 from tests.stories.desk import begun
 
 
@@ -110,6 +110,21 @@ async def test_an_answer_that_got_lost_makes_no_second_event(stage: Stage) -> No
     await stage.sees(room, "Contact: ")
     await stage.quiet()
     assert sum("Contact: " in body for body in stage.hs.bodies(room)) == 1
+
+
+async def test_devices_that_were_deleted_are_made_again(stage: Stage) -> None:
+    """An admin tidied up: what the bridge sends is refused until its senders have a device."""
+    room = await begun(stage)
+    await stage.quiet()
+    for devices in stage.hs.devices.values():
+        devices.clear()
+    answer = mail("More", message_id="<m2@customer.example>", In_Reply_To="<m1@customer.example>")
+    await stage.mail(answer)
+    await stage.sees(room, "More")
+    stage.hs.say(ALICE, room.id, "!reply Thanks")
+    await stage.sees(room, "✅ sent")
+    await stage.quiet()
+    assert stage.hs.bodies(room).count("More") == 1
 
 
 async def test_help_and_unknown_commands(stage: Stage) -> None:
