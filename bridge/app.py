@@ -43,7 +43,7 @@ from bridge.matrix.client import HomeserverError
 from bridge.matrix.homeserver import Homeserver
 from bridge.matrix.reconcile import Reconciler
 from bridge.matrix.service import Service
-from bridge.model import BridgeError, Job, Permanent, Transient
+from bridge.model import Job, Permanent, Transient
 from bridge.probe.prober import Prober
 from bridge.reader import MailReader
 from bridge.store.database import Database
@@ -68,6 +68,7 @@ ACTS: dict[str, Act] = {
     "post": post.post,
     "upload": upload.upload,
     "event": converse.converse,
+    "parked": listen.again,
     "preview": preview.preview,
     "deliver": deliver.deliver,
     "copy": deliver.copy,
@@ -222,19 +223,19 @@ class App:
     async def _watch_health(self) -> None:
         while True:
             await asyncio.sleep(ALARM_EVERY)
-            try:
-                await admin.watch(self.desk)
-                await remind.remind(self.desk)
-            except Transient as error:
-                log.warning("alarms not looked at", error=str(error))
+            for look in (admin.watch, remind.remind):
+                try:
+                    await look(self.desk)
+                except Exception as error:  # noqa: BLE001 - mail goes on, whatever an alarm raises
+                    log.warning("alarms not looked at", error=f"{type(error).__name__}: {error}")
 
     async def _clean(self) -> None:
         while True:
             more = 0
             try:
                 more = await janitor.clean(self.desk)
-            except BridgeError as error:
-                log.warning("nothing cleaned", error=str(error))
+            except Exception as error:  # noqa: BLE001 - mail goes on, whatever a cleaning raises
+                log.warning("nothing cleaned", error=f"{type(error).__name__}: {error}")
             await asyncio.sleep(1.0 if more else CLEAN_EVERY)
 
 

@@ -12,7 +12,6 @@ from bridge.desk import admin, setup
 from bridge.desk.desk import Desk
 from bridge.inbox import Inbox
 from bridge.ingress.imap import Watcher
-from bridge.model import Transient
 from bridge.store.database import Database
 
 log = structlog.get_logger("watches")
@@ -29,17 +28,15 @@ class Watches:
         self._running: dict[str, tuple[tuple[Inbox, ...], asyncio.Task[None]]] = {}
 
     async def run(self) -> None:
-        """Follow until cancelled. Raises what ended a watcher that should never end."""
+        """Follow until cancelled."""
         directory = self._desk.directory
         try:
             while True:
                 if directory.changed.is_set():
                     directory.changed.clear()
                     await self._follow()
-                for _, task in self._running.values():
-                    if task.done():
-                        task.result()
                 await self._rest()
+                await self._begin_again()
         finally:
             await self._end(list(self._running))
 
@@ -51,14 +48,25 @@ class Watches:
         except TimeoutError:
             try:
                 await directory.load(self._database)
-            except Transient as error:
-                log.warning("inboxes not looked at", error=str(error))
+            except Exception as error:  # noqa: BLE001 - mail goes on with what was known
+                log.warning("inboxes not looked at", error=f"{type(error).__name__}: {error}")
+
+    async def _begin_again(self) -> None:
+        """Begin a watcher that ended, which none should, anew: the others go on meanwhile."""
+        ended = [account for account, (_, task) in self._running.items() if task.done()]
+        for account in ended:
+            _, task = self._running.pop(account)
+            error = None if task.cancelled() else task.exception()
+            log.error("watcher ended", account=account, exc_info=error)
+            self._desk.directory.changed.set()
+        if ended:
+            await asyncio.sleep(LOOK)
 
     async def _follow(self) -> None:
         try:
             await setup.order_rooms(self._desk)
-        except Transient as error:
-            log.warning("rooms not ordered", error=str(error))
+        except Exception as error:  # noqa: BLE001 - the next try may go well
+            log.warning("rooms not ordered", error=f"{type(error).__name__}: {error}")
             self._desk.directory.changed.set()
             await asyncio.sleep(1.0)
         wanted = {

@@ -99,7 +99,7 @@ class Worker:
             return False
         try:
             jobs = await self._store.lease(self._name, LEASE, free)
-        except Transient as error:
+        except Exception as error:  # noqa: BLE001 - the next look may go well
             log.warning("cannot take jobs", error=str(error))
             await asyncio.sleep(1.0)
             return False
@@ -118,7 +118,8 @@ class Worker:
     async def _rest(self) -> None:
         try:
             due = await self._store.next_due()
-        except Transient:
+        except Exception as error:  # noqa: BLE001 - the next look may go well
+            log.warning("cannot see when jobs are due", error=str(error))
             due = None
         wait = IDLE_POLL if due is None else min(IDLE_POLL, max(0.005, due - time.time()))
         try:
@@ -129,7 +130,7 @@ class Worker:
             return
 
     async def _do(self, job: Job) -> None:
-        """Run one job; the one place that catches everything."""
+        """Run one job, whatever it raises."""
         bind_contextvars(**_context(job))
         began, result = time.monotonic(), "done"
         try:
@@ -150,6 +151,7 @@ class Worker:
 
     async def _again(self, job: Job, error: Exception, *, counts: bool) -> None:
         text = f"{type(error).__name__}: {error}" if counts else str(error)
+        text = text.replace("\0", "").encode("utf-8", "replace").decode()  # what a table can hold
         try:
             if counts and job.failures + 1 >= TRIES:
                 await self._store.bury(job, text)
@@ -158,7 +160,7 @@ class Worker:
             floor = error.retry_after if isinstance(error, Transient) else None
             tries = job.failures + 1 if counts else job.leases
             await self._store.put_back(job, delay_after(tries, floor), text, counts=counts)
-        except Transient as problem:
+        except Exception as problem:  # noqa: BLE001 - the others must go on
             # The lease runs out by itself, and the job is taken again then.
             log.warning("cannot put the job back", error=str(problem))
 

@@ -118,6 +118,7 @@ def duration(seconds: float) -> str:
 KINDS = {
     "receive": "reading a mail", "post": "writing into a room", "room": "making a room",
     "setup": "making a room of the bridge", "upload": "uploading a file", "event": "a command",
+    "parked": "reading an event",
     "deliver": "sending a mail", "preview": "showing a draft",
     "copy": "a copy for the Sent folder", "test": "testing an inbox",
     "export": "an export", "restored": "telling of a restore", "purge": "erasing a conversation",
@@ -161,17 +162,53 @@ def _about(job: Standing) -> str:
 
 
 def quarantine(
-    entries: Sequence[tuple[Standing, str, float, tuple[str, str, str]]], now: float, prefix: str
-) -> str:
+    entries: Sequence[tuple[Standing, str, float, tuple[str, str, str]]],
+    parked: Sequence[Standing], now: float, prefix: str,
+) -> str:  # fmt: skip
     """The answer to `!quarantine list`."""
-    if not entries:
-        return "No mail is in quarantine."
-    lines = [f"{_count(len(entries), 'mail')} could not be taken in; the bytes of each are kept."]
+    if not entries and not parked:
+        return "Nothing is in quarantine."
+    lines = []
+    if entries:
+        count = _count(len(entries), "mail")
+        lines.append(f"{count} could not be taken in; the bytes of each are kept.")
     for job, inbox, at, (sender, subject, _) in entries:
         lines.append(f"{job.id} · {inbox} · {clock(at, now)} · {sender} · {subject[:80]}")
         lines.append(f"  {job.error[:200]}")
+    if parked:
+        lines.append(f"{_count(len(parked), 'Matrix event')} could not be handled.")
+    lines += [
+        f"{job.id} · {_event(job)} · {clock(job.run_after, now)} · {job.error[:200]}"
+        for job in parked
+    ]
     lines.append(f"{prefix}quarantine show, retry or drop NUMBER")
     return "\n".join(lines)
+
+
+def _event(job: Standing) -> str:
+    known = job.payload
+    return f"{known.get('type', 'event')} of {known.get('sender', 'nobody named')}"
+
+
+def parked(job: Standing, now: float) -> str:
+    """The answer to `!quarantine show` of an event."""
+    known = job.payload
+    return "\n".join((
+        f"Event {job.id}, heard of {clock(job.run_after, now)}: {_event(job)}",
+        f"Room: {known.get('room_id', 'not named')}", f"Id: {known.get('event_id', 'not named')}",
+        f"Why: {job.error[:500]}",
+        "What it says is not kept here; the homeserver has it, and retry reads it again.",
+    ))  # fmt: skip
+
+
+def dropping(what: str, number: int, prefix: str) -> str:
+    """The question before something is dropped from quarantine."""
+    lost = (
+        "It will never become a room; it stays in the mailbox it came from."
+        if what == "mail"
+        else "Whatever it asked for is not done."
+    )
+    return f"Drop {what} {number}? {lost} {prefix}yes drops it, {prefix}no keeps it."
 
 
 def quarantined(

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from bridge.chat.content import object_at, storable
 from bridge.mail.address import bare
 from bridge.model import Address, Content, EventId
 
@@ -149,8 +150,8 @@ TABLE: tuple[Spec, ...] = (
     Spec("queue", "control", "queue", "Show what waits, why, and what failed for good."),
     Spec("retry", "control", "retry [NUMBER]", "Give what failed for good new tries: everything, or"
          " one job of the queue."),
-    Spec("quarantine", "control", "quarantine list", "Show mails that could not be taken in. Their"
-         " bytes are kept."),
+    Spec("quarantine", "control", "quarantine list", "Show mails that could not be taken in, whose"
+         " bytes are kept, and Matrix events that could not be handled."),
     Spec("quarantine", "control", "quarantine show NUMBER", "Show one of them, and why."),
     Spec("quarantine", "control", "quarantine retry NUMBER", "Try one of them again."),
     Spec("quarantine", "control", "quarantine drop NUMBER", "Give one of them up; asks first."),
@@ -208,7 +209,6 @@ def new_text(content: Content) -> str:
     body = content.get("body")
     if not isinstance(body, str):
         return ""
-    body = body.replace("\0", "")  # which PostgreSQL does not store
     reply = relation(content).get("m.in_reply_to")
     if reply is not None and body.startswith(("> <@", "> * <@")):
         # Client-Server API v1.12 and before: quoted lines, then one empty line
@@ -267,9 +267,14 @@ def body_of(said: Command) -> str:
             return said.rest
 
 
+def event_id(value: Any) -> EventId | None:
+    """An event's id as a client wrote it; None for what cannot be one."""
+    fits = isinstance(value, str) and 0 < len(value) <= 255 and storable(value)
+    return EventId(value) if fits else None
+
+
 def relation(content: Content) -> dict[str, Any]:
-    found = content.get("m.relates_to")
-    return found if isinstance(found, dict) else {}
+    return object_at(content, "m.relates_to")
 
 
 def replied_to(content: Content) -> EventId | None:
@@ -277,34 +282,28 @@ def replied_to(content: Content) -> EventId | None:
     relates = relation(content)
     if relates.get("is_falling_back") is True:
         return None
-    reply = relates.get("m.in_reply_to")
-    event = reply.get("event_id") if isinstance(reply, dict) else None
-    return EventId(event) if isinstance(event, str) else None
+    return event_id(object_at(relates, "m.in_reply_to").get("event_id"))
 
 
 def mentioned(content: Content) -> list[str]:
     """The Matrix ids a message mentions (Client-Server API v1.14 §11.36)."""
-    found = content.get("m.mentions")
-    users = found.get("user_ids") if isinstance(found, dict) else None
+    users = object_at(content, "m.mentions").get("user_ids")
     return [each for each in users if isinstance(each, str)] if isinstance(users, list) else []
 
 
 def edited(content: Content) -> EventId | None:
     """The event a message edits."""
     relates = relation(content)
-    event = relates.get("event_id")
-    if relates.get("rel_type") == "m.replace" and isinstance(event, str):
-        return EventId(event)
-    return None
+    return event_id(relates.get("event_id")) if relates.get("rel_type") == "m.replace" else None
 
 
 def reaction(content: Content) -> tuple[EventId, str] | None:
     """(event, emoji) of an m.reaction's content."""
     relates = relation(content)
-    event, key = relates.get("event_id"), relates.get("key")
-    if relates.get("rel_type") == "m.annotation" and isinstance(event, str):
-        return (EventId(event), emoji(key)) if isinstance(key, str) else None
-    return None
+    event, key = event_id(relates.get("event_id")), relates.get("key")
+    if relates.get("rel_type") != "m.annotation" or event is None or not isinstance(key, str):
+        return None
+    return event, emoji(key)
 
 
 def latest(event: Content) -> Content | None:
@@ -313,14 +312,14 @@ def latest(event: Content) -> Content | None:
     `event` is as the homeserver gives it: GET /event keeps the old content and bundles the
     newest edit, which can be by anybody.
     """
-    content = event.get("content") or {}
-    unsigned = event.get("unsigned") or {}
+    content = object_at(event, "content")
+    unsigned = object_at(event, "unsigned")
     if not content or unsigned.get("redacted_because"):
         return None
-    edit = (unsigned.get("m.relations") or {}).get("m.replace")
-    if isinstance(edit, dict) and edit.get("sender") == event.get("sender"):
-        changed = (edit.get("content") or {}).get("m.new_content")
-        if isinstance(changed, dict):
+    edit = object_at(unsigned, "m.relations", "m.replace")
+    if edit and edit.get("sender") == event.get("sender"):
+        changed = object_at(edit, "content", "m.new_content")
+        if changed:
             # the relation stays that of the first version
             return {**changed, "m.relates_to": relation(content)}
     return dict(content)

@@ -5,62 +5,85 @@ from __future__ import annotations
 from typing import Any
 
 from bridge.chat import command
+from bridge.chat.content import cleaned, is_moment, object_at, storable
 from bridge.model import Content, Event, EventId, Mxid, RoomId
 
+LONGEST_ID = 255
+"""Bytes of what an event is known by (Client-Server API v1.14, size limits)."""
 
-def read(raw: Any, now: float) -> Event | None:
-    """An event of a push or of /sync; None for what is malformed (it is logged and parked)."""
+
+class Malformed(ValueError):
+    """What was sent is no event we can handle; the text says which field is wrong, and how."""
+
+
+def read(raw: Any, now: float) -> Event:
+    """An event of a push or of /sync. Raises Malformed, or RecursionError where its content is
+    nested too deeply.
+
+    A homeserver checks what clients send by rules of its own, so nothing is taken for granted.
+    What no database keeps is refused in what an event is known by, and cleaned away in what it
+    says.
+    """
     if not isinstance(raw, dict):
-        return None
+        raise Malformed("it is no object")
+    names = {name: _name(raw, name) for name in ("event_id", "room_id", "sender", "type")}
     content = raw.get("content")
-    state_key = raw.get("state_key")
-    fields = [raw.get(name) for name in ("event_id", "room_id", "sender", "type")]
-    if not isinstance(content, dict) or not all(isinstance(each, str) for each in fields):
-        return None
-    if not all(_storable(str(each)) for each in fields):
-        return None
-    at = raw.get("origin_server_ts")
+    if not isinstance(content, dict):
+        raise Malformed("its content is no object")
     redacts = raw.get("redacts") or content.get("redacts")  # room version 11 moved it
-    previous = (raw.get("unsigned") or {}).get("prev_content") or {}
+    before = object_at(raw, "unsigned", "prev_content").get("membership")
+    at = raw.get("origin_server_ts")
     return Event(
-        id=EventId(str(fields[0])),
-        room=RoomId(str(fields[1])),
-        sender=Mxid(str(fields[2])),
-        type=str(fields[3]),
-        content=content,
-        at=at / 1000 if isinstance(at, int) else now,
-        state_key=state_key if isinstance(state_key, str) else None,
-        redacts=EventId(redacts) if isinstance(redacts, str) else None,
-        prev_membership=str(previous.get("membership", "")) if isinstance(previous, dict) else "",
+        id=EventId(names["event_id"]),
+        room=RoomId(names["room_id"]),
+        sender=Mxid(names["sender"]),
+        type=names["type"],
+        content=cleaned(content),
+        at=at / 1000 if is_moment(at) else now,
+        state_key=_name(raw, "state_key") if raw.get("state_key") is not None else None,
+        redacts=command.event_id(redacts),
+        prev_membership=before if isinstance(before, str) and storable(before) else "",
         seen_at=now,
     )
+
+
+def _name(raw: dict[str, Any], field: str) -> str:
+    """A field that events are known by. Raises Malformed."""
+    value = raw.get(field)
+    if not isinstance(value, str):
+        raise Malformed(f"its {field} is no text")
+    if not storable(value):
+        raise Malformed(f"its {field} holds characters that no text has")
+    if len(value.encode()) > LONGEST_ID:
+        raise Malformed(f"its {field} is longer than {LONGEST_ID} bytes")
+    return value
 
 
 def receipts(raw: Any) -> list[tuple[RoomId, Mxid, EventId, float]]:
     """(room, who, the event they read up to, when) of a pushed m.receipt (Client-Server API v1.14
     §11.5); empty for anything else."""
-    content = raw.get("content") if isinstance(raw, dict) else None
-    if not isinstance(content, dict) or raw.get("type") != "m.receipt":
+    if not isinstance(raw, dict) or raw.get("type") != "m.receipt":
         return []
     found = []
-    for event, kinds in content.items():
-        readers = kinds.get("m.read") if isinstance(kinds, dict) else None
-        for mxid, told in readers.items() if isinstance(readers, dict) else ():
+    for event, kinds in object_at(raw, "content").items():
+        for mxid, told in object_at(kinds, "m.read").items():
             at = told.get("ts") if isinstance(told, dict) else None
-            names = (str(raw.get("room_id")), mxid, event)
-            if isinstance(at, int) and all(_storable(each) for each in names):
+            names = (str(raw.get("room_id")), str(mxid), str(event))
+            if is_moment(at) and all(storable(each) for each in names):
                 found.append((RoomId(names[0]), Mxid(mxid), EventId(event), at / 1000))
     return found
 
 
-def _storable(text: str) -> bool:
-    """Neither NUL, which PostgreSQL refuses, nor half a surrogate pair."""
-    return "\0" not in text and text.encode("utf-8", "ignore").decode() == text
-
-
-def id_of(raw: Any) -> str:
-    """The id of an event that cannot be read, for the log; what it says stays out of there."""
-    return str(raw.get("event_id"))[:100] if isinstance(raw, dict) else "none"
+def known_by(raw: Any) -> dict[str, str]:
+    """By what an event that cannot be read may be found again: its fields that are short texts."""
+    if not isinstance(raw, dict):
+        return {}
+    found = {name: raw.get(name) for name in ("event_id", "room_id", "sender", "type")}
+    return {
+        name: value
+        for name, value in found.items()
+        if isinstance(value, str) and len(value) <= LONGEST_ID and storable(value)
+    }
 
 
 def concerns_us(event: Event, own_prefix: str, bot: Mxid, prefix: str) -> bool:

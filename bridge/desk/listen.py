@@ -1,7 +1,10 @@
-"""Matrix events in: keep what concerns us, once, and give it a job."""
+"""Matrix events in: keep what concerns us, once, and give it a job; park what cannot be read."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -9,28 +12,41 @@ import structlog
 from bridge.chat import event as events
 from bridge.desk import question, sealed
 from bridge.desk.desk import Desk
-from bridge.model import Event
+from bridge.model import Event, EventId, Job, Permanent, RoomId, Transient
 from bridge.ports import Tx
 
 log = structlog.get_logger("listen")
 
 
-async def take(desk: Desk, raws: list[Any]) -> int:
+async def take(desk: Desk, raws: Sequence[Any]) -> int:
     """Store the events of a push or a look; returns how many were new.
 
-    One that is malformed is left out, so that the others are not held up. Raises Transient when
-    the store fails: then nothing of the batch is kept.
+    Each stands alone: one that cannot be read or stored is parked with its reason, and the others
+    are not held up. Raises Transient when the store fails: the homeserver then sends them again.
     """
     now = desk.now()
     found: list[Event] = []
     for raw in raws:
-        event = events.read(raw, now)
-        if event is not None:
+        try:
+            event = events.read(raw, now)
             event.content.pop(sealed.SEALED, None)  # ours alone
-        if event is None:
-            log.warning("malformed event left out", event_id=events.id_of(raw))
-        elif _may_concern(desk, event):
-            found.append(event)
+            if _may_concern(desk, event):
+                found.append(event)
+        except Exception as error:  # noqa: BLE001 - whatever is odd about one event
+            await _park(desk, raw, _reason(error))
+    try:
+        return await _keep(desk, found)
+    except Transient:
+        raise
+    except Exception:
+        if not found:
+            raise
+        log.exception("events not stored together")
+    return sum([await _keep_alone(desk, event) for event in found])
+
+
+async def _keep(desk: Desk, found: Sequence[Event]) -> int:
+    """Store what concerns us of these, in one transaction."""
     if not found:
         return 0
     async with desk.store.transaction("transaction-in") as tx:
@@ -46,6 +62,61 @@ async def take(desk: Desk, raws: list[Any]) -> int:
                 event = sealed.seal(desk, event)
             count += await tx.events.store(event, f"in:{event.room}")
         return count
+
+
+async def _keep_alone(desk: Desk, event: Event) -> int:
+    """One event of several that could not be stored together: it is stored, or parked."""
+    try:
+        return await _keep(desk, [event])
+    except Transient:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever is odd about one event
+        raw = {"event_id": event.id, "room_id": event.room, "sender": event.sender,
+               "type": event.type}  # fmt: skip
+        await _park(desk, raw, _reason(error))
+        return 0
+
+
+def _reason(error: Exception) -> str:
+    """Why an event was parked; what it says stays out of there."""
+    if isinstance(error, events.Malformed):
+        return str(error)
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    return f"{type(error).__name__} while storing it"
+
+
+async def _park(desk: Desk, raw: Any, reason: str) -> None:
+    """Keep the ids of an event that cannot be handled, as a dead job: `!quarantine` shows it and
+    can have it read again. What it says is not kept; the homeserver has it."""
+    known = events.known_by(raw)
+    log.warning("event parked", reason=reason, **known)
+    try:
+        text = json.dumps([raw, reason], sort_keys=True)
+    except (TypeError, ValueError, RecursionError):
+        text = json.dumps([known, reason])
+    key = f"parked:{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+    async with desk.store.transaction("transaction-in") as tx:
+        await tx.jobs.park("parked", key, known, reason)
+
+
+async def again(desk: Desk, job: Job) -> None:
+    """Read a parked event once more, as the homeserver has it. Raises Permanent where it still
+    cannot be handled."""
+    room, event_id = job.payload.get("room_id"), job.payload.get("event_id")
+    if not room or not event_id:
+        raise Permanent("nothing tells which event it was")
+    raw = await desk.chat.event(RoomId(room), EventId(event_id))
+    if raw is None:
+        raise Permanent("the homeserver does not show that event")
+    try:
+        event = events.read({"room_id": room, **raw}, desk.now())
+        event.content.pop(sealed.SEALED, None)
+        await _keep(desk, [event] if _may_concern(desk, event) else [])
+    except (events.Malformed, RecursionError) as error:
+        raise Permanent(_reason(error)) from error
+    async with desk.store.transaction("transaction-in") as tx:
+        await tx.jobs.finish(job)
 
 
 async def notice(desk: Desk, passing: list[Any]) -> None:

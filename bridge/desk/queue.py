@@ -14,6 +14,9 @@ from bridge.oversight import Standing
 from bridge.ports import Tx
 
 SHOWN, MANY = 15, 10_000
+MAIL, EVENT = "receive", "parked"
+"""The kinds of jobs that stand in quarantine when they are dead."""
+NAMES = {MAIL: "mail", EVENT: "event"}
 HEAD = 100_000
 """Bytes of a quarantined mail that are read to show it: what broke on it once may do so again."""
 
@@ -46,16 +49,19 @@ def _number(asked: Request, position: int) -> int:
 
 
 async def list_(tx: Tx, desk: Desk, asked: Request) -> str:
-    """The mails that could not be taken in."""
+    """The mails that could not be taken in, and the Matrix events that could not be handled."""
     entries = []
-    for job in await tx.jobs.dead("receive", SHOWN):
+    for job in await tx.jobs.dead(MAIL, SHOWN):
         inbox, raw, _, at = await tx.mails.intake(job.payload["intake"])
         entries.append((job, inbox, at, _shown(await tx.mails.raw(raw))))
-    return texts.quarantine(entries, desk.now(), desk.settings.command_prefix)
+    parked = await tx.jobs.dead(EVENT, SHOWN)
+    return texts.quarantine(entries, parked, desk.now(), desk.settings.command_prefix)
 
 
 async def show_one(tx: Tx, desk: Desk, asked: Request) -> str:
     job = await _quarantined(tx, asked)
+    if job.kind == EVENT:
+        return texts.parked(job, desk.now())
     inbox, raw, _, at = await tx.mails.intake(job.payload["intake"])
     data = await tx.mails.raw(raw)
     return texts.quarantined(job, inbox, at, _shown(data), len(data), desk.now())
@@ -63,32 +69,34 @@ async def show_one(tx: Tx, desk: Desk, asked: Request) -> str:
 
 async def retry_one(tx: Tx, desk: Desk, asked: Request) -> str:
     job = await _quarantined(tx, asked)
+    what = NAMES[job.kind]
     await tx.jobs.revive(job.id)
-    await tx.audit.add(desk.now(), asked.who, f"quarantine: retry of mail {job.id}")
-    return f"Mail {job.id} gets new tries."
+    await tx.audit.add(desk.now(), asked.who, f"quarantine: retry of {what} {job.id}")
+    return f"{what.capitalize()} {job.id} gets new tries."
 
 
 async def drop(tx: Tx, desk: Desk, asked: Request) -> str:
     job = await _quarantined(tx, asked)
     await question.ask(tx, asked.who, question.DROP, str(job.id), desk.now())
-    prefix = desk.settings.command_prefix
-    return (f"Drop mail {job.id}? It will never become a room; it stays in the mailbox it came"
-            f" from. {prefix}yes drops it, {prefix}no keeps it.")  # fmt: skip
+    return texts.dropping(NAMES[job.kind], job.id, desk.settings.command_prefix)
 
 
 async def dropped(tx: Tx, desk: Desk, asked: Request, job: int) -> str:
     """The drop was confirmed."""
-    found = [each for each in await tx.jobs.dead("receive", MANY) if each.id == job]
-    if not found or not await discard(tx, found[0]):
-        raise Refused(f"Mail {job} is not in quarantine any more; nothing was dropped.")
-    await tx.audit.add(desk.now(), asked.who, f"quarantine: dropped mail {job}")
-    return f"Mail {job} is dropped."
+    found = await _dead(tx, job)
+    if found is None or not await discard(tx, found):
+        raise Refused(f"Number {job} is not in quarantine any more; nothing was dropped.")
+    what = NAMES[found.kind]
+    await tx.audit.add(desk.now(), asked.who, f"quarantine: dropped {what} {job}")
+    return f"{what.capitalize()} {job} is dropped."
 
 
 async def discard(tx: Tx, job: Standing) -> bool:
-    """Forget a quarantined mail and its bytes. False when it was taken in meanwhile."""
+    """Forget what is in quarantine, a mail with its bytes. False when it is not there any more."""
     if not await tx.jobs.discard(job.id):
         return False
+    if job.kind == EVENT:
+        return True
     _, raw, _, _ = await tx.mails.intake(job.payload["intake"])
     await tx.erasing.unused(raw)
     return True
@@ -97,7 +105,7 @@ async def discard(tx: Tx, job: Standing) -> bool:
 async def quarantined_from(tx: Tx, address: Address) -> list[Standing]:
     """The mails in quarantine that an address sent."""
     found = []
-    for job in await tx.jobs.dead("receive", MANY):
+    for job in await tx.jobs.dead(MAIL, MANY):
         _, raw, _, _ = await tx.mails.intake(job.payload["intake"])
         if senders(await tx.mails.raw(raw)) & {address.key}:
             found.append(job)
@@ -106,10 +114,15 @@ async def quarantined_from(tx: Tx, address: Address) -> list[Standing]:
 
 async def _quarantined(tx: Tx, asked: Request) -> Standing:
     number = _number(asked, 0)
-    for job in await tx.jobs.dead("receive", MANY):
-        if job.id == number:
-            return job
-    raise Refused(f"No mail in quarantine has the number {number}; !quarantine list shows them.")
+    found = await _dead(tx, number)
+    if found is None:
+        raise Refused(f"Nothing in quarantine has the number {number}; !quarantine list shows all.")
+    return found
+
+
+async def _dead(tx: Tx, number: int) -> Standing | None:
+    dead = [*await tx.jobs.dead(MAIL, MANY), *await tx.jobs.dead(EVENT, MANY)]
+    return next((job for job in dead if job.id == number), None)
 
 
 def _shown(raw: bytes) -> tuple[str, str, str]:

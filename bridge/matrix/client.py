@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import re
 from typing import Any
 from urllib.parse import quote
 
@@ -11,10 +11,13 @@ from aiohttp import ClientResponse, ClientSession, TCPConnector
 from mautrix.api import HTTPAPI, Method
 from mautrix.errors import MatrixConnectionError
 
+from bridge.matrix.transaction import loads
 from bridge.model import Permanent, Transient
 
 CLIENT = "_matrix/client/v3"
 TIMEOUT = 60.0
+MAX_ANSWER = 256 * 1024 * 1024
+"""Bytes of an answer that are read."""
 
 
 class HomeserverError(Permanent):
@@ -42,22 +45,39 @@ class _Api(HTTPAPI):
             str(method), url, data=content, params=query_params, headers=headers
         )
         async with request as response:
-            if 200 <= response.status < 300:
-                return await response.json(), response
-            raise error_of(response.status, response.headers, await response.text())
+            text = await _text(response)
+            if not 200 <= response.status < 300:
+                raise error_of(response.status, response.headers, text)
+            try:
+                return loads(text), response
+            except (ValueError, RecursionError) as error:
+                raise Transient(
+                    f"the homeserver answered {response.status} with something that is no JSON"
+                ) from error
+
+
+async def _text(response: ClientResponse) -> str:
+    """An answer as text. Raises Transient where it does not end."""
+    data = bytearray()
+    async for chunk in response.content.iter_chunked(1 << 16):
+        data += chunk
+        if len(data) > MAX_ANSWER:
+            raise Transient(f"the homeserver's answer has more than {MAX_ANSWER} bytes")
+    return data.decode("utf-8", "replace")
 
 
 def error_of(status: int, headers: Any, text: str) -> Transient | HomeserverError:
     try:
-        body = json.loads(text)
-    except ValueError:
+        body = loads(text)
+    except (ValueError, RecursionError):
         body = {}
     body = body if isinstance(body, dict) else {}
     code, reason = str(body.get("errcode", "")), str(body.get("error", text[:200]))
     if status == 429:
         delay = headers.get("Retry-After")
         milliseconds = body.get("retry_after_ms")
-        seconds = float(delay) if delay and delay.isdigit() else (milliseconds or 1000) / 1000
+        given = milliseconds if isinstance(milliseconds, int) and milliseconds > 0 else 1000
+        seconds = float(delay) if delay and re.fullmatch("[0-9]{1,6}", delay) else given / 1000
         return Transient(f"the homeserver asks for patience: {reason}", retry_after=seconds)
     if status == 401 or (not code and status != 413):
         # a homeserver that lost our registration for now, or a proxy's page before it

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from mautrix.api import Method
 
 from bridge import failpoint
+from bridge.chat.content import cleaned
 from bridge.matrix.client import CLIENT, TIMEOUT, HomeserverError
 from bridge.matrix.client import quoted as _q
 from bridge.matrix.media import Media
@@ -282,7 +283,10 @@ class Homeserver(Media):
             if error.status in (400, 403, 404):
                 return None
             raise
-        return answer if isinstance(answer, dict) else None
+        try:
+            return cleaned(answer) if isinstance(answer, dict) else None
+        except RecursionError:  # nobody says anything that is nested so deeply
+            return None
 
     async def sync(self, since: str | None) -> Any:
         """One look at what is new in every room of the bot."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from bridge.chat.content import object_at
 from bridge.matrix.client import HomeserverError
 from bridge.matrix.homeserver import Homeserver
 from bridge.model import RoomId, Transient
@@ -37,7 +38,8 @@ class Reconciler:
         self._every = every
 
     async def run(self) -> None:
-        """Look at start, every minute, and as soon as the homeserver is back after a gap."""
+        """Look at start, every minute, and as soon as the homeserver is back after a gap. Ends only
+        when cancelled: whatever an answer holds, the next look may go well."""
         delay = 1.0
         while True:
             began = asyncio.get_running_loop().time()
@@ -45,10 +47,13 @@ class Reconciler:
                 await self.look()
                 delay = 1.0
                 await self._wait(began)
+                continue
             except (Transient, HomeserverError) as error:
                 log.warning("the homeserver is away", error=str(error))
-                await asyncio.sleep(delay)
-                delay = min(10.0, delay * 1.5)
+            except Exception:
+                log.exception("the look failed")
+            await asyncio.sleep(delay)
+            delay = min(10.0, delay * 1.5)
 
     async def _wait(self, began: float) -> None:
         """Until the next look. A request that is held notices at once when Synapse dies, which
@@ -68,14 +73,17 @@ class Reconciler:
             since = await tx.keep.value(TOKEN)
         answer = await self._homeserver.sync(since)
         events: list[Any] = []
-        for room, joined in answer.get("rooms", {}).get("join", {}).items():
-            timeline = joined.get("timeline", {})
+        for room, joined in object_at(answer, "rooms", "join").items():
+            timeline = object_at(joined, "timeline")
             if timeline.get("limited") and since:
                 events += await self._missed(RoomId(room), since)
-            events += [{**event, "room_id": room} for event in timeline.get("events", ())]
+            events += _in_room(room, timeline.get("events"))
         found = await self._take(events) if events else 0
+        token = answer.get("next_batch") if isinstance(answer, dict) else None
+        if not isinstance(token, str):
+            raise Transient("the homeserver's answer to /sync names no next_batch")
         async with self._store.transaction("reconciled") as tx:
-            await tx.keep.set_value(TOKEN, answer["next_batch"])
+            await tx.keep.set_value(TOKEN, token)
         if found and since:
             log.info("found events that were not pushed", count=found)
         return found
@@ -88,7 +96,15 @@ class Reconciler:
             if token is None:
                 break
             page, token = await self._homeserver.messages(room, token)
-            events += [{**event, "room_id": room} for event in page]
+            events += _in_room(room, page)
             if not page:
                 break
         return events
+
+
+def _in_room(room: str, events: Any) -> list[Any]:
+    """The events of a list, each with its room; what is no event is left for others to judge."""
+    return [
+        {**event, "room_id": room} if isinstance(event, dict) else event
+        for event in (events if isinstance(events, list) else [])
+    ]

@@ -11,12 +11,14 @@ from aiohttp import web
 from mautrix.appservice import AppService, ASStateStore
 from mautrix.client.state_store import MemoryStateStore
 
+from bridge.matrix import transaction
 from bridge.model import Transient
 
 log = structlog.get_logger("appservice")
 
 MAX_BODY = 256 * 1024 * 1024
 """Bytes of one transaction: 100 events of 64 KiB and what a homeserver adds."""
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Take = Callable[[list[Any]], Awaitable[int]]
 """Stores a batch of raw events; returns how many were new."""
 Notice = Callable[[list[Any]], Awaitable[None]]
@@ -62,26 +64,32 @@ class Service(AppService):
         self._notice = notice
         self._on_nudge = nudged
         self._nudged = False
+        # every path, those that mautrix adds and those that are none, before a body is read
+        self.app.middlewares.append(self._admit)
+
+    @web.middleware
+    async def _admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not self._check_token(request):
+            return _answer(403, {"errcode": "M_FORBIDDEN", "error": "wrong hs_token"})
+        return await handler(request)
 
     def _check_token(self, request: web.Request) -> bool:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        expected = self.hs_token.encode()
-        return hmac.compare_digest(token.encode(), expected) and scheme.lower() == "bearer"
+        # a header can hold any bytes; aiohttp keeps those that are no UTF-8 as surrogates
+        given = token.encode("utf-8", "surrogateescape")
+        return hmac.compare_digest(given, self.hs_token.encode()) and scheme.lower() == "bearer"
 
     async def _http_handle_transaction(self, request: web.Request) -> web.Response:
-        if not self._check_token(request):
-            return _answer(403, {"errcode": "M_FORBIDDEN", "error": "wrong hs_token"})
         if not self._nudged:
             self._nudged = True
             self._on_nudge()
             return _answer(503, {"errcode": "M_UNKNOWN", "error": "starting, send it again"})
         try:
-            body = await request.json()
-            events = body["events"]
-        except (ValueError, KeyError, TypeError):
-            return _answer(400, {"errcode": "M_BAD_JSON", "error": "no events in the body"})
+            body = transaction.read(await request.read())
+        except ValueError as error:
+            return _answer(400, {"errcode": "M_BAD_JSON", "error": str(error)})
         try:
-            await self._take(events)
+            await self._take(body["events"])
         except Transient as error:
             log.warning("push not stored", error=str(error))
             return _answer(500, {"errcode": "M_UNKNOWN", "error": "not stored, send it again"})
@@ -102,16 +110,15 @@ class Service(AppService):
             log.info("receipts not noted", error=str(error))
 
     async def _http_query_user(self, request: web.Request) -> web.Response:
-        return self._unknown(request)
+        return _unknown()
 
     async def _http_query_alias(self, request: web.Request) -> web.Response:
-        return self._unknown(request)
+        return _unknown()
 
-    def _unknown(self, request: web.Request) -> web.Response:
-        """We make our users and rooms ourselves; nobody conjures one by asking for it."""
-        if not self._check_token(request):
-            return _answer(403, {"errcode": "M_FORBIDDEN", "error": "wrong hs_token"})
-        return _answer(404, {"errcode": "M_NOT_FOUND", "error": "not known"})
+
+def _unknown() -> web.Response:
+    """We make our users and rooms ourselves; nobody conjures one by asking for it."""
+    return _answer(404, {"errcode": "M_NOT_FOUND", "error": "not known"})
 
 
 def _answer(status: int, body: dict[str, str]) -> web.Response:

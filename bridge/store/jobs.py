@@ -48,6 +48,18 @@ class Jobs:
         )
         self.added = True
 
+    async def park(self, kind: str, key: str, payload: Mapping[str, Any], reason: str) -> None:
+        """Keep what cannot be done as a dead job, in a lane of its own: once for each key."""
+        await self._conn.execute(
+            "INSERT INTO job (kind, lane, payload, run_after, key, created_at, dead_at, last_error)"
+            " VALUES ($1, $2, $3, $4, $2, $4, $4, $5) ON CONFLICT (key) DO NOTHING",
+            kind,
+            key,
+            json.dumps(dict(payload)),
+            time.time(),
+            reason[:2000],
+        )
+
     async def lease(self, worker: str, now: float, seconds: float, limit: int) -> list[Job]:
         """Take up to `limit` jobs that are due and first in their lanes."""
         rows = await self._conn.fetch(

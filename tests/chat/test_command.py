@@ -82,7 +82,8 @@ def test_the_newest_edit_counts_when_its_author_is_the_same() -> None:
     ],
 )
 def test_malformed_events_are_parked(raw: Any) -> None:
-    assert event.read(raw, 0.0) is None
+    with pytest.raises(event.Malformed):
+        event.read(raw, 0.0)
 
 
 def test_what_concerns_us() -> None:

@@ -69,7 +69,7 @@ async def test_mail_in_quarantine_is_erased_too(
         stage, control, f"!erase {CUSTOMER}", "1 mail in conversations of others or in quarantine"
     )
     await ask(stage, control, "!yes", "Erased: ")
-    await ask(stage, control, "!quarantine list", "No mail is in quarantine.")
+    await ask(stage, control, "!quarantine list", "Nothing is in quarantine.")
     await stage.quiet()
     await nothing_of(stage, CUSTOMER)
     (raw,) = await rows(stage.database, stage.folder, "SELECT bytes FROM raw")
