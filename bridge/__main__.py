@@ -8,12 +8,15 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bridge import __version__, failpoint
 from bridge.config import ConfigError, Registration, Settings, load, load_registration
 from bridge.logs import logs
 from bridge.model import BridgeError
+
+if TYPE_CHECKING:
+    from bridge.sandbox.starter import ReadingProcess
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -73,10 +76,12 @@ async def until_stopped(work: Coroutine[Any, Any, None]) -> None:
         return
 
 
-async def serve(settings: Settings, registration: Registration) -> None:
+async def serve(
+    settings: Settings, registration: Registration, reading: ReadingProcess | None = None
+) -> None:
     from bridge.app import App
 
-    async with App(settings, registration) as app:
+    async with App(settings, registration, reading) as app:
         await app.run()
 
 

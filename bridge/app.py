@@ -45,7 +45,8 @@ from bridge.matrix.reconcile import Reconciler
 from bridge.matrix.service import Service
 from bridge.model import Job, Permanent, Transient
 from bridge.probe.prober import Prober
-from bridge.reader import MailReader
+from bridge.sandbox.reader import MailReader
+from bridge.sandbox.starter import ReadingProcess
 from bridge.store.database import Database
 from bridge.store.leases import Leases
 from bridge.vault import Vault
@@ -89,8 +90,12 @@ ACTS: dict[str, Act] = {
 class App:
     """A running bridge. `async with App(settings, registration) as app: await app.run()`."""
 
-    def __init__(self, settings: Settings, registration: Registration) -> None:
+    def __init__(
+        self, settings: Settings, registration: Registration, reading: ReadingProcess | None = None
+    ) -> None:
+        """`reading` is the caller's own, where several bridges share one."""
         self._settings, self._registration = settings, registration
+        self._reading = reading
         self._tasks: list[asyncio.Task[None]] = []
         self._pinging: asyncio.Future[None] | None = None
         self._stop = contextlib.AsyncExitStack()
@@ -130,8 +135,8 @@ class App:
         vault = Vault(settings.encryption_key.get_secret_value().split())
         async with self.database.transaction("settings") as tx:
             secret = await tx.keep.secret()
-        sender, mailbox, reader = SmtpSender(), Folders(), MailReader()
-        self._stop.push_async_callback(reader.close)
+        sender, mailbox, reader = SmtpSender(), Folders(), MailReader(self._started_reading())
+        self._stop.callback(reader.close)
         self.desk = Desk(
             store=self.database,
             chat=self.homeserver,
@@ -162,6 +167,14 @@ class App:
         self._spawn("janitor", alone("janitor", self._clean))
         self._spawn("watches", Watches(self.database, self.desk).run())
         log.info("started", inboxes=list(self.desk.settings.inboxes))
+
+    def _started_reading(self) -> ReadingProcess:
+        if self._reading is not None:
+            return self._reading
+        reading = ReadingProcess()
+        self._stop.callback(reading.close)
+        reading.start()
+        return reading
 
     async def _listen(self, take: Callable[[list[object]], Awaitable[int]]) -> None:
         settings, registration = self._settings, self._registration

@@ -18,6 +18,9 @@ from bridge.matrix.homeserver import Homeserver
 from bridge.model import BridgeError
 from bridge.oversight import Grade
 from bridge.probe.prober import Prober
+from bridge.sandbox import lockdown
+from bridge.sandbox.reader import MailReader
+from bridge.sandbox.starter import ReadingProcess
 from bridge.store.database import Database
 from bridge.vault import Vault
 
@@ -31,6 +34,7 @@ async def check(settings: Settings, registration: Registration) -> bool:
         await _try("homeserver", lambda: _homeserver(settings, registration)),
         await _try("homeserver reaches us", lambda: _reached(settings, registration)),
         await _try("database", lambda: _database(settings)),
+        await _try("reading mail", _reading),
     ]
     directory, tokens = await _inboxes(settings)
     sender, mailbox = SmtpSender(), Folders()
@@ -133,6 +137,14 @@ async def _reached(settings: Settings, registration: Registration) -> str:
 
 async def _pong(request: web.Request) -> web.Response:
     return web.json_response({})
+
+
+async def _reading() -> str:
+    process = ReadingProcess()
+    try:
+        return lockdown.described(await MailReader(process).held())
+    finally:
+        process.close()
 
 
 async def _database(settings: Settings) -> str:

@@ -30,6 +30,10 @@ jobs_done = Histogram(
     "postroom_job_seconds", "One try of a job, by kind and how it ended: done, waits, failed.",
     ("kind", "result"), registry=REGISTRY, buckets=SLOW,
 )  # fmt: skip
+reading = Histogram(
+    "postroom_mail_reading_seconds", "Processor time that reading one mail took.",
+    registry=REGISTRY, buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25),
+)  # fmt: skip
 waiting = Gauge("postroom_jobs_waiting", "Unfinished jobs.", ("kind",), registry=REGISTRY)
 dead = Gauge("postroom_jobs_dead", "Jobs that failed for good.", registry=REGISTRY)
 oldest = Gauge(

@@ -12,7 +12,7 @@ import structlog
 from structlog.contextvars import bind_contextvars
 
 from bridge import metrics
-from bridge.model import Job, LostLease, Transient
+from bridge.model import SLOTS, Job, LostLease, Transient, share_of
 
 log = structlog.get_logger("worker")
 
@@ -31,7 +31,7 @@ Undertaker = Callable[[Job, str], Awaitable[None]]
 class LeasingStore(Protocol):
     """What the worker needs of the store; the desk's doors are in ports.py."""
 
-    async def lease(self, worker: str, seconds: float, limit: int) -> list[Job]: ...
+    async def lease(self, worker: str, seconds: float, free: Mapping[str, int]) -> list[Job]: ...
     async def next_due(self) -> float | None: ...
     async def prolong(self, worker: str, jobs: list[int], seconds: float) -> None: ...
     async def put_back(self, job: Job, delay: float, error: str, *, counts: bool) -> None: ...
@@ -65,14 +65,15 @@ class Worker:
         undertaker: Undertaker,
         *,
         name: str,
-        slots: int = 16,
+        slots: Mapping[str, int] = SLOTS,
     ) -> None:
+        """`slots`: how many jobs of each share run at once."""
         self._store = store
         self._handlers = handlers
         self._undertaker = undertaker
         self._name = name
         self._slots = slots
-        self._running: dict[int, asyncio.Task[None]] = {}
+        self._running: dict[int, tuple[Job, asyncio.Task[None]]] = {}
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -86,17 +87,16 @@ class Worker:
             while True:
                 self._wake.clear()
                 leased = await self._take()
-                if leased and len(self._running) < self._slots:
-                    continue
-                await self._rest()
+                if not leased:
+                    await self._rest()
         finally:
             pulse.cancel()
             await self._drain()
 
     async def _take(self) -> bool:
-        free = self._slots - len(self._running)
-        if free <= 0:
-            return False
+        free = dict(self._slots)
+        for job, _ in self._running.values():
+            free[share_of(job.kind, job.lane)] -= 1
         try:
             jobs = await self._store.lease(self._name, LEASE, free)
         except Exception as error:  # noqa: BLE001 - the next look may go well
@@ -107,7 +107,7 @@ class Worker:
             if job.id in self._running:
                 continue  # our own lease ran out; what runs will notice when it finishes
             task = asyncio.create_task(self._do(job), name=f"{job.kind} {job.id}")
-            self._running[job.id] = task
+            self._running[job.id] = job, task
             task.add_done_callback(lambda _, job=job: self._done(job))  # type: ignore[misc]  # mypy cannot infer a default argument of a lambda
         return bool(jobs)
 
@@ -176,8 +176,13 @@ class Worker:
     async def _drain(self, seconds: float = 2.0) -> None:
         if not self._running:
             return
-        tasks = list(self._running.values())
-        _, late = await asyncio.wait(tasks, timeout=seconds)
+        jobs = {task: job for job, task in self._running.values()}
+        _, late = await asyncio.wait(jobs, timeout=seconds)
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
+        for task in late:  # the next start need not wait for it, nor suspect it
+            try:
+                await self._store.put_back(jobs[task], 0.0, "", counts=False)
+            except Exception as error:  # noqa: BLE001 - its lease runs out by itself
+                log.warning("cannot put the job back", error=str(error))

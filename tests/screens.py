@@ -15,10 +15,10 @@ from bridge.demo.ports import free_ports
 from bridge.inbox import Inbox
 from bridge.mail import page as pages
 from bridge.mail.page import View
-from bridge.mail.parse import part_bytes
 from bridge.mail.reading import read
 from bridge.model import Conversation, InboxId, Mail, Number, State
 from tests import provision, screens_desk
+from tests.mail.parts import part_bytes
 from tests.mail.samples import SAMPLES
 from tests.servers.browser import browsing
 

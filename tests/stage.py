@@ -19,6 +19,7 @@ from bridge.config import Listener, load, load_registration
 from bridge.demo.imapserver import PymapServer
 from bridge.demo.ports import free_ports
 from bridge.init import registration_text
+from bridge.sandbox.starter import ReadingProcess
 from tests.servers.database import rows
 from tests.servers.homeserver import FakeHomeserver
 from tests.servers.matrix_state import DOMAIN, Room
@@ -171,6 +172,8 @@ class Stage(Scene):
     """A scene with the bridge in this process."""
 
     app: App
+    reading = ReadingProcess()
+    """One for all bridges of this process: loading what it needs takes longer than most tests."""
 
     async def open(self, config: dict[str, Any] | None = None, **inbox: Any) -> App:
         path = self.folder / "config.yaml"
@@ -179,7 +182,8 @@ class Stage(Scene):
         listener = Listener(**self.appservice)
         registration.write_text(registration_text(DOMAIN, listener, as_token="as", hs_token="hs"))
         settings = load(path, make_key=True)
-        self.app = await App(settings, load_registration(settings)).__aenter__()
+        registered = load_registration(settings)
+        self.app = await App(settings, registered, self.reading).__aenter__()
         for inboxes in settings.accounts().values():
             account = inboxes[0].imap.account  # type: ignore[union-attr]  # it has one
             await until(partial(self._checked, account), f"first check of {account}")

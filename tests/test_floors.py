@@ -18,8 +18,8 @@ FLOORS: list[tuple[str, float]] = [
     ("mail", 1), ("draft", 1.2), ("masked", 1.2),
     ("chat", 1.5), ("ports", 2),
     ("desk", 3), ("imap", 3.5), ("init", 4), ("worker", 4), ("store", 4), ("matrix", 4),
-    ("ingress", 4), ("egress", 4), ("hooks", 4), ("folders", 4), ("reader", 4),
-    ("confined", 3.8), ("web", 4),
+    ("ingress", 4), ("egress", 4), ("hooks", 4), ("folders", 4), ("sandbox", 4),
+    ("web", 4),
     ("probe", 4.5), ("watches", 4.5), ("app", 5), ("check", 5), ("safekeeping", 5),
     ("demo", 6), ("__main__", 7),
 ]  # fmt: skip
@@ -74,7 +74,7 @@ def test_a_file_imports_only_from_floors_below_its_own() -> None:
 def test_rooms_of_the_fourth_floor_never_import_one_another() -> None:
     # each of these is alone in its task, though they share a folder
     alone = {"bridge.matrix.service", "bridge.egress", "bridge.ingress.imap", "bridge.worker",
-             "bridge.folders", "bridge.reader", "bridge.web.health",
+             "bridge.folders", "bridge.sandbox.reader", "bridge.web.health",
              "bridge.web.pages"}  # fmt: skip
     for path in FILES:
         here = module_of(path)

@@ -40,8 +40,12 @@ async def of(desk: Desk, inbox: Inbox, letters: Sequence[MailId]) -> list[Forwar
             tuple((key, value) for key, value in head if value), text,
             f"{body.html}\n{body.html_history}".strip(),
         )  # fmt: skip
+
+        async def load(raw: bytes = raw) -> bytes:
+            return raw
+
         files = [
-            File(each.name, each.type, await desk.reader.part(raw, each.part))
+            File(each.name, each.type, await desk.reader.part(f"raw:{letter.raw}", each.part, load))
             for each in mail.attachments
         ]
         found.append(Forwarded(passage, tuple(files)))

@@ -8,7 +8,7 @@ from bridge.chat import admin as texts
 from bridge.desk import question
 from bridge.desk.desk import Desk
 from bridge.desk.hearing import Request
-from bridge.mail.parse import parse, senders
+from bridge.mail.parse import headers_only, senders
 from bridge.model import Address, Refused
 from bridge.oversight import Standing
 from bridge.ports import Tx
@@ -17,7 +17,7 @@ SHOWN, MANY = 15, 10_000
 MAIL, EVENT = "receive", "parked"
 """The kinds of jobs that stand in quarantine when they are dead."""
 NAMES = {MAIL: "mail", EVENT: "event"}
-HEAD = 100_000
+HEAD = 10_000
 """Bytes of a quarantined mail that are read to show it: what broke on it once may do so again."""
 
 
@@ -128,7 +128,7 @@ async def _dead(tx: Tx, number: int) -> Standing | None:
 def _shown(raw: bytes) -> tuple[str, str, str]:
     """(sender, subject, first text) as far as they can be read."""
     try:
-        mail = parse(raw[:HEAD])
+        mail = headers_only(raw[:HEAD], "")
     except Exception:  # noqa: BLE001 - it is here because it could not be read
         head = raw[:2000].decode("ascii", "replace")
         return "unknown", "unknown", head.replace("\x00", "")

@@ -16,7 +16,7 @@ from bridge.desk.desk import Desk
 from bridge.desk.refresh import refresh
 from bridge.inbox import Inbox
 from bridge.mail.limits import size
-from bridge.mail.quote import Body, split
+from bridge.mail.quote import Body
 from bridge.mail.thread import Fresh, Joined, Known, Reason, base_subject, place
 from bridge.model import (
     Address,
@@ -39,6 +39,9 @@ REOPENS_FOR = 30 * 86400.0
 """Seconds after closing during which a mail opens the conversation again."""
 SLOW = 2_000_000
 """Bytes from which a placeholder keeps a file's place while it is uploaded."""
+DEATHS = 2
+"""Deaths of the bridge while it read a mail after which the mail is shown by its headers alone."""
+DEADLY = "the bridge died twice while it read it"
 EML, TEXT = -1, -2
 """Parts that are no parts: the whole mail, and its whole text."""
 
@@ -74,14 +77,19 @@ async def receive(desk: Desk, job: Job) -> None:
     inbox = desk.inbox(inbox_id)
     if inbox.paused:  # it shares its account with one that is not; its mail waits here
         raise Transient(f"inbox {inbox.id} is paused", retry_after=60.0)
-    mail, body = await desk.reader.read(raw, inbox.authserv_id, inbox.own)
+    if job.deaths >= DEATHS:
+        mail, body = await desk.reader.head(raw, DEADLY, inbox.authserv_id, inbox.own)
+    else:
+        mail, body = await desk.reader.read(raw, inbox.authserv_id, inbox.own)
+    left: tuple[str, ...] = ()
     if note:
-        mail = replace(mail, text=_oversize(note, mail.text), html="", attachments=())
-        body = split(mail)
+        left = tuple(file.name for file in mail.attachments)
+        mail = replace(mail, html="", attachments=())
+        body = Body(_oversize(note, left, mail.text), "", "", "")
     async with desk.store.transaction("receive") as tx:
         result = "known"
         if not await _is_echo(tx, desk, inbox.id, mail):
-            fresh = await _file(tx, desk, inbox, mail, body, raw_id, raw, at, note)
+            fresh = await _file(tx, desk, inbox, mail, body, raw_id, raw, at, note, left)
             result = "new" if fresh else "joined"
         await tx.jobs.finish(job)
         if result == "known":
@@ -90,13 +98,13 @@ async def receive(desk: Desk, job: Job) -> None:
     metrics.arrival.labels(inbox.id).observe(max(0.0, desk.now() - at))
 
 
-def _oversize(note: str, text: str) -> str:
+def _oversize(note: str, files: Sequence[str], text: str) -> str:
     """What is shown of a mail that stayed in the mailbox."""
     about = json.loads(note)
     has, limit = size(about["size"]), size(about["limit"])
     lines = [f"⚠️ This mail has {has}, over the limit of {limit}. It stays in the mailbox."]
-    if about.get("files"):
-        lines.append(f"Left there: {', '.join(about['files'])}")
+    if files:
+        lines.append(f"Left there: {', '.join(files)}")
     return "\n".join(lines) + (f"\n\n{text}" if text.strip() else "")
 
 
@@ -114,7 +122,7 @@ async def _is_echo(tx: Tx, desk: Desk, inbox: InboxId, mail: Mail) -> bool:
 
 async def _file(
     tx: Tx, desk: Desk, inbox: Inbox, mail: Mail, body: Body, raw_id: int, raw: bytes,
-    at: float, note: str,
+    at: float, note: str, left: tuple[str, ...],
 ) -> bool:  # fmt: skip
     """Put the mail where it belongs; whether that is a new conversation."""
     delivery = None
@@ -164,8 +172,7 @@ async def _file(
     if delivery is None:
         came = rules.Came.whole(mail, body, raw, replace(letter, id=mail_id), fresh)
         if note:
-            left = json.loads(note)
-            came = replace(came, size=left["size"], files=tuple(left.get("files", ())))
+            came = replace(came, size=json.loads(note)["size"], files=left)
         ruled = await rules.apply(tx, desk, home, conversation, came)
         await _mention(tx, conversation, ruled, mail_id)
         conversation = ruled

@@ -19,10 +19,9 @@ async def upload(desk: Desk, job: Job) -> None:
         post = await tx.posts.by_key(key)
         if file is None or post is None:
             raise Permanent(f"file {key} is not there")
-        raw = await tx.mails.raw(file.raw)
     attachment = file.attachment
     try:
-        data = await _bytes(desk, raw, attachment.part)
+        data = await _bytes(desk, file.raw, attachment.part)
         limit = desk.settings.limits.upload_size or await desk.chat.upload_limit()
         if len(data) > limit:
             await _give_up(desk, job, key, post, attachment, limit)
@@ -56,13 +55,17 @@ async def _elsewhere(tx: Tx, post: Post, content: Content) -> None:
             await tx.posts.put(other.key, other.place, other.sender, Kind.MESSAGE, content)
 
 
-async def _bytes(desk: Desk, raw: bytes, part: int) -> bytes:
+async def _bytes(desk: Desk, raw: int, part: int) -> bytes:
+    async def load() -> bytes:
+        async with desk.store.reading() as tx:
+            return await tx.mails.raw(raw)
+
     if part == EML:
-        return raw
+        return await load()
     if part == TEXT:
-        mail, body = await desk.reader.read(raw, "", frozenset())
+        mail, body = await desk.reader.read(await load(), "", frozenset())
         return (body.whole or mail.text).encode()
-    return await desk.reader.part(raw, part)
+    return await desk.reader.part(f"raw:{raw}", part, load)
 
 
 async def _place(

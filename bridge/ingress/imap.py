@@ -25,7 +25,7 @@ from bridge.imap.syntax import (
     TooLarge,
 )
 from bridge.inbox import Imap, Inbox
-from bridge.mail.parse import parse, recipients
+from bridge.mail.parse import recipients
 from bridge.model import Transient
 from bridge.ports import Store
 
@@ -217,7 +217,8 @@ class Watcher:
             if connection.closed:
                 raise
             return
-        inboxes = addressed(self._inboxes, recipients(raw))
+        several = len(self._inboxes) > 1  # else nothing of a mail is read here
+        inboxes = addressed(self._inboxes, recipients(raw) if several else ())
         key = f"imap:{self.account}:{folder}:{validity}:{uid}"
         async with self._store.transaction("accept") as tx:
             await accept(tx, inboxes, key, raw, note, time.time())
@@ -231,9 +232,7 @@ class Watcher:
     async def _head(self, connection: ImapConnection, uid: int, size: int) -> tuple[bytes, str]:
         """The first bytes of a mail that is too large, and what is left in the mailbox."""
         raw = await connection.fetch_partial(uid, 200_000)
-        names = [file.name for file in parse(raw).attachments]
-        note = {"size": size, "limit": self._limits.mail_size, "files": names}
-        return raw, json.dumps(note)
+        return raw, json.dumps({"size": size, "limit": self._limits.mail_size})
 
     async def _unfetched(self, folder: str, validity: int, uid: int, error: ImapError) -> None:
         """One mail that cannot be fetched is tried some times, then told of and passed by."""

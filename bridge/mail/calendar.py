@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,11 @@ from bridge.mail.charset import clean_line
 
 MAX_SIZE = 200_000
 MAX_EVENTS = 3
+FOLD = re.compile(rb"[\r\n]+[ \t]")
+"""Between the halves of a line that was folded (RFC 5545 §3.1)."""
+PROPERTY = re.compile(rb"[^:;]{1,40}")
+ZONE = re.compile(rb":\s*VTIMEZONE\s*$", re.IGNORECASE)
+REPEATS = b"X-POSTROOM-REPEATS:yes"
 WORDS = {
     "REQUEST": "Invitation", "PUBLISH": "Event", "CANCEL": "Cancelled", "REPLY": "Answer",
     "COUNTER": "Other time proposed", "ADD": "Invitation", "REFRESH": "Event",
@@ -27,7 +33,7 @@ def lines(data: bytes) -> tuple[str, ...]:
     if len(data) > MAX_SIZE:
         return ()
     try:
-        calendar = Calendar.from_ical(data)
+        calendar = Calendar.from_ical(_plain(data))
         method = str(calendar.get("METHOD", "PUBLISH")).upper()
         events = list(calendar.walk("VEVENT"))
         found = [line for event in events[:MAX_EVENTS] if (line := _guarded(event, method))]
@@ -36,6 +42,22 @@ def lines(data: bytes) -> tuple[str, ...]:
     if len(events) > MAX_EVENTS:
         found.append(f"📅 and {len(events) - MAX_EVENTS} more events")
     return tuple(found)
+
+
+def _plain(data: bytes) -> bytes:
+    """An .ics file without what a reader would expand: the rules of time zones and of repetitions,
+    658 bytes of which can take for ever. A repetition leaves its mark. Names of zones stay."""
+    lines, skipping = [], False
+    for line in FOLD.sub(b"", data).splitlines():
+        name = PROPERTY.match(line)
+        word = name[0].strip().upper() if name is not None else b""
+        if word in (b"BEGIN", b"END") and ZONE.search(line):
+            skipping = word == b"BEGIN"
+        elif skipping or word in (b"EXRULE", b"RDATE", b"EXDATE"):
+            continue
+        else:
+            lines.append(REPEATS if word == b"RRULE" else line)
+    return b"\r\n".join(lines)
 
 
 def _guarded(event: Any, method: str) -> str:
@@ -98,7 +120,7 @@ def _when(event: Any) -> str:
     duration = getattr(event.get("DURATION"), "dt", None)
     if ends is None and isinstance(duration, timedelta):
         ends = begins + duration
-    repeats = " · repeats" if event.get("RRULE") else ""
+    repeats = " · repeats" if event.get("X-POSTROOM-REPEATS") else ""
     if not isinstance(begins, datetime):  # whole days; the end is the day after the last one
         last = ends - timedelta(days=1) if ends is not None else begins
         until = f" – {_day(last)}" if last > begins else ""
@@ -109,8 +131,13 @@ def _when(event: Any) -> str:
             f"–{ends:%H:%M}" if ends.date() == begins.date() else f" – {_day(ends)} {ends:%H:%M}"
         )
     zone = clean_line(str(begins.tzname() or ""), 40) if begins.tzinfo is not None else ""
-    named = getattr(begins.tzinfo, "key", "") or zone
+    named = getattr(begins.tzinfo, "key", "") or zone or _text(_written_zone(event))[:40]
     return f"{text}{f' ({named})' if named else ''}{repeats}"
+
+
+def _written_zone(event: Any) -> Any:
+    """What a sender calls the zone of a time, where nobody else calls it so."""
+    return getattr(event.get("DTSTART"), "params", {}).get("TZID")
 
 
 def _moment(value: Any) -> Any:

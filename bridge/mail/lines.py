@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
+from typing import NamedTuple
 
 from bridge.mail import signature
 from bridge.mail.languages import LANGUAGES, OTHER_FIELDS, words
@@ -39,9 +39,8 @@ class Kind(Enum):
     DISCLAIMER = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line's text, and what the markup said of it, if anything."""
+class Line(NamedTuple):
+    """A line's text, and what the markup said of it, if anything. A mail has many."""
 
     text: str
     hint: Kind | None = None
@@ -60,6 +59,8 @@ STARTS = (*(f"{word} " for word in words("on")), "在", "于", "於", "ב")
 WHEN = re.compile(
     r"\d{1,2}[:.h]\d{2}|(?<!\d)(?:19|20)\d{2}(?!\d)|\d{1,4}[./-]\d{1,2}[./-]\d{1,4}|\d年|\d日"
 )
+DATED_OR_NAMED = re.compile(r"@|\d[:.hH]\d\d|(?:19|20)\d\d|\d[./-]\d{1,4}[./-]\d|\d[年日]")
+"""Without one of these a line holds no date and no address: a quick look at many lines."""
 ADDRESS = re.compile(r"[^\s<>()\[\]\"']@[^\s<>()\[\]\"']")
 # “2016-03-03 17:21 GMT+01:00 Alice”, “2013/7/20 Alice <alice@example.com>”: no word at all.
 BARE_INTRO = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2} (?:\d{1,2}:\d{2} (?:gmt|utc)|[^<>]{1,100}<)")
@@ -74,33 +75,40 @@ ALL_FIELDS = frozenset().union(*FIELDS.values()) | OTHER_FIELDS
 BANNER = re.compile(r"[\s>*_=~–—-]{0,40}([^*_=~–—-][^\n]{0,60}?)[\s*_=~:–—-]{0,40}\Z")
 ORIGINAL, FORWARDED = frozenset(words("original")), frozenset(words("forwarded"))
 RULE = re.compile(r"\s*(?:[-_*=~#+–—]\s?){2,300}\s*\Z|\s*[—–ᐧ]\s*\Z")
+INVISIBLE = "\xa0\u200b\u200c\u200d\ufeff\u034f\u00ad "
+RULES, FRAMES = "-_*=~#+–—ᐧ", "->*_=~–—"
+"""How a rule begins, and a banner that does not end in a colon."""
+SHORTEST_MARK = 20
 TOOL_MARK = re.compile(r"reply above (?:this|the) line|type your reply above", re.IGNORECASE)
 
 
 def kinds(lines: Sequence[Line]) -> list[Kind]:
     """The kind of every line."""
-    found = [_one(line) for line in lines]
+    known: dict[Line, Kind] = {}  # mails of very many lines say the same in most of them
+    found = [known.get(line) or known.setdefault(line, _one(line)) for line in lines]
     _unfence(lines, found)
     _heads(lines, found)
     _intros(lines, found)
     _signatures(lines, found)
+    _disclaimers(lines, found)
     return found
 
 
 def _one(line: Line) -> Kind:
     text = line.text.strip()
-    if not text.strip("\xa0\u200b\u200c\u200d\ufeff\u034f\u00ad "):
+    if not text or (not text.isascii() and not text.strip(INVISIBLE)):
         return Kind.BLANK
     if line.hint is not None:
         is_head = line.hint in (Kind.INTRO, Kind.HISTORY)
         return (_banner(text) if is_head else None) or line.hint
     if text.startswith(">"):
         return Kind.QUOTE
-    if RULE.match(text[:LOOK]):
+    # a look at the first letter is cheaper than a pattern, and most lines are talk
+    if text[0] in RULES and RULE.match(text[:LOOK]):
         return Kind.RULE
-    if TOOL_MARK.search(text[:LOOK]):
+    if len(text) >= SHORTEST_MARK and TOOL_MARK.search(text[:LOOK]):
         return Kind.HISTORY
-    if text.startswith("|") or re.match(r"[A-Za-z]{1,12}>", text):
+    if text[0] == "|" or (">" in text[:13] and re.match(r"[A-Za-z]{1,12}>", text)):
         return Kind.CITED
     if signature.is_device(text):
         return Kind.DEVICE
@@ -109,7 +117,7 @@ def _one(line: Line) -> Kind:
 
 def _banner(text: str) -> Kind | None:
     """“-----Original Message-----” and “Begin forwarded message:” in any language."""
-    if len(text) > 120:
+    if len(text) > 120 or (text[0] not in FRAMES and not text.endswith((":", "："))):
         return None
     match = BANNER.match(text)
     words = match[1].strip(" \xa0*").casefold() if match else ""
@@ -129,7 +137,8 @@ def _unfence(lines: Sequence[Line], found: list[Kind]) -> None:
 
 
 def _field(text: str) -> str:
-    match = FIELD.match(text[:80])
+    head = text[:80]
+    match = FIELD.match(head) if ":" in head or "：" in head else None
     return " ".join(match[1].casefold().split()) if match else ""
 
 
@@ -139,11 +148,12 @@ def _heads(lines: Sequence[Line], found: list[Kind]) -> None:
     A block begins with the sender, the date or the subject and holds two more of the four, the
     sender among them, in lines that may be folded or spaced.
     """
-    i = 0
-    while i < len(lines):
-        name = _field(lines[i].text) if found[i] in (Kind.TEXT, Kind.HISTORY) else ""
+    after = 0
+    for i in [i for i, line in enumerate(lines) if ":" in line.text or "：" in line.text]:
+        if i < after or found[i] not in (Kind.TEXT, Kind.HISTORY):
+            continue
+        name = _field(lines[i].text)
         if not name or not any(name in FIELDS[which] for which in ("sender", "subject", "sent")):
-            i += 1
             continue
         seen, last, stray = {name}, i, 0
         for j in range(i + 1, min(i + 20, len(lines))):
@@ -162,7 +172,6 @@ def _heads(lines: Sequence[Line], found: list[Kind]) -> None:
         second = next((n for line in lines[i + 1 : last + 1] if (n := _field(line.text))), "")
         told = ADDRESS.search(block) is not None or "subject" in groups or second in FIELDS["sent"]
         if len(groups) < 3 or "sender" not in groups or not told:
-            i += 1
             continue
         above = next((k for k in range(i - 1, max(-1, i - 4), -1) if lines[k].text.strip()), -1)
         kind = Kind.FORWARD if above >= 0 and found[above] is Kind.FORWARD else Kind.HISTORY
@@ -170,19 +179,21 @@ def _heads(lines: Sequence[Line], found: list[Kind]) -> None:
         for k in range(first, last + 1):
             if found[k] is not Kind.BLANK:
                 found[k] = kind
-        i = last + 1
+        after = last + 1
 
 
 def _intros(lines: Sequence[Line], found: list[Kind]) -> None:
     """“On … wrote:”, folded over some lines."""
-    i = 0
-    while i < len(lines):
-        if found[i] in (Kind.TEXT, Kind.INTRO) and (end := _intro_end(lines, found, i)) is not None:
+    after = 0
+    for i in [i for i, line in enumerate(lines) if DATED_OR_NAMED.search(line.text)]:
+        if i < after or found[i] not in (Kind.TEXT, Kind.INTRO):
+            continue
+        end = _intro_end(lines, found, i)
+        if end is not None:
             for k in range(i, end + 1):
                 if found[k] is not Kind.BLANK:
                     found[k] = Kind.INTRO
-            i = end
-        i += 1
+            after = end + 1
 
 
 def _intro_end(lines: Sequence[Line], found: list[Kind], first: int) -> int | None:
@@ -240,6 +251,8 @@ def _signatures(lines: Sequence[Line], found: list[Kind]) -> None:
     stands below another rule only when it is very short."""
     edge = len(found)
     below = 0
+    if Kind.RULE not in found:
+        return
     for i in range(len(found) - 1, -1, -1):
         kind = found[i]
         if kind in (Kind.INTRO, Kind.HISTORY, Kind.FORWARD, Kind.QUOTE):
@@ -255,7 +268,13 @@ def _signatures(lines: Sequence[Line], found: list[Kind]) -> None:
                 edge, below = i, 0
         elif kind in (Kind.TEXT, Kind.CITED):
             below += 1
-        if kind is Kind.TEXT and signature.is_disclaimer(lines[i].text):
+
+
+def _disclaimers(lines: Sequence[Line], found: list[Kind]) -> None:
+    """What law departments add, line by line."""
+    shortest = signature.SHORTEST_FOOTER
+    for i in [i for i, line in enumerate(lines) if len(line.text) >= shortest]:
+        if found[i] is Kind.TEXT and signature.is_disclaimer(lines[i].text):
             found[i] = Kind.DISCLAIMER
 
 

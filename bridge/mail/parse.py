@@ -1,9 +1,10 @@
-"""Bytes to a Mail that can always be shown, and the bytes of one of its parts."""
+"""Bytes to a Mail that can always be shown, and the bytes of its parts."""
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from email import policy
 from email.message import Message
 from email.parser import BytesHeaderParser, BytesParser
@@ -92,13 +93,24 @@ def _named(message: Message) -> tuple[str, ...]:
     return tuple(dict.fromkeys(a.key for name in DELIVERED for a in _addresses(message, name)))
 
 
-def part_bytes(raw: bytes, part: int) -> bytes:
-    """The decoded bytes of an Attachment. Raises IndexError when there is no such part."""
+def as_bytes(raw: bytes, problem: str) -> Mail:
+    """A mail of which nothing could be read: how its bytes begin. No header is looked at."""
+    digest = hashlib.sha256(raw).hexdigest()
+    return Mail(
+        _id_from(digest), digest, NOBODY, text=clean(decode(raw[:HEAD_TEXT], None)),
+        problem=problem,
+    )  # fmt: skip
+
+
+def _id_from(digest: str) -> MessageId:
+    """The id of a mail that brings none."""
+    return MessageId(f"<{digest[:40]}@no-message-id.invalid>")
+
+
+def files(raw: bytes) -> Iterator[bytes]:
+    """The decoded bytes of every leaf of a mail, as Attachment.part counts them."""
     message = BytesParser(policy=policy.compat32).parsebytes(raw)
-    for index, leaf in enumerate(tree.leaves(message)):
-        if index == part:
-            return leaf.data
-    raise IndexError(f"the mail has no part {part}")
+    return (leaf.data for leaf in tree.leaves(message))
 
 
 def body_hash(raw: bytes) -> str:
@@ -141,7 +153,7 @@ def _read(
     nature = machine.nature(message, own)
     several = len({each.key for each in senders}) > 1
     return Mail(
-        message_id=own_id[0] if own_id else MessageId(f"<{digest[:40]}@no-message-id.invalid>"),
+        message_id=own_id[0] if own_id else _id_from(digest),
         body_hash=digest,
         sender=sender,
         to=_addresses(message, "to"),

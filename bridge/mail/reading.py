@@ -8,11 +8,11 @@ from dataclasses import replace
 from pydantic import TypeAdapter
 
 from bridge.mail.html import to_text
-from bridge.mail.parse import headers_only, hopeless, parse
+from bridge.mail.parse import as_bytes, headers_only, parse
 from bridge.mail.quote import Body, split
 from bridge.model import Mail
 
-ODD_SIZE, ODD_PARTS = 200_000, 100
+LARGE_SIZE, MANY_PARTS = 200_000, 100
 """Bytes of a mail, and parts, from which reading may take noticeable time."""
 LONG = 10_000
 """Characters from which a mail may be too long for its room."""
@@ -47,12 +47,16 @@ def given_up(
     return mail, Body(mail.text, "", "", "")
 
 
-def is_odd(raw: bytes) -> bool:
-    """Whether a mail is to be read in a process of its own: it is large, has very many parts, or
-    holds something whose reader is not ours. A look at the bytes alone."""
-    if hopeless(raw):
-        return False  # its headers alone are read
-    if len(raw) > ODD_SIZE or raw.count(b"\n--") > ODD_PARTS:
+def unreadable(raw: bytes, problem: str) -> tuple[Mail, Body]:
+    """What is shown of a mail whose headers could not be read either: how its bytes begin."""
+    mail = as_bytes(raw, problem)
+    return mail, Body(mail.text, "", "", "")
+
+
+def is_large(raw: bytes) -> bool:
+    """Whether reading a mail may take long: it is large, has very many parts, or holds a parcel
+    of Outlook. A look at the bytes alone."""
+    if len(raw) > LARGE_SIZE or raw.count(b"\n--") > MANY_PARTS:
         return True
     return PARCEL.search(raw) is not None
 

@@ -17,6 +17,9 @@ WIDE = 15
 ASKS = re.compile(r"\b(?:please|bitte|por favor|merci de)\b")
 DEVICE = tuple(word for word in words("device") if not word.startswith("…"))
 DEVICE_END = tuple(word[1:] for word in words("device") if word.startswith("…"))
+SHORTEST_DEVICE = min(map(len, (*DEVICE, *DEVICE_END)))
+SHORTEST_FOOTER = min(map(len, FOOTERS))
+MARKS = str.maketrans("", "", "<>()[]*_")
 DEVICE_NAME = re.compile(
     r"\b(?:iphone|ipad|ipod|android|blackberry|galaxy|mobile|smartphone|phone|outlook|handy|"
     r"mobilgerät|windows|airmail|mailbox|samsung|huawei|xiaomi|nokia|ti-85|mail|yahoo|proton|"
@@ -26,17 +29,21 @@ DEVICE_NAME = re.compile(
 
 def is_device(text: str) -> bool:
     """A phone's signature: a short line that begins, or ends, as they do."""
+    if not SHORTEST_DEVICE <= len(text) <= 140:
+        return False
+    # most lines are told apart here, so this comes first
+    plain = text.casefold().translate(MARKS).strip(" .!")
+    begins, ends = plain.startswith(DEVICE), plain.endswith(DEVICE_END)
+    if not begins and not ends:
+        return False
     told = re.sub(r"<[^>]*>|https?://\S+", "", text)
-    if len(text) > 140 or "?" in told or len(told.split()) > WORDS_OF_DEVICE:
+    if "?" in told or len(told.split()) > WORDS_OF_DEVICE:
         return False
     if re.search(r"[.!,;] \S", told):  # a second sentence
         return False
-    plain = re.sub(r"[<>()\[\]*_]", "", text.casefold()).strip(" .!")
-    if any(plain.endswith(end) and len(plain) <= len(end) + 30 for end in DEVICE_END):
+    if ends and any(plain.endswith(e) and len(plain) <= len(e) + 30 for e in DEVICE_END):
         return True
-    if not plain.startswith(DEVICE):
-        return False
-    return DEVICE_NAME.search(plain) is not None
+    return begins and DEVICE_NAME.search(plain) is not None
 
 
 def may_stand(texts: Sequence[str], *, has_above: bool) -> bool:

@@ -36,7 +36,10 @@ from bridge.model.ids import (
     RoomId,
 )
 from bridge.model.job import (
+    READING,
+    SLOTS,
     Job,
+    share_of,
 )
 from bridge.model.mail import (
     Address,
@@ -60,6 +63,8 @@ __all__ = [
     "ANSWERS",
     "LIVE",
     "PREVIEWED",
+    "READING",
+    "SLOTS",
     "Address",
     "Attachment",
     "BridgeError",
@@ -98,4 +103,5 @@ __all__ = [
     "Took",
     "Transient",
     "Verdict",
+    "share_of",
 ]

@@ -7,11 +7,15 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bridge.model import Job, LostLease
+from bridge.model import READING, Job, LostLease, share_of
 from bridge.oversight import Standing
 from bridge.store.connection import Connection
 
-COLUMNS = "id, kind, lane, payload, failures, leases, leased_by"
+COLUMNS = "id, kind, lane, payload, failures, leases, deaths, leased_by"
+DIED = f"CASE WHEN leased_by IS NOT NULL AND kind = '{READING}' THEN 1 ELSE 0 END"
+"""One more death of a process, where the job was leased and may be what killed it."""
+FREED = f"leased_by = NULL, leased_until = NULL, deaths = deaths + {DIED}"
+"""What becomes of a job whose process is no more."""
 
 
 class Jobs:
@@ -35,8 +39,8 @@ class Jobs:
         """Add a job, due at once where no time is given. While one with `key` is unfinished
         nothing is added; a dead one is revived."""
         await self._conn.execute(
-            "INSERT INTO job (kind, lane, payload, run_after, key, created_at)"
-            " VALUES ($1, $2, $3, $4, $5, $6)"
+            "INSERT INTO job (kind, lane, payload, run_after, key, created_at, share)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7)"
             " ON CONFLICT (key) DO UPDATE SET dead_at = NULL, failures = 0, run_after = $4"
             " WHERE job.dead_at IS NOT NULL",
             kind,
@@ -45,46 +49,59 @@ class Jobs:
             run_after or time.time(),
             key,
             time.time(),
+            share_of(kind, lane),
         )
         self.added = True
 
     async def park(self, kind: str, key: str, payload: Mapping[str, Any], reason: str) -> None:
         """Keep what cannot be done as a dead job, in a lane of its own: once for each key."""
         await self._conn.execute(
-            "INSERT INTO job (kind, lane, payload, run_after, key, created_at, dead_at, last_error)"
-            " VALUES ($1, $2, $3, $4, $2, $4, $4, $5) ON CONFLICT (key) DO NOTHING",
+            "INSERT INTO job (kind, lane, payload, run_after, key, created_at, dead_at, last_error,"
+            " share) VALUES ($1, $2, $3, $4, $2, $4, $4, $5, $6) ON CONFLICT (key) DO NOTHING",
             kind,
             key,
             json.dumps(dict(payload)),
             time.time(),
             reason[:2000],
+            share_of(kind, key),
         )
 
-    async def lease(self, worker: str, now: float, seconds: float, limit: int) -> list[Job]:
-        """Take up to `limit` jobs that are due and first in their lanes."""
+    async def lease(
+        self, worker: str, now: float, seconds: float, share: str, limit: int
+    ) -> list[Job]:
+        """Take up to `limit` jobs of a share that are due and first in their lanes.
+
+        A job that outlives the process that had it adds to its `deaths` where it may be the cause;
+        of those only the oldest runs at a time, so that the next death has one cause.
+        """
         rows = await self._conn.fetch(
-            "UPDATE job SET leased_by = $1, leased_until = $2, leases = leases + 1 WHERE id IN ("
-            " SELECT id FROM job AS due WHERE dead_at IS NULL AND run_after <= $3"
+            "UPDATE job SET leased_by = $1, leased_until = $2, leases = leases + 1,"
+            f" deaths = deaths + {DIED} WHERE id IN ("
+            " SELECT id FROM job AS due WHERE share = $5 AND dead_at IS NULL AND run_after <= $3"
             " AND (leased_until IS NULL OR leased_until < $3)"
             " AND NOT EXISTS (SELECT 1 FROM job AS older WHERE older.lane = due.lane"
             "  AND older.id < due.id AND older.dead_at IS NULL)"
+            " AND (deaths = 0 OR NOT EXISTS (SELECT 1 FROM job AS suspect WHERE suspect.deaths > 0"
+            "  AND suspect.dead_at IS NULL AND suspect.id < due.id AND suspect.run_after <= $3))"
             f" ORDER BY run_after, id LIMIT $4 {self._skip}) RETURNING {COLUMNS}",
             worker,
             now + seconds,
             now,
             limit,
+            share,
         )
         return sorted((_job(row) for row in rows), key=lambda job: job.id)
 
-    async def any_due(self, now: float) -> bool:
-        """Whether a job may be ready; spares an idle worker its write lock."""
-        return (
-            await self._conn.fetchval(
-                "SELECT id FROM job WHERE dead_at IS NULL AND run_after <= $1"
-                " AND (leased_until IS NULL OR leased_until < $1) LIMIT 1",
-                now,
-            )
-        ) is not None
+    async def due(self, now: float, shares: Sequence[str]) -> list[str]:
+        """Of which of these shares a job may be ready; spares an idle worker its write lock."""
+        looks = (
+            f"SELECT '{share}' AS share WHERE EXISTS (SELECT 1 FROM job WHERE share = '{share}'"
+            " AND dead_at IS NULL AND run_after <= $1"
+            " AND (leased_until IS NULL OR leased_until < $1))"
+            for share in shares
+        )
+        rows = await self._conn.fetch(" UNION ALL ".join(looks), now) if shares else []
+        return [row["share"] for row in rows]
 
     async def next_due(self, now: float) -> float | None:
         """When the next job that nobody holds becomes due."""
@@ -246,5 +263,6 @@ def _job(row: Any) -> Job:
         payload=json.loads(row["payload"]),
         failures=row["failures"],
         leases=row["leases"],
+        deaths=row["deaths"],
         worker=row["leased_by"],
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from bridge.model import Job
 from bridge.store.database import Database
@@ -14,12 +15,18 @@ class Leases:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def lease(self, worker: str, seconds: float, limit: int) -> list[Job]:
+    async def lease(self, worker: str, seconds: float, free: Mapping[str, int]) -> list[Job]:
         async with self._database.reading() as tx:
-            if not await tx.jobs.any_due(time.time()):
-                return []
+            due = await tx.jobs.due(time.time(), [share for share, count in free.items() if count])
+        if not due:
+            return []
         async with self._database.transaction("lease") as tx:
-            return await tx.jobs.lease(worker, time.time(), seconds, limit)
+            now = time.time()
+            return [
+                job
+                for share in due
+                for job in await tx.jobs.lease(worker, now, seconds, share, free[share])
+            ]
 
     async def next_due(self) -> float | None:
         async with self._database.reading() as tx:

@@ -13,6 +13,7 @@ from mautrix.util.async_db import Database as AsyncDatabase
 from bridge.config import without_password
 from bridge.model import BridgeError, Permanent, Transient
 from bridge.store.connection import Connection
+from bridge.store.jobs import FREED
 from bridge.store.presence import CHANNEL, HELD, KEEPALIVE, Presence
 from bridge.store.schema import migrate
 
@@ -155,7 +156,7 @@ class Postgres:
 
     async def free_the_dead(self, conn: Connection) -> None:
         await conn.execute(
-            "UPDATE job SET leased_by = NULL, leased_until = NULL WHERE leased_by IS NOT NULL"
+            f"UPDATE job SET {FREED} WHERE leased_by IS NOT NULL"
             f" AND NOT EXISTS (SELECT 1 {LIVE} AND classid = $1"
             "  AND objid::bigint = (hashtext(leased_by)::bigint & 4294967295))",
             HELD,

@@ -12,7 +12,7 @@ from mautrix.util.async_db import (
 
 from bridge import failpoint
 from bridge.model import Permanent
-from bridge.store import schema_v1, schema_v2, schema_v3, schema_v4, schema_v5
+from bridge.store import schema_v1, schema_v2, schema_v3, schema_v4, schema_v5, schema_v6
 
 upgrades = UpgradeTable(version_table_name="postroom_version", database_name="the database")
 SQLITE_SERIAL = "INTEGER PRIMARY KEY AUTOINCREMENT"
@@ -60,8 +60,14 @@ async def _v5(conn: Connection, scheme: Scheme) -> None:
     await schema_v5.index_words(conn, scheme)
 
 
+async def _v6(conn: Connection, scheme: Scheme) -> None:
+    await _step(conn, scheme, schema_v6.TABLES)
+    await schema_v6.share_out(conn)
+
+
 upgrades.register(_v1, description="first tables")
 upgrades.register(_v2, description="inboxes by chat, audit")
 upgrades.register(_v3, description="bounced deliveries")
 upgrades.register(_v4, description="agents who are away, snoozed conversations")
 upgrades.register(_v5, description="drafts, approvals, forwarded and new mails")
+upgrades.register(_v6, description="shares of the worker's slots")

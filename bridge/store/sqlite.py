@@ -17,6 +17,7 @@ from mautrix.util.async_db import Database as AsyncDatabase
 
 from bridge.model import BridgeError, Permanent, Transient
 from bridge.store.connection import Connection
+from bridge.store.jobs import FREED
 from bridge.store.schema import migrate
 
 POSITIONAL = re.compile(r"\$(\d+)")
@@ -129,9 +130,7 @@ class Sqlite:
         return asyncio.Event()  # the file lock made everything ours, until we end
 
     async def free_the_dead(self, conn: Connection) -> None:
-        await conn.execute(
-            "UPDATE job SET leased_by = NULL, leased_until = NULL WHERE leased_by IS NOT NULL"
-        )
+        await conn.execute(f"UPDATE job SET {FREED} WHERE leased_by IS NOT NULL")
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ link that expires."""
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -46,6 +47,8 @@ class Source:
 
     inbox: Inbox
     raw: bytes
+    key: str
+    """Tells these bytes from others."""
     name: str
 
 
@@ -77,13 +80,17 @@ class Pages:
 
     async def _part(self, request: web.Request) -> web.Response:
         """One of the mail's own pictures; other files are in the room."""
-        mail, raw = await self._mail(request)
+        mail, source = await self._mail(request)
         number = int(request.match_info["part"])
         shown = [each for each in mail.attachments if each.part == number and each.type in PICTURES]
         if not shown:
             raise web.HTTPNotFound(headers=COMMON)
+
+        async def load() -> bytes:
+            return source.raw
+
         try:
-            data = await self._desk.reader.part(raw, number)
+            data = await self._desk.reader.part(source.key, number, load)
         except Permanent as error:
             raise web.HTTPNotFound(headers=COMMON) from error
         except Transient as error:
@@ -107,7 +114,7 @@ class Pages:
             body=source.raw, content_type="application/octet-stream", headers=headers
         )
 
-    async def _mail(self, request: web.Request) -> tuple[Mail, bytes]:
+    async def _mail(self, request: web.Request) -> tuple[Mail, Source]:
         source, key = await self._raw(request), request.match_info["token"]
         inbox = source.inbox
         mail = self._read.pop(key, None)
@@ -120,7 +127,7 @@ class Pages:
             self._read[key] = mail
             if len(self._read) > KEPT:
                 del self._read[next(iter(self._read))]
-        return mail, source.raw
+        return mail, source
 
     async def _raw(self, request: web.Request) -> Source:
         is_draft = request.match_info["kind"] == "draft"
@@ -145,7 +152,7 @@ class Pages:
         if letter is None or not raw:
             raise _refused(web.HTTPGone, FORGOTTEN)
         name = f"conversation-{letter.conversation}"
-        return Source(self._desk.inbox(letter.inbox), raw, name)
+        return Source(self._desk.inbox(letter.inbox), raw, f"raw:{letter.raw}", name)
 
     async def _draft(self, number: int) -> Source:
         """A delivery as it would leave now, or as it left."""
@@ -158,7 +165,8 @@ class Pages:
         if raw is None:
             mail = await writing.outgoing(self._desk, inbox, delivery)
             raw = await asyncio.to_thread(compose.build, mail)
-        return Source(inbox, raw, f"draft-{number}")
+        key = f"draft:{hashlib.sha256(raw).hexdigest()}"
+        return Source(inbox, raw, key, f"draft-{number}")
 
     def _url(self, request: web.Request) -> str:
         links = self._desk.drafts if request.match_info["kind"] == "draft" else self._desk.links

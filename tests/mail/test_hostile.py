@@ -54,9 +54,9 @@ MEASURE = (
     "import sys, time\n"
     "from bridge.mail.reading import read\n"
     "raw = sys.stdin.buffer.read()\n"
-    "began = time.perf_counter()\n"
+    "began = time.process_time()\n"
     "mail, body = read(raw)\n"
-    "took = time.perf_counter() - began\n"
+    "took = time.process_time() - began\n"
     # not getrusage: a child begins with the peak of the process that started it
     "status = open('/proc/self/status').read()\n"
     "peak = int(status.partition('VmHWM:')[2].split()[0]) // 1024\n"
@@ -175,8 +175,8 @@ def test_a_mail_that_cannot_be_folded_is_shown_as_text(monkeypatch: pytest.Monke
         raise RecursionError
 
     monkeypatch.setattr("bridge.mail.reading.split", fails)
-    began = time.perf_counter()
+    began = time.process_time()
     mail, body = read(SAMPLES["gmail"])
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
     assert "RecursionError" in mail.problem
     assert "Thanks, that works." in body.text

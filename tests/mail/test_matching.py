@@ -116,6 +116,6 @@ def test_several_rules_may_be_written_at_once() -> None:
 def test_no_pattern_takes_long() -> None:
     (found,) = read(rule("{subject: '" + "a*" * 60 + "b', body: '" + "*a" * 60 + "b'}"))
     mail = Mail(MessageId("<1@x>"), "h", Address("a@b"), subject="a" * 900, nature=Nature.PERSON)
-    began = time.perf_counter()
+    began = time.process_time()
     assert not holds(found, facts(mail, "a" * 100_000))
-    assert time.perf_counter() - began < 1.0
+    assert time.process_time() - began < 1.0

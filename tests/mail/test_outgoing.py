@@ -22,10 +22,11 @@ from bridge.mail.address import idna
 from bridge.mail.charset import clean, clean_line
 from bridge.mail.compose import File, Outgoing, Quote, build, references_for
 from bridge.mail.limits import over
-from bridge.mail.parse import parse, part_bytes
+from bridge.mail.parse import parse
 from bridge.mail.written import from_matrix
 from bridge.model import Address, MessageId, Nature
 from tests import provision
+from tests.mail.parts import part_bytes
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 60

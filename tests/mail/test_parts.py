@@ -12,9 +12,10 @@ import pytest
 from bridge.mail import calendar, flowed, tnef
 from bridge.mail.charset import decode
 from bridge.mail.header import parameter
-from bridge.mail.parse import parse, part_bytes
+from bridge.mail.parse import parse
 from bridge.mail.reading import read
 from bridge.model import Fate, Nature
+from tests.mail.parts import part_bytes
 from tests.mail.samples import PNG, SAMPLES, TNEF
 
 FILES = {
@@ -48,8 +49,6 @@ def test_a_sample_is_read_as_its_program_meant_it(name: str) -> None:
         assert body.text == SHOWN[name]
     for each in mail.attachments:
         assert len(part_bytes(raw, each.part)) == each.size
-    with pytest.raises(IndexError, match="the mail has no part"):
-        part_bytes(raw, 99)
 
 
 def test_a_picture_between_words_keeps_both_and_its_bytes() -> None:
@@ -203,9 +202,9 @@ def test_charsets_as_senders_name_them(data: bytes, declared: str, text: str) ->
 
 @pytest.mark.parametrize("charset", ["idna", "punycode", "utf-7"])
 def test_a_codec_that_is_no_charset_takes_no_time(charset: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     decode(b"xn--" + b"a" * 200_000 + b"\xff", charset)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize(

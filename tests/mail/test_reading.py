@@ -16,9 +16,10 @@ from bridge.mail.address import bare, parse_list, same_house
 from bridge.mail.charset import clean, clean_line, decode
 from bridge.mail.header import decode_words
 from bridge.mail.html import to_matrix, to_text
-from bridge.mail.parse import body_hash, parse, part_bytes
+from bridge.mail.parse import body_hash, parse
 from bridge.mail.trust import resembles, verdict
 from bridge.model import Nature, Verdict
+from tests.mail.parts import part_bytes
 from tests.stage import mail
 
 
@@ -50,10 +51,10 @@ def test_addresses(header: str, specs: list[str]) -> None:
 
 
 def test_five_thousand_addresses_take_no_time() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     found = parse_list(", ".join(f"Person {n} <p{n}@x.org>" for n in range(5000)))
     assert len(found) == 1000
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_a_typed_address_is_one_or_nothing() -> None:
@@ -215,9 +216,9 @@ def test_trace_headers_do_not_change_the_hash_and_the_body_does() -> None:
          "two senders"],
 )  # fmt: skip
 def test_hostile_mail_is_read_quickly_and_never_raises(raw: bytes) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     quote.split(parse(raw))
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 @settings(max_examples=300, deadline=None)
@@ -262,8 +263,8 @@ def test_text_of_html() -> None:
 @pytest.mark.parametrize("tag", ["<div>", "<ul><li>", "<span>", "<table><tr><td>", "<b>"])
 def test_nested_html_takes_no_time(tag: str) -> None:
     html = (tag * 100_000)[:900_000] + "the words"
-    began = time.perf_counter()
+    began = time.process_time()
     found = parse(b"Content-Type: text/html\n\n" + html.encode())
     quote.split(found)
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
     assert "the words" in found.text

@@ -18,11 +18,12 @@ from bridge.mail.compose import (
     references_for,
     reply_subject,
 )
-from bridge.mail.parse import parse, part_bytes
+from bridge.mail.parse import parse
 from bridge.mail.thread import Fresh, Joined, Known, Reason, base_subject, place
 from bridge.mail.token import Tokens
 from bridge.mail.written import from_matrix, to_html
 from bridge.model import Address, Mail, MessageId, Number, Permanent
+from tests.mail.parts import part_bytes
 
 CARLA = Address("carla@customer.example")
 ONE, TWO = Number(1), Number(2)

@@ -18,6 +18,10 @@ from bridge import __main__ as command_line
 from bridge import app, failpoint, worker  # noqa: F401 - imported before the fork on purpose
 from bridge.config import load, load_registration
 from bridge.logs import logs
+from bridge.sandbox.starter import ReadingProcess
+
+READING = ReadingProcess()
+"""One for all bridges: loading what it needs takes longer than most of their lives."""
 
 
 def child(order: dict[str, Any]) -> None:
@@ -31,7 +35,9 @@ def child(order: dict[str, Any]) -> None:
     logs(settings.log_level, settings.log_format)
     try:
         asyncio.run(
-            command_line.until_stopped(command_line.serve(settings, load_registration(settings)))
+            command_line.until_stopped(
+                command_line.serve(settings, load_registration(settings), READING)
+            )
         )
     except BaseException as error:  # noqa: BLE001 - the child must end here, whatever came
         print(f"bridge ended: {error!r}", flush=True)
@@ -40,6 +46,7 @@ def child(order: dict[str, Any]) -> None:
 
 
 def main() -> None:
+    READING.start()
     for line in sys.stdin:
         order = json.loads(line)
         if "wait" in order:

@@ -69,25 +69,25 @@ async def add(database: Database, *lanes: str, run_after: float = 0.0) -> None:
 async def test_in_a_lane_only_the_oldest_runs(database: Database) -> None:
     leases = Leases(database)
     await add(database, "a", "a", "b")
-    first = await leases.lease("w", 60, 10)
+    first = await leases.lease("w", 60, {"mail": 10})
     assert [job.lane for job in first] == ["a", "b"]
-    assert await leases.lease("w", 60, 10) == []
+    assert await leases.lease("w", 60, {"mail": 10}) == []
     async with database.transaction("settings") as tx:
         await tx.jobs.finish(first[0])
-    assert [job.lane for job in await leases.lease("w", 60, 10)] == ["a"]
+    assert [job.lane for job in await leases.lease("w", 60, {"mail": 10})] == ["a"]
 
 
 async def test_a_job_that_waits_holds_its_lane(database: Database) -> None:
     await add(database, "a", run_after=time.time() + 60)
     await add(database, "a", "b")
-    assert [job.lane for job in await Leases(database).lease("w", 60, 10)] == ["b"]
+    assert [job.lane for job in await Leases(database).lease("w", 60, {"mail": 10})] == ["b"]
 
 
 async def test_a_lost_lease_cannot_finish(database: Database) -> None:
     leases = Leases(database)
     await add(database, "a")
-    (job,) = await leases.lease("w", -1, 1)
-    (again,) = await leases.lease("other", 60, 1)
+    (job,) = await leases.lease("w", -1, {"mail": 1})
+    (again,) = await leases.lease("other", 60, {"mail": 1})
     assert again.id == job.id
 
     async def finish() -> None:
@@ -104,25 +104,25 @@ async def test_a_lost_lease_cannot_finish(database: Database) -> None:
 async def test_a_dead_job_frees_its_lane_and_can_be_revived(database: Database) -> None:
     leases = Leases(database)
     await add(database, "a", "a")
-    (job,) = await leases.lease("w", 60, 1)
+    (job,) = await leases.lease("w", 60, {"mail": 1})
     await leases.bury(job, "broken")
-    (second,) = await leases.lease("w", 60, 5)
+    (second,) = await leases.lease("w", 60, {"mail": 5})
     assert second.id != job.id
     async with database.transaction("settings") as tx:
         await tx.jobs.finish(second)
         (dead,) = await tx.jobs.dead()
         assert (dead.id, dead.kind, dead.error, dead.failures) == (job.id, "post", "broken", 1)
         assert await tx.jobs.revive() == 1
-    (revived,) = await leases.lease("w", 60, 5)
+    (revived,) = await leases.lease("w", 60, {"mail": 5})
     assert (revived.id, revived.failures) == (job.id, 0)
 
 
 async def test_after_a_crash_leases_are_free_at_once(database: Database) -> None:
     leases = Leases(database)
     await add(database, "a")
-    await leases.lease("dead", 3600, 1)
+    await leases.lease("dead", 3600, {"mail": 1})
     await database.begin()
-    assert len(await leases.lease("new", 60, 1)) == 1
+    assert len(await leases.lease("new", 60, {"mail": 1})) == 1
 
 
 async def test_the_same_post_twice_is_one_and_a_changed_one_a_new_version(
@@ -143,7 +143,7 @@ async def test_a_version_put_while_the_last_one_was_sent_gets_its_own_job(
     leases = Leases(database)
     async with database.transaction("settings") as tx:
         await tx.posts.put("card:1", "queue:support", "@bot:x", Kind.MESSAGE, {"body": "one"})
-    (job,) = await leases.lease("w", 60, 1)
+    (job,) = await leases.lease("w", 60, {"mail": 1})
     async with database.transaction("settings") as tx:
         sending = await tx.posts.by_key("card:1")
         await tx.posts.put("card:1", "queue:support", "@bot:x", Kind.MESSAGE, {"body": "two"})
@@ -151,7 +151,7 @@ async def test_a_version_put_while_the_last_one_was_sent_gets_its_own_job(
     async with database.transaction("settings") as tx:
         await tx.jobs.finish(job)
         await tx.posts.sent(sending, 1, None)
-    assert len(await leases.lease("w", 60, 1)) == 1
+    assert len(await leases.lease("w", 60, {"mail": 1})) == 1
 
 
 async def test_a_mail_is_accepted_once_for_each_source(database: Database) -> None:

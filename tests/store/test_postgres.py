@@ -40,7 +40,7 @@ async def test_no_job_is_leased_twice_by_processes_that_ask_at_once(url: str) ->
 
     async def work(database: Database) -> None:
         leases = Leases(database)
-        while jobs := await leases.lease(database.name, 60, 7):
+        while jobs := await leases.lease(database.name, 60, {"mail": 7}):
             assert len({job.lane for job in jobs}) == len(jobs)
             for job in jobs:
                 taken.append(job.id)
@@ -93,10 +93,10 @@ async def test_jobs_of_a_dead_process_are_free_at_the_next_start_and_those_of_a_
     one, other = await Database.open(url), await Database.open(url)
     await one.begin()
     await add(one, "a", "b")
-    assert len(await Leases(one).lease(one.name, 3600, 1)) == 1
-    assert len(await Leases(one).lease("dead", 3600, 1)) == 1
+    assert len(await Leases(one).lease(one.name, 3600, {"mail": 1})) == 1
+    assert len(await Leases(one).lease("dead", 3600, {"mail": 1})) == 1
     await other.begin()
-    (freed,) = await Leases(other).lease(other.name, 3600, 5)
+    (freed,) = await Leases(other).lease(other.name, 3600, {"mail": 5})
     assert freed.lane == "b"
     await asyncio.gather(one.close(), other.close())
 
@@ -153,8 +153,8 @@ async def test_connections_that_break_are_transient_and_made_anew(
 async def test_a_lost_lease_cannot_finish_in_another_process(url: str) -> None:
     one, other = await Database.open(url), await Database.open(url)
     await add(one, "a")
-    (job,) = await Leases(one).lease(one.name, -1, 1)
-    assert len(await Leases(other).lease(other.name, 60, 1)) == 1
+    (job,) = await Leases(one).lease(one.name, -1, {"mail": 1})
+    assert len(await Leases(other).lease(other.name, 60, {"mail": 1})) == 1
 
     async def finish() -> None:
         async with one.transaction("settings") as tx:

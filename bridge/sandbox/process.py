@@ -1,0 +1,107 @@
+"""The process in which mail is read: `python -m bridge.sandbox.process FD`.
+
+It loads what reading needs, gives up what reading does not need, and forks: each child takes one
+connection from the socket FD, reads one mail, answers, and is gone, so that no mail can touch
+another one or stop anything. A few children wait ahead of their mails.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+
+from bridge.mail import reading
+from bridge.mail.parse import files
+from bridge.sandbox import lockdown
+
+AHEAD = 2
+"""Children that wait for a mail."""
+GOOD = b"+"
+"""The first byte of an answer, before 8 bytes with the microseconds of processor time it took;
+without it the child is gone."""
+SMALL, LARGE = b"s", b"l"
+"""What comes with a connection: which bounds hold."""
+
+
+def answer(request: bytes, held: tuple[str, ...]) -> bytes:
+    """The answer to one request: a line of JSON, and the mail.
+
+    `["read", authserv-id, own addresses …]` and `["head", problem, authserv-id, own addresses …]`
+    give a mail and its folded text as JSON; `["files"]` each file of the mail behind its length in
+    8 bytes; `["holds"]` the names of what this process cannot do any more.
+    """
+    head, _, raw = request.partition(b"\n")
+    match json.loads(head):
+        case ["read", authserv_id, *own]:
+            found = reading.read(raw, authserv_id, frozenset(own))
+            return reading.RESULT.dump_json(found)
+        case ["head", problem, authserv_id, *own]:
+            found = reading.given_up(raw, problem, authserv_id, frozenset(own))
+            return reading.RESULT.dump_json(found)
+        case ["files"]:
+            return b"".join(len(data).to_bytes(8, "big") + data for data in files(raw))
+        case ["holds"]:
+            return json.dumps(held).encode()
+        case other:
+            raise ValueError(f"no request: {other}")
+
+
+def _child(door: socket.socket, taken: int, held: tuple[str, ...]) -> None:
+    """Wait for one connection and answer what comes through it."""
+    kind, handed, _, _ = socket.recv_fds(door, 1, 1)
+    if not handed:
+        return
+    os.write(taken, b".")
+    # a mail that takes this child over must not get at the next ones
+    door.close()
+    os.close(taken)
+    if kind == LARGE:
+        os.nice(10)
+    with socket.socket(fileno=handed[0]) as client:
+        lockdown.bound(lockdown.LARGE if kind == LARGE else lockdown.SMALL)
+        with client.makefile("rb") as stream:
+            request = stream.read()
+        said = answer(request, held)
+        took = int(time.process_time() * 1_000_000).to_bytes(8, "big")
+        client.sendall(GOOD + took + said)
+
+
+def serve(door: socket.socket, held: tuple[str, ...]) -> None:
+    """Keep children at the door until it is closed."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children
+    tell, taken = os.pipe()
+    gc.collect()
+    gc.freeze()
+    gc.disable()  # what a collection touches would be copied in each child, which soon ends
+    looks = select.poll()
+    looks.register(tell, select.POLLIN)
+    looks.register(door, select.POLLHUP)
+    waiting = 0
+    while True:
+        while waiting < AHEAD:
+            if os.fork() == 0:
+                os.close(tell)
+                with contextlib.suppress(Exception):
+                    _child(door, taken, held)
+                os._exit(0)
+            waiting += 1
+        for ready, _ in looks.poll():
+            if ready != tell:
+                return
+            waiting -= len(os.read(tell, AHEAD))
+
+
+def main() -> None:
+    held = lockdown.enter()
+    serve(socket.socket(fileno=int(sys.argv[1])), held)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""Reads mail in a process that may fail; implements ports.Reader."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+
+from bridge import metrics
+from bridge.mail import reading
+from bridge.mail.quote import Body
+from bridge.model import Mail, Permanent
+from bridge.sandbox import lockdown
+from bridge.sandbox.process import GOOD, LARGE, SMALL
+from bridge.sandbox.starter import ReadingProcess
+
+log = structlog.get_logger("reader")
+
+PATIENCE = {SMALL: lockdown.SMALL.wall + 5.0, LARGE: lockdown.LARGE.wall + 5.0}
+"""Seconds one reading may take."""
+AT_ONCE = {SMALL: 4, LARGE: 2}
+"""Readings at once. Small mails never wait for large ones."""
+ROOM, TIMES = 16_000_000, 4
+"""Bytes of an answer, and so many times those of the mail, over which it is none."""
+KEPT = 60.0
+"""Seconds after its last use during which the files of a mail are kept."""
+TRIES = 3
+HEAD = 9
+"""Bytes of an answer before what it says."""
+TOO_MUCH = "reading it took too much time or memory"
+Load = Callable[[], Awaitable[bytes]]
+
+
+class MailReader:
+    """What it is asked is done by children of `process`."""
+
+    def __init__(self, process: ReadingProcess) -> None:
+        self._process = process
+        self._free = {kind: asyncio.Semaphore(count) for kind, count in AT_ONCE.items()}
+        self._files: dict[str, asyncio.Task[list[bytes]]] = {}
+        self._forgetting: dict[str, asyncio.TimerHandle] = {}
+        self.spent = 0.0
+        """Seconds of processor time that went into what was read."""
+
+    def close(self) -> None:
+        """Forget the files that are kept for now."""
+        for mail in list(self._files):
+            self._forget_files(mail)
+
+    async def read(self, raw: bytes, authserv_id: str, own: frozenset[str]) -> tuple[Mail, Body]:
+        """The mail and its folded text; its headers and first words alone where reading the rest
+        fails or takes too much. Never fails because of what is in the mail. Raises Transient."""
+        kind = LARGE if reading.is_large(raw) else SMALL
+        try:
+            return await self._read(["read", authserv_id, *sorted(own)], raw, kind)
+        except Permanent as error:
+            problem = str(error)[:200]
+        log.warning("mail not read whole", error=problem)
+        return await self.head(raw, problem, authserv_id, own)
+
+    async def head(
+        self, raw: bytes, problem: str, authserv_id: str, own: frozenset[str]
+    ) -> tuple[Mail, Body]:
+        """A mail by its headers and first words; `problem` says why not more is shown. Raises
+        Transient."""
+        kind = LARGE if reading.is_large(raw) else SMALL
+        try:
+            return await self._read(["head", problem, authserv_id, *sorted(own)], raw, kind)
+        except Permanent as error:
+            log.warning("headers of a mail not read", error=str(error)[:200])
+        return await asyncio.to_thread(reading.unreadable, raw, problem)
+
+    async def part(self, mail: str, part: int, load: Load) -> bytes:
+        """The bytes of one file of a mail. Its files are taken apart once for all of them: `mail`
+        tells it from others, `load` is asked for its bytes. Raises Permanent when they cannot be
+        had."""
+        task = self._files.get(mail)
+        if task is None:
+            task = self._files[mail] = asyncio.ensure_future(self._take_apart(load))
+        try:
+            found = await asyncio.shield(task)
+        except BaseException:
+            if task.done():
+                self._forget_files(mail)
+            raise
+        self._keep_files(mail)
+        if part >= len(found):
+            raise Permanent(f"the mail has no part {part}")
+        return found[part]
+
+    async def held(self) -> tuple[str, ...]:
+        """What the process that reads mail cannot do any more, by the name of what stops it."""
+        return tuple(json.loads(await self._apart(["holds"], b"", SMALL)))
+
+    async def _take_apart(self, load: Load) -> list[bytes]:
+        raw = await load()
+        answer = await self._apart(["files"], raw, LARGE if reading.is_large(raw) else SMALL)
+        found, at = [], 0
+        while at < len(answer):
+            end = at + 8 + int.from_bytes(answer[at : at + 8], "big")
+            found.append(answer[at + 8 : end])
+            at = end
+        return found
+
+    def _keep_files(self, mail: str) -> None:
+        if mail in self._forgetting:
+            self._forgetting[mail].cancel()
+        loop = asyncio.get_running_loop()
+        self._forgetting[mail] = loop.call_later(KEPT, self._forget_files, mail)
+
+    def _forget_files(self, mail: str) -> None:
+        timer, task = self._forgetting.pop(mail, None), self._files.pop(mail, None)
+        if timer is not None:
+            timer.cancel()
+        if task is not None:
+            task.cancel()
+
+    async def _read(self, request: Sequence[object], raw: bytes, kind: bytes) -> tuple[Mail, Body]:
+        answer = await self._apart(request, raw, kind)
+        try:
+            return reading.RESULT.validate_json(answer)
+        except ValueError as error:  # what it says may hold the mail's words
+            raise Permanent("the answer of the reading process cannot be read") from error
+
+    async def _apart(self, request: Sequence[object], raw: bytes, kind: bytes) -> bytes:
+        """Have a child do it, and another one where the process of both was ended. Raises Permanent
+        where it failed or ran out of something."""
+        for _ in range(TRIES - 1):
+            try:
+                return await self._asked(request, raw, kind)
+            except Permanent:
+                if not self._process.has_ended:
+                    raise
+        return await self._asked(request, raw, kind)
+
+    async def _asked(self, request: Sequence[object], raw: bytes, kind: bytes) -> bytes:
+        most = ROOM + TIMES * len(raw)
+        async with self._free[kind]:
+            reader, writer = await asyncio.open_connection(sock=self._process.connect(kind))
+            answer = bytearray()
+            try:
+                async with asyncio.timeout(PATIENCE[kind]):
+                    writer.write(json.dumps(request).encode() + b"\n")
+                    writer.write(raw)
+                    writer.write_eof()
+                    while chunk := await reader.read(1 << 18):
+                        answer += chunk
+                        if len(answer) > most:
+                            raise Permanent("it says too much")
+            except TimeoutError as error:
+                raise Permanent("reading it took too long") from error
+            except OSError as error:
+                raise Permanent(TOO_MUCH) from error
+            finally:
+                writer.transport.abort()
+        if not answer.startswith(GOOD):
+            raise Permanent(TOO_MUCH)
+        took = int.from_bytes(answer[1:HEAD], "big") / 1_000_000
+        metrics.reading.observe(took)
+        self.spent += took
+        return bytes(memoryview(answer)[HEAD:])

@@ -1,0 +1,81 @@
+"""Starts the process that reads mail, hands connections to it, and starts it again if it ends."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+
+import structlog
+
+from bridge.model import Transient
+
+log = structlog.get_logger("reader")
+
+
+class ReadingProcess:
+    """`python -m bridge.sandbox.process`, at the other end of a socket. It ends with us."""
+
+    def __init__(self) -> None:
+        self.process: subprocess.Popen[bytes] | None = None
+        self._door: socket.socket | None = None
+
+    def start(self) -> None:
+        """Have it load what it needs before the first mail comes. Raises Transient."""
+        self._opened()
+
+    def connect(self, kind: bytes) -> socket.socket:
+        """Our end of a connection whose other end a child has, with the bounds of a `kind`. Raises
+        Transient."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            for _ in range(2):
+                try:
+                    socket.send_fds(self._opened(), [kind], [theirs.fileno()])
+                    return ours
+                except OSError as error:  # somebody ended it: begin another
+                    log.warning("the reading process is gone", error=str(error))
+                    self.close()
+        ours.close()
+        raise Transient("no process can be started to read a mail")
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether somebody ended it; what it was asked then says nothing about a mail."""
+        return self.process is not None and self.process.poll() is not None
+
+    def close(self) -> None:
+        """End it; the next connection begins another."""
+        if self._door is not None:
+            self._door.close()
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+        self._door = self.process = None
+
+    def _opened(self) -> socket.socket:
+        if self.has_ended:
+            log.warning("the reading process is gone")
+            self.close()
+        if self._door is not None:
+            return self._door
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            with theirs:
+                self.process = subprocess.Popen(  # noqa: S603 - our own module, no shell
+                    [sys.executable, "-m", "bridge.sandbox.process", str(theirs.fileno())],
+                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno()], env=_environment(), start_new_session=True, cwd="/",
+                )  # fmt: skip
+        except OSError as error:
+            ours.close()
+            raise Transient(f"no process can be started to read mail: {error}") from error
+        self._door = ours
+        return ours
+
+
+def _environment() -> dict[str, str]:
+    """Where our code is, and nothing else: no secret of the bridge's environment."""
+    path = os.pathsep.join(os.path.abspath(each) for each in sys.path)
+    return {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}

@@ -1,0 +1,24 @@
+"""Version 6: shares of the worker's slots, and deaths of processes that jobs outlived."""
+
+from __future__ import annotations
+
+from mautrix.util.async_db import Connection
+
+from bridge.model import share_of
+
+TABLES = """
+ALTER TABLE job ADD COLUMN share TEXT NOT NULL DEFAULT 'mail';
+ALTER TABLE job ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0;
+DROP INDEX job_due;
+CREATE INDEX job_due ON job (share, run_after, id) WHERE dead_at IS NULL;
+CREATE INDEX job_suspect ON job (id) WHERE deaths > 0;
+"""
+
+
+async def share_out(conn: Connection) -> None:
+    """Give each job that waits its share."""
+    rows = await conn.fetch("SELECT id, kind, lane FROM job")
+    await conn.executemany(
+        "UPDATE job SET share = $1 WHERE id = $2",
+        [(share_of(row["kind"], row["lane"]), row["id"]) for row in rows],
+    )

@@ -1,0 +1,66 @@
+"""Invitations: one line each, and none of them expands anything."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from bridge.mail.calendar import lines
+
+ZONE = """BEGIN:VTIMEZONE
+TZID:{name}
+BEGIN:STANDARD
+DTSTART:19700101T000000
+TZOFFSETFROM:+0100
+TZOFFSETTO:+0200
+RRULE:FREQ=SECONDLY
+END:STANDARD
+BEGIN:DAYLIGHT
+DTSTART:19700101T000000
+TZOFFSETFROM:+0200
+TZOFFSETTO:+0100
+RRULE:FREQ=SECONDLY
+END:DAYLIGHT
+END:VTIMEZONE
+"""
+EVENT = """BEGIN:VEVENT
+SUMMARY:Repair
+DTSTART;TZID={name}:20261124T100000
+DTEND;TZID={name}:20261124T110000
+RRULE:FREQ=SECONDLY
+RDATE:20260101T000000Z
+END:VEVENT
+"""
+
+
+def calendar(name: str, zone: str = ZONE) -> bytes:
+    text = f"BEGIN:VCALENDAR\nMETHOD:REQUEST\n{zone}{EVENT}END:VCALENDAR\n"
+    return text.replace("{name}", name).replace("\n", "\r\n").encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("Europe/Berlin", "Europe/Berlin"), ("W. Europe Standard Time", "Europe/Berlin"),
+     ("Evil/Zone", "Evil/Zone"), ("../../etc/passwd", "../../etc/passwd")],
+)  # fmt: skip
+def test_a_zone_is_known_by_its_name_and_none_of_its_rules_is_expanded(
+    name: str, shown: str
+) -> None:
+    began = time.process_time()
+    (line,) = lines(calendar(name))
+    assert line == f"📅 Invitation: Repair · Tue 24 Nov 2026 10:00–11:00 ({shown}) · repeats"
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    ["BEGIN:VTIME\r\n ZONE", "BEGIN:VTIME\r ZONE", "begin:vtimezone", "BEGIN;X=1:VTIMEZONE",
+     "BEGIN:VTIME\n\n ZONE", "BEGIN:VTIMEZONE "],
+)  # fmt: skip
+def test_a_zone_that_hides_is_not_expanded_either(hidden: str) -> None:
+    began = time.process_time()
+    zone = ZONE.replace("BEGIN:VTIMEZONE", hidden)
+    found = lines(calendar("Evil/Zone", zone))
+    assert all("Repair" in line for line in found)
+    assert time.process_time() - began < 1
