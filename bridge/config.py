@@ -74,6 +74,12 @@ class Limits(Section):
     """Bytes of a whole mail; a larger one stays in the mailbox and is announced."""
     upload_size: int | None = None
     """Bytes; None asks the homeserver."""
+    rooms_per_sender: int = Field(30, ge=1)
+    """New conversations that one sender may begin in an hour; further mails share a room."""
+    rooms_per_inbox: int = Field(300, ge=1)
+    """New conversations that an inbox may have in an hour."""
+    free_disk: int = Field(100 * MIB, ge=0)
+    """Bytes that stay free on the disk of an SQLite database: under it no mail is taken in."""
 
 
 class Retention(Section):

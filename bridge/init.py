@@ -42,6 +42,9 @@ admins:                           # who may use the control room
 limits:
   mail_size: 52428800             # bytes; a larger mail stays in the mailbox and is announced
   upload_size: null               # bytes; null asks the homeserver
+  rooms_per_sender: 30            # new conversations of one sender in an hour; more share a room
+  rooms_per_inbox: 300            # new conversations of an inbox in an hour
+  free_disk: 104857600            # bytes; with less on SQLite's disk mail waits in the mailbox
 
 retention:                        # days; null keeps for ever
   raw_mail: null                  # the bytes of mails; what rooms show stays

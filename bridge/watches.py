@@ -83,7 +83,7 @@ class Watches:
     def _begin(self, account: str, inboxes: Sequence[Inbox]) -> asyncio.Task[None]:
         refused = functools.partial(admin.refused_login, self._desk)
         limits = self._desk.settings.limits
-        watcher = Watcher(self._database, inboxes, limits, refused)
+        watcher = Watcher(self._database, inboxes, limits, refused, self._database.free_space)
         name = f"imap:{account}"
         return asyncio.create_task(self._database.alone(name, watcher.run), name=name)
 

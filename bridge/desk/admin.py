@@ -10,9 +10,11 @@ from bridge.desk.dispatch import show
 from bridge.desk.hearing import Request
 from bridge.desk.refresh import answer, tell_control
 from bridge.inbox import Inbox
+from bridge.mail.limits import size
 from bridge.model import DeliveryState, Job
 from bridge.ports import Tx
 
+DISK_TOLD = "disk-told"
 ALARM_AFTER = 600.0
 """Seconds without a good check after which an inbox's alarm is raised."""
 
@@ -97,7 +99,8 @@ async def bury(desk: Desk, job: Job, error: str) -> None:
 
 
 async def watch(desk: Desk) -> None:
-    """Raise or end the alarm of each mail account; called now and then."""
+    """Raise or end the alarms of the disk and of each mail account; called now and then."""
+    await _watch_disk(desk)
     now = desk.now()
     for account, inboxes in desk.settings.accounts().items():
         if all(inbox.paused for inbox in inboxes):
@@ -124,6 +127,31 @@ async def watch(desk: Desk) -> None:
                     tx, desk, f"alarm-over:{account}:{int(told_at)}",
                     f"✅ {names}: the mailbox is checked again.",
                 )  # fmt: skip
+
+
+async def _watch_disk(desk: Desk) -> None:
+    """Tell once that no mail is taken in because the disk is nearly full, and once that it is."""
+    free, kept = desk.store.free_space(), desk.settings.limits.free_disk
+    if free is None:
+        return
+    async with desk.store.reading() as tx:
+        told = await tx.keep.value(DISK_TOLD)
+    is_full = free < kept
+    # a little more than the limit, so that the two are not told in turns
+    if is_full is (told is not None) or (told is not None and free < kept + kept // 4):
+        return
+    async with desk.store.transaction("told") as tx:
+        now = desk.now()
+        if is_full:
+            await tx.keep.set_value(DISK_TOLD, str(now))
+            text = (
+                f"⚠️ The disk of the database has {size(free)} left. Mail waits in the mailboxes"
+                f" until there is more than {size(kept)} (free_disk in config.yaml)."
+            )
+        else:
+            await tx.keep.drop_value(DISK_TOLD)
+            text = f"✅ The disk of the database has {size(free)} left; mail is taken in again."
+        await tell_control(tx, desk, f"disk:{is_full}:{int(now)}", text)
 
 
 async def refused_login(desk: Desk, account: str, text: str) -> None:

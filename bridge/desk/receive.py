@@ -10,7 +10,7 @@ from structlog.contextvars import bind_contextvars
 
 from bridge import metrics
 from bridge.chat import file_event, mail_event, render
-from bridge.desk import picture, reported, rules
+from bridge.desk import overflow, picture, reported, rules
 from bridge.desk.assign import next_in_turn
 from bridge.desk.desk import Desk
 from bridge.desk.refresh import refresh
@@ -56,17 +56,22 @@ def addressed(inboxes: Sequence[Inbox], recipients: Sequence[str]) -> list[Inbox
 
 
 async def accept(
-    tx: Tx, inboxes: Sequence[Inbox], source_key: str, raw: bytes, note: str, now: float
-) -> None:
+    tx: Tx, inboxes: Sequence[Inbox], source_key: str, raw: bytes, note: str, now: float,
+    *, was_waiting: bool = False,
+) -> None:  # fmt: skip
     """Keep a mail that arrived and give it a receive job, in the caller's transaction.
 
-    `note` is not empty where the bytes are only the head of a mail that was too large.
+    `note` is not empty where the bytes are only the head of a mail that was too large;
+    `was_waiting` says that it arrived while nobody looked, so that it counts for no limit of the
+    hour.
     """
+    more = {"was_waiting": True} if was_waiting else {}
     kept = await tx.mails.keep_raw(raw)
     for inbox in inboxes:
         intake = await tx.mails.accept(inbox.id, source_key, kept, note, now)
         if intake is not None:
-            await tx.jobs.add("receive", f"inbox:{inbox.id}:receive", {"intake": intake})
+            payload = {"intake": intake, **more}
+            await tx.jobs.add("receive", f"inbox:{inbox.id}:receive", payload)
 
 
 async def receive(desk: Desk, job: Job) -> None:
@@ -89,7 +94,8 @@ async def receive(desk: Desk, job: Job) -> None:
     async with desk.store.transaction("receive") as tx:
         result = "known"
         if not await _is_echo(tx, desk, inbox.id, mail):
-            fresh = await _file(tx, desk, inbox, mail, body, raw_id, raw, at, note, left)
+            counts = not job.payload.get("was_waiting")
+            fresh = await _file(tx, desk, inbox, mail, body, raw_id, raw, at, note, left, counts)
             result = "new" if fresh else "joined"
         await tx.jobs.finish(job)
         if result == "known":
@@ -122,7 +128,7 @@ async def _is_echo(tx: Tx, desk: Desk, inbox: InboxId, mail: Mail) -> bool:
 
 async def _file(
     tx: Tx, desk: Desk, inbox: Inbox, mail: Mail, body: Body, raw_id: int, raw: bytes,
-    at: float, note: str, left: tuple[str, ...],
+    at: float, note: str, left: tuple[str, ...], counts: bool,
 ) -> bool:  # fmt: skip
     """Put the mail where it belongs; whether that is a new conversation."""
     delivery = None
@@ -131,16 +137,18 @@ async def _file(
     about = None
     if delivery is not None:
         about = await tx.conversations.home(inbox.id, delivery.conversation)
-    conversation, fresh = await _conversation(tx, desk, inbox, mail, body, at, about)
+    conversation, fresh = await _conversation(tx, desk, inbox, mail, body, at, about, counts)
+    beyond = overflow.is_one(conversation)
     # it may have been moved to another inbox, whose agents answer it now
     home = desk.inbox(conversation.inbox)
     number = conversation.number
     bind_contextvars(conversation=number)
-    known = await tx.mails.addresses(number)
+    # of what came beyond the limits nobody is answered before it has a room of its own
+    known = frozenset[str]() if beyond else await tx.mails.addresses(number)
     named = (*mail.to, *mail.cc, *mail.reply_to)
     new = (
         ()
-        if fresh
+        if fresh or beyond
         else tuple(a.key for a in named if a.key not in known and not a.is_of(inbox.own))
     )
     letter = Letter(
@@ -169,7 +177,7 @@ async def _file(
     if delivery is not None and mail.report is not None:
         await reported.note(tx, desk, inbox, delivery, mail.report, mail_id)
         conversation = await tx.conversations.get(number)
-    if delivery is None:
+    if delivery is None and not beyond:
         came = rules.Came.whole(mail, body, raw, replace(letter, id=mail_id), fresh)
         if note:
             came = replace(came, size=json.loads(note)["size"], files=left)
@@ -182,9 +190,11 @@ async def _file(
 
 
 async def _conversation(
-    tx: Tx, desk: Desk, inbox: Inbox, mail: Mail, body: Body, at: float, reported_on: Number | None
-) -> tuple[Conversation, bool]:
-    """The conversation the mail belongs to, and whether it is a new one."""
+    tx: Tx, desk: Desk, inbox: Inbox, mail: Mail, body: Body, at: float,
+    reported_on: Number | None, counts: bool,
+) -> tuple[Conversation, bool]:  # fmt: skip
+    """The conversation the mail belongs to, and whether it is a new one. `counts`: a new one counts
+    for the limits of the hour."""
     found = place(mail, await _known(tx, desk, inbox.id, mail, reported_on))
     follows = None
     if isinstance(found, Joined):
@@ -204,6 +214,8 @@ async def _conversation(
                 closed_at=None, snoozed_until=None,
             ), False  # fmt: skip
         follows = old.number
+    if counts and (why := await overflow.takes(tx, desk, inbox, mail.sender, at)):
+        return await overflow.conversation(tx, desk, inbox, why, at)
     who = await tx.contacts.of(inbox.id, mail.sender.spec)
     contact = Address(mail.sender.spec, who.name) if who and who.name else mail.sender
     conversation = await tx.conversations.create(
@@ -269,11 +281,16 @@ async def _show(
     mail_id: int, raw_id: int, new: Sequence[str], *, cut: bool,
 ) -> None:  # fmt: skip
     """The mail's text by its sender's ghost, then its files."""
-    ghost = await picture.bring_in(tx, desk, conversation.number, mail.sender)
+    beyond = overflow.is_one(conversation)
+    ghost = (
+        desk.bot if beyond else await picture.bring_in(tx, desk, conversation.number, mail.sender)
+    )
     room = f"conversation:{conversation.number}"
     agents = [mxid[1:].partition(":")[0] for mxid in await tx.rooms.agents(inbox.id)]
     ours = (*(each.name for each in desk.settings.inboxes.values()), *agents)
     above = mail_event.lines_above(mail, inbox, conversation, new, ours)
+    if beyond:
+        above = [overflow.line(mail), *above]
     matters = mail.nature is Nature.PERSON and conversation.state is not State.SPAM
     mention = conversation.assignee if matters else None
     content, too_long = mail_event.content(mail, body, above, mention)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from bridge.chat import file_event, render
 from bridge.chat.room import link
-from bridge.desk import state
+from bridge.desk import overflow, picture, state
 from bridge.desk.desk import Desk, mail_meant
 from bridge.desk.hearing import Hearing
 from bridge.desk.receive import preview_of
@@ -20,6 +20,7 @@ from bridge.model import (
     Kind,
     Letter,
     Number,
+    Post,
     Priority,
     Refused,
     State,
@@ -102,7 +103,8 @@ async def split(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> s
         letter = await mail_meant(tx, heard.about.number, target)
     if letter is None or letter.outbound:
         raise Refused("Use this as a reply to a mail that came in: it begins a new conversation.")
-    if len(await tx.mails.of_conversation(heard.about.number)) == 1:
+    alone = len(await tx.mails.of_conversation(heard.about.number)) == 1
+    if alone and not overflow.is_one(heard.about):
         raise Refused("It is the only mail here; there is nothing to split.")
     await refuse_under_way(tx, heard.about)
     now = desk.now()
@@ -135,20 +137,26 @@ async def _bring(tx: Tx, desk: Desk, letters: Sequence[Letter], to: Conversation
         for post in await tx.posts.of_mail(letter.id):
             if post.place == place or not post.content or ":in:" in post.key:
                 continue
-            entry = await tx.posts.by_key(f"enter:{post.place.partition(':')[2]}:{post.sender}")
-            who = entry.content if entry is not None else {"name": str(letter.sender)}
-            await tx.posts.put(
-                f"enter:{to.number}:{post.sender}", place, post.sender, Kind.ENTER, who,
-                type="m.room.member", state_key=post.sender,
-            )  # fmt: skip
+            sender = await _bring_sender(tx, desk, letter, post, to)
             content = {**post.content, "m.mentions": {}}
-            await tx.posts.put(
-                f"{post.key}:in:{to.number}", place, post.sender, Kind.MESSAGE, content
-            )
+            await tx.posts.put(f"{post.key}:in:{to.number}", place, sender, Kind.MESSAGE, content)
         if letter.outbound:
             to_whom = render.people((*letter.to, *letter.cc)[:10])
             text = f"↗ sent {render.clock(letter.at, desk.now())} to {to_whom}: {letter.subject}"
             await _say(tx, desk, to, f"went:{letter.id}:{to.number}", render.notice(text))
+
+
+async def _bring_sender(tx: Tx, desk: Desk, letter: Letter, post: Post, to: Conversation) -> str:
+    """Who shows a mail in the room it comes to, there already."""
+    if post.sender == desk.bot and not letter.outbound:  # it came beyond the limits
+        return await picture.bring_in(tx, desk, to.number, letter.sender)
+    entry = await tx.posts.by_key(f"enter:{post.place.partition(':')[2]}:{post.sender}")
+    who = entry.content if entry is not None else {"name": str(letter.sender)}
+    await tx.posts.put(
+        f"enter:{to.number}:{post.sender}", f"conversation:{to.number}", post.sender, Kind.ENTER,
+        who, type="m.room.member", state_key=post.sender,
+    )  # fmt: skip
+    return post.sender
 
 
 async def _preview(tx: Tx, letter: Letter) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bridge.chat import command, render, status
-from bridge.desk import dispatch, notice, recipients
+from bridge.desk import dispatch, notice, overflow, recipients
 from bridge.desk.desk import Desk, mail_of
 from bridge.desk.hearing import Hearing
 from bridge.desk.refresh import refresh
@@ -130,6 +130,7 @@ async def order(
     where the source says something else."""
     about, inbox, now = heard.about, heard.inbox, desk.now()
     dispatch.refuse_shut(inbox)
+    overflow.refuse_sending(about)
     latest = await tx.mails.latest(about.number)
     chosen, letter = letter, letter or latest
     addressed = recipients.address(

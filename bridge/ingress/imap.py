@@ -25,12 +25,15 @@ from bridge.imap.syntax import (
     TooLarge,
 )
 from bridge.inbox import Imap, Inbox
+from bridge.mail.limits import size as megabytes
 from bridge.mail.parse import recipients
 from bridge.model import Transient
 from bridge.ports import Store
 
 log = structlog.get_logger("imap")
 
+OUTAGE = 600.0
+"""Seconds without a look after which what a folder holds counts as having waited."""
 IDLE = 28 * 60.0
 """Seconds of one IDLE; RFC 2177 lets the server hang up after 30 minutes."""
 BATCH = 250
@@ -46,16 +49,27 @@ Refused = Callable[[str, str], Awaitable[None]]
 """Told (account, what the server said) when a log-in is refused."""
 
 
+class NoRoom(Exception):
+    """The disk is nearly full: mail stays where it is."""
+
+
 class Watcher:
     """Watches one account; its inboxes share the connection."""
 
     def __init__(
-        self, store: Store, inboxes: Sequence[Inbox], limits: Limits, refused: Refused
-    ) -> None:
+        self, store: Store, inboxes: Sequence[Inbox], limits: Limits, refused: Refused,
+        free: Callable[[], int | None],
+    ) -> None:  # fmt: skip
+        """`free` tells how many bytes the disk of the database has left, where that is known."""
         assert inboxes[0].imap is not None
         self._store, self._inboxes, self._limits = store, inboxes, limits
         self._imap: Imap = inboxes[0].imap
         self._refused = refused
+        self._free = free
+        self._looked_at: dict[str, float] = {}
+        """When each folder was last looked at, in seconds of the machine's own clock."""
+        self._waiting: frozenset[int] = frozenset()
+        """The UIDs of the folder that arrived while nobody looked."""
         self.account = self._imap.account
         self._tries = 0
 
@@ -74,7 +88,7 @@ class Watcher:
                 if not error.is_temporary:
                     longest = LONGEST_WAIT_REFUSED
                     await self._tell_refused(str(error))
-            except (ImapError, OSError) as error:
+            except (ImapError, OSError, NoRoom) as error:
                 await self._failed(str(error))
             except Transient as error:
                 log.warning("mail not stored", account=self.account, error=str(error))
@@ -145,12 +159,16 @@ class Watcher:
         else:
             last = cursor[1]
         uids = [uid for uid in await connection.search(f"UID {last + 1}:*") if uid > last]
+        now, before = time.monotonic(), self._looked_at.get(folder)
+        nobody_looked = before is None or now - before > OUTAGE
+        self._waiting = frozenset(uids if nobody_looked else ())
         since, below = await self._rescanning(folder, validity)
         old, fresh = [u for u in uids if u < below], [u for u in uids if u >= below]
         for some, limit in ((old, since), (fresh, None)):
             for start in range(0, len(some), BATCH):
                 batch = some[start : start + BATCH]
                 await self._take_batch(connection, folder, validity, batch, limit)
+        self._looked_at[folder] = time.monotonic()
 
     async def _began(self) -> float:
         """When this account was first watched."""
@@ -203,6 +221,12 @@ class Watcher:
         self, connection: ImapConnection, folder: str, validity: int, uid: int, size: int
     ) -> None:
         limit, note = self._limits.mail_size, ""
+        free = self._free()
+        if free is not None and free < self._limits.free_disk + size:
+            raise NoRoom(
+                f"the disk of the database has {megabytes(free)} left, and free_disk in config.yaml"
+                f" keeps {megabytes(self._limits.free_disk)}; mail waits in the mailbox"
+            )
         try:
             if size > limit:
                 raw, note = await self._head(connection, uid, size)
@@ -221,7 +245,8 @@ class Watcher:
         inboxes = addressed(self._inboxes, recipients(raw) if several else ())
         key = f"imap:{self.account}:{folder}:{validity}:{uid}"
         async with self._store.transaction("accept") as tx:
-            await accept(tx, inboxes, key, raw, note, time.time())
+            waited = uid in self._waiting
+            await accept(tx, inboxes, key, raw, note, time.time(), was_waiting=waited)
             await tx.keep.set_cursor(self.account, folder, validity, uid)
         if self._imap.mark_seen:
             try:

@@ -26,6 +26,8 @@ CHANGEABLE = frozenset(
     " reminded_at department".split()
 )
 
+HOUR = 3600.0
+
 
 class Conversations:
     def __init__(self, conn: Connection) -> None:
@@ -69,6 +71,26 @@ class Conversations:
             contact.key,
         )
         return _conversation(row)
+
+    async def begun(self, inbox: InboxId, sender: str, since: float) -> tuple[int, int]:
+        """How many conversations a sender, and everybody, began in an inbox since a moment."""
+        row = await self._conn.fetchrow(
+            "SELECT COALESCE(SUM(CASE WHEN sender = $2 THEN 1 ELSE 0 END), 0) AS by_sender,"
+            " COUNT(*) AS by_all FROM begun WHERE inbox = $1 AND at > $3",
+            inbox,
+            sender,
+            since,
+        )
+        return int(row["by_sender"]), int(row["by_all"])
+
+    async def count_begun(self, inbox: InboxId, sender: str, at: float) -> None:
+        """Count one, and forget those of over an hour ago."""
+        await self._conn.execute(
+            "DELETE FROM begun WHERE inbox = $1 AND at <= $2", inbox, at - HOUR
+        )
+        await self._conn.execute(
+            "INSERT INTO begun (inbox, sender, at) VALUES ($1, $2, $3)", inbox, sender, at
+        )
 
     async def get(self, number: Number) -> Conversation:
         row = await self._conn.fetchrow("SELECT * FROM conversation WHERE number = $1", number)

@@ -17,7 +17,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "delivery": ("data_begun",), "recipient": (), "job": (), "mailbox_cursor": (),
     "fetch_failure": (), "account_check": (), "inbox": (), "agent": ("lead",), "audit": (),
     "away": (), "blocked": (), "seen": (), "snippet": (), "contact": (), "contact_address": (),
-    "passage": (), "rule": (),
+    "passage": (), "rule": (), "begun": (),
 }  # fmt: skip
 NUMBERED = (
     "job",

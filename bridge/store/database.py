@@ -116,6 +116,10 @@ class Database:
         """Let the numbers a table gives next begin above the highest so far."""
         await self._engine.advance(conn, table, column, by)
 
+    def free_space(self) -> int | None:
+        """Bytes left on the disk of the database; None where that is another machine's."""
+        return self._engine.free_space()
+
     async def others(self) -> int:
         """How many other processes use this database now."""
         async with self._engine.reading() as conn:

@@ -190,6 +190,7 @@ class Erasing:
             ("participant", "address"),
             ("blocked", "sender"),
             ("contact_address", "address"),
+            ("begun", "sender"),
         ):
             await self._conn.execute(f"DELETE FROM {table} WHERE {column} = $1", spec.casefold())
         await self._conn.execute(

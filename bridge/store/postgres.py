@@ -154,6 +154,9 @@ class Postgres:
         assert self._presence is not None
         return await self._presence.claim(what)
 
+    def free_space(self) -> int | None:
+        return None
+
     async def free_the_dead(self, conn: Connection) -> None:
         await conn.execute(
             f"UPDATE job SET {FREED} WHERE leased_by IS NOT NULL"

@@ -1,4 +1,4 @@
-"""Version 6: shares of the worker's slots, and deaths of processes that jobs outlived."""
+"""Version 6: shares of the worker's slots, deaths that jobs outlived, what was begun lately."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ ALTER TABLE job ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0;
 DROP INDEX job_due;
 CREATE INDEX job_due ON job (share, run_after, id) WHERE dead_at IS NULL;
 CREATE INDEX job_suspect ON job (id) WHERE deaths > 0;
+CREATE TABLE begun (
+    inbox TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    at DOUBLE PRECISION NOT NULL
+);
+CREATE INDEX begun_at ON begun (inbox, at);
 """
 
 

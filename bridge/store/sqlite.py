@@ -62,17 +62,18 @@ class Sqlite:
 
     is_shared = False
 
-    def __init__(self, db: AsyncDatabase, lock: IO[str]) -> None:
-        self._db, self._lock = db, lock
+    def __init__(self, db: AsyncDatabase, lock: IO[str], folder: Path) -> None:
+        self._db, self._lock, self._folder = db, lock, folder
 
     @classmethod
     async def open(cls, url: str) -> Sqlite:
         """Open and migrate. Raises Permanent when it is newer than we are, or held by another."""
-        lock = _own(Path(url.removeprefix("sqlite:")))
+        path = Path(url.removeprefix("sqlite:"))
+        lock = _own(path)
         db = AsyncDatabase.create(
             url.replace("sqlite:", "sqlite://", 1), db_args={"init_commands": list(INIT)}
         )
-        engine = cls(db, lock)
+        engine = cls(db, lock, path.parent)
         try:
             await db.start()
             await migrate(db, url)
@@ -116,6 +117,10 @@ class Sqlite:
         await conn.execute(
             "INSERT INTO sqlite_sequence (name, seq) VALUES ($1, $2)", table, highest + by
         )
+
+    def free_space(self) -> int | None:
+        disk = os.statvfs(self._folder)
+        return disk.f_bavail * disk.f_frsize
 
     async def others(self, conn: Connection) -> int:
         return 0  # the file lock keeps them out

@@ -1,0 +1,73 @@
+"""More new conversations than an inbox may have in an hour: the mails beyond that go into one
+conversation of the inbox, from which `!split` takes each where it belongs."""
+
+from __future__ import annotations
+
+from bridge.desk.desk import Desk
+from bridge.desk.refresh import tell_control
+from bridge.inbox import Inbox
+from bridge.model import Address, Conversation, Mail, Number, Refused, State
+from bridge.ports import Tx
+
+HOUR, DAY = 3600.0, 86_400.0
+CONTACT = Address("various@invalid", "Various senders")
+"""Whom the conversation is with: nobody that a mail could be sent to."""
+SUBJECT = "More new mail than rooms are made for"
+
+
+def is_one(about: Conversation) -> bool:
+    """Whether a conversation holds what came beyond the limits."""
+    return about.contact.spec == CONTACT.spec
+
+
+def refuse_sending(about: Conversation) -> None:
+    """Raises Refused: the mails of the conversation are of different people."""
+    if is_one(about):
+        raise Refused("Say !split as a reply to the mail: it gets a room of its own, to be"
+                      " answered there. Nothing was sent.")  # fmt: skip
+
+
+async def takes(tx: Tx, desk: Desk, inbox: Inbox, sender: Address, at: float) -> str:
+    """Why a mail that would begin a conversation goes with the others beyond the limits; empty
+    where it may begin one, which then counts."""
+    limits = desk.settings.limits
+    by_sender, by_inbox = await tx.conversations.begun(inbox.id, sender.untagged, at - HOUR)
+    if by_sender >= limits.rooms_per_sender:
+        return f"more than {limits.rooms_per_sender} new conversations of this sender in an hour"
+    if by_inbox >= limits.rooms_per_inbox:
+        return f"more than {limits.rooms_per_inbox} new conversations in an hour"
+    await tx.conversations.count_begun(inbox.id, sender.untagged, at)
+    return ""
+
+
+async def conversation(
+    tx: Tx, desk: Desk, inbox: Inbox, why: str, at: float
+) -> tuple[Conversation, bool]:
+    """The one conversation of an inbox for such mails, and whether it is made just now."""
+    await tell_control(
+        tx, desk, f"overflow:{inbox.id}:{int(at // DAY)}",
+        f"⚠️ {inbox.name}: {why}. Further ones are in one room of the inbox, where !split makes"
+        " conversations of them. Who writes so much can be blocked with !block there; the limits"
+        " are rooms_per_sender and rooms_per_inbox in config.yaml.",
+    )  # fmt: skip
+    key = f"overflow:{inbox.id}"
+    number = await tx.keep.value(key)
+    if number is not None and await tx.conversations.exists(inbox.id, Number(int(number))):
+        found = await tx.conversations.get(Number(int(number)))
+        if is_one(found) and found.merged is None:
+            waits = found.waiting_since if found.state is State.OPEN else at
+            return await tx.conversations.update(
+                found.number, state=State.OPEN, waiting_since=waits or at, changed_at=at,
+                closed_at=None, snoozed_until=None,
+            ), False  # fmt: skip
+    made = await tx.conversations.create(
+        inbox.id, CONTACT, SUBJECT, at, preview=f"{why[0].upper()}{why[1:]}.", files="",
+        claim=None, follows=None, waiting=True,
+    )  # fmt: skip
+    await tx.keep.set_value(key, str(made.number))
+    return made, True
+
+
+def line(mail: Mail) -> str:
+    """What stands above such a mail, which the bot shows in its sender's place."""
+    return f"📥 {mail.sender}: {mail.subject or '(no subject)'} · !split makes it a conversation"
