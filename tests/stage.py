@@ -29,6 +29,11 @@ ADMIN, ALICE, BOB, EVE = (f"@{name}:{DOMAIN}" for name in ("admin", "alice", "bo
 SUPPORT, SALES = "support@acme.example", "sales@acme.example"
 CUSTOMER = "carla@customer.example"
 PASSWORD = "secret"
+AUTHSERV = "mx.acme.example"
+PASSED, FAILED = (
+    f"{AUTHSERV}; dmarc={result} header.from=customer.example" for result in ("pass", "fail")
+)
+"""What an inbox's own server says of a mail of the customer."""
 
 
 async def until(

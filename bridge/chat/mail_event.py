@@ -12,7 +12,7 @@ from bridge.mail import trust
 from bridge.mail.html import from_text
 from bridge.mail.quote import Body
 from bridge.mail.thread import base_subject
-from bridge.model import Content, Conversation, Mail, Mxid, Nature, Verdict
+from bridge.model import Address, Content, Conversation, Mail, Mxid, Nature, Verdict
 
 MAX_EVENT = 55_000
 """Bytes of JSON: the homeserver refuses events over 65,536 with all their headers."""
@@ -106,10 +106,15 @@ def lines_above(
     conversation: Conversation,
     new_addresses: Sequence[str],
     ours: Sequence[str] = (),
+    person: Address | None = None,
 ) -> list[str]:
     """What is not obvious about a mail: other recipients, a changed subject, invitations, doubt.
-    `ours` are the names of inboxes and agents, which a stranger may take."""
+    `ours` are the names of inboxes and agents, which a stranger may take; `person` is whose mail
+    it is, where that is not its sender."""
     lines = []
+    through = person is not None and person.key != mail.sender.key
+    if through:
+        lines.append(f"↪ through {mail.sender}")
     others = [a for a in (*mail.to, *mail.cc) if not a.is_of(inbox.own)]
     if others:
         marked = [f"{a} (new)" if a.key in new_addresses else str(a) for a in others[:20]]
@@ -117,13 +122,14 @@ def lines_above(
         lines.append(f"👥 also to {', '.join(marked)}{more}")
     if mail.nature is Nature.PERSON and _is_changed(mail.subject, conversation.subject):
         lines.append(f"Subject: {mail.subject}")
-    if any(address.key != mail.sender.key for address in mail.reply_to):
+    if not through and any(address.key != mail.sender.key for address in mail.reply_to):
         lines.append(f"⚠️ reply address differs: {people(mail.reply_to[:5])}")
     if mail.verdict is Verdict.FAIL:
         lines.append(f"⚠️ sender check failed: this may not be from {mail.sender.spec}")
-    taken = trust.resembles(mail.sender.name, ours)
-    if taken and not mail.sender.is_of(inbox.own):
-        lines.append(f"⚠️ same name as our {taken}, but writes from {mail.sender.spec}")
+    who = person or mail.sender
+    taken = trust.resembles(who.name, ours)
+    if taken and not who.is_of(inbox.own):
+        lines.append(f"⚠️ same name as our {taken}, but writes from {who.spec}")
     lines += mail.notes
     if mail.problem:
         lines.append(f"⚠️ this mail could not be read whole: {mail.problem}; it is attached")

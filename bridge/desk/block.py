@@ -7,7 +7,7 @@ import re
 from bridge.desk import state
 from bridge.desk.desk import Desk
 from bridge.desk.hearing import Hearing
-from bridge.mail.address import FREE_MAIL, bare
+from bridge.mail.address import bare, is_free_mail
 from bridge.model import Address, Conversation, Refused, State
 from bridge.ports import Tx
 
@@ -24,7 +24,7 @@ async def block(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
         own.rpartition("@")[2] for own in heard.inbox.own
     }:
         raise Refused(f"{sender} is this inbox's own; nothing was changed.")
-    if sender in FREE_MAIL:
+    if is_free_mail(sender):
         raise Refused(f"{sender} is the domain of very many people: block one address instead.")
     new = await tx.blocked.add(heard.inbox.id, sender, heard.who, desk.now())
     said = f"{sender} is blocked already."

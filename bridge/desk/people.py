@@ -32,13 +32,9 @@ async def change(tx: Tx, desk: Desk, heard: Hearing, field: str) -> str | None:
 
 async def shown(tx: Tx, desk: Desk, heard: Hearing) -> str:
     """Who an answer to the latest mail goes to now."""
-    addressed = recipients.address(
-        desk.own_addresses,
-        heard.inbox,
-        heard.about,
-        await tx.mails.latest(heard.about.number),
-        await tx.conversations.overrides(heard.about.number),
-    )
+    about = heard.about
+    letter = await tx.mails.latest(about.number) or await tx.mails.newest(about.number)
+    addressed = await recipients.of(tx, desk, heard.inbox, about, letter)
     lines = []
     for name in ("to", "cc", "bcc"):
         specs = [str(each.address) for each in addressed.recipients if each.field == name]

@@ -15,6 +15,7 @@ from bridge.desk.assign import next_in_turn
 from bridge.desk.desk import Desk
 from bridge.desk.refresh import refresh
 from bridge.inbox import Inbox
+from bridge.mail import author
 from bridge.mail.limits import size
 from bridge.mail.quote import Body
 from bridge.mail.thread import Fresh, Joined, Known, Reason, base_subject, place
@@ -133,7 +134,7 @@ async def _file(
     """Put the mail where it belongs; whether that is a new conversation."""
     delivery = None
     if mail.report is not None:
-        delivery = await reported.meant(tx, desk, inbox, mail.nature, mail.report)
+        delivery = await reported.meant(tx, desk, inbox, mail.report)
     about = None
     if delivery is not None:
         about = await tx.conversations.home(inbox.id, delivery.conversation)
@@ -144,13 +145,10 @@ async def _file(
     number = conversation.number
     bind_contextvars(conversation=number)
     # of what came beyond the limits nobody is answered before it has a room of its own
+    own = desk.own_addresses
     known = frozenset[str]() if beyond else await tx.mails.addresses(number)
     named = (*mail.to, *mail.cc, *mail.reply_to)
-    new = (
-        ()
-        if fresh or beyond
-        else tuple(a.key for a in named if a.key not in known and not a.is_of(inbox.own))
-    )
+    new = () if beyond else tuple(a.key for a in named if a.key not in known and not a.is_of(own))
     letter = Letter(
         id=MailId(0), inbox=inbox.id, conversation=number, outbound=False,
         message_id=mail.message_id, sender=mail.sender, to=mail.to, cc=mail.cc,
@@ -167,7 +165,7 @@ async def _file(
         message_id for message_id, _ in await tx.mails.conversations_of(inbox.id, ancestors)
     }
     await tx.mails.wait_for(inbox.id, [each for each in ancestors if each in missing], number)
-    if mail.nature is Nature.PERSON:
+    if mail.nature is Nature.PERSON and not mail.sender.is_of(desk.own_addresses):
         await tx.conversations.add_participants(number, [mail.sender.spec])
     if fresh:
         await tx.jobs.add(
@@ -202,7 +200,8 @@ async def _conversation(
         gone = old.inbox != inbox.id and old.inbox not in desk.settings.inboxes
         if not old.contact.spec:  # erased
             found = Fresh(Reason.FRESH)
-    blocked = await tx.blocked.holds(inbox.id, mail.sender.spec)
+    person = author.author(mail.sender, mail.reply_to, desk.own_addresses)
+    blocked = await tx.blocked.holds(inbox.id, person.spec)
     if isinstance(found, Joined):
         long_over = old.state is State.CLOSED and at - (old.closed_at or at) > REOPENS_FOR
         if not gone and not long_over:  # gone: moved to an inbox that is no more
@@ -214,15 +213,15 @@ async def _conversation(
                 closed_at=None, snoozed_until=None,
             ), False  # fmt: skip
         follows = old.number
-    if counts and (why := await overflow.takes(tx, desk, inbox, mail.sender, at)):
+    if counts and (why := await overflow.takes(tx, desk, inbox, person, at)):
         return await overflow.conversation(tx, desk, inbox, why, at)
-    who = await tx.contacts.of(inbox.id, mail.sender.spec)
-    contact = Address(mail.sender.spec, who.name) if who and who.name else mail.sender
+    who = await tx.contacts.of(inbox.id, person.spec)
+    contact = Address(person.spec, who.name) if who and who.name else person
     conversation = await tx.conversations.create(
         inbox.id, contact, base_subject(mail.subject) or mail.subject, at,
         preview=preview_of(body.text), files=file_event.names(mail.attachments),
         claim=found.claim if isinstance(found, Fresh) else None, follows=follows,
-        waiting=mail.nature is Nature.PERSON and not blocked,
+        waiting=_waits(desk, mail) and not blocked,
     )  # fmt: skip
     if blocked:
         return await tx.conversations.update(
@@ -232,7 +231,7 @@ async def _conversation(
         conversation = await tx.conversations.update(
             conversation.number, department=inbox.department
         )
-    if mail.nature is Nature.PERSON and (agent := await next_in_turn(tx, inbox)) is not None:
+    if _waits(desk, mail) and (agent := await next_in_turn(tx, inbox)) is not None:
         conversation = await tx.conversations.update(conversation.number, assignee=agent)
     return conversation, True
 
@@ -254,16 +253,29 @@ async def _known(
         number: await tx.conversations.participants(number)
         for number in {*(number for _, number in ids), *awaited}
     }
-    same_subject = await _same_subject(tx, inbox, mail)
-    return Known(signed, ids, participants, awaited, same_subject, reported_on)
+    same_subject = await _same_subject(tx, desk, inbox, mail)
+    if mail.report is not None:
+        named = await reported.claimed(tx, desk, desk.inbox(inbox), mail, mail.report)
+        same_subject = named or same_subject
+    ours = author.domains(desk.own_addresses)
+    return Known(signed, ids, participants, awaited, same_subject, reported_on, ours)
 
 
-async def _same_subject(tx: Tx, inbox: InboxId, mail: Mail) -> Number | None:
+def _waits(desk: Desk, mail: Mail) -> bool:
+    """Whether somebody waits for an answer to a mail that begins a conversation: a person, or who
+    filled in a form that a machine brought us."""
+    if mail.nature is Nature.AUTOMATIC:
+        return author.elsewhere(mail.sender, mail.reply_to, desk.own_addresses) is not None
+    return mail.nature is Nature.PERSON
+
+
+async def _same_subject(tx: Tx, desk: Desk, inbox: InboxId, mail: Mail) -> Number | None:
     """A conversation of the same contact under the same subject: a claim, never a decision."""
     subject = base_subject(mail.subject).casefold()
     if not subject or subject == mail.subject.casefold():
         return None
-    for each in await tx.conversations.of_contact(inbox, mail.sender.spec):
+    person = author.author(mail.sender, mail.reply_to, desk.own_addresses)
+    for each in await tx.conversations.of_contact(inbox, person.spec):
         if base_subject(each.subject).casefold() == subject:
             return each.number
     return None
@@ -282,13 +294,14 @@ async def _show(
 ) -> None:  # fmt: skip
     """The mail's text by its sender's ghost, then its files."""
     beyond = overflow.is_one(conversation)
-    ghost = (
-        desk.bot if beyond else await picture.bring_in(tx, desk, conversation.number, mail.sender)
-    )
+    person = author.author(mail.sender, mail.reply_to, desk.own_addresses)
+    if person.domain == "invalid":  # our own mail: shown as what it is
+        person = mail.sender
+    ghost = desk.bot if beyond else await picture.bring_in(tx, desk, conversation.number, person)
     room = f"conversation:{conversation.number}"
     agents = [mxid[1:].partition(":")[0] for mxid in await tx.rooms.agents(inbox.id)]
     ours = (*(each.name for each in desk.settings.inboxes.values()), *agents)
-    above = mail_event.lines_above(mail, inbox, conversation, new, ours)
+    above = mail_event.lines_above(mail, inbox, conversation, new, ours, person)
     if beyond:
         above = [overflow.line(mail), *above]
     matters = mail.nature is Nature.PERSON and conversation.state is not State.SPAM

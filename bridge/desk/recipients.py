@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bridge.desk.desk import Desk
 from bridge.inbox import Inbox
-from bridge.mail.address import same_house
+from bridge.mail import author
+from bridge.mail.address import same_domain
 from bridge.model import Address, Conversation, Letter, Recipient, Verdict
+from bridge.ports import Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,33 +24,34 @@ class Addressed:
 
 def address(
     own: frozenset[str],
-    inbox: Inbox,
+    bcc: Sequence[str],
     conversation: Conversation,
     letter: Letter | None,
     overrides: Sequence[tuple[str, str, bool]],
+    known: frozenset[str],
 ) -> Addressed:
     """The recipients of an answer to `letter`: its sender, and its To and Cc without us.
 
-    Reply-To counts only on the sender's own domain; elsewhere it is asked about. Addresses new to
-    the conversation are left out when the mail failed its sender check; where no check is
-    configured, they are asked about. `own` are the addresses of all our inboxes. `overrides`
-    are (field, address, present), set by `!to !cc !bcc`, and win.
+    Whoever is new here and named by a mail is asked about, unless the sender check passed; where
+    it failed, new addresses in To and Cc are left out. `own` are the addresses of all our inboxes,
+    `bcc` those that get a copy of everything, `known` those of the conversation, case-folded.
+    `overrides` are (field, address, present), set by `!to !cc !bcc`, and win.
     """
     note = ""
-    to, question = _whom(conversation, letter, overrides)
+    to, question = _whom(own, conversation, letter, overrides, known)
     others = (*letter.to, *letter.cc) if letter is not None else ()
     chosen: dict[str, Recipient] = {}
-    if to.domain != "invalid":  # a mail without a sender
+    if to.domain != "invalid" and not to.is_of(own):  # a mail without a sender, or of ourselves
         _add(chosen, to, "to")
     strangers: list[str] = []
     for other in others:
         if other.is_of(own) or other.key in chosen:
             continue
-        if letter is not None and other.key in letter.new_addresses:
+        if letter is not None and other.key in letter.new_addresses and other.key not in known:
             if letter.verdict is Verdict.FAIL:
                 strangers.append(other.spec)
                 continue
-            if letter.verdict is Verdict.NONE and not inbox.authserv_id:
+            if letter.verdict is not Verdict.PASS:
                 question = question or (
                     f"{other.spec} is new here, named by the last mail, and nothing proves who"
                     " wrote that. Send to it too?"
@@ -55,7 +59,7 @@ def address(
         _add(chosen, other, "cc")
     if strangers:
         note = f"left out, the sender check failed: {', '.join(strangers)}"
-    for spec in inbox.bcc:
+    for spec in bcc:
         _add(chosen, Address(spec), "bcc")
     for field, spec, present in overrides:
         chosen.pop(spec.casefold(), None)
@@ -66,35 +70,52 @@ def address(
     return Addressed(tuple(recipients), question, note)
 
 
+async def of(
+    tx: Tx, desk: Desk, inbox: Inbox, about: Conversation, letter: Letter | None
+) -> Addressed:
+    """The recipients of an answer to a mail of a conversation, as everything stands now."""
+    return address(
+        desk.own_addresses, inbox.bcc, about, letter,
+        await tx.conversations.overrides(about.number), await tx.mails.addresses(about.number),
+    )  # fmt: skip
+
+
 def _whom(
-    conversation: Conversation, letter: Letter | None, overrides: Sequence[tuple[str, str, bool]]
-) -> tuple[Address, str]:
+    own: frozenset[str], conversation: Conversation, letter: Letter | None,
+    overrides: Sequence[tuple[str, str, bool]], known: frozenset[str],
+) -> tuple[Address, str]:  # fmt: skip
     """Who is answered, and what must be asked about that first."""
-    if letter is None:
-        return conversation.contact, ""
-    to = letter.sender
-    if letter.reply_to:
-        honest = letter.verdict is not Verdict.FAIL
-        if honest and all(same_house(to.key, each.key) for each in letter.reply_to):
-            to = letter.reply_to[0]
-        elif letter.reply_to[0].key != to.key:
-            question = _elsewhere(to, letter.reply_to[0], overrides)
-            if question:
-                return to, question
     contact = conversation.contact
+    if letter is None:
+        return contact, ""
+    decided = {spec.casefold() for _, spec, _ in overrides}
+    sender, passed = letter.sender, letter.verdict is Verdict.PASS
+    wanted = author.elsewhere(sender, letter.reply_to, own)
+    to = sender
+    if wanted is not None and wanted.key not in decided:
+        to = wanted
+        through = author.came_through(sender, own)
+        is_plain = passed and (through or same_domain(sender.key, wanted.key))
+        if not is_plain and wanted.key not in known:
+            return to, _elsewhere(letter, wanted, through=through)
+    elif sender.is_of(own):
+        to = contact
     chosen = any(present and spec.casefold() == contact.key for _, spec, present in overrides)
-    if letter.sender.key != contact.key and not chosen:
-        return to, f"This answers {letter.sender.spec}, not the contact {contact.spec}. Send?"
+    if contact.key not in (sender.key, to.key) and not chosen:
+        return to, f"This answers {to.spec}, not the contact {contact.spec}. Send?"
     return to, ""
 
 
-def _elsewhere(sender: Address, wanted: Address, overrides: Sequence[tuple[str, str, bool]]) -> str:
-    """Asks where a mail wants its answer at another domain; who said `!to` of it has decided."""
-    if any(spec.casefold() == wanted.key for _, spec, _ in overrides):
-        return ""
+def _elsewhere(letter: Letter, wanted: Address, *, through: bool) -> str:
+    """Asks where a mail wants its answer at somebody else's; yes means there."""
+    sender = letter.sender
+    if through:
+        return (f"That mail came through {sender.spec} and names {wanted} to be answered. Send to"
+                f" {wanted.spec}?")  # fmt: skip
+    failed = ", and its sender check failed" if letter.verdict is Verdict.FAIL else ""
     return (
-        f"That mail wants its answer at {wanted.spec}, not at its sender's {sender.spec}. Send to"
-        f" {sender.spec}? (Else ❌, then !to +{wanted.spec} -{sender.spec})"
+        f"That mail wants its answer at {wanted.spec}, not at its sender's {sender.spec}{failed}."
+        f" Send to {wanted.spec}? (Else ❌, then !to +{sender.spec} -{wanted.spec})"
     )
 
 

@@ -132,10 +132,9 @@ async def order(
     dispatch.refuse_shut(inbox)
     overflow.refuse_sending(about)
     latest = await tx.mails.latest(about.number)
-    chosen, letter = letter, letter or latest
-    addressed = recipients.address(
-        desk.own_addresses, inbox, about, letter, await tx.conversations.overrides(about.number)
-    )
+    # where only machines wrote, the newest of their mails is answered
+    chosen, letter = letter, letter or latest or await tx.mails.newest(about.number)
+    addressed = await recipients.of(tx, desk, inbox, about, letter)
     if not addressed.recipients:
         raise Refused("Nobody to send to; add an address with !to +ADDRESS.")
     question = addressed.question or await notice.colleague(tx, desk, heard)

@@ -12,27 +12,24 @@ from bridge.model import (
     DeliveryState,
     Fate,
     Kind,
+    Mail,
     MailId,
     Nature,
+    Number,
     Recipient,
     Report,
+    Verdict,
 )
 from bridge.ports import Tx
 
 BY_ADDRESS_FOR = 14 * 86400.0
-"""Seconds after sending during which a bounce that names no Message-ID is tied by its address;
-servers give up after some days."""
+"""Seconds after sending during which a bounce that names no Message-ID may be about a mail to its
+address; servers give up after some days."""
 
 
-async def meant(
-    tx: Tx, desk: Desk, inbox: Inbox, nature: Nature, report: Report
-) -> Delivery | None:
-    """The delivery a report is about: by our signed Message-ID, else, for a bounce, by the address
-    it names. None when it is about no mail of this inbox.
-
-    A bounce that names another mail counts only where that mail was the inbox's own: some servers
-    give mails that leave an id of theirs, and an address also writes to others.
-    """
+async def meant(tx: Tx, desk: Desk, inbox: Inbox, report: Report) -> Delivery | None:
+    """The delivery a report is about: by our signed Message-ID, which nobody can guess. None when
+    it names none of this inbox."""
     for message_id in report.originals:
         named = desk.tokens.read_delivery(message_id)
         if named is None:
@@ -40,12 +37,25 @@ async def meant(
         found = await tx.deliveries.find(named[1])
         if found is not None and (found.conversation, found.inbox) == (named[0], inbox.id):
             return found
-    if nature is not Nature.BOUNCE or (report.originals and not report.senders & inbox.own):
+    return None
+
+
+async def claimed(tx: Tx, desk: Desk, inbox: Inbox, mail: Mail, report: Report) -> Number | None:
+    """The conversation a bounce may be about, by the address it names alone: anybody can write
+    one, so this is for a person to judge.
+
+    It has to be a report by its form, of a sender that did not fail its check. One that names
+    another mail counts only where that mail was the inbox's own: some servers give mails that
+    leave an id of theirs, and an address also writes to others.
+    """
+    if mail.nature is not Nature.BOUNCE or mail.verdict is Verdict.FAIL or not report.is_formal:
+        return None
+    if report.originals and not report.senders & inbox.own:
         return None
     for spec in report.fates:
         newest = await tx.deliveries.newest_to(inbox.id, spec, desk.now() - BY_ADDRESS_FOR)
         if newest is not None:
-            return newest
+            return await tx.conversations.home(inbox.id, newest.conversation)
     return None
 
 

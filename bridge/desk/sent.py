@@ -84,14 +84,14 @@ async def settle(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery) -> Delive
         )  # fmt: skip
     if state in (DeliveryState.SENT, DeliveryState.UNKNOWN, DeliveryState.BOUNCED):
         # also when unknown: an answer to it must find its conversation
-        await _keep(tx, delivery, now)
+        await _keep(tx, desk, delivery, now)
     if state is DeliveryState.SENT:
         await _answered(tx, desk, inbox, delivery, now)
     await show(tx, desk, delivery)
     return delivery
 
 
-async def _keep(tx: Tx, delivery: Delivery, now: float) -> None:
+async def _keep(tx: Tx, desk: Desk, delivery: Delivery, now: float) -> None:
     raw = await tx.mails.keep_raw(await tx.deliveries.mime(delivery.id) or b"")
     mail = headers_only(await tx.mails.raw(raw), "")
     letter = Letter(
@@ -108,7 +108,11 @@ async def _keep(tx: Tx, delivery: Delivery, now: float) -> None:
     )  # fmt: skip
     await tx.conversations.add_participants(
         delivery.conversation,
-        [each.address.spec for each in delivery.recipients if each.fate is not Fate.FAILED],
+        [
+            each.address.spec
+            for each in delivery.recipients
+            if each.fate is not Fate.FAILED and not each.address.is_of(desk.own_addresses)
+        ],
     )
 
 

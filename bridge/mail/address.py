@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from bridge.mail.charset import clean_line
+from bridge.mail.free_mail import BRANDS, DOMAINS, SUFFIX
 from bridge.model import Address
 
 MAX_ADDRESSES = 1000
@@ -13,79 +14,18 @@ QUOTED_SPEC = re.compile(r"\"(?:[^\"\\]|\\.)*\"@[^\s<>()@,;:\"]+")
 
 MAILTO = re.compile(r"^\[?mailto:|\]$", re.IGNORECASE)
 
-# Where two senders of one domain are strangers to each other.
-FREE_MAIL = frozenset(
-    [
-        "163.com",
-        "126.com",
-        "aim.com",
-        "aol.com",
-        "btinternet.com",
-        "comcast.net",
-        "fastmail.com",
-        "free.fr",
-        "freenet.de",
-        "gmail.com",
-        "gmx.at",
-        "gmx.ch",
-        "gmx.com",
-        "gmx.de",
-        "gmx.net",
-        "googlemail.com",
-        "hey.com",
-        "hotmail.co.uk",
-        "hotmail.com",
-        "hotmail.de",
-        "hotmail.fr",
-        "icloud.com",
-        "laposte.net",
-        "libero.it",
-        "live.com",
-        "live.de",
-        "mac.com",
-        "mail.com",
-        "mail.ru",
-        "mailbox.org",
-        "me.com",
-        "msn.com",
-        "naver.com",
-        "orange.fr",
-        "outlook.com",
-        "outlook.de",
-        "pm.me",
-        "posteo.de",
-        "proton.me",
-        "protonmail.com",
-        "qq.com",
-        "rediffmail.com",
-        "rocketmail.com",
-        "sbcglobal.net",
-        "seznam.cz",
-        "sfr.fr",
-        "t-online.de",
-        "tutanota.com",
-        "tuta.io",
-        "verizon.net",
-        "wanadoo.fr",
-        "web.de",
-        "wp.pl",
-        "yahoo.co.jp",
-        "yahoo.co.uk",
-        "yahoo.com",
-        "yahoo.de",
-        "yahoo.fr",
-        "yandex.com",
-        "yandex.ru",
-        "ymail.com",
-        "zoho.com",
-    ]
-)
+
+def is_free_mail(domain: str) -> bool:
+    """Whether anybody may have an address on a domain, so that two of its senders are strangers
+    to each other. `domain` is case-folded."""
+    name, _, suffix = domain.partition(".")
+    return domain in DOMAINS or (name in BRANDS and SUFFIX.fullmatch(suffix) is not None)
 
 
-def same_house(one: str, other: str) -> bool:
+def same_domain(one: str, other: str) -> bool:
     """Whether two case-folded specs are of one organisation's domain."""
     domain = one.rpartition("@")[2]
-    return bool(domain) and domain == other.rpartition("@")[2] and domain not in FREE_MAIL
+    return bool(domain) and domain == other.rpartition("@")[2] and not is_free_mail(domain)
 
 
 def parse_list(header: str) -> tuple[Address, ...]:

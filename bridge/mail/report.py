@@ -54,7 +54,8 @@ def read(message: Message, nature: Nature, size: int) -> Report | None:
     if not originals:
         originals += _mentioned(parts)
     originals += [*header.ids(message, "in-reply-to"), *reversed(header.ids(message, "references"))]
-    return Report(tuple(dict.fromkeys(originals))[:20], fates, frozenset(senders))
+    is_formal = message.get_content_type() == "multipart/report"
+    return Report(tuple(dict.fromkeys(originals))[:20], fates, frozenset(senders), is_formal)
 
 
 def _blocks(part: Message) -> list[Message]:

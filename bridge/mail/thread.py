@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bridge.mail.address import same_house
-from bridge.model import Mail, MessageId, Number
+from bridge.mail.address import same_domain
+from bridge.model import Address, Mail, MessageId, Number
 
 # Re, Fwd and their kin as mail programs of other languages write them.
 PREFIX = re.compile(
@@ -61,6 +61,8 @@ class Known:
     same_subject: Number | None = None
     reported_on: Number | None = None
     """The conversation of the mail that this one reports on: a bounce, a receipt."""
+    our_domains: frozenset[str] = frozenset()
+    """On these nobody vouches for anybody: machines of ours write from there, too."""
 
 
 def place(mail: Mail, known: Known) -> Joined | Fresh:
@@ -74,11 +76,11 @@ def place(mail: Mail, known: Known) -> Joined | Fresh:
         return Joined(known.reported_on, Reason.REPORT)
     claim = None
     for _, number in known.ids:
-        if took_part(mail.sender.key, known.participants.get(number, frozenset())):
+        if took_part(mail.sender, known, number):
             return Joined(number, Reason.REFERENCE)
         claim = claim or number
     for number in known.awaited:
-        if took_part(mail.sender.key, known.participants.get(number, frozenset())):
+        if took_part(mail.sender, known, number):
             return Joined(number, Reason.AWAITED)
         claim = claim or number
     if claim is not None:
@@ -86,9 +88,15 @@ def place(mail: Mail, known: Known) -> Joined | Fresh:
     return Fresh(Reason.FRESH, known.same_subject)
 
 
-def took_part(sender: str, participants: frozenset[str]) -> bool:
-    """Whether `sender` is a participant, or of the domain of one that is no free-mail domain."""
-    return sender in participants or any(same_house(sender, other) for other in participants)
+def took_part(sender: Address, known: Known, number: Number) -> bool:
+    """Whether `sender` is a participant of a conversation, or of the domain of one that is no
+    free-mail domain and not ours."""
+    participants = known.participants.get(number, frozenset())
+    if sender.key in participants:
+        return True
+    return sender.domain not in known.our_domains and any(
+        same_domain(sender.key, other) for other in participants
+    )
 
 
 def base_subject(subject: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from email.message import Message
@@ -12,6 +13,7 @@ import authres
 from bridge.mail import header
 from bridge.model import Verdict
 
+MARKS = re.compile(r'\\.|["()]', re.DOTALL)
 TWO_SENDERS = "⚠️ two senders in From: nobody can say who wrote this"
 
 
@@ -55,7 +57,7 @@ def resembles(name: str, ours: Iterable[str]) -> str:
 
 
 def _read(results: str, domain: str) -> Verdict:
-    parsed = _parsed(results) or [one for each in results.split(";") for one in _parsed(each)]
+    parsed = [] if _may_be_steered(results) else _parsed(results)
     found = {(each.method, each.result) for each in parsed}
     for method, result in found:
         if method == "dmarc" and result in ("pass", "fail"):
@@ -68,9 +70,27 @@ def _read(results: str, domain: str) -> Verdict:
     return Verdict.NONE
 
 
+def _may_be_steered(results: str) -> bool:
+    """Whether quotes stand in a comment or in an address: an envelope sender may have brought them
+    along, and with them whatever looks like a result (`"x);dkim=pass header.d=…;(y"@evil`)."""
+    depth, quoted = 0, False
+    for match in MARKS.finditer(results):
+        mark = match[0]
+        if mark[0] == "\\":
+            continue
+        if mark == '"':
+            before = results[: match.start()].rstrip()
+            if depth or (not quoted and not before.lower().endswith("reason=")):
+                return True
+            quoted = not quoted
+        elif not quoted:
+            depth += 1 if mark == "(" else -1
+    return depth != 0 or quoted
+
+
 def _parsed(results: str) -> list[Any]:
-    """The results of a header, or of one clause of it; none where it cannot be read. One method
-    that is written wrongly must not hide the others."""
+    """The results of a header; none where it cannot be read as a whole. It is never taken apart by
+    hand: what separates results may have come from the sender."""
     try:
         return list(
             authres.AuthenticationResultsHeader.parse(

@@ -102,6 +102,8 @@ class Report:
     """Of each address, case-folded: BOUNCED, DELAYED or READ, and why."""
     senders: frozenset[str] = frozenset()
     """Who had sent the mail that came back, as far as it did, case-folded."""
+    is_formal: bool = False
+    """Whether it has the form of a report (multipart/report, RFC 6522)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,8 +41,8 @@ class Deliveries:
         row = await self._conn.fetchrow(
             "INSERT INTO delivery (inbox, number, source, ordered_by, agent, state, answers,"
             " files, subject, question, run_at, created_at, form, text, letters,"
-            " author)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
+            " author, detail)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"
             " ON CONFLICT DO NOTHING RETURNING *",
             delivery.inbox,
             delivery.conversation,
@@ -60,6 +60,7 @@ class Deliveries:
             delivery.text,
             json.dumps(list(delivery.letters)),
             delivery.author or "",
+            delivery.detail,
         )
         if row is None:
             return None

@@ -134,6 +134,13 @@ class Mails:
         )
         return None if row is None else letter_of(row)
 
+    async def newest(self, number: Number) -> Letter | None:
+        """The newest inbound mail of a conversation, whoever wrote it."""
+        row = await self._conn.fetchrow(
+            "SELECT * FROM mail WHERE number = $1 AND NOT outbound ORDER BY id DESC LIMIT 1", number
+        )
+        return None if row is None else letter_of(row)
+
     async def last(self, inbox: InboxId, count: int) -> list[Letter]:
         """The newest mails that came to an inbox, newest first."""
         rows = await self._conn.fetch(

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.mail import machine, quote
-from bridge.mail.address import bare, parse_list, same_house
+from bridge.mail.address import bare, parse_list, same_domain
 from bridge.mail.charset import clean, clean_line, decode
 from bridge.mail.header import decode_words
 from bridge.mail.html import to_matrix, to_text
@@ -64,10 +64,37 @@ def test_a_typed_address_is_one_or_nothing() -> None:
     assert bare("nonsense") is None
 
 
-def test_same_house() -> None:
-    assert same_house("a@acme.example", "b@acme.example")
-    assert not same_house("a@gmail.com", "b@gmail.com")
-    assert not same_house("a@acme.example", "b@other.example")
+def test_same_domain() -> None:
+    assert same_domain("a@acme.example", "b@acme.example")
+    assert not same_domain("a@gmail.com", "b@gmail.com")
+
+
+@pytest.mark.parametrize(
+    "domain",
+    "yahoo.it yahoo.co.uk yahoo.com.br yahoo.com yahoo.ca outlook.fr outlook.com outlook.es outlook.jp"
+    " hotmail.it hotmail.co.uk hotmail.com.tr live.nl live.com.au msn.com gmail.com googlemail.com"
+    " gmx.de gmx.net gmx.at gmx.co.uk web.de t-online.de freenet.de posteo.net mailbox.org icloud.com"
+    " me.com mac.com aol.com aol.de aim.com proton.me protonmail.com pm.me tutanota.com tuta.io"
+    " fastmail.com fastmail.fm hey.com zoho.com zoho.eu mail.ru yandex.ru yandex.com ya.ru bk.ru qq.com"
+    " 163.com 126.com sina.com naver.com daum.net orange.fr free.fr laposte.net sfr.fr libero.it"
+    " virgilio.it tiscali.it btinternet.com sky.com virginmedia.com comcast.net verizon.net att.net"
+    " seznam.cz wp.pl o2.pl onet.pl interia.pl uol.com.br bol.com.br terra.com.br rediffmail.com"
+    " bigpond.com optusnet.com.au docomo.ne.jp ezweb.ne.jp ziggo.nl kpnmail.nl bluewin.ch".split(),
+)
+def test_T54_two_people_of_a_mail_provider_are_strangers(domain: str) -> None:
+    assert not same_domain(f"a@{domain}", f"b@{domain}")
+
+
+@pytest.mark.parametrize(
+    "domain",
+    ["acme.example", "mail.acme.de", "outlook-parts.com", "live.acme.com", "yahoo", "post.ch"],
+)
+def test_a_companys_domain_is_its_own(domain: str) -> None:
+    assert same_domain(f"a@{domain}", f"b@{domain}")
+
+
+def test_different_domains_are_different() -> None:
+    assert not same_domain("a@acme.example", "b@other.example")
 
 
 @pytest.mark.parametrize(
@@ -143,12 +170,37 @@ def test_who_wrote_a_mail(headers: dict[str, str], nature: Nature) -> None:
         ("mx.acme.example; spf=pass smtp.mailfrom=a@x.org", Verdict.PASS),
         ("mx.acme.example; spf=pass smtp.mailfrom=a@other.org; dkim=fail", Verdict.FAIL),
         ('"MX.acme.example" 1; dmarc=pass header.from=x.org', Verdict.PASS),
-        ("mx.acme.example; arc=weird (( ; dmarc=fail header.from=x.org", Verdict.FAIL),
+        ("mx.acme.example; arc=weird (( ; dmarc=fail header.from=x.org", Verdict.NONE),
+        ("mx.acme.example; arc=weird (( ; dmarc=pass header.from=x.org", Verdict.NONE),
+        # T55: an envelope sender that was copied into the header brings results along
+        (
+            'mx.acme.example; spf=pass (domain of "x);dkim=pass header.d=x.org;(y"@evil.example ok)'
+            " smtp.mailfrom=evil.example",
+            Verdict.NONE,
+        ),
+        (
+            'mx.acme.example; spf=pass (domain of "x);dkim=pass header.d=x.org;spf=pass(y"@evil.example'
+            " ok) smtp.mailfrom=evil.example",
+            Verdict.NONE,
+        ),
+        (
+            "mx.acme.example; iprev=pass policy.iprev=2001:db8::1 smtp.remote-ip=2001:db8::1 ;"
+            ' spf=pass smtp.mailfrom="x; dkim=pass header.d=x.org; y"@evil.example',
+            Verdict.NONE,
+        ),
+        (
+            'mx.acme.example; spf=pass smtp.mailfrom="x\\"; dkim=pass header.d=x.org; a=\\""@evil.example',
+            Verdict.NONE,
+        ),
+        ("mx.acme.example; spf=pass (a;b (c;d) e) smtp.mailfrom=a@x.org", Verdict.PASS),
+        ('mx.acme.example; dkim=pass reason="good; really" header.d=x.org', Verdict.PASS),
         ("forged.example; dmarc=pass header.from=x.org", Verdict.NONE),
         ("mx.acme.example; nonsense ((", Verdict.NONE),
     ],
 )
-def test_only_our_own_server_is_believed(results: str, expected: Verdict) -> None:
+def test_T07_T55_only_our_own_server_is_believed_and_only_what_it_says(
+    results: str, expected: Verdict
+) -> None:
     message = message_from_bytes(f"Authentication-Results: {results}\n\nx".encode())
     assert verdict(message, "mx.acme.example", "x.org") is expected
     assert verdict(message, "", "x.org") is Verdict.NONE

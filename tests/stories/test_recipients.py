@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.stage import ALICE, Stage, mail, until
+from tests.stage import ALICE, AUTHSERV, PASSED, Stage, mail, until
 from tests.stories.desk import begun
 
 
 async def test_recipients_are_kept_changed_and_never_our_own(stage: Stage) -> None:
-    raw = mail(Cc="Dora <dora@partner.example>, support@acme.example, help@acme.example")
-    room = await begun(stage, raw, aliases=["help@acme.example"])
+    raw = mail(Cc="Dora <dora@partner.example>, support@acme.example, help@acme.example",
+               Authentication_Results=PASSED)  # fmt: skip
+    room = await begun(stage, raw, aliases=["help@acme.example"], authserv_id=AUTHSERV)
     stage.hs.say(ALICE, room.id, "!cc +emil@partner.example")
     await stage.sees(room, "Cc: Dora <dora@partner.example>, emil@partner.example")
     stage.hs.say(ALICE, room.id, "!bcc boss@acme.example")
@@ -36,7 +37,7 @@ async def test_a_reply_to_another_domain_is_not_followed_unasked(stage: Stage) -
     assert stage.smtp.accepted() == []
     stage.hs.react(ALICE, room.id, asked["event_id"], "✅")
     (sent,) = await stage.sent()
-    assert sent["To"] == "Carla Customer <carla@customer.example>"
+    assert sent["To"] == "thief@elsewhere.example"  # as the question says
 
 
 async def test_a_reply_to_that_an_agent_confirmed_is_followed_and_not_asked_about(
@@ -152,7 +153,7 @@ async def test_a_reply_to_a_free_mail_neighbour_is_not_followed(stage: Stage) ->
     asked = await stage.sees(room, "wants its answer at carla.x@gmail.com")
     stage.hs.react(ALICE, room.id, asked["event_id"], "✅")
     (sent,) = await stage.sent()
-    assert sent["To"] == "carla@gmail.com"
+    assert sent["To"] == "carla.x@gmail.com"
 
 
 async def test_an_answer_to_a_third_person_asks_first(stage: Stage) -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests.mail.samples import SAMPLES
 from tests.servers.matrix_state import Room
 from tests.servers.smtp import Fault
-from tests.stage import ALICE, BOB, CUSTOMER, Stage, mail
+from tests.stage import ALICE, AUTHSERV, BOB, CUSTOMER, PASSED, Stage, mail
 from tests.stories.desk import begun
 
 
@@ -52,7 +52,8 @@ async def test_a_bounce_is_shown_on_its_delivery_and_told_to_who_sent_it(stage: 
 
 
 async def test_what_bounced_is_sent_again_to_whom_it_did_not_reach(stage: Stage) -> None:
-    room = await begun(stage, mail(Cc="cem@shop.example"))
+    raw = mail(Cc="cem@shop.example", Authentication_Results=PASSED)
+    room = await begun(stage, raw, authserv_id=AUTHSERV)
     stage.hs.say(ALICE, room.id, "!reply Hello both")
     await stage.sees(room, "✅ sent")
     message_id = str((await stage.sent())[0]["Message-ID"])
@@ -66,10 +67,41 @@ async def test_what_bounced_is_sent_again_to_whom_it_did_not_reach(stage: Stage)
     await stage.sees(room, "✅ sent")
 
 
-async def test_a_bounce_without_an_id_is_tied_by_its_address(stage: Stage) -> None:
+async def test_T50_a_bounce_by_its_address_alone_is_a_claim_in_a_room_of_its_own(
+    stage: Stage,
+) -> None:
     room, _ = await answered(stage)
     await stage.mail(report("bounce", "<unknown@mx.acme.example>"))
-    await stage.sees(room, "↩️ bounced")
+    other = await stage.conversation(2)
+    await stage.sees(other, "delivery report")
+    queue = await stage.queue()
+    await stage.sees(queue, "claims to belong to #1")
+    await stage.quiet()
+    assert not any("bounced" in body for body in stage.hs.bodies(room))
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        b"From: Mallory <mallory@evil.example>\nX-Failed-Recipients: carla@customer.example\n",
+        b"From: MAILER-DAEMON@evil.example\nSubject: Undeliverable: hi\nReturn-Path: <>\n",
+        b"From: postmaster@evil.example\nContent-Type: multipart/report; report-type=delivery-status;"
+        b" boundary=x\nAuthentication-Results: mx.acme.example; dmarc=fail header.from=evil.example\n",
+    ],
+)
+async def test_T50_a_forged_bounce_writes_into_no_conversation(stage: Stage, forged: bytes) -> None:
+    room = await begun(stage, authserv_id=AUTHSERV)
+    stage.hs.say(ALICE, room.id, "!reply Have you pressed the button?")
+    await stage.sees(room, "✅ sent")
+    status = (b"--x\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; x\n\n"
+              b"Final-Recipient: rfc822; carla@customer.example\nAction: failed\n\n--x--\n")  # fmt: skip
+    await stage.mail(forged + b"To: support@acme.example\nMessage-ID: <x1@evil.example>\n\n"
+                     + status + b"550 please send it to carla.new@evil.example instead\n")  # fmt: skip
+    await stage.conversation(2)
+    await stage.quiet()
+    assert not any("bounced" in body or "evil" in body for body in stage.hs.bodies(room))
+    card = await stage.sees(await stage.queue(), "#2")
+    assert "claims to belong" not in card["content"]["body"]
 
 
 async def test_a_bounce_of_a_mail_that_another_sent_to_the_customer_is_not_ours(

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from tests.servers.smtp import Fault
-from tests.stage import ALICE, Stage, mail, until
+from tests.stage import ALICE, AUTHSERV, PASSED, Stage, mail, until
 from tests.stories.desk import begun
 
 
 async def test_one_refused_recipient_does_not_hold_the_others(stage: Stage) -> None:
     gone = "gone@partner.example"
-    room = await begun(stage, mail(Cc=gone))
+    room = await begun(stage, mail(Cc=gone, Authentication_Results=PASSED), authserv_id=AUTHSERV)
     stage.smtp.script = [Fault("rcpt", "550 5.1.1 no such user", recipients=(gone,))]
     stage.hs.say(ALICE, room.id, "!reply Hello")
     await stage.sees(room, "not to gone@partner.example (550 5.1.1 no such user)")

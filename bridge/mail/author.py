@@ -1,0 +1,40 @@
+"""Who wrote a mail: its sender, or whom it names where it came through an address of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bridge.mail.address import is_free_mail
+from bridge.model import Address
+
+NOBODY = "nobody@invalid"
+"""Whom a mail is of that came from ourselves and names nobody else: none that can be answered."""
+
+
+def domains(own: frozenset[str]) -> frozenset[str]:
+    """The domains that are ours alone, of our addresses `own`, case-folded."""
+    found = (spec.rpartition("@")[2] for spec in own)
+    return frozenset(domain for domain in found if not is_free_mail(domain))
+
+
+def came_through(sender: Address, own: frozenset[str]) -> bool:
+    """Whether a mail's From is an address of ours, or one on a domain of ours: a contact form, a
+    shop, a telephone system."""
+    return sender.is_of(own) or sender.domain in domains(own)
+
+
+def elsewhere(sender: Address, reply_to: Sequence[Address], own: frozenset[str]) -> Address | None:
+    """Whom a mail wants answered instead of its sender; None where it names nobody else."""
+    if any(each.key == sender.key for each in reply_to):
+        return None
+    return next((each for each in reply_to if not each.is_of(own)), None)
+
+
+def author(sender: Address, reply_to: Sequence[Address], own: frozenset[str]) -> Address:
+    """Whose mail it is: our addresses are nobody's customer."""
+    if not came_through(sender, own):
+        return sender
+    named = elsewhere(sender, reply_to, own)
+    if named is not None:
+        return named
+    return Address(NOBODY, sender.name or sender.spec) if sender.is_of(own) else sender
