@@ -49,7 +49,7 @@ from bridge.sandbox.reader import MailReader
 from bridge.sandbox.starter import ReadingProcess
 from bridge.store.database import Database
 from bridge.store.leases import Leases
-from bridge.vault import Vault
+from bridge.vault import Keys, Vault
 from bridge.watches import Watches
 from bridge.web.health import HealthPage
 from bridge.web.pages import Pages
@@ -79,6 +79,7 @@ ACTS: dict[str, Act] = {
     "purge": erase.purge,
     "forget": erase.forget,
     "unsay": erase.unsay,
+    "scrub": erase.scrub,
     "wake": state.wake,
     "index": search.index,
     "report": report.make,
@@ -132,9 +133,10 @@ class App:
         self.homeserver = Homeserver(settings.homeserver.url, token, f"@{prefix}bot:{server}")
         await self.homeserver.start()
         self._stop.push_async_callback(self.homeserver.close)
-        vault = Vault(settings.encryption_key.get_secret_value().split())
+        encryption_keys = settings.encryption_key.get_secret_value().split()
+        vault = Vault(encryption_keys)
         async with self.database.transaction("settings") as tx:
-            secret = await tx.keep.secret()
+            keys = Keys.of(encryption_keys, await tx.keep.secret())
         sender, mailbox, reader = SmtpSender(), Folders(), MailReader(self._started_reading())
         self._stop.callback(reader.close)
         self.desk = Desk(
@@ -143,10 +145,10 @@ class App:
             sender=sender,
             mailbox=mailbox,
             reader=reader,
-            prober=Prober(sender, mailbox, Tokens(secret)),
+            prober=Prober(sender, mailbox, Tokens(keys.ids)),
             hooks=Hooks(),
             directory=Directory(settings, vault),
-            secret=secret,
+            keys=keys,
             now=time.time,
         )
         await self.desk.directory.load(self.database)

@@ -22,7 +22,7 @@ from bridge.sandbox import lockdown
 from bridge.sandbox.reader import MailReader
 from bridge.sandbox.starter import ReadingProcess
 from bridge.store.database import Database
-from bridge.vault import Vault
+from bridge.vault import Keys, Vault
 
 TIMEOUT = 30.0
 WORDS = {Grade.GOOD: "ok    ", Grade.WARNING: "note  ", Grade.BAD: "FAILED"}
@@ -49,7 +49,8 @@ async def check(settings: Settings, registration: Registration) -> bool:
 async def _inboxes(settings: Settings) -> tuple[Directory, Tokens | None]:
     """The inboxes of the file, and those of the chat where the database can be opened. Tokens,
     too: with them a test mail is known again, and the bridge makes no room of it."""
-    directory = Directory(settings, Vault(settings.encryption_key.get_secret_value().split()))
+    encryption_keys = settings.encryption_key.get_secret_value().split()
+    directory = Directory(settings, Vault(encryption_keys))
     try:
         database = await Database.open(settings.database)
     except BridgeError:
@@ -61,10 +62,10 @@ async def _inboxes(settings: Settings) -> tuple[Directory, Tokens | None]:
     try:
         await directory.load(database)
         async with database.transaction("settings") as tx:
-            secret = await tx.keep.secret()
+            keys = Keys.of(encryption_keys, await tx.keep.secret())
     finally:
         await database.close()
-    return directory, Tokens(secret)
+    return directory, Tokens(keys.ids)
 
 
 async def _inbox(prober: Prober, inbox: Inbox) -> bool:

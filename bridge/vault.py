@@ -1,10 +1,14 @@
-"""Secrets at rest: sealed with keys that lie outside the database."""
+"""Secrets at rest, and what signs: keys that lie outside the database, or are derived from one."""
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from bridge.model import Permanent
 
@@ -12,6 +16,36 @@ from bridge.model import Permanent
 def new_key() -> str:
     """A fresh key: 32 random bytes in URL-safe base64, as Fernet wants it."""
     return Fernet.generate_key().decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What signs and names, one key for each purpose.
+
+    Whoever has the database or a backup of it has `rooms` and nothing else: the others are derived
+    from the first encryption key, and change with it.
+    """
+
+    rooms: str
+    """Names rooms and transactions. It outlives a rotation, or each room would be made twice."""
+    ids: str
+    """Signs Message-IDs and reply addresses."""
+    pages: str
+    drafts: str
+    """Sign links to the two kinds of pages."""
+
+    @classmethod
+    def of(cls, encryption_keys: Sequence[str], installation: str) -> Keys:
+        """`installation` is the random value that a database keeps. Raises Permanent for a key
+        that is none."""
+        Vault(encryption_keys)
+        secret = base64.urlsafe_b64decode(encryption_keys[0])
+
+        def derived(purpose: str) -> str:  # RFC 5869
+            hkdf = HKDF(SHA256(), 32, installation.encode(), f"postroom {purpose}".encode())
+            return hkdf.derive(secret).hex()
+
+        return cls(installation, derived("ids"), derived("pages"), derived("drafts"))
 
 
 class Vault:

@@ -123,6 +123,7 @@ KINDS = {
     "copy": "a copy for the Sent folder", "test": "testing an inbox",
     "export": "an export", "restored": "telling of a restore", "purge": "erasing a conversation",
     "forget": "erasing a person", "unsay": "erasing what was said here",
+    "scrub": "emptying the database's log",
     "wake": "the end of a snooze", "index": "words for the search",
     "hook": "a webhook", "report": "a report", "rehearse": "a test of rules",
 }  # fmt: skip

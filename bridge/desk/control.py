@@ -128,6 +128,9 @@ async def act(tx: Tx, desk: Desk, event: Event) -> str | None:
             return await drafting.answered(tx, desk, Request(event, text.strip()), open_)
         return texts.REDACTED if secret else None
     except Refused as refusal:
+        # while questions are asked, anything may be the answer to one: a password said twice
+        if open_ is not None or waited_for:
+            return sealed.without_any(str(refusal), text)
         return sealed.without(str(refusal), text) if secret else str(refusal)
 
 

@@ -25,6 +25,7 @@ from bridge.model import (
     Transient,
 )
 from bridge.ports import Chat, Hooks, Mailbox, Prober, Reader, Sender, Store, Tx
+from bridge.vault import Keys
 
 FINISHED = (State.CLOSED, State.SPAM)
 """States in which a conversation waits for nobody."""
@@ -32,7 +33,7 @@ FINISHED = (State.CLOSED, State.SPAM)
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The doors, the inboxes, the signing secret and the clock."""
+    """The doors, the inboxes, what signs and names, and the clock."""
 
     store: Store
     chat: Chat
@@ -42,7 +43,7 @@ class Desk:
     prober: Prober
     hooks: Hooks
     directory: Directory
-    secret: str
+    keys: Keys
     now: Callable[[], float]
 
     @property
@@ -52,16 +53,16 @@ class Desk:
 
     @property
     def tokens(self) -> Tokens:
-        return Tokens(self.secret)
+        return Tokens(self.keys.ids)
 
     @property
     def links(self) -> Links:
-        return Links(self.secret)
+        return Links(self.keys.pages)
 
     @property
     def drafts(self) -> Links:
         """Links to a draft's page."""
-        return Links(self.secret, "draft")
+        return Links(self.keys.drafts, "draft")
 
     @property
     def server(self) -> str:
@@ -106,7 +107,7 @@ class Desk:
 
     def alias(self, role: str, key: object) -> str:
         """The localpart of a room's alias."""
-        return room.alias_localpart(self.settings.appservice.prefix, self.secret, role, key)
+        return room.alias_localpart(self.settings.appservice.prefix, self.keys.rooms, role, key)
 
     async def resolve(self, tx: Tx, place: str) -> RoomId | None:
         """The room behind a post's symbolic place; None when it is not made yet."""

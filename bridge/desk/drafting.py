@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bridge import draft
 from bridge.chat import admin as texts
-from bridge.desk import question
+from bridge.desk import question, sealed
 from bridge.desk.desk import Desk
 from bridge.desk.hearing import Request
 from bridge.model import InboxId, Permanent, Refused
@@ -80,7 +80,7 @@ async def answered(tx: Tx, desk: Desk, asked: Request, about: question.Asked) ->
         try:
             return await _begin(tx, desk, asked, asked.rest)
         except Refused as error:
-            return f"{error}\n{texts.STOPS}"
+            return f"{sealed.without_any(str(error), asked.rest)}\n{texts.STOPS}"
     stored = await tx.inboxes.get(InboxId(about.about))
     if stored is None or stored.state is not InboxState.DRAFT:
         await question.forget(tx, asked.who)
@@ -91,7 +91,9 @@ async def answered(tx: Tx, desk: Desk, asked: Request, about: question.Asked) ->
     try:
         changed = _with(desk, stored, next_, asked.rest)
     except Refused as error:
-        return f"{error}\n{next_.text}\n{texts.STOPS}"
+        if asked.rest in desk.directory.opened(stored, all_=False).values():
+            await sealed.wipe(tx, desk, asked.event)  # the password once more
+        return f"{sealed.without_any(str(error), asked.rest)}\n{next_.text}\n{texts.STOPS}"
     await tx.inboxes.save(changed)
     if next_.key in draft.SECRETS:
         await tx.audit.add(desk.now(), asked.who, f"inbox {stored.id}: set {next_.key}")

@@ -23,6 +23,7 @@ from bridge.model import (
     Post,
     Refused,
     RoomId,
+    Transient,
 )
 from bridge.ports import Tx
 
@@ -91,7 +92,7 @@ async def unsay(desk: Desk, job: Job) -> None:
             if post.place == "control" and post.target.startswith("$"):
                 await _redact(desk, where, EventId(post.target))
     async with desk.store.transaction("erased") as tx:
-        await tx.jobs.finish(job)
+        await _done(tx, job)
         for post in posts:
             await tx.erasing.forget_post(post.id)
             if post.place == "control" and post.target.startswith("$"):
@@ -125,7 +126,7 @@ async def forget(desk: Desk, job: Job) -> None:
         if post is not None and about.room is not None:
             await _redact_post(desk, about.room, post)
     async with desk.store.transaction("erased") as tx:
-        await tx.jobs.finish(job)
+        await _done(tx, job)
         from_them = await tx.erasing.letters_from(address.key)
         for letter in (*to_them, *(each for each in from_them if each.conversation == number)):
             await tx.erasing.forget_mail(letter.id)
@@ -134,6 +135,21 @@ async def forget(desk: Desk, job: Job) -> None:
                 await tx.erasing.forget_post(post.id)
         await tx.passages.scrub()
         await tx.erasing.forget_person(number, ghost)
+
+
+async def _done(tx: Tx, job: Job) -> None:
+    """The end of an erasing, in its transaction: what it erased shall leave the files, too."""
+    await tx.jobs.finish(job)
+    await tx.jobs.add("scrub", "scrub", {}, key=f"scrub:{job.id}")
+
+
+async def scrub(desk: Desk, job: Job) -> None:
+    """Empty the log of the database, in which what was erased still stands. Raises Transient while
+    somebody reads from it, a backup perhaps."""
+    if not await desk.store.truncate_log():
+        raise Transient("somebody still reads the database's log", retry_after=1.0)
+    async with desk.store.transaction("erased") as tx:
+        await tx.jobs.finish(job)
 
 
 async def order_purge(tx: Tx, desk: Desk, number: Number, *, ids: bool) -> None:
@@ -185,7 +201,7 @@ async def purge(desk: Desk, job: Job) -> None:
         if space is not None:
             await desk.chat.set_state(space.room, "m.space.child", about.room, {})
     async with desk.store.transaction("erased") as tx:
-        await tx.jobs.finish(job)
+        await _done(tx, job)
         for post in said:
             await tx.erasing.forget_post(post.id)
         for each in (*(event.id for event in begun_by), *edits):
@@ -230,5 +246,5 @@ def _says_something(event: Content, number: Number) -> bool:
 
 
 async def _redact(desk: Desk, room: RoomId, event: EventId) -> None:
-    txn = hashlib.sha256(f"{desk.secret}:purge:{event}".encode()).hexdigest()[:32]
+    txn = hashlib.sha256(f"{desk.keys.rooms}:purge:{event}".encode()).hexdigest()[:32]
     await desk.chat.redact(room, desk.bot, event, txn)

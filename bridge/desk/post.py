@@ -78,7 +78,7 @@ async def _target(tx: Any, wanted: Post) -> EventId | None:
 
 
 def txn_id(desk: Desk, post: Post, step: str = "") -> str:
-    text = f"{desk.secret}:{post.id}:{post.version}:{post.sender}:{step}"
+    text = f"{desk.keys.rooms}:{post.id}:{post.version}:{post.sender}:{step}"
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

@@ -29,6 +29,7 @@ from bridge.model import (
     Letter,
     Mail,
     MailId,
+    MessageId,
     Nature,
     Number,
     State,
@@ -248,6 +249,7 @@ async def _known(
     ]
     signed = [number for number in homes if number is not None]
     ids = await tx.mails.conversations_of(inbox, ancestors)
+    ids += await _named_by_old_tokens(tx, desk, inbox, mail, signed)
     awaited = await tx.mails.waiting_for(inbox, mail.message_id)
     participants = {
         number: await tx.conversations.participants(number)
@@ -259,6 +261,20 @@ async def _known(
         same_subject = named or same_subject
     ours = author.domains(desk.own_addresses)
     return Known(signed, ids, participants, awaited, same_subject, reported_on, ours)
+
+
+async def _named_by_old_tokens(
+    tx: Tx, desk: Desk, inbox: InboxId, mail: Mail, signed: Sequence[Number]
+) -> list[tuple[MessageId, Number]]:
+    """Conversations named by a reply address of before the key was changed. It counts like an id of
+    ours that anybody may know: for those who took part, and for nobody else not even as a claim."""
+    named = {number for spec in mail.recipients if (number := desk.tokens.named_in(spec))}
+    found = []
+    for number in named - set(signed):
+        home = await tx.conversations.home(inbox, number)
+        if home is not None and mail.sender.key in await tx.conversations.participants(home):
+            found.append((mail.message_id, home))
+    return found
 
 
 def _waits(desk: Desk, mail: Mail) -> bool:

@@ -25,6 +25,34 @@ WORDS = frozenset(
 """Words of commands and of their answers, which tell nothing."""
 
 
+COMMON = frozenset(
+    (
+        "a",
+        "an",
+        "and",
+        "are",
+        "be",
+        "break",
+        "for",
+        "give",
+        "in",
+        "is",
+        "it",
+        "like",
+        "line",
+        "name",
+        "no",
+        "not",
+        "of",
+        "on",
+        "or",
+        "the",
+        "there",
+        "to",
+        "with",
+    )
+)
+"""Words so common that our own texts are full of them."""
 SPEAK_FREELY = ("help", "snippet", "rule")
 """Commands that may speak of passwords and hold none: customers are told how to get new ones."""
 
@@ -79,6 +107,15 @@ def without(answer: str, said: str) -> str:
         plain = re.sub(r"^\W+", "", word.casefold())
         if plain and plain not in WORDS and not draft.near(plain):
             answer = re.sub(rf"(?<![\w.]){re.escape(word)}(?!\w)", "…", answer)
+    return answer
+
+
+def without_any(answer: str, said: str) -> str:
+    """An answer that repeats no word of what was said: a password may be anything, a command's
+    word or the name of an inbox, but hardly `imap.poll`."""
+    dotted = {key for key in draft.KEYS if "." in key}
+    for word in sorted(set(said.split()) - COMMON - dotted, key=len, reverse=True):
+        answer = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", "…", answer)
     return answer
 
 

@@ -130,6 +130,7 @@ async def _furnish(tx: Tx, desk: Desk, role: str, inbox: InboxId | None, *, made
     if role == "control":
         await tell_control(tx, desk, "welcome", WELCOME)
         people = list(desk.settings.admins)
+        await _put_out(tx, desk)
     else:
         settings = desk.inbox(inbox)
         people = sorted({*settings.agents, *settings.leads})
@@ -155,6 +156,22 @@ async def _furnish(tx: Tx, desk: Desk, role: str, inbox: InboxId | None, *, made
             f"invite:{where}:{mxid}", where, desk.bot, Kind.INVITE, {}, type="m.room.member",
             state_key=mxid, already_there=bool(known),
         )  # fmt: skip
+
+
+async def _put_out(tx: Tx, desk: Desk) -> None:
+    """Whoever is no admin any more leaves the control room, and an invitation there ends."""
+    control = await tx.rooms.find("control")
+    if control is None:
+        return
+    there = {*await tx.rooms.members(control.room), *await tx.rooms.invited(control.room)}
+    for mxid in sorted(there - set(desk.settings.admins)):
+        # a guest whom an admin asked in may stay
+        if await tx.posts.by_key(f"invite:control:{mxid}") is not None:
+            await tx.posts.put(
+                f"expel:control:{mxid}:{desk.now()}", "control", desk.bot, Kind.KICK,
+                {"reason": "no admin of Postroom any more"}, type="m.room.member", state_key=mxid,
+                lane="expel:control",
+            )  # fmt: skip
 
 
 async def make_conversation_room(desk: Desk, job: Job) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from bridge.chat import command, render
-from bridge.desk import reply
+from bridge.desk import reply, rules
 from bridge.desk.desk import Desk, mail_meant
 from bridge.desk.hearing import Hearing, Request
 from bridge.desk.refresh import answer_with
@@ -68,8 +68,13 @@ async def _keep(tx: Tx, desk: Desk, heard: Hearing, said: str) -> str:
     author = (heard.target or {}).get("sender", "")
     if content is None or not await tx.rooms.is_agent(heard.inbox.id, author):
         raise Refused("Use this as a reply to an agent's message: its text becomes the snippet.")
-    if name in await tx.snippets.own(heard.inbox.id):
+    inbox = heard.inbox
+    if name in await tx.snippets.all(inbox.id):  # a shared one would be hidden by it
         raise Refused(f"There is a snippet {name} already; an admin can edit it.")
+    if name in {rule.then.snippet.casefold() for _, rule in await rules.of_inbox(tx, inbox)}:
+        raise Refused(
+            f"A rule of {inbox.name} answers with the snippet {name}; an admin writes it."
+        )
     text = command.new_text(content)
     if (was := command.parse_text(text, desk.settings.command_prefix)) is not None:
         text = command.body_of(was)

@@ -12,6 +12,8 @@ from itsdangerous import BadSignature, Signer, URLSafeTimedSerializer
 
 from bridge.model import MessageId, Number
 
+ADDRESS = re.compile(r"\+([0-9]{1,15})-([a-z2-7]{26})@")
+
 
 class Links:
     """Writes and reads the signed part of links to a page of one kind (`mail` or `draft`, by
@@ -86,10 +88,17 @@ class Tokens:
     def read_address(self, spec: str) -> Number | None:
         """The conversation of a reply address of ours; None for any other. Case does not count:
         servers change it."""
-        match = re.search(r"\+([0-9]{1,15})-([a-z2-7]{26})@", spec.casefold())
+        match = ADDRESS.search(spec.casefold())
         if match is None or not self._fits(f"reply:{match[1]}", match[2]):
             return None
         return Number(int(match[1]))
+
+    @staticmethod
+    def named_in(spec: str) -> Number | None:
+        """The conversation that an address of such a form names, whoever signed it: one of ours
+        was signed with another key before that was changed. It proves nothing by itself."""
+        match = ADDRESS.search(spec.casefold())
+        return Number(int(match[1])) if match is not None else None
 
     def _mac(self, text: str) -> str:
         """128 bits in lower case base32, 26 characters."""

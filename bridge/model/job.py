@@ -15,7 +15,7 @@ the first attempts of their mails, has slots that nothing else takes."""
 SHARES: Mapping[str, str] = {
     "event": "event", "deliver": "deliver", "upload": "upload", "hook": "hook",
     "preview": "preview", "test": "rest", "export": "rest", "index": "rest", "report": "rest",
-    "rehearse": "rest", "purge": "rest", "forget": "rest", "unsay": "rest",
+    "rehearse": "rest", "purge": "rest", "forget": "rest", "unsay": "rest", "scrub": "rest",
 }  # fmt: skip
 """The share of each kind of job; of all others `mail`."""
 READING = "receive"

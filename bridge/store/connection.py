@@ -58,6 +58,11 @@ class Engine(Protocol):
         """Give back the jobs leased by processes that are no more."""
         ...
 
+    async def truncate_log(self) -> bool:
+        """Empty the log of what was written, so that what was erased is in no file any more. False
+        while somebody still reads from it. PostgreSQL reuses its log by itself."""
+        ...
+
     def free_space(self) -> int | None:
         """Bytes left on the disk; None where that is not ours to know."""
         ...

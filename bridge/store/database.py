@@ -116,6 +116,10 @@ class Database:
         """Let the numbers a table gives next begin above the highest so far."""
         await self._engine.advance(conn, table, column, by)
 
+    async def truncate_log(self) -> bool:
+        """Empty the log beside the database. False while somebody still reads from it."""
+        return await self._engine.truncate_log()
+
     def free_space(self) -> int | None:
         """Bytes left on the disk of the database; None where that is another machine's."""
         return self._engine.free_space()

@@ -77,6 +77,13 @@ class Deliveries:
         row = await self._conn.fetchrow("SELECT * FROM delivery WHERE id = $1", delivery)
         return None if row is None else await self._whole(row)
 
+    async def by_message_id(self, inbox: InboxId, message_id: MessageId) -> Delivery | None:
+        """The delivery of an inbox whose mail has this very id."""
+        row = await self._conn.fetchrow(
+            "SELECT * FROM delivery WHERE message_id = $1 AND inbox = $2", message_id, inbox
+        )
+        return None if row is None else await self._whole(row)
+
     async def newest_to(self, inbox: InboxId, spec: str, since: float) -> Delivery | None:
         """The newest delivery that left for an address, unless it is older than `since`."""
         row = await self._conn.fetchrow(

@@ -34,8 +34,8 @@ class Keep:
         return {row["name"]: row["value"] for row in rows}
 
     async def secret(self) -> str:
-        """The key of our Message-IDs, reply addresses and aliases: made once for an installation.
-        In a transaction."""
+        """What tells this installation from others, and names its rooms: made once. In a
+        transaction."""
         value = await self.value("secret")
         if value is None:
             value = secrets.token_hex(32)

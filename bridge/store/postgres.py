@@ -157,6 +157,9 @@ class Postgres:
     def free_space(self) -> int | None:
         return None
 
+    async def truncate_log(self) -> bool:
+        return True
+
     async def free_the_dead(self, conn: Connection) -> None:
         await conn.execute(
             f"UPDATE job SET {FREED} WHERE leased_by IS NOT NULL"

@@ -18,6 +18,7 @@ CREATE TABLE begun (
     at DOUBLE PRECISION NOT NULL
 );
 CREATE INDEX begun_at ON begun (inbox, at);
+CREATE INDEX delivery_message_id ON delivery (message_id);
 """
 
 

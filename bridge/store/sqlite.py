@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import re
@@ -122,6 +123,11 @@ class Sqlite:
         disk = os.statvfs(self._folder)
         return disk.f_bavail * disk.f_frsize
 
+    async def truncate_log(self) -> bool:
+        async with self.reading() as conn:
+            row = await conn.fetchrow("PRAGMA wal_checkpoint(TRUNCATE)")
+        return bool(row[0] == 0)
+
     async def others(self, conn: Connection) -> int:
         return 0  # the file lock keeps them out
 
@@ -150,13 +156,27 @@ async def _translated() -> AsyncIterator[None]:
         raise Transient(f"the database cannot be written: {error}") from error
 
 
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _keep_private(path: Path) -> None:
+    """Let the owner alone read a database and the files beside it, whatever the umask: SQLite gives
+    those it makes the mode of the database."""
+    os.close(_private(str(path), os.O_RDWR | os.O_CREAT))
+    for suffix in ("", "-wal", "-shm", "-journal", ".lock"):
+        with contextlib.suppress(FileNotFoundError):
+            os.chmod(f"{path}{suffix}", 0o600)
+
+
 def _own(path: Path) -> IO[str]:
     """Hold the file lock that makes us the one process of this database.
 
     The kernel frees it when we die, so a start after a crash works at once.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = open(f"{path}.lock", "a+")  # noqa: SIM115 - held as long as the database is open
+    _keep_private(path)
+    lock = open(f"{path}.lock", "a+", opener=_private)  # noqa: SIM115 - held as long as the database is open
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

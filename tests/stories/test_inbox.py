@@ -40,13 +40,11 @@ async def test_an_inbox_is_set_up_by_chat_alone(stage: Stage) -> None:
     await ask(
         stage, control, f"!inbox add {SUPPORT}", "Draft support begun", "Where is the mailbox?"
     )
-    await ask(
-        stage, control, "not a host!", "not a host! is no server's name", "Where is the mailbox?"
-    )
+    await ask(stage, control, "not a host!", "not a … is no server's name", "Where is the mailbox?")
     await ask(stage, control, f"127.0.0.1:{stage.imap.port}", "What is the password of support@")
     await ask(stage, control, PASSWORD, "🔒 Kept encrypted", "Which server sends its mail?")
     await ask(stage, control, "local", "Who answers this mail?")
-    await ask(stage, control, "bob", "bob is no Matrix id; write it like @bob:example.com.")
+    await ask(stage, control, "bob", "… is no Matrix id; write it like @…:example.com.")
     await ask(stage, control, ALICE, "Draft support is complete. !inbox test support tries it")
     await ask(stage, control, "!inbox set support imap.hots x", "did you mean imap.host?")
     await ask(
@@ -215,7 +213,7 @@ async def test_talk_is_no_answer_unless_its_writer_was_asked(stage: Stage) -> No
     await ask(stage, control, "stop", "Stopped.")
     await ask(stage, control, "!inbox add", "Which address is it?")
     stage.hs.say(EVE, control.id, "eve@evil.example")
-    await ask(stage, control, "nonsense", "nonsense is no email address")
+    await ask(stage, control, "nonsense", "… is no email address")
     await ask(stage, control, SUPPORT, "Where is the mailbox?")
     await ask(stage, control, "stop", "Stopped. Draft support is kept")
     stage.hs.say(ADMIN, control.id, "talk among people")
