@@ -130,7 +130,8 @@ async def act(tx: Tx, desk: Desk, event: Event) -> str | None:
     except Refused as refusal:
         # while questions are asked, anything may be the answer to one: a password said twice
         if open_ is not None or waited_for:
-            return sealed.without_any(str(refusal), text)
+            inboxes_ = {*desk.settings.inboxes, *(each.id for each in await tx.inboxes.all())}
+            return sealed.without_any(str(refusal), text, inboxes_)
         return sealed.without(str(refusal), text) if secret else str(refusal)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from dataclasses import replace
 
 from bridge import draft
@@ -110,11 +111,11 @@ def without(answer: str, said: str) -> str:
     return answer
 
 
-def without_any(answer: str, said: str) -> str:
-    """An answer that repeats no word of what was said: a password may be anything, a command's
-    word or the name of an inbox, but hardly `imap.poll`."""
+def without_any(answer: str, said: str, known: Collection[str] = ()) -> str:
+    """An answer that repeats no word of what was said, but for `known` names and dotted keys: a
+    password may be anything, a command's word, too, but hardly `imap.poll`."""
     dotted = {key for key in draft.KEYS if "." in key}
-    for word in sorted(set(said.split()) - COMMON - dotted, key=len, reverse=True):
+    for word in sorted(set(said.split()) - COMMON - dotted - set(known), key=len, reverse=True):
         answer = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", "…", answer)
     return answer
 
