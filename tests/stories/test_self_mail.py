@@ -137,7 +137,7 @@ async def test_a_draft_that_is_not_whole_cannot_be_tested(stage: Stage) -> None:
     stage.hs.say(ADMIN, control.id, "!inbox test sales")
     await stage.sees(control, "sales cannot be tested yet: imap: imap needs user and password.")
     stage.hs.say(ADMIN, control.id, "!inbox test nowhere")
-    await stage.sees(control, "There is no inbox nowhere; !inbox list shows them.")
+    await stage.sees(control, "There is no inbox …; !inbox list shows them.")
 
 
 async def test_a_test_that_a_crash_cut_off_is_made_anew(stage: Stage) -> None:
