@@ -105,7 +105,15 @@ async def _homeserver(settings: Settings, registration: Registration) -> str:
                 f"{settings.homeserver.url} encrypts new rooms, which the bridge cannot read; set"
                 " encryption_enabled_by_default_for_room_type: off in Synapse"
             )
-        return f"{settings.homeserver.url} knows {bot}"
+        mxc = await homeserver.reserve_media()
+        await homeserver.fill_media(mxc, "check.txt", "text/plain", b"Postroom check")
+        note = ""
+        if await homeserver.is_open_to_all(mxc):
+            note = (
+                "; but it gives every file to whoever learns its address: set"
+                " enable_authenticated_media: true in Synapse"
+            )
+        return f"{settings.homeserver.url} knows {bot}{note}"
     finally:
         await homeserver.close()
 

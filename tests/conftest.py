@@ -36,7 +36,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """After a run of everything: each test that docs/features.md names has passed."""
+    """After a run of everything: each test that features.md and threats.md name has passed."""
     config = session.config
     chosen = config.option.keyword or config.option.markexpr or config.args_source.name == "ARGS"
     if hasattr(config, "workerinput") or chosen:
@@ -49,7 +49,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     }
     for file, test in test_features.named():
         if f"{file}::{test}" not in passed:
-            reporter.write_line(f"docs/features.md: {file}::{test} did not pass", red=True)
+            reporter.write_line(f"named in docs/: {file}::{test} did not pass", red=True)
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

@@ -35,7 +35,9 @@ async def send(server: ScriptedSmtp, **smtp: object) -> tuple[Fate, str]:
     return fates["c@x.example"]
 
 
-async def test_a_known_certificate_is_needed_before_the_password_goes_out(tmp_path: Path) -> None:
+async def test_T45_a_known_certificate_is_needed_before_the_password_goes_out(
+    tmp_path: Path,
+) -> None:
     make_certs(str(tmp_path))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "server.pem", tmp_path / "server.key")
@@ -52,7 +54,7 @@ async def test_a_known_certificate_is_needed_before_the_password_goes_out(tmp_pa
         await server.stop()
 
 
-async def test_a_server_without_starttls_gets_no_password(tmp_path: Path) -> None:
+async def test_T45_a_server_without_starttls_gets_no_password(tmp_path: Path) -> None:
     server = ScriptedSmtp(tmp_path / "accepted.jsonl", password="secret")
     await server.start()
     try:

@@ -1,4 +1,5 @@
-"""docs/features.md: every row names a test that exists; conftest.py looks whether each passed."""
+"""docs/features.md and docs/threats.md: each row names a test that exists; conftest.py looks whether
+it passed."""
 
 from __future__ import annotations
 
@@ -9,21 +10,32 @@ from pathlib import Path
 from bridge.chat.command import REACTIONS, TABLE
 
 ROOT = Path(__file__).parent.parent
+PAGES = ("features.md", "threats.md")
 ROW = re.compile(
-    r"^\| (?!feature|-)(.+?) \| (.+?) \| `(tests/[\w/]+\.py)::(test_\w+)` \|$", re.MULTILINE
+    r"^\| (?!feature|threat|-).+ \| `(tests/[\w/]+\.py)::(test_\w+)` \|$", re.MULTILINE
 )
+THREAT = re.compile(r"^\| T(\d\d) \| .+? \| (?:`(bridge/[\w/]+\.py)`|–) \| (.+?) \|$", re.MULTILINE)
 REAL = ROOT / "tests" / "stories" / "test_real_desk.py"
 
 
+def _text(page: str) -> str:
+    return (ROOT / "docs" / page).read_text()
+
+
 def named() -> list[tuple[str, str]]:
-    """(file, test) of each row."""
-    return [(row[2], row[3]) for row in ROW.findall((ROOT / "docs" / "features.md").read_text())]
+    """(file, test) of each row of both pages."""
+    return [(row[1], row[2]) for page in PAGES for row in ROW.finditer(_text(page))]
 
 
 def test_every_row_names_a_test_that_exists() -> None:
-    text = (ROOT / "docs" / "features.md").read_text()
-    rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
-    assert len(named()) == len(rows) > 30
+    rows = [
+        line
+        for page in PAGES
+        for line in _text(page).splitlines()
+        if line.startswith("| ") and not line.startswith(("| feature ", "| threat "))
+        and "| pending: " not in line
+    ]  # fmt: skip
+    assert len(named()) == len(rows) > 80
     for file, test in named():
         tree = ast.parse((ROOT / file).read_text())
         functions = {node.name for node in tree.body
@@ -31,10 +43,22 @@ def test_every_row_names_a_test_that_exists() -> None:
         assert test in functions, f"{file}::{test}"
 
 
+def test_every_threat_has_its_row_its_defence_and_a_test_named_after_it() -> None:
+    rows = THREAT.findall(_text("threats.md"))
+    assert [int(number) for number, _, _ in rows] == list(range(1, 59))
+    pending = [number for number, file, _ in rows if not file]
+    assert pending == ["21", "27", "28", "56"]  # listeners, webhooks and templates are to come
+    for number, file, test in rows:
+        if file:
+            assert (ROOT / file).exists(), file
+            assert re.search(rf"::test_(?:T\d\d_)*T{number}_", test), test
+
+
 def test_every_command_and_reaction_of_agents_is_tried_on_a_real_homeserver() -> None:
     source = REAL.read_text()
     for spec in TABLE:
         if spec.room != "control":
-            assert f"!{spec.name}" in source, spec.name
+            # the whole word: `!note` is not `!no`
+            assert re.search(rf"!{spec.name}(?![a-z])", source), spec.name
     for emoji, meaning in REACTIONS:
         assert f'"{emoji}"' in source, meaning

@@ -130,8 +130,11 @@ async def act(tx: Tx, desk: Desk, event: Event) -> str | None:
     except Refused as refusal:
         # while questions are asked, anything may be the answer to one: a password said twice
         if open_ is not None or waited_for:
-            inboxes_ = {*desk.settings.inboxes, *(each.id for each in await tx.inboxes.all())}
-            return sealed.without_any(str(refusal), text, inboxes_)
+            known: set[str] = {*desk.settings.inboxes}
+            known |= {each.id for each in await tx.inboxes.all()}
+            if said is not None and said.name in WORDS:
+                known.add(f"{prefix}{said.name}")
+            return sealed.without_any(str(refusal), text, known)
         return sealed.without(str(refusal), text) if secret else str(refusal)
 
 

@@ -40,6 +40,18 @@ class Media(Client):
                 if error.code != "M_CANNOT_OVERWRITE_MEDIA":
                     raise
 
+    async def is_open_to_all(self, mxc: str) -> bool:
+        """Whether the homeserver gives a file to whoever knows its address (before authenticated
+        media, Client-Server API v1.11). Raises Transient when it is away."""
+        assert self._session is not None
+        server, _, media = mxc.removeprefix("mxc://").partition("/")
+        url = f"{self._url}/_matrix/media/v3/download/{_q(server)}/{_q(media)}"
+        try:
+            async with self._session.get(url, params={"allow_remote": "false"}) as response:
+                return response.status == 200
+        except (ClientError, OSError, TimeoutError) as error:
+            raise Transient(f"the homeserver does not answer: {error}") from error
+
     async def upload_limit(self) -> int:
         """Bytes one upload may have; over it the homeserver resets the connection."""
         answer = await self.request(Method.GET, "_matrix/client/v1/media/config")

@@ -104,7 +104,7 @@ def test_what_concerns_us() -> None:
 
 
 @given(st.text(min_size=1, max_size=200), st.text(min_size=1, max_size=200))
-def test_every_address_is_its_own_ghost(one: str, other: str) -> None:
+def test_T09_every_address_is_its_own_ghost(one: str, other: str) -> None:
     names = [room.ghost_localpart("email_", Address(f"{each}@x.example")) for each in (one, other)]
     for name in names:
         assert len(f"@{name}:a-server-of-some-length.example") <= 255

@@ -65,7 +65,7 @@ MEASURE = (
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_a_bomb_is_shown_in_two_seconds_and_300_megabytes(name: str) -> None:
+def test_T16_T17_a_bomb_is_shown_in_two_seconds_and_300_megabytes(name: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", MEASURE],
         input=BOMBS[name],
@@ -119,7 +119,7 @@ def allowed(html: str) -> None:
 
 
 @pytest.mark.parametrize("evil", EVIL)
-def test_markup_that_acts_is_gone(evil: str) -> None:
+def test_T10_markup_that_acts_is_gone(evil: str) -> None:
     for html in (evil, f"<b>{evil}</b>", f"<table><tr><td>{evil}<td>{evil}", f"<pre>{evil}"):
         shown = to_matrix(html)
         allowed(shown)
@@ -154,7 +154,7 @@ def test_no_mixture_gets_anything_else_through_and_what_is_shown_is_stable(
         ('<a href="mailto:x@evil.example">boss@bank.example</a>', " (x@evil.example)"),
     ],
 )
-def test_a_link_that_looks_like_another_host_names_the_true_one(html: str, shown: str) -> None:
+def test_T12_a_link_that_looks_like_another_host_names_the_true_one(html: str, shown: str) -> None:
     assert to_matrix(html).partition("</a>")[2] == shown
 
 

@@ -250,7 +250,7 @@ SHAPES = ["> a\n", "On 1.1.2024 x wrote:\n", "-----\n", "From: x\n", ">" * 50, "
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_folding_takes_linear_time(shape: str) -> None:
+def test_T18_folding_takes_linear_time(shape: str) -> None:
     def seconds(size: int) -> float:
         text = (shape * (size // len(shape) + 1))[:size]
         gc.collect()

@@ -46,7 +46,7 @@ from tests.stage import mail
         ("", []),
     ],
 )
-def test_addresses(header: str, specs: list[str]) -> None:
+def test_T06_addresses(header: str, specs: list[str]) -> None:
     assert [each.spec for each in parse_list(header)] == specs
 
 
@@ -114,7 +114,7 @@ def test_encoded_words(value: str, text: str) -> None:
     assert decode_words(value) == text
 
 
-def test_charsets_fall_back_and_never_to_nothing() -> None:
+def test_T19_charsets_fall_back_and_never_to_nothing() -> None:
     assert decode("Grüße".encode("latin-1"), "utf-8") == "Grüße"
     assert decode("Grüße".encode(), "ascii") == "Grüße"
     assert decode("日本語の文章です、よろしく".encode("shift_jis"), "nonsense")
@@ -211,7 +211,7 @@ def test_T07_T55_only_our_own_server_is_believed_and_only_what_it_says(
     [("Support", "Support"), ("SUPP0RT", "Support"), ("Suppоrt", "Support"), ("Śupport", "Support"),
      ("Su pport", "Support"), ("AIice", "alice"), ("Carla", ""), ("", ""), ("x", "")],
 )  # fmt: skip
-def test_a_name_that_looks_like_ours_is_known(name: str, ours: str) -> None:
+def test_T08_a_name_that_looks_like_ours_is_known(name: str, ours: str) -> None:
     assert resembles(name, ["Support", "alice", "x"]) == ours
 
 
@@ -239,7 +239,7 @@ def test_a_mail_with_everything() -> None:
         ("", "part-1.pdf"),
     ],
 )
-def test_file_names_are_cleaned(name: str, cleaned: str) -> None:
+def test_T15_file_names_are_cleaned(name: str, cleaned: str) -> None:
     raw = f'Content-Type: application/pdf; name="{name}"\n\nx'.encode()
     assert parse(raw).attachments[0].name == cleaned
 

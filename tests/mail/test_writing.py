@@ -54,7 +54,7 @@ def test_long_ids_stand_whole_on_their_lines() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(subject=TEXTS, name=TEXTS, text=TEXTS, file=TEXTS)
-def test_any_text_round_trips_and_adds_no_header(
+def test_T20_any_text_round_trips_and_adds_no_header(
     subject: str, name: str, text: str, file: str
 ) -> None:
     raw = build(outgoing(

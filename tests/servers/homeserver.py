@@ -94,6 +94,8 @@ class FakeHomeserver(MatrixState):
             assert request.transport is not None
             request.transport.abort()
             return web.Response()
+        if self.open_media and "/media/v3/download/" in request.path:
+            return web.Response(body=b"a file")
         if request.headers.get("Authorization") != f"Bearer {self.as_token}":
             return web.json_response({"errcode": "M_UNKNOWN_TOKEN", "error": "token"}, status=401)
         user = request.query.get("user_id", f"@sender:{DOMAIN}")

@@ -66,6 +66,7 @@ class MatrixState:
         self.fail_rooms_after_alias = 0
         self.fail_rooms_before_name = 0
         self.upload_limit = 50_000_000
+        self.open_media = False
         self._by_device: dict[tuple[str, str, str, str], str] = {}
         self._in_memory: dict[tuple[str, str], str] = {}
         self._ids = itertools.count(1)

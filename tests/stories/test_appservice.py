@@ -30,7 +30,7 @@ GOOD = {"Authorization": "Bearer hs"}
     [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "hs"}, {"Authorization": "Basic hs"},
      {"Authorization": "Bearer "}, {"Authorization": "Bearer hsx"}],
 )  # fmt: skip
-async def test_a_wrong_token_is_refused(stage: Stage, headers: dict[str, str]) -> None:
+async def test_T30_a_wrong_token_is_refused(stage: Stage, headers: dict[str, str]) -> None:
     await stage.open()
     assert await put(stage, {"events": []}, **headers) == 403
     assert await put(stage, {"events": []}, "transactions/1?access_token=hs", **headers) == 403

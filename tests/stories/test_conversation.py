@@ -37,7 +37,7 @@ async def test_a_mail_becomes_a_card_and_a_room_and_a_reply_an_email(stage: Stag
     assert stage.hs.named("#2 Dark display") is None
 
 
-async def test_nobody_but_agents_sends_email(stage: Stage) -> None:
+async def test_T32_nobody_but_agents_sends_email(stage: Stage) -> None:
     await stage.open()
     queue = await stage.queue(ALICE, BOB)
     await stage.mail(mail())

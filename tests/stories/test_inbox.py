@@ -156,7 +156,7 @@ async def test_an_inbox_is_removed_after_a_question_and_what_stays_stays(stage: 
         f"!inbox set support {CANARY} imap.password",
     ],
 )
-async def test_a_password_in_chat_is_redacted_and_kept_nowhere_in_the_clear(
+async def test_T31_a_password_in_chat_is_redacted_and_kept_nowhere_in_the_clear(
     stage: Stage, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     control = await empty(stage)

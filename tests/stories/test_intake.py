@@ -127,7 +127,7 @@ async def test_a_long_mail_is_cut_and_its_rest_attached(stage: Stage, word: str)
     assert "".join(whole.decode().split()) == "".join(text.split())
 
 
-async def test_a_customers_command_is_just_text(stage: Stage) -> None:
+async def test_T34_a_customers_command_is_just_text(stage: Stage) -> None:
     """T34: the ghost posts it, and a ghost has no rights."""
     room = await begun(stage, mail("!reply send me all the data\n"))
     await stage.sees(room, "!reply send me all the data")

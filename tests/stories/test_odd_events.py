@@ -69,7 +69,7 @@ def odd(room: Room, number: int) -> str:
     return f'{{"event_id": "{known}", "room_id": "{room.id}", "content": {{"x": {deep}}}}}'
 
 
-async def test_two_hundred_odd_events_among_a_thousand_good_ones(stage: Stage) -> None:
+async def test_T48_two_hundred_odd_events_among_a_thousand_good_ones(stage: Stage) -> None:
     """In pushes of a hundred: all are acknowledged, the good ones handled, the odd ones parked."""
     room = await begun(stage)
     await stage.quiet()
@@ -137,7 +137,7 @@ async def _gone(stage: Stage) -> bool:
 
 
 @pytest.mark.parametrize("kind", ["m.room.message", "m.reaction", "m.room.member"])
-async def test_arbitrary_events_are_handled_or_parked(stage: Stage, kind: str) -> None:
+async def test_T48_arbitrary_events_are_handled_or_parked(stage: Stage, kind: str) -> None:
     """Whatever JSON stands in them, on both databases; no job of theirs fails."""
     room = await begun(stage)
     await stage.quiet()

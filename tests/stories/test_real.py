@@ -42,7 +42,7 @@ def everything(raw: bytes) -> str:
     return "\n".join(seen)
 
 
-async def test_no_word_of_the_internal_talk_leaves(town: Town) -> None:
+async def test_T37_no_word_of_the_internal_talk_leaves(town: Town) -> None:
     """Three conversations interleaved, two inboxes, two agents, an outsider and an ex-agent."""
     await town.open(support=town.inbox("support"), sales=town.inbox("sales"))
     alice, bob, eve = (town.agents[name] for name in ("alice", "bob", "eve"))

@@ -132,7 +132,7 @@ async def test_after_a_failed_sender_check_new_addresses_are_left_out(stage: Sta
     await stage.sees(room, "✅ sent")
 
 
-async def test_a_second_forged_mail_does_not_vouch_for_the_first(stage: Stage) -> None:
+async def test_T04_a_second_forged_mail_does_not_vouch_for_the_first(stage: Stage) -> None:
     """T4: an address that only unproven mail named stays new."""
     room = await begun(stage, authserv_id="mx.acme.example")
     results = "mx.acme.example; dmarc=fail header.from=customer.example"

@@ -118,7 +118,7 @@ async def asked_in(stage: Stage, number: int, who: str, membership: str) -> None
     await until(lambda: direct.membership(stage.app.desk.bot) == membership, membership)
 
 
-async def test_who_may_not_talk_to_the_bot_is_left_alone_and_who_may_is_shown_the_way(
+async def test_T39_who_may_not_talk_to_the_bot_is_left_alone_and_who_may_is_shown_the_way(
     stage: Stage,
 ) -> None:
     await stage.open()

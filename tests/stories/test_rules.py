@@ -111,7 +111,7 @@ async def test_an_automatic_answer_is_the_snippet_and_nothing_else(stage: Stage)
      {"Authentication_Results": "mx.acme.example; dmarc=fail header.from=customer.example"},
      {"sender": "MAILER-DAEMON@customer.example"}],
 )  # fmt: skip
-async def test_machines_and_forgers_get_no_answer(stage: Stage, more: dict[str, str]) -> None:
+async def test_T25_machines_and_forgers_get_no_answer(stage: Stage, more: dict[str, str]) -> None:
     rule = {"name": "hello", "on": "every", "when": {}, "then": {"snippet": "got"}}
     control = await opened(stage, rule, authserv_id="mx.acme.example")
     await ask(stage, control, "!snippet add got\nHello", "is added")
@@ -121,7 +121,7 @@ async def test_machines_and_forgers_get_no_answer(stage: Stage, more: dict[str, 
     assert not any("could not do" in body for body in stage.hs.bodies(control))
 
 
-async def test_a_flood_gets_as_many_answers_as_the_inbox_allows(stage: Stage) -> None:
+async def test_T24_a_flood_gets_as_many_answers_as_the_inbox_allows(stage: Stage) -> None:
     rule = {"name": "hello", "when": {}, "then": {"snippet": "got"}}
     control = await opened(stage, rule, answers_in_10_minutes=3)
     await ask(stage, control, "!snippet add got\nHello", "is added")

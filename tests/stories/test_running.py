@@ -89,7 +89,7 @@ async def test_a_stop_takes_under_five_seconds_even_while_a_server_hangs(stage: 
     assert stage.smtp.accepted() == []
 
 
-async def test_admins_and_nobody_else_command_in_the_control_room(stage: Stage) -> None:
+async def test_T41_admins_and_nobody_else_command_in_the_control_room(stage: Stage) -> None:
     await stage.open()
     control = await stage.room("Postroom control")
     stage.hs.join(ADMIN, control.id)

@@ -59,7 +59,7 @@ async def test_an_edit_into_something_else_cancels_and_an_edit_never_makes_a_com
     assert stage.smtp.accepted() == []
 
 
-async def test_somebody_elses_edit_changes_nothing(stage: Stage) -> None:
+async def test_T36_somebody_elses_edit_changes_nothing(stage: Stage) -> None:
     """Synapse accepts edits of others' messages."""
     room = await begun(stage, None, ALICE, BOB, undo=0.5)
     command, _ = await waiting(stage, room, "!reply Mine")
@@ -111,7 +111,7 @@ async def test_two_sends_at_once_make_one_mail(stage: Stage) -> None:
     assert len(stage.smtp.accepted()) == 1
 
 
-async def test_only_words_and_files_of_agents_can_be_sent(stage: Stage) -> None:
+async def test_T36_only_words_and_files_of_agents_can_be_sent(stage: Stage) -> None:
     room = await begun(stage)
     shown = await stage.sees(room, "my display stays dark")
     stage.hs.react(ALICE, room.id, shown["event_id"], "📧")

@@ -74,7 +74,7 @@ async def test_a_parent_that_comes_late_joins_its_answer(stage: Stage) -> None:
     await stage.sees(room, "The first mail")
 
 
-async def test_the_same_mail_twice_is_one_and_another_body_is_not(stage: Stage) -> None:
+async def test_T26_the_same_mail_twice_is_one_and_another_body_is_not(stage: Stage) -> None:
     raw = mail()
     room = await begun(stage, raw)
     await stage.mail(b"Received: by another path; Mon, 1 Jan 2024 00:00:00 +0000\r\n" + raw)
