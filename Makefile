@@ -5,7 +5,7 @@ READY = $(VENV)/.ready
 # Synapse lives in an environment of its own, made once and shared by demo, tests and bench.
 export POSTROOM_SYNAPSE ?= $(CURDIR)/.cache/synapse-1.163.0
 
-.PHONY: demo test lint bench corpus screens
+.PHONY: demo test lint bench corpus screens mutants
 
 # Fill the environment anew when what it holds is declared differently.
 $(READY): pyproject.toml
@@ -32,6 +32,11 @@ bench: $(READY)
 	CHECK=$(CHECK) $(BIN)/python -m bench.reading
 	CHECK=$(CHECK) $(BIN)/python -m bench.desk
 	$(BIN)/python -m bench.run
+
+# Each defence taken out by itself: the tests of its threat must notice. make mutants T="T01 T50"
+mutants: $(READY)
+	$(BIN)/python -m tests.provision
+	$(BIN)/python -m tests.mutants $(T)
 
 # Any folder of mail, read as the bridge reads it: make corpus DIR=/path/to/mail
 corpus: $(READY)

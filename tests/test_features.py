@@ -1,5 +1,5 @@
-"""docs/features.md and docs/threats.md: each row names a test that exists; conftest.py looks whether
-it passed."""
+"""docs/features.md and docs/threats.md: each row names a test that exists; conftest.py looks
+whether it passed."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bridge.chat import command, event, room
@@ -104,6 +104,7 @@ def test_what_concerns_us() -> None:
 
 
 @given(st.text(min_size=1, max_size=200), st.text(min_size=1, max_size=200))
+@example("a b", "a=20b")
 def test_T09_every_address_is_its_own_ghost(one: str, other: str) -> None:
     names = [room.ghost_localpart("email_", Address(f"{each}@x.example")) for each in (one, other)]
     for name in names:

@@ -108,6 +108,8 @@ async def test_T23_who_is_no_agent_begins_no_mail(stage: Stage) -> None:
     await until(lambda: not stage.hs.pushes, "the pushes to be taken")
     await stage.quiet()
     assert stage.smtp.accepted() == []
+    refused = [body for body in stage.hs.bodies(queue) if body.startswith("Only agents of Support")]
+    assert len(refused) == 2
 
 
 COMPARED = re.compile(r"token|secret|signature|password|(?:^|_)sig$|(?:^|_)mac$", re.IGNORECASE)

@@ -1,0 +1,88 @@
+"""The mutants: which threat's tests must notice, what is changed, and where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """In the function, method or constant `symbol`, wherever it stands, `old` becomes `new`."""
+
+    threat: str
+    symbol: str
+    old: str
+    new: str
+
+
+NO_CODE = {"T03", "T17", "T43"}
+"""Threats that are met by what is not there: nothing passes mails on, unpacks archives, decodes
+pictures of mails, or reads such headers."""
+
+MUTANTS = (
+    Mutant("T01", "took_part", "if sender.key in participants:", "if True:"),
+    Mutant("T01", "took_part", "sender.domain not in known.our_domains and any(", "any("),
+    Mutant("T02", "took_part", "if sender.key in participants:", "if True:"),
+    Mutant("T04", "address", "and other.key not in known:", "and False:"),
+    Mutant("T05", "_whom", "is_plain = passed and (", "is_plain = ("),
+    Mutant("T06", "_items", "in_angle, has_angle, angle = True, True, []", "in_angle, has_angle = True, True"),
+    Mutant("T07", "verdict", "words[0].strip('\"').lower() != authserv_id.lower()", "False"),
+    Mutant("T08", "resembles", "skeleton(each) == seen", "each == name"),
+    Mutant("T09", "ghost_localpart", "[a-z0-9._/-]", "[a-z0-9._/=-]"),
+    Mutant("T10", "_Writer._one", "or tag in SKIPPED", ""),
+    Mutant("T11", "read", "mail = parse(raw, authserv_id, own)",
+           "__import__('socket').getaddrinfo('track.example', 80); mail = parse(raw, authserv_id, own)"),
+    Mutant("T12", "_Writer._link", 'shown = "" if not self._show_hosts else _other_host(href, content)', 'shown = ""'),
+    Mutant("T13", "Media.is_open_to_all", "response.status == 200", "False"),
+    Mutant("T14", "safe_type", 'return "application/octet-stream"', "return type"),
+    Mutant("T15", "clean_name", 're.split(r"[/\\\\]", name)[-1]', "name"),
+    Mutant("T16", "bound", "resource.setrlimit(limit, (value, value))", "pass"),
+    Mutant("T18", "_split_text", "if len(text) > MAX_INPUT:", "if [x for x in text if text[:4000].count(x) < 0]:"),
+    Mutant("T19", "NO_CHARSETS", '"utf-7", ', ""),
+    Mutant("T20", "_headers", "_no_word(clean_line(mail.subject, 900))", "mail.subject"),
+    Mutant("T22", "POLICY", "SMTP.clone(", 'SMTP.clone(linesep="\\n", '),
+    Mutant("T23", "_act", "if not await tx.rooms.is_agent(inbox.id, event.sender):", "if False:"),
+    Mutant("T24", "answer", "await tx.deliveries.automatic(inbox.id, now - seconds) >= limit", "False"),
+    Mutant("T25", "answer", "letter.nature is not Nature.PERSON or letter.verdict is Verdict.FAIL", "False"),
+    Mutant("T26", "body_hash", 'digest.update(b"\\n" + rest', 'digest.update(b"\\n" + rest[:0]'),
+    Mutant("T29", "Tokens._fits", "hmac.compare_digest(self._mac(text).encode(), signature.encode())",
+           "self._mac(text) == signature"),
+    Mutant("T30", "Service._check_token", 'and scheme.lower() == "bearer"', ""),
+    Mutant("T31", "may_hold_secret", "text = _text(event)", "return False"),
+    Mutant("T32", "_act", "if not await tx.rooms.is_agent(inbox.id, event.sender):", "if False:"),
+    Mutant("T33", "act", "by_admin = event.sender in desk.settings.admins",
+           "by_admin = event.sender.startswith(tuple(desk.settings.admins))"),
+    Mutant("T34", "concerns_us", "if event.sender.startswith(own_prefix):", "if False:"),
+    Mutant("T35", "new_text", 'if content.get("msgtype") != "m.text":', "if False:"),
+    Mutant("T35", "parse", "if edited(content) is not None:", "if False:"),
+    Mutant("T36", "latest", 'if edit and edit.get("sender") == event.get("sender"):', "if edit:"),
+    Mutant("T36", "_written_by_agent", "if not await tx.rooms.is_agent(heard.inbox.id, author):", "if False:"),
+    Mutant("T37", "_act", "if not await tx.rooms.is_agent(inbox.id, event.sender):", "if False:"),
+    Mutant("T38", "concerns_us", "if event.sender.startswith(own_prefix):", "if False:"),
+    Mutant("T39", "_outside", "(desk.chat.join if known else desk.chat.leave)", "(desk.chat.join)"),
+    Mutant("T40", "concerns_us", "case _:\n            return False", "case _:\n            return True"),
+    Mutant("T41", "act", "if not by_admin:", "if False:"),
+    Mutant("T42", "_act", "not await tx.conversations.exists(inbox.id, number)", "False"),
+    Mutant("T44", "Tokens.read_address", "match is None or not self._fits(f\"reply:{match[1]}\", match[2])", "match is None"),
+    Mutant("T45", "ImapConnection.connect", "raise ConnectionLost(f\"the server refuses STARTTLS: {error}\") from None", "pass"),
+    Mutant("T46", "takes", "by_inbox >= limits.rooms_per_inbox", "False"),
+    Mutant("T46", "takes", "by_sender >= limits.rooms_per_sender", "False"),
+    Mutant("T47", "receive", "job.deaths >= DEATHS", "False"),
+    Mutant("T47", "_plain", "if word in (b\"BEGIN\", b\"END\") and ZONE.search(line):", "if False:"),
+    Mutant("T48", "_name", "if not storable(value):", "if False:"),
+    Mutant("T49", "SHARES", '"upload": "upload"', '"upload": "event"'),
+    Mutant("T49", "MailReader.part", "if task is None:", "if True:"),
+    Mutant("T50", "claimed", "or mail.verdict is Verdict.FAIL ", ""),
+    Mutant("T51", "_keep", "if name in await tx.snippets.all(inbox.id):", "if name in await tx.snippets.own(inbox.id):"),
+    Mutant("T51", "_keep", "if name in {rule.then.snippet.casefold()", "if None in {rule.then.snippet.casefold()"),
+    Mutant("T52", "Keys.of", 'f"postroom {purpose}".encode()', 'b"postroom"'),
+    Mutant("T52", "_keep_private", 'os.chmod(f"{path}{suffix}", 0o600)', "pass"),
+    Mutant("T52", "_done", 'await tx.jobs.add("scrub", "scrub", {}, key=f"scrub:{job.id}")', "pass"),
+    Mutant("T53", "_furnish", "await _put_out(tx, desk)", "pass"),
+    Mutant("T54", "is_free_mail", "or (name in BRANDS and SUFFIX.fullmatch(suffix) is not None)", ""),
+    Mutant("T55", "_read", "[] if _may_be_steered(results) else _parsed(results)", "_parsed(results)"),
+    Mutant("T57", "enter", "seccomp.refuse(forking=False)", "True"),
+    Mutant("T57", "enter", "landlock.restrict(readable())", "True"),
+    Mutant("T58", "act", "if open_ is not None or waited_for:", "if False:"),
+    Mutant("T58", "answered", "sealed.without_any(str(error), asked.rest)}\\n{next_.text}", "error}\\n{next_.text}"),
+)  # fmt: skip
