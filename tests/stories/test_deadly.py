@@ -168,11 +168,9 @@ async def test_T47_the_third_time_a_mail_is_shown_by_its_headers(
     await stage.quiet()
 
 
-async def test_deaths_count_where_a_mail_was_being_read_and_nowhere_else(stage: Stage) -> None:
+async def test_deaths_count_where_a_mail_was_being_read_and_nowhere_else(database_url: str) -> None:
     """A delivery that was cut off, and a mail that was put back, are suspected of nothing."""
-    await begun(stage)
-    await stage.quiet()
-    database = stage.app.database
+    database = await Database.open(database_url)
     async with database.transaction("settings") as tx:
         later = time.time() + 3600
         for kind, lane in (("receive", "a"), ("receive", "b"), ("deliver", "c"), ("post", "d")):
@@ -184,14 +182,13 @@ async def test_deaths_count_where_a_mail_was_being_read_and_nowhere_else(stage: 
         await database._engine.free_the_dead(tx.conn)
     async with database.reading() as tx:
         rows = await tx.conn.fetch("SELECT lane, deaths FROM job ORDER BY lane")
+    await database.close()
     assert {row["lane"]: row["deaths"] for row in rows} == {"a": 1, "b": 0, "c": 0, "d": 0}
 
 
-async def test_suspected_mails_are_read_one_at_a_time(stage: Stage) -> None:
-    await begun(stage)
-    await stage.quiet()
-    jobs = stage.app.database
-    async with jobs.transaction("settings") as tx:
+async def test_suspected_mails_are_read_one_at_a_time(database_url: str) -> None:
+    database = await Database.open(database_url)
+    async with database.transaction("settings") as tx:
         for lane in "abc":
             await tx.jobs.add("receive", lane, {}, run_after=1.0)
         await tx.conn.execute("UPDATE job SET deaths = 1 WHERE lane <> 'c'")
@@ -203,6 +200,7 @@ async def test_suspected_mails_are_read_one_at_a_time(stage: Stage) -> None:
         (second,) = await tx.jobs.lease("w", time.time(), 60.0, "mail", 9)
         assert (second.lane, second.deaths) == ("b", 1)
         await tx.jobs.finish(second)
+    await database.close()
 
 
 async def test_a_bridge_that_is_stopped_gives_back_what_it_was_reading(

@@ -88,6 +88,8 @@ async def test_a_person_is_erased_everywhere_and_the_record_names_nobody(stage: 
     other = await stage.conversation(2)
     stage.hs.join(ALICE, other.id)
     stage.hs.say(ALICE, other.id, "!reply Hello both")
+    asked = await stage.sees(other, f"{CUSTOMER} is new here")
+    stage.hs.react(ALICE, other.id, asked["event_id"], "✅")
     await stage.sees(other, "✅ sent")
     await stage.mail(mail("I am a third party here.", message_id="<m5@customer.example>",
                           subject="Re: Other case", In_Reply_To="<d1@else.example>",

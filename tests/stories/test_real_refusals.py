@@ -7,7 +7,10 @@ from __future__ import annotations
 import pytest
 
 from bridge.desk.converse import STILL_THERE
-from tests.real import Town
+from bridge.matrix.homeserver import Homeserver
+from bridge.model import Mxid, RoomId
+from tests.real import DOMAIN, Town
+from tests.stage import until
 from tests.stories.talk import (
     EVERYTHING,
     EXPERT,
@@ -92,6 +95,17 @@ async def test_from_who_may_not(town: Town) -> None:
     await was_admin.ask("!rule list", "No rules yet.")
     await town.bridge.kill()
     await town.run(config)
+
+    async def is_out() -> bool:
+        return was_admin.room not in (await alice.client.joined_rooms()).rooms
+
+    await until(is_out, "the former admin to be out of the control room")
+    homeserver = Homeserver(town.synapse.url, "as", f"@email_bot:{DOMAIN}")
+    await homeserver.start()
+    # nobody but the bot can ask people in; who is there all the same has no say
+    await homeserver.invite(RoomId(was_admin.room), Mxid(alice.mxid))
+    await homeserver.close()
+    await alice.join(was_admin.room)
     for text in ("!report week", "!rule list", "!snippet list"):
         await was_admin.ask(text, "Only admins can do that.")
     in_queue = [each for each in EVERYTHING if each.startswith("queue ")]
