@@ -64,7 +64,7 @@ MUTANTS = (
     Mutant("T41", "act", "if not by_admin:", "if False:"),
     Mutant("T42", "_act", "not await tx.conversations.exists(inbox.id, number)", "False"),
     Mutant("T44", "Tokens.read_address", "match is None or not self._fits(f\"reply:{match[1]}\", match[2])", "match is None"),
-    Mutant("T45", "ImapConnection.connect", 'if tls == "starttls":', "if False:"),
+    Mutant("T45", "_client", 'start_tls=smtp.tls == "starttls"', "start_tls=None"),
     Mutant("T46", "takes", "by_inbox >= limits.rooms_per_inbox", "False"),
     Mutant("T46", "takes", "by_sender >= limits.rooms_per_sender", "False"),
     Mutant("T47", "receive", "job.deaths >= DEATHS", "False"),
