@@ -136,7 +136,7 @@ class App:
         encryption_keys = settings.encryption_key.get_secret_value().split()
         vault = Vault(encryption_keys)
         async with self.database.transaction("settings") as tx:
-            keys = Keys.of(encryption_keys, await tx.keep.secret())
+            keys = Keys.of(encryption_keys, await tx.keep.secret(), await tx.keep.former_ids())
         sender, mailbox, reader = SmtpSender(), Folders(), MailReader(self._started_reading())
         self._stop.callback(reader.close)
         self.desk = Desk(
@@ -145,7 +145,7 @@ class App:
             sender=sender,
             mailbox=mailbox,
             reader=reader,
-            prober=Prober(sender, mailbox, Tokens(keys.ids)),
+            prober=Prober(sender, mailbox, Tokens(keys.ids, keys.former)),
             hooks=Hooks(),
             directory=Directory(settings, vault),
             keys=keys,

@@ -62,10 +62,10 @@ async def _inboxes(settings: Settings) -> tuple[Directory, Tokens | None]:
     try:
         await directory.load(database)
         async with database.transaction("settings") as tx:
-            keys = Keys.of(encryption_keys, await tx.keep.secret())
+            keys = Keys.of(encryption_keys, await tx.keep.secret(), await tx.keep.former_ids())
     finally:
         await database.close()
-    return directory, Tokens(keys.ids)
+    return directory, Tokens(keys.ids, keys.former)
 
 
 async def _inbox(prober: Prober, inbox: Inbox) -> bool:

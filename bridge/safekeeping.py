@@ -18,7 +18,7 @@ from bridge.desk.sealed import SEALED
 from bridge.model import Permanent
 from bridge.store.copying import copy, make_safe
 from bridge.store.database import Database
-from bridge.vault import Vault, new_key
+from bridge.vault import Keys, Vault, new_key
 
 
 async def backup(settings: Settings, file: Path) -> str:
@@ -135,7 +135,7 @@ async def rekey(settings: Settings, config: Path) -> str:
     database = await Database.open(settings.database)
     try:
         await _refuse_used(database, settings)
-        count = await _rotate(database, Vault(keys))
+        count = await _rotate(database, keys)
     finally:
         await database.close()
     if path is None:
@@ -153,9 +153,13 @@ def _replace(path: Path, keys: list[str]) -> None:
         raise ConfigError(f"{path}: {error.strerror}") from error
 
 
-async def _rotate(database: Database, vault: Vault) -> int:
-    count = 0
+async def _rotate(database: Database, keys: list[str]) -> int:
+    count, vault = 0, Vault(keys)
     async with database.transaction("settings") as tx:
+        # answers to mails of before still find their conversation
+        installation, sealed = await tx.keep.secret(), await tx.keep.former_ids()
+        former = dict.fromkeys(Keys.of(keys, installation, sealed).former)
+        await tx.keep.set_former_ids([vault.seal(each) for each in former])
         for stored in await tx.inboxes.all():
             secrets = {key: vault.rotate(token) for key, token in stored.secrets.items()}
             await tx.conn.execute(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -33,19 +34,28 @@ class Keys:
     pages: str
     drafts: str
     """Sign links to the two kinds of pages."""
+    former: tuple[str, ...] = ()
+    """Signed Message-IDs and reply addresses before; whoever has an old database may have them."""
 
     @classmethod
-    def of(cls, encryption_keys: Sequence[str], installation: str) -> Keys:
-        """`installation` is the random value that a database keeps. Raises Permanent for a key
-        that is none."""
-        Vault(encryption_keys)
-        secret = base64.urlsafe_b64decode(encryption_keys[0])
+    def of(
+        cls, encryption_keys: Sequence[str], installation: str, sealed: Sequence[str] = ()
+    ) -> Keys:
+        """`installation` is the random value that a database keeps, `sealed` are the `ids` that
+        signed before. Raises Permanent for a key that is none."""
+        vault = Vault(encryption_keys)
+        ids, *others = (derived(key, installation, "ids") for key in encryption_keys)
+        former = dict.fromkeys((*others, *vault.open_some(sealed), installation))
+        pages, drafts = (
+            derived(encryption_keys[0], installation, purpose) for purpose in ("pages", "drafts")
+        )
+        return cls(installation, ids, pages, drafts, tuple(former))
 
-        def derived(purpose: str) -> str:  # RFC 5869
-            hkdf = HKDF(SHA256(), 32, installation.encode(), f"postroom {purpose}".encode())
-            return hkdf.derive(secret).hex()
 
-        return cls(installation, derived("ids"), derived("pages"), derived("drafts"))
+def derived(encryption_key: str, installation: str, purpose: str) -> str:
+    """The key for a purpose (RFC 5869), 32 bytes in hex."""
+    hkdf = HKDF(SHA256(), 32, installation.encode(), f"postroom {purpose}".encode())
+    return hkdf.derive(base64.urlsafe_b64decode(encryption_key)).hex()
 
 
 class Vault:
@@ -71,6 +81,14 @@ class Vault:
                 "encryption_key does not open what was sealed with another key; put the old key"
                 " behind the new one, or set the password anew"
             ) from error
+
+    def open_some(self, tokens: Sequence[str]) -> list[str]:
+        """What these keys open of all that was sealed."""
+        found = []
+        for token in tokens:
+            with contextlib.suppress(Permanent):
+                found.append(self.open(token))
+        return found
 
     def rotate(self, token: str) -> str:
         """The same secret sealed with the first key."""

@@ -53,7 +53,7 @@ class Desk:
 
     @property
     def tokens(self) -> Tokens:
-        return Tokens(self.keys.ids)
+        return Tokens(self.keys.ids, self.keys.former)
 
     @property
     def links(self) -> Links:

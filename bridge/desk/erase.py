@@ -122,6 +122,9 @@ async def forget(desk: Desk, job: Job) -> None:
     async with desk.store.reading() as tx:
         to_them = await tx.erasing.letters_to(number, address.key)
         told = [await tx.posts.by_key(f"went:{letter.id}:{number}") for letter in to_them]
+        for letter in await tx.erasing.letters_from(address.key):
+            if letter.conversation == number:  # the bot shows what came beyond the limits
+                told += [p for p in await tx.posts.of_mail(letter.id) if p.sender == desk.bot]
     for post in told:
         if post is not None and about.room is not None:
             await _redact_post(desk, about.room, post)
@@ -215,8 +218,12 @@ async def purge(desk: Desk, job: Job) -> None:
 
 
 async def _said_elsewhere(tx: Tx, number: Number, about: Conversation) -> list[Post]:
-    """Its card, lists and hits that link it, and what rules and reminders told of it."""
+    """Its card, lists and hits that link it, what rules and reminders told of it, and its mails
+    where they stood before they came here."""
     found = await tx.erasing.posts_linking(number, about.room or RoomId("!none:none"))
+    for letter in await tx.mails.of_conversation(number):
+        posts = await tx.posts.of_mail(letter.id)
+        found += [post for post in posts if post.place != f"conversation:{number}"]
     card = await tx.posts.by_key(f"card:{number}")
     return [*found, *([card] if card is not None else [])]
 

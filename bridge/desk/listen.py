@@ -91,8 +91,9 @@ async def _park(desk: Desk, raw: Any, reason: str) -> None:
     can have it read again. What it says is not kept; the homeserver has it."""
     known = events.known_by(raw)
     log.warning("event parked", reason=reason, **known)
-    try:
-        text = json.dumps([raw, reason], sort_keys=True)
+    try:  # what surrounds an event, as its age, differs each time it is heard of
+        told = known if "event_id" in known else raw
+        text = json.dumps([told, reason], sort_keys=True)
     except (TypeError, ValueError, RecursionError):
         text = json.dumps([known, reason])
     key = f"parked:{hashlib.sha256(text.encode()).hexdigest()[:32]}"

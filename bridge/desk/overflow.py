@@ -6,7 +6,7 @@ from __future__ import annotations
 from bridge.desk.desk import Desk
 from bridge.desk.refresh import tell_control
 from bridge.inbox import Inbox
-from bridge.model import Address, Conversation, Mail, Number, Refused, State
+from bridge.model import Address, Conversation, InboxId, Mail, Number, Refused, State
 from bridge.ports import Tx
 
 HOUR, DAY = 3600.0, 86_400.0
@@ -27,34 +27,46 @@ def refuse_sending(about: Conversation) -> None:
                       " answered there. Nothing was sent.")  # fmt: skip
 
 
-async def takes(tx: Tx, desk: Desk, inbox: Inbox, sender: Address, at: float) -> str:
+async def takes(
+    tx: Tx, desk: Desk, inbox: Inbox, sender: Address, at: float, *, blocked: bool
+) -> str:
     """Why a mail that would begin a conversation goes with the others beyond the limits; empty
-    where it may begin one, which then counts."""
+    where it may begin one, which then counts. Blocked senders count among themselves: they take no
+    room from the others."""
     limits = desk.settings.limits
-    by_sender, by_inbox = await tx.conversations.begun(inbox.id, sender.untagged, at - HOUR)
+    counted = _counted(inbox, blocked)
+    by_sender, by_inbox = await tx.conversations.begun(counted, sender.untagged, at - HOUR)
     if by_sender >= limits.rooms_per_sender:
         return f"more than {limits.rooms_per_sender} new conversations of this sender in an hour"
     if by_inbox >= limits.rooms_per_inbox:
         return f"more than {limits.rooms_per_inbox} new conversations in an hour"
-    await tx.conversations.count_begun(inbox.id, sender.untagged, at)
+    await tx.conversations.count_begun(counted, sender.untagged, at)
     return ""
 
 
+def _counted(inbox: Inbox, blocked: bool) -> InboxId:
+    return InboxId(f"{inbox.id}:blocked") if blocked else inbox.id
+
+
 async def conversation(
-    tx: Tx, desk: Desk, inbox: Inbox, why: str, at: float
+    tx: Tx, desk: Desk, inbox: Inbox, why: str, at: float, *, blocked: bool
 ) -> tuple[Conversation, bool]:
-    """The one conversation of an inbox for such mails, and whether it is made just now."""
-    await tell_control(
-        tx, desk, f"overflow:{inbox.id}:{int(at // DAY)}",
-        f"⚠️ {inbox.name}: {why}. Further ones are in one room of the inbox, where !split makes"
-        " conversations of them. Who writes so much can be blocked with !block there; the limits"
-        " are rooms_per_sender and rooms_per_inbox in config.yaml.",
-    )  # fmt: skip
-    key = f"overflow:{inbox.id}"
+    """The one conversation of an inbox for such mails, and whether it is made just now. That of
+    the blocked senders is spam, and nobody hears of it."""
+    if not blocked:
+        await tell_control(
+            tx, desk, f"overflow:{inbox.id}:{int(at // DAY)}",
+            f"⚠️ {inbox.name}: {why}. Further ones are in one room of the inbox, where !split makes"
+            " conversations of them. Who writes so much can be blocked with !block ADDRESS there;"
+            " the limits are rooms_per_sender and rooms_per_inbox in config.yaml.",
+        )  # fmt: skip
+    key = f"overflow:{_counted(inbox, blocked)}"
     number = await tx.keep.value(key)
     if number is not None and await tx.conversations.exists(inbox.id, Number(int(number))):
         found = await tx.conversations.get(Number(int(number)))
         if is_one(found) and found.merged is None:
+            if blocked:
+                return found, False
             waits = found.waiting_since if found.state is State.OPEN else at
             return await tx.conversations.update(
                 found.number, state=State.OPEN, waiting_since=waits or at, changed_at=at,
@@ -62,9 +74,11 @@ async def conversation(
             ), False  # fmt: skip
     made = await tx.conversations.create(
         inbox.id, CONTACT, SUBJECT, at, preview=f"{why[0].upper()}{why[1:]}.", files="",
-        claim=None, follows=None, waiting=True,
+        claim=None, follows=None, waiting=not blocked,
     )  # fmt: skip
     await tx.keep.set_value(key, str(made.number))
+    if blocked:
+        made = await tx.conversations.update(made.number, state=State.SPAM, closed_at=at)
     return made, True
 
 

@@ -34,6 +34,7 @@ from bridge.model import (
     Number,
     State,
     Transient,
+    Verdict,
 )
 from bridge.ports import Tx
 
@@ -145,11 +146,10 @@ async def _file(
     home = desk.inbox(conversation.inbox)
     number = conversation.number
     bind_contextvars(conversation=number)
-    # of what came beyond the limits nobody is answered before it has a room of its own
     own = desk.own_addresses
-    known = frozenset[str]() if beyond else await tx.mails.addresses(number)
+    known = await tx.mails.addresses(number)
     named = (*mail.to, *mail.cc, *mail.reply_to)
-    new = () if beyond else tuple(a.key for a in named if a.key not in known and not a.is_of(own))
+    new = tuple(a.key for a in named if a.key not in known and not a.is_of(own))
     letter = Letter(
         id=MailId(0), inbox=inbox.id, conversation=number, outbound=False,
         message_id=mail.message_id, sender=mail.sender, to=mail.to, cc=mail.cc,
@@ -214,8 +214,8 @@ async def _conversation(
                 closed_at=None, snoozed_until=None,
             ), False  # fmt: skip
         follows = old.number
-    if counts and (why := await overflow.takes(tx, desk, inbox, person, at)):
-        return await overflow.conversation(tx, desk, inbox, why, at)
+    if counts and (why := await overflow.takes(tx, desk, inbox, person, at, blocked=blocked)):
+        return await overflow.conversation(tx, desk, inbox, why, at, blocked=blocked)
     who = await tx.contacts.of(inbox.id, person.spec)
     contact = Address(person.spec, who.name) if who and who.name else person
     conversation = await tx.conversations.create(
@@ -268,7 +268,9 @@ async def _named_by_old_tokens(
 ) -> list[tuple[MessageId, Number]]:
     """Conversations named by a reply address of before the key was changed. It counts like an id of
     ours that anybody may know: for those who took part, and for nobody else not even as a claim."""
-    named = {number for spec in mail.recipients if (number := desk.tokens.named_in(spec))}
+    if mail.verdict is Verdict.FAIL:
+        return []
+    named = set(filter(None, map(desk.tokens.read_former_address, mail.recipients)))
     found = []
     for number in named - set(signed):
         home = await tx.conversations.home(inbox, number)

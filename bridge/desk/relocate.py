@@ -12,6 +12,7 @@ from bridge.desk.desk import Desk, mail_meant
 from bridge.desk.hearing import Hearing
 from bridge.desk.receive import preview_of
 from bridge.desk.refresh import refresh
+from bridge.mail import author
 from bridge.mail.thread import base_subject
 from bridge.model import (
     Conversation,
@@ -60,6 +61,8 @@ async def _merge(tx: Tx, desk: Desk, about: Conversation, into: Conversation) ->
     """Have the mails of one conversation, and whatever comes for it, in another."""
     if about.number == into.number:
         raise Refused("That is this very conversation.")
+    if overflow.is_one(about) or overflow.is_one(into):
+        raise Refused("That room holds mails of different people; !split takes each out of it.")
     if into.merged is not None:
         raise Refused(f"#{into.number} goes on in #{into.merged} itself; merge with that.")
     if about.merged is not None:
@@ -108,8 +111,9 @@ async def split(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> s
         raise Refused("It is the only mail here; there is nothing to split.")
     await refuse_under_way(tx, heard.about)
     now = desk.now()
+    person = author.author(letter.sender, letter.reply_to, desk.own_addresses)
     new = await tx.conversations.create(
-        heard.inbox.id, letter.sender, base_subject(letter.subject) or letter.subject, now,
+        heard.inbox.id, person, base_subject(letter.subject) or letter.subject, now,
         preview=await _preview(tx, letter), files=await _files(tx, letter), claim=None,
         follows=None, waiting=True,
     )  # fmt: skip
@@ -119,7 +123,8 @@ async def split(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> s
     await tx.jobs.add(
         "room", f"conversation:{new.number}:out", {"number": new.number}, key=f"room:{new.number}"
     )
-    await tx.conversations.add_participants(new.number, [letter.sender.spec])
+    if not letter.sender.is_of(desk.own_addresses):
+        await tx.conversations.add_participants(new.number, [letter.sender.spec])
     from_ = render.notice(f"Split from #{heard.about.number}: {_link(desk, heard.about)}")
     await _say(tx, desk, new, f"split:{new.number}", from_)
     await _bring(tx, desk, [letter], new)
@@ -149,7 +154,8 @@ async def _bring(tx: Tx, desk: Desk, letters: Sequence[Letter], to: Conversation
 async def _bring_sender(tx: Tx, desk: Desk, letter: Letter, post: Post, to: Conversation) -> str:
     """Who shows a mail in the room it comes to, there already."""
     if post.sender == desk.bot and not letter.outbound:  # it came beyond the limits
-        return await picture.bring_in(tx, desk, to.number, letter.sender)
+        person = author.author(letter.sender, letter.reply_to, desk.own_addresses)
+        return await picture.bring_in(tx, desk, to.number, person)
     entry = await tx.posts.by_key(f"enter:{post.place.partition(':')[2]}:{post.sender}")
     who = entry.content if entry is not None else {"name": str(letter.sender)}
     await tx.posts.put(

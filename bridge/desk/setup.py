@@ -151,10 +151,10 @@ async def _furnish(tx: Tx, desk: Desk, role: str, inbox: InboxId | None, *, made
             type="m.room.avatar", lane=f"avatar:{where}",
         )  # fmt: skip
     for mxid in people:
-        known = place is not None and await tx.rooms.membership(place.room, Mxid(mxid))
+        there = await tx.rooms.membership(place.room, Mxid(mxid)) if place is not None else ""
         await tx.posts.put(
             f"invite:{where}:{mxid}", where, desk.bot, Kind.INVITE, {}, type="m.room.member",
-            state_key=mxid, already_there=bool(known),
+            state_key=mxid, already_there=there in ("join", "invite"),
         )  # fmt: skip
 
 
@@ -166,7 +166,9 @@ async def _put_out(tx: Tx, desk: Desk) -> None:
     there = {*await tx.rooms.members(control.room), *await tx.rooms.invited(control.room)}
     for mxid in sorted(there - set(desk.settings.admins)):
         # a guest whom an admin asked in may stay
-        if await tx.posts.by_key(f"invite:control:{mxid}") is not None:
+        asked = f"invite:control:{mxid}"
+        if await tx.posts.by_key(asked) is not None:
+            await tx.posts.rename(asked, f"{asked}:until:{desk.now()}")  # they may come back
             await tx.posts.put(
                 f"expel:control:{mxid}:{desk.now()}", "control", desk.bot, Kind.KICK,
                 {"reason": "no admin of Postroom any more"}, type="m.room.member", state_key=mxid,

@@ -33,7 +33,10 @@ from bridge.ports import Store
 log = structlog.get_logger("imap")
 
 OUTAGE = 600.0
-"""Seconds without a look after which what a folder holds counts as having waited."""
+"""Seconds without a look, or two polls of it, after which what a folder holds counts as having
+waited."""
+HEAD = 200_000
+"""Bytes that are fetched of a mail over the limit."""
 IDLE = 28 * 60.0
 """Seconds of one IDLE; RFC 2177 lets the server hang up after 30 minutes."""
 BATCH = 250
@@ -160,7 +163,7 @@ class Watcher:
             last = cursor[1]
         uids = [uid for uid in await connection.search(f"UID {last + 1}:*") if uid > last]
         now, before = time.monotonic(), self._looked_at.get(folder)
-        nobody_looked = before is None or now - before > OUTAGE
+        nobody_looked = before is None or now - before > max(OUTAGE, 2.0 * self._imap.poll)
         self._waiting = frozenset(uids if nobody_looked else ())
         since, below = await self._rescanning(folder, validity)
         old, fresh = [u for u in uids if u < below], [u for u in uids if u >= below]
@@ -222,7 +225,8 @@ class Watcher:
     ) -> None:
         limit, note = self._limits.mail_size, ""
         free = self._free()
-        if free is not None and free < self._limits.free_disk + size:
+        needed = size if size <= limit else HEAD
+        if free is not None and free < self._limits.free_disk + needed:
             raise NoRoom(
                 f"the disk of the database has {megabytes(free)} left, and free_disk in config.yaml"
                 f" keeps {megabytes(self._limits.free_disk)}; mail waits in the mailbox"
@@ -256,7 +260,7 @@ class Watcher:
 
     async def _head(self, connection: ImapConnection, uid: int, size: int) -> tuple[bytes, str]:
         """The first bytes of a mail that is too large, and what is left in the mailbox."""
-        raw = await connection.fetch_partial(uid, 200_000)
+        raw = await connection.fetch_partial(uid, HEAD)
         return raw, json.dumps({"size": size, "limit": self._limits.mail_size})
 
     async def _unfetched(self, folder: str, validity: int, uid: int, error: ImapError) -> None:

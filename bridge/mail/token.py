@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 import re
+from collections.abc import Sequence
 
 from itsdangerous import BadSignature, Signer, URLSafeTimedSerializer
 
@@ -48,8 +49,10 @@ class Tokens:
     """Writes and reads signed Message-IDs, `<CONVERSATION.DELIVERY.SIGNATURE@domain>`, and reply
     addresses, `support+CONVERSATION-SIGNATURE@domain`."""
 
-    def __init__(self, secret: str) -> None:
+    def __init__(self, secret: str, former: Sequence[str] = ()) -> None:
+        """`former` are secrets that signed before."""
         self._secret = secret.encode()
+        self._former = [each.encode() for each in former]
         self._signer = Signer(
             secret, salt="message-id", sep=".", key_derivation="hmac", digest_method=hashlib.sha256
         )
@@ -74,36 +77,40 @@ class Tokens:
 
     def test_id(self, nonce: str, domain: str) -> MessageId:
         """The Message-ID of a mail with which an inbox tests itself."""
-        return MessageId(f"<test.{nonce}.{self._mac(f'test:{nonce}')}@{domain}>")
+        return MessageId(f"<test.{nonce}.{_mac(self._secret, f'test:{nonce}')}@{domain}>")
 
     def is_test(self, message_id: MessageId) -> bool:
         match = re.fullmatch(r"<test\.([0-9a-f]+)\.([a-z2-7]+)@[^@>]+>", message_id)
-        return match is not None and self._fits(f"test:{match[1]}", match[2])
+        return match is not None and _fits(self._secret, f"test:{match[1]}", match[2])
 
     def reply_address(self, number: Number, address: str) -> str:
         """The address to which answers of a conversation go."""
         local, _, domain = address.partition("@")
-        return f"{local}+{number}-{self._mac(f'reply:{number}')}@{domain}"
+        return f"{local}+{number}-{_mac(self._secret, f'reply:{number}')}@{domain}"
 
     def read_address(self, spec: str) -> Number | None:
         """The conversation of a reply address of ours; None for any other. Case does not count:
         servers change it."""
+        return self._read_address(spec, [self._secret])
+
+    def read_former_address(self, spec: str) -> Number | None:
+        """The conversation of a reply address that an earlier secret signed. Others may have that
+        secret: it is worth no more than an id that anybody may know."""
+        return self._read_address(spec, self._former)
+
+    def _read_address(self, spec: str, secrets: Sequence[bytes]) -> Number | None:
         match = ADDRESS.search(spec.casefold())
-        if match is None or not self._fits(f"reply:{match[1]}", match[2]):
+        if match is None:
             return None
-        return Number(int(match[1]))
+        fits = [_fits(secret, f"reply:{match[1]}", match[2]) for secret in secrets]
+        return Number(int(match[1])) if any(fits) else None
 
-    @staticmethod
-    def named_in(spec: str) -> Number | None:
-        """The conversation that an address of such a form names, whoever signed it: one of ours
-        was signed with another key before that was changed. It proves nothing by itself."""
-        match = ADDRESS.search(spec.casefold())
-        return Number(int(match[1])) if match is not None else None
 
-    def _mac(self, text: str) -> str:
-        """128 bits in lower case base32, 26 characters."""
-        digest = hmac.new(self._secret, text.encode(), hashlib.sha256).digest()[:16]
-        return base64.b32encode(digest).decode().rstrip("=").lower()
+def _mac(secret: bytes, text: str) -> str:
+    """128 bits in lower case base32, 26 characters."""
+    digest = hmac.new(secret, text.encode(), hashlib.sha256).digest()[:16]
+    return base64.b32encode(digest).decode().rstrip("=").lower()
 
-    def _fits(self, text: str, signature: str) -> bool:
-        return hmac.compare_digest(self._mac(text).encode(), signature.encode())
+
+def _fits(secret: bytes, text: str, signature: str) -> bool:
+    return hmac.compare_digest(_mac(secret, text).encode(), signature.encode())

@@ -48,7 +48,7 @@ def enter(offers: tuple[str, ...] = OFFERS) -> tuple[str, ...]:
         if LANDLOCK in offers and landlock.restrict(readable()):
             held.append(LANDLOCK)
     with contextlib.suppress(OSError):
-        if SECCOMP in offers and seccomp.refuse(forking=False):
+        if SECCOMP in offers and seccomp.refuse(bounded=False):
             held.append(SECCOMP)
     return tuple(held)
 
@@ -103,4 +103,4 @@ def bound(bounds: Bounds) -> None:
         resource.setrlimit(limit, (value, value))
     signal.alarm(bounds.wall)
     with contextlib.suppress(OSError):  # root may fork whatever RLIMIT_NPROC says
-        seccomp.refuse(forking=True)
+        seccomp.refuse(bounded=True)

@@ -16,6 +16,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Iterator
 
 from bridge.mail import reading
 from bridge.mail.parse import files
@@ -23,6 +24,10 @@ from bridge.sandbox import lockdown
 
 AHEAD = 2
 """Children that wait for a mail."""
+PID = 4
+"""Bytes with which a child that takes a connection says which one it is."""
+LATER = 1000
+"""Milliseconds after which forking is tried again."""
 GOOD = b"+"
 """The first byte of an answer, before 8 bytes with the microseconds of processor time it took;
 without it the child is gone."""
@@ -58,7 +63,7 @@ def _child(door: socket.socket, taken: int, held: tuple[str, ...]) -> None:
     kind, handed, _, _ = socket.recv_fds(door, 1, 1)
     if not handed:
         return
-    os.write(taken, b".")
+    os.write(taken, os.getpid().to_bytes(PID, "big"))
     # a mail that takes this child over must not get at the next ones
     door.close()
     os.close(taken)
@@ -75,27 +80,50 @@ def _child(door: socket.socket, taken: int, held: tuple[str, ...]) -> None:
 
 def serve(door: socket.socket, held: tuple[str, ...]) -> None:
     """Keep children at the door until it is closed."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children
     tell, taken = os.pipe()
+    ended, wakes = os.pipe2(os.O_NONBLOCK)
+    signal.set_wakeup_fd(wakes)
+    signal.signal(signal.SIGCHLD, lambda *_: None)  # without a handler nothing wakes
     gc.collect()
     gc.freeze()
     gc.disable()  # what a collection touches would be copied in each child, which soon ends
     looks = select.poll()
     looks.register(tell, select.POLLIN)
+    looks.register(ended, select.POLLIN)
     looks.register(door, select.POLLHUP)
-    waiting = 0
+    waiting: set[int] = set()
     while True:
-        while waiting < AHEAD:
-            if os.fork() == 0:
-                os.close(tell)
-                with contextlib.suppress(Exception):
-                    _child(door, taken, held)
-                os._exit(0)
-            waiting += 1
-        for ready, _ in looks.poll():
-            if ready != tell:
+        with contextlib.suppress(OSError):  # no process to be had now: later
+            while len(waiting) < AHEAD:
+                waiting.add(_forked(door, tell, taken, held))
+        patience = None if len(waiting) == AHEAD else LATER
+        for ready, _ in looks.poll(patience):
+            if ready == tell:
+                waiting.discard(int.from_bytes(os.read(tell, PID), "big"))
+            elif ready == ended:
+                os.read(ended, 1024)
+                waiting -= set(_reaped())
+            else:
                 return
-            waiting -= len(os.read(tell, AHEAD))
+
+
+def _forked(door: socket.socket, tell: int, taken: int, held: tuple[str, ...]) -> int:
+    """A child that waits at the door. Raises OSError where there can be none."""
+    child = os.fork()
+    if child:
+        return child
+    with contextlib.suppress(Exception):
+        signal.set_wakeup_fd(-1)
+        os.close(tell)
+        _child(door, taken, held)
+    os._exit(0)
+
+
+def _reaped() -> Iterator[int]:
+    """The children that ended."""
+    with contextlib.suppress(ChildProcessError):
+        while (child := os.waitpid(-1, os.WNOHANG)[0]) != 0:
+            yield child
 
 
 def main() -> None:

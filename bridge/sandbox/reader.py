@@ -11,8 +11,9 @@ import structlog
 from bridge import metrics
 from bridge.mail import reading
 from bridge.mail.quote import Body
-from bridge.model import Mail, Permanent
+from bridge.model import Mail, Permanent, Transient
 from bridge.sandbox import lockdown
+from bridge.sandbox.kept import KeptFiles
 from bridge.sandbox.process import GOOD, LARGE, SMALL
 from bridge.sandbox.starter import ReadingProcess
 
@@ -24,8 +25,6 @@ AT_ONCE = {SMALL: 4, LARGE: 2}
 """Readings at once. Small mails never wait for large ones."""
 ROOM, TIMES = 16_000_000, 4
 """Bytes of an answer, and so many times those of the mail, over which it is none."""
-KEPT = 60.0
-"""Seconds after its last use during which the files of a mail are kept."""
 TRIES = 3
 HEAD = 9
 """Bytes of an answer before what it says."""
@@ -39,15 +38,13 @@ class MailReader:
     def __init__(self, process: ReadingProcess) -> None:
         self._process = process
         self._free = {kind: asyncio.Semaphore(count) for kind, count in AT_ONCE.items()}
-        self._files: dict[str, asyncio.Task[list[bytes]]] = {}
-        self._forgetting: dict[str, asyncio.TimerHandle] = {}
+        self._files = KeptFiles()
         self.spent = 0.0
         """Seconds of processor time that went into what was read."""
 
     def close(self) -> None:
         """Forget the files that are kept for now."""
-        for mail in list(self._files):
-            self._forget_files(mail)
+        self._files.clear()
 
     async def read(self, raw: bytes, authserv_id: str, own: frozenset[str]) -> tuple[Mail, Body]:
         """The mail and its folded text; its headers and first words alone where reading the rest
@@ -76,16 +73,7 @@ class MailReader:
         """The bytes of one file of a mail. Its files are taken apart once for all of them: `mail`
         tells it from others, `load` is asked for its bytes. Raises Permanent when they cannot be
         had."""
-        task = self._files.get(mail)
-        if task is None:
-            task = self._files[mail] = asyncio.ensure_future(self._take_apart(load))
-        try:
-            found = await asyncio.shield(task)
-        except BaseException:
-            if task.done():
-                self._forget_files(mail)
-            raise
-        self._keep_files(mail)
+        found = await self._files.of(mail, lambda: self._take_apart(load))
         if part >= len(found):
             raise Permanent(f"the mail has no part {part}")
         return found[part]
@@ -104,19 +92,6 @@ class MailReader:
             at = end
         return found
 
-    def _keep_files(self, mail: str) -> None:
-        if mail in self._forgetting:
-            self._forgetting[mail].cancel()
-        loop = asyncio.get_running_loop()
-        self._forgetting[mail] = loop.call_later(KEPT, self._forget_files, mail)
-
-    def _forget_files(self, mail: str) -> None:
-        timer, task = self._forgetting.pop(mail, None), self._files.pop(mail, None)
-        if timer is not None:
-            timer.cancel()
-        if task is not None:
-            task.cancel()
-
     async def _read(self, request: Sequence[object], raw: bytes, kind: bytes) -> tuple[Mail, Body]:
         answer = await self._apart(request, raw, kind)
         try:
@@ -125,15 +100,25 @@ class MailReader:
             raise Permanent("the answer of the reading process cannot be read") from error
 
     async def _apart(self, request: Sequence[object], raw: bytes, kind: bytes) -> bytes:
-        """Have a child do it, and another one where the process of both was ended. Raises Permanent
-        where it failed or ran out of something."""
-        for _ in range(TRIES - 1):
+        """Have a child do it, and another one where somebody ended it. Raises Permanent where it
+        failed or ran out of something, Transient where the process does not stay."""
+        for _ in range(TRIES):
+            before = self._process.begun()
             try:
                 return await self._asked(request, raw, kind)
-            except Permanent:
-                if not self._process.has_ended:
-                    raise
-        return await self._asked(request, raw, kind)
+            except Permanent as error:
+                problem = error
+            if await self._stays(before):
+                raise problem
+        raise Transient("the process that reads mail does not stay; is there memory enough?")
+
+    async def _stays(self, process: object) -> bool:
+        """Whether the process still answers. It may end a moment after its child did."""
+        try:
+            await self._asked(["holds"], b"", SMALL)
+        except Permanent:
+            return False
+        return self._process.begun() is process
 
     async def _asked(self, request: Sequence[object], raw: bytes, kind: bytes) -> bytes:
         most = ROOM + TIMES * len(raw)

@@ -42,10 +42,15 @@ NEVER = {
     "init_module": (175, 105), "finit_module": (313, 273), "kexec_load": (246, 104),
     "reboot": (169, 142), "sethostname": (170, 161), "settimeofday": (164, 170),
     "clock_settime": (227, 112), "setuid": (105, 146), "setresuid": (117, 147),
+    "setpgid": (109, 154), "sched_setaffinity": (203, 122), "sched_setscheduler": (144, 119),
+    "sched_setparam": (142, 118), "sched_setattr": (314, 274), "ioprio_set": (251, 30),
+    "migrate_pages": (256, 238), "move_pages": (279, 239),
 }  # fmt: skip
-FORKING = {
-    "fork": (57, NO_CALL), "vfork": (58, NO_CALL), "clone": (56, 220), "clone3": (435, 435)
+NEVER_AGAIN = {
+    "fork": (57, NO_CALL), "vfork": (58, NO_CALL), "clone": (56, 220), "clone3": (435, 435),
+    "prlimit64": (302, 261), "setrlimit": (160, 164), "setpriority": (141, 140),
 }  # fmt: skip
+"""What children are made and bounded with. Limits and priorities can be those of others, too."""
 OPENING = {"open": (2, NO_CALL, 1), "openat": (257, 56, 2)}
 """Calls that open a file, and which argument says how."""
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -66,18 +71,18 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
 
 
-def refuse(*, forking: bool) -> bool:
-    """Refuse from now on what NEVER names, opening files to write, and where `forking` says so,
-    new processes. False on machines the tables do not know. Needs no_new_privs.
+def refuse(*, bounded: bool) -> bool:
+    """Refuse from now on what NEVER names and opening files to write, or for a child that has its
+    bounds, what NEVER_AGAIN names. False on machines the tables do not know. Needs no_new_privs.
 
     Raises OSError where the kernel has no seccomp.
     """
     if platform.machine() not in MACHINES:
         return False
     column, machine = MACHINES[platform.machine()]
-    calls = FORKING if forking else NEVER
+    calls = NEVER_AGAIN if bounded else NEVER
     numbers = [each[column] for each in calls.values() if each[column] != NO_CALL]
-    opening = [] if forking else [
+    opening = [] if bounded else [
         (each[column], each[2]) for each in OPENING.values() if each[column] != NO_CALL
     ]  # fmt: skip
     code = _filter(machine, numbers, opening)

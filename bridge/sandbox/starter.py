@@ -25,6 +25,12 @@ class ReadingProcess:
         """Have it load what it needs before the first mail comes. Raises Transient."""
         self._opened()
 
+    def begun(self) -> object:
+        """The process that the next mail goes to, begun if there is none: another one after
+        somebody ended it. Raises Transient."""
+        self._opened()
+        return self.process
+
     def connect(self, kind: bytes) -> socket.socket:
         """Our end of a connection whose other end a child has, with the bounds of a `kind`. Raises
         Transient."""
@@ -40,11 +46,6 @@ class ReadingProcess:
         ours.close()
         raise Transient("no process can be started to read a mail")
 
-    @property
-    def has_ended(self) -> bool:
-        """Whether somebody ended it; what it was asked then says nothing about a mail."""
-        return self.process is not None and self.process.poll() is not None
-
     def close(self) -> None:
         """End it; the next connection begins another."""
         if self._door is not None:
@@ -55,7 +56,7 @@ class ReadingProcess:
         self._door = self.process = None
 
     def _opened(self) -> socket.socket:
-        if self.has_ended:
+        if self.process is not None and self.process.poll() is not None:
             log.warning("the reading process is gone")
             self.close()
         if self._door is not None:

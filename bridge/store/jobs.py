@@ -76,7 +76,7 @@ class Jobs:
         """
         rows = await self._conn.fetch(
             "UPDATE job SET leased_by = $1, leased_until = $2, leases = leases + 1,"
-            f" deaths = deaths + {DIED} WHERE id IN ("
+            f" deaths = deaths + CASE WHEN leased_by <> $1 THEN {DIED} ELSE 0 END WHERE id IN ("
             " SELECT id FROM job AS due WHERE share = $5 AND dead_at IS NULL AND run_after <= $3"
             " AND (leased_until IS NULL OR leased_until < $3)"
             " AND NOT EXISTS (SELECT 1 FROM job AS older WHERE older.lane = due.lane"

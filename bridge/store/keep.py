@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import secrets
+from collections.abc import Sequence
 
 from bridge.store.connection import Connection
+
+FORMER_IDS = "former-ids"
 
 
 class Keep:
@@ -41,6 +45,13 @@ class Keep:
             value = secrets.token_hex(32)
             await self.set_value("secret", value)
         return value
+
+    async def former_ids(self) -> list[str]:
+        """The secrets that signed Message-IDs and reply addresses before, sealed."""
+        return list(json.loads(await self.value(FORMER_IDS) or "[]"))
+
+    async def set_former_ids(self, sealed: Sequence[str]) -> None:
+        await self.set_value(FORMER_IDS, json.dumps(list(sealed)))
 
     async def cursor(self, account: str, folder: str) -> tuple[int, int] | None:
         """(UIDVALIDITY, last UID taken) of a folder; None before its first check."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import fcntl
 import os
 import re
@@ -13,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO, Any
 
+import structlog
 from mautrix.util.async_db import Connection as LoggingConnection
 from mautrix.util.async_db import Database as AsyncDatabase
 
@@ -20,6 +20,8 @@ from bridge.model import BridgeError, Permanent, Transient
 from bridge.store.connection import Connection
 from bridge.store.jobs import FREED
 from bridge.store.schema import migrate
+
+log = structlog.get_logger("store")
 
 POSITIONAL = re.compile(r"\$(\d+)")
 # A disk or lock problem passes; "no such column" does not.
@@ -165,8 +167,12 @@ def _keep_private(path: Path) -> None:
     those it makes the mode of the database."""
     os.close(_private(str(path), os.O_RDWR | os.O_CREAT))
     for suffix in ("", "-wal", "-shm", "-journal", ".lock"):
-        with contextlib.suppress(FileNotFoundError):
+        try:
             os.chmod(f"{path}{suffix}", 0o600)
+        except FileNotFoundError:
+            continue
+        except OSError as error:  # another user's, or on a share that knows no modes
+            log.warning("others may read the database", file=f"{path}{suffix}", error=str(error))
 
 
 def _own(path: Path) -> IO[str]:

@@ -32,6 +32,9 @@ ATTEMPTS = {
     "list processes": "os.listdir('/proc')",
     "signal another process": "os.kill(os.getppid(), 0)",
     "trace another process": "trace(os.getppid())",
+    "limit another process": "resource.prlimit(os.getppid(), resource.RLIMIT_NOFILE)",
+    "slow another process down": "os.setpriority(os.PRIO_PROCESS, os.getppid(), 1)",
+    "take processors from another process": "os.sched_setaffinity(os.getppid(), {0})",
     "connect by TCP": "socket.create_connection(('127.0.0.1', port))",
     "listen": "socket.create_server(('127.0.0.1', 0))",
     "send a datagram": "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', address)",
@@ -47,12 +50,13 @@ STOPPED_BY = {
                "connect by TCP", "listen", "start a program"},
     SECCOMP: {"write a file", "write over a file", "append to a file", "make a folder",
               "remove a file", "rename a file", "empty a file", "signal another process",
-              "trace another process", "connect by TCP", "listen", "send a datagram",
+              "trace another process", "limit another process", "slow another process down",
+              "take processors from another process", "connect by TCP", "listen", "send a datagram",
               "connect to a socket of the machine", "start a program", "fork",
               "use a namespace"},
 }  # fmt: skip
 PROGRAM = """
-import ctypes, json, os, socket, sys
+import ctypes, json, os, resource, socket, sys
 from bridge.sandbox import lockdown
 offers, attempt, folder, port, limits = json.loads(sys.argv[1])
 key, door, address = folder + '/key', folder + '/door', ('127.0.0.1', port)

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from bridge.mail import reading
-from bridge.model import Permanent
+from bridge.model import Permanent, Transient
+from bridge.sandbox import kept
 from bridge.sandbox import reader as module
 from bridge.sandbox.process import LARGE, SMALL
 from bridge.sandbox.reader import MailReader
@@ -106,7 +107,7 @@ async def test_T16_a_mail_that_takes_too_long_or_too_much_is_shown_by_its_header
 async def test_a_mail_whose_headers_cannot_be_read_either_is_shown_as_it_begins(
     mails: MailReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "ROOM", 10)
+    monkeypatch.setattr(module, "ROOM", 100)
     monkeypatch.setattr(module, "TIMES", 0)
     found, shown = await mails.read(mail(), "", OWN)
     assert "says too much" in found.problem
@@ -153,9 +154,30 @@ async def test_T49_the_files_of_a_mail_are_taken_apart_once(
     assert (asked, loaded) == (["files"], [1])
     with pytest.raises(Permanent, match="the mail has no part 999"):
         await mails.part("raw:1", 999, load)
-    monkeypatch.setattr(module, "KEPT", 0.01)
+    monkeypatch.setattr(kept, "KEPT", 0.01)
     await mails.part("raw:1", 1, load)
-    await until(lambda: not mails._files, "the files to be forgotten")
+    await until(lambda: not len(mails._files), "the files to be forgotten")
+
+
+async def test_T49_files_take_no_more_memory_than_is_theirs(
+    mails: MailReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept, "MOST", 250_000)
+    raws = [mail(files=((f"{n}.txt", "text/plain", b"%d" % n * 100_000),)) for n in range(4)]
+    for _ in range(2):
+        for number, raw in enumerate(raws):
+            assert await part(mails, raw, 1, f"raw:{number}") == b"%d" % number * 100_000
+    assert len(mails._files) == 2
+
+
+async def test_a_reading_that_is_given_up_leaves_no_files_behind(
+    mails: MailReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept, "KEPT", 0.01)
+    asked = asyncio.create_task(part(mails, SAMPLES["mixed"], 1))
+    await until(lambda: len(mails._files) == 1, "the files to be asked for")
+    asked.cancel()
+    await until(lambda: not len(mails._files), "the files to be forgotten")
 
 
 async def test_files_that_cannot_be_had_are_asked_for_again(mails: MailReader) -> None:
@@ -191,11 +213,72 @@ async def test_a_process_that_was_ended_is_begun_again(mails: MailReader) -> Non
     assert mails._process.process is not process
 
 
+async def test_children_that_somebody_ends_are_replaced(mails: MailReader) -> None:
+    await mails.read(SAMPLES["gmail"], "", OWN)
+    process = mails._process.process
+    assert process is not None
+    ended: set[int] = set()
+
+    def waiting() -> list[int]:
+        return [child for child in children_of(process.pid) if child not in ended]
+
+    for _ in range(3):
+        await until(lambda: len(waiting()) == 2, "the next children to wait")
+        for child in waiting():
+            os.kill(child, signal.SIGKILL)
+            ended.add(child)
+    await until(lambda: len(waiting()) == 2, "the next children to wait")
+    found, _ = await mails.read(SAMPLES["gmail"], "", OWN)
+    assert not found.problem
+    assert mails._process.process is process
+
+
+async def test_T16_mails_whose_readers_somebody_ends_are_read_whole(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """An operator, or a machine without memory: no mail is to blame for it."""
+    flag = tmp_path / "ended"
+    code = f"os.path.exists({str(flag)!r}) or time.sleep(60)"
+    mails = breaking(monkeypatch, tmp_path, code)
+    try:
+        reads = [asyncio.create_task(mails.read(mail(), "", OWN)) for _ in range(4)]
+        process = mails._process
+        await until(lambda: process.process and len(children_of(process.process.pid)) >= 6, "all")
+        assert process.process is not None
+        first = process.process.pid
+        flag.touch()
+        os.killpg(first, signal.SIGKILL)
+        for found, _ in await asyncio.gather(*reads):
+            assert not found.problem
+        assert process.process.pid != first
+    finally:
+        mails.close()
+        mails._process.close()
+
+
+async def test_a_process_that_never_stays_is_not_the_fault_of_the_mail(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    mails = MailReader(ReadingProcess())
+    with pytest.raises(Transient):
+        await mails.read(mail(), "", OWN)
+    mails._process.close()
+
+
+def children_of(process: int) -> list[int]:
+    found = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return [int(each) for each in found]
+
+
 async def test_the_children_end_with_the_bridge(mails: MailReader) -> None:
     await mails.read(SAMPLES["gmail"], "", OWN)
     process = mails._process.process
     assert process is not None
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    children = children_of(process.pid)
     assert children
     assert mails._process._door is not None
     mails._process._door.close()  # as when the bridge is killed

@@ -15,10 +15,10 @@ from bridge.config import Limits
 from bridge.desk import admin, overflow
 from bridge.desk.receive import accept
 from bridge.inbox import Inbox
-from bridge.model import InboxId
+from bridge.model import InboxId, Mxid
 from tests.servers.matrix_state import Room
 from tests.stage import ALICE, SUPPORT, Stage, mail, until
-from tests.stories.desk import begun, control_room
+from tests.stories.desk import ask, begun, control_room
 
 INBOX = Inbox(id=InboxId("support"), name="Support", address=SUPPORT)
 
@@ -158,6 +158,48 @@ async def test_a_mail_that_was_too_much_is_split_and_answered(stage: Stage) -> N
     stage.hs.say(ALICE, own.id, "!reply Hello Carla")
     (sent,) = await stage.sent()
     assert sent["To"] == "Eve <carla@customer.example>"
+    stage.hs.say(ALICE, own.id, "!merge #2")
+    await stage.sees(own, "That room holds mails of different people")
+
+
+async def test_T46_a_blocked_flood_takes_no_room_from_others_and_tells_nobody(
+    stage: Stage,
+) -> None:
+    await stage.open({**stage.config(), "limits": {"rooms_per_inbox": 3}})
+    await stage.queue(ALICE)
+    async with stage.app.database.transaction("settings") as tx:
+        await tx.blocked.add(INBOX.id, "evil.example", Mxid(ALICE), time.time())
+    await flood(stage, 8, sender="eve{}@evil.example")
+    await overflowing(stage)
+    await stage.quiet(60)
+    for number in range(3):
+        await stage.mail(mail(f"Case {number}", subject=f"Case {number}",
+                              message_id=f"<c{number}@customer.example>"))  # fmt: skip
+        await stage.sees(await stage.conversation(5 + number), f"Case {number}")
+    control = await control_room(stage)
+    assert not any("one room of the inbox" in body for body in stage.hs.bodies(control))
+
+
+@pytest.mark.parametrize("split", [False, True])
+async def test_T52_what_came_beyond_limits_is_erased_too(stage: Stage, split: bool) -> None:
+    """It was shown by the bot, in a room of others; perhaps it has one of its own by now."""
+    await stage.open({**stage.config(), "limits": {"rooms_per_inbox": 1}})
+    await stage.queue(ALICE)
+    await flood(stage, 3, sender="eve{}@evil{}.example")
+    room = await overflowing(stage)
+    stage.hs.join(ALICE, room.id)
+    shown = await stage.sees(room, "Text 1.")
+    await stage.sees(room, "Text 2.")
+    if split:
+        stage.hs.reply(ALICE, room.id, shown["event_id"], "!split")
+        await stage.sees(await stage.conversation(3), "Text 1.")
+    control = await control_room(stage)
+    await ask(stage, control, "!erase eve1@evil1.example", "!yes")
+    await ask(stage, control, "!yes")
+    await stage.quiet(60)
+    said = str([event for each in stage.hs.rooms.values() for event in each.events])
+    assert "Text 1." not in said
+    assert "Text 2." in said
 
 
 async def test_what_waited_in_the_mailbox_counts_for_no_limit(stage: Stage) -> None:
