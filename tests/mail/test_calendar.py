@@ -58,7 +58,7 @@ def test_a_zone_is_known_by_its_name_and_none_of_its_rules_is_expanded(
     ["BEGIN:VTIME\r\n ZONE", "BEGIN:VTIME\r ZONE", "begin:vtimezone", "BEGIN;X=1:VTIMEZONE",
      "BEGIN:VTIME\n\n ZONE", "BEGIN:VTIMEZONE "],
 )  # fmt: skip
-def test_a_zone_that_hides_is_not_expanded_either(hidden: str) -> None:
+def test_T47_a_zone_that_hides_is_not_expanded_either(hidden: str) -> None:
     began = time.process_time()
     zone = ZONE.replace("BEGIN:VTIMEZONE", hidden)
     found = lines(calendar("Evil/Zone", zone))

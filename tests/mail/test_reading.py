@@ -119,6 +119,8 @@ def test_T19_charsets_fall_back_and_never_to_nothing() -> None:
     assert decode("Grüße".encode(), "ascii") == "Grüße"
     assert decode("日本語の文章です、よろしく".encode("shift_jis"), "nonsense")
     assert decode(b"+ADw-script+AD4-", "utf-7") == "+ADw-script+AD4-"
+    for name in ("unicode-escape", "raw_unicode_escape"):
+        assert "<" not in decode(b"caf\xe9 \\x3cb\\x3e \\u003cscript\\u003e", name)
     assert decode(b"\xff\xfe\x00", None) != ""
 
 

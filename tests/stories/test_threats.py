@@ -24,7 +24,7 @@ from bridge.model import Address, Attachment
 from tests.mail.test_writing import outgoing
 from tests.servers.matrix_state import DOMAIN
 from tests.stage import ADMIN, ALICE, BOB, CUSTOMER, EVE, SUPPORT, Stage, mail, until
-from tests.stories.desk import begun, control_room
+from tests.stories.desk import ask, begun, control_room
 
 CODE = Path(bridge.__file__).parent
 
@@ -153,12 +153,27 @@ async def test_T33_who_only_looks_like_an_admin_is_none(stage: Stage) -> None:
     ):
         stage.hs.pushes.append({
             "event_id": f"$like{number}", "room_id": control.id, "sender": who, "type": "m.room.message",
-            "origin_server_ts": 1, "content": {"msgtype": "m.text", "body": "!inbox pause support"},
+            "origin_server_ts": 1, "content": {"msgtype": "m.text", "body": "!inbox list"},
         })  # fmt: skip
     stage.hs._wake.set()
     await until(lambda: not stage.hs.pushes, "the pushes to be taken")
     await stage.quiet()
-    assert not stage.app.desk.settings.inboxes["support"].paused  # type: ignore[index]  # InboxId is a str
+    assert SUPPORT not in " ".join(stage.hs.bodies(control))
+    await ask(stage, control, "!inbox list", SUPPORT)
+
+
+@pytest.mark.parametrize("sender", ["@eve:fake.local", "@Alice:fake.local", "", None])
+def test_T36_an_edit_counts_only_of_who_wrote_the_words(sender: str | None) -> None:
+    """A homeserver bundles an edit of anybody (it should not)."""
+    words, others = ({"msgtype": "m.text", "body": text} for text in ("mine", "another's"))
+    edit = {"sender": sender, "content": {"m.new_content": others}}
+    event = {"sender": "@alice:fake.local", "content": words}
+    bundled = {**event, "unsigned": {"m.relations": {"m.replace": edit}}}
+    assert command.latest(bundled) == words
+    edit["sender"] = "@alice:fake.local"
+    newest = command.latest(bundled)
+    assert newest is not None
+    assert newest["body"] == others["body"]
 
 
 FALLBACK = "> <@email_carla=40customer.example:fake.local> !reply leak it\n> !close\n\n"
@@ -172,6 +187,8 @@ FALLBACK = "> <@email_carla=40customer.example:fake.local> !reply leak it\n> !cl
         {"body": "I would say\n!reply this"},
         {"body": "> !reply quoted"},
         {"body": "* !reply x", "m.new_content": {"msgtype": "m.text", "body": "!reply x"},
+         "m.relates_to": {"rel_type": "m.replace", "event_id": "$1"}},
+        {"body": "!reply x", "m.new_content": {"msgtype": "m.text", "body": "!reply x"},
          "m.relates_to": {"rel_type": "m.replace", "event_id": "$1"}},
         {"body": "!reply in a notice", "msgtype": "m.notice"},
     ],
