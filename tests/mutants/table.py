@@ -68,7 +68,6 @@ MUTANTS = (
     Mutant("T46", "takes", "by_inbox >= limits.rooms_per_inbox", "False"),
     Mutant("T46", "takes", "by_sender >= limits.rooms_per_sender", "False"),
     Mutant("T47", "receive", "job.deaths >= DEATHS", "False"),
-    Mutant("T47", "_plain", "if word in (b\"BEGIN\", b\"END\") and ZONE.search(line):", "if False:"),
     Mutant("T48", "_name", "if not storable(value):", "if False:"),
     Mutant("T49", "SHARES", '"upload": "upload"', '"upload": "event"'),
     Mutant("T49", "KeptFiles.of", "if task is None:", "if True:"),
