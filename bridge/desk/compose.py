@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from bridge.chat import command, render
 from bridge.desk import dispatch, picture
+from bridge.desk.belonging import preview_of
 from bridge.desk.desk import Desk
 from bridge.desk.forward import recipients, refuse_own
 from bridge.desk.hearing import Hearing
-from bridge.desk.receive import preview_of
 from bridge.desk.refresh import refresh
 from bridge.mail.charset import clean_line
 from bridge.model import Address, Delivery, Form, Kind, Refused

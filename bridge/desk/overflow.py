@@ -3,6 +3,7 @@ conversation of the inbox, from which `!split` takes each where it belongs."""
 
 from __future__ import annotations
 
+from bridge.desk import state
 from bridge.desk.desk import Desk
 from bridge.desk.refresh import tell_control
 from bridge.inbox import Inbox
@@ -67,11 +68,7 @@ async def conversation(
         if is_one(found) and found.merged is None:
             if blocked:
                 return found, False
-            waits = found.waiting_since if found.state is State.OPEN else at
-            return await tx.conversations.update(
-                found.number, state=State.OPEN, waiting_since=waits or at, changed_at=at,
-                closed_at=None, snoozed_until=None,
-            ), False  # fmt: skip
+            return await state.wait_again(tx, found, at), False
     made = await tx.conversations.create(
         inbox.id, CONTACT, SUBJECT, at, preview=f"{why[0].upper()}{why[1:]}.", files="",
         claim=None, follows=None, waiting=not blocked,

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from bridge.chat import file_event, render
 from bridge.chat.room import link
 from bridge.desk import overflow, picture, state
+from bridge.desk.belonging import preview_of
 from bridge.desk.desk import Desk, mail_meant
 from bridge.desk.hearing import Hearing
-from bridge.desk.receive import preview_of
 from bridge.desk.refresh import refresh
 from bridge.mail import author
 from bridge.mail.thread import base_subject

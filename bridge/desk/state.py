@@ -88,3 +88,12 @@ async def put(
         )  # fmt: skip
     await refresh(tx, desk, changed)
     return changed
+
+
+async def wait_again(tx: Tx, about: Conversation, at: float) -> Conversation:
+    """A mail came: the conversation is open, and its sender waits since then if not before."""
+    since = about.waiting_since if about.state is State.OPEN else at
+    return await tx.conversations.update(
+        about.number, state=State.OPEN, waiting_since=since or at, changed_at=at, closed_at=None,
+        snoozed_until=None,
+    )  # fmt: skip
