@@ -31,7 +31,7 @@ class RawClient:
             method, f"{self._url}{path}", json=body, params={"user_id": user, **query}
         ) as answer:
             text = await answer.text()
-            assert answer.status == 200, f"{method} {path}: {answer.status} {text}"
+            assert answer.ok, f"{method} {path}: {answer.status} {text}"
             return await answer.json()
 
     async def send(self, room: str, user: str, type: str, content: Any) -> str:
@@ -51,9 +51,9 @@ class RawClient:
         local = f"email_raw{number}=40bench.example"
         ghost = f"@{local}:real.local"
         await self.call("POST", f"{CLIENT}/register", {
-            "type": "m.login.application_service", "username": local, "inhibit_login": False,
-            "device_id": "POSTROOM",
+            "type": "m.login.application_service", "username": local, "inhibit_login": True,
         })  # fmt: skip
+        await self.call("PUT", f"{CLIENT}/devices/POSTROOM", {}, ghost)
         room_body = {**body, "room_alias_name": f"email_raw_{number}", "invite": [ghost]}
         room = (await self.call("POST", f"{CLIENT}/createRoom", room_body))["room_id"]
         member = f"{CLIENT}/rooms/{quote(room)}/state/m.room.member/{quote(ghost)}"

@@ -171,6 +171,7 @@ REACTIONS: tuple[tuple[str, str], ...] = (
     ("✋", "on a card: take the conversation; ✅ there closes it"),
     ("📧", "on an agent's message or file: email it"),
     ("📎", "on a file: keep it for your next email"),
+    ("👤", "on a mail that a colleague forwarded: whoever wrote it first is the contact"),
     ("🔗", "on a card: merge it into the conversation it claims to belong to"),
     ("❌", "on a status or draft: stop the email, or answer no"),
     ("✅", "on a status or draft: answer yes, or say that it arrived"),
@@ -181,7 +182,7 @@ ROOMS = {
     "queue": "the queue room",
     "control": "the control room",
 }
-HAND, MAIL, CLIP, LINK, CROSS, TICK, AGAIN = (emoji for emoji, _ in REACTIONS)
+HAND, MAIL, CLIP, PERSON, LINK, CROSS, TICK, AGAIN = (emoji for emoji, _ in REACTIONS)
 SKIN_TONES_AND_VARIANTS = re.compile("[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]")
 
 

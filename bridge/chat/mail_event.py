@@ -107,14 +107,17 @@ def lines_above(
     new_addresses: Sequence[str],
     ours: Sequence[str] = (),
     person: Address | None = None,
+    forwarded: Address | None = None,
 ) -> list[str]:
     """What is not obvious about a mail: other recipients, a changed subject, invitations, doubt.
     `ours` are the names of inboxes and agents, which a stranger may take; `person` is whose mail
-    it is, where that is not its sender."""
+    it is, where that is not its sender; `forwarded` whose mail a colleague forwards."""
     lines = []
     through = person is not None and person.key != mail.sender.key
     if through:
         lines.append(f"↪ through {mail.sender}")
+    if forwarded is not None:
+        lines.append(f"↪ forwarded: {forwarded} · 👤 makes them the contact")
     others = [a for a in (*mail.to, *mail.cc) if not a.is_of(inbox.own)]
     if others:
         marked = [f"{a} (new)" if a.key in new_addresses else str(a) for a in others[:20]]

@@ -57,7 +57,7 @@ async def conversation_for(
     contact = Address(person.spec, who.name) if who and who.name else person
     conversation = await tx.conversations.create(
         inbox.id, contact, base_subject(mail.subject) or mail.subject, at,
-        preview=preview_of(body.text), files=file_event.names(mail.attachments),
+        preview=_preview(desk, mail, body), files=file_event.names(mail.attachments),
         claim=found.claim if isinstance(found, Fresh) else None, follows=follows,
         waiting=_waits(desk, mail) and not blocked,
     )  # fmt: skip
@@ -134,6 +134,14 @@ async def _same_subject(tx: Tx, desk: Desk, inbox: InboxId, mail: Mail) -> Numbe
         if base_subject(each.subject).casefold() == subject:
             return each.number
     return None
+
+
+def _preview(desk: Desk, mail: Mail, body: Body) -> str:
+    """The customer's words, also where a colleague forwards them."""
+    origin = author.forwarded(mail, desk.own_addresses)
+    if origin is None or not origin.text.strip():
+        return preview_of(body.text)
+    return preview_of(f"↪ forwarded: {origin.sender}\n{origin.text}")
 
 
 def preview_of(text: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from bridge.desk import picture
-from bridge.desk.desk import Desk
+from bridge.chat.command import PERSON
+from bridge.desk import overflow, picture
+from bridge.desk.desk import Desk, mail_meant
 from bridge.desk.hearing import Hearing
 from bridge.desk.refresh import refresh
 from bridge.mail.address import bare, parse_list
 from bridge.mail.charset import clean, clean_line
-from bridge.model import Address, Contact, Refused
+from bridge.model import Address, Contact, EventId, Kind, MailId, Number, Refused
 from bridge.ports import Tx
 
 MAX_NOTES = 4_000
@@ -23,6 +24,8 @@ async def contact(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     """Shown alone, else changed; everything of it stays with this inbox."""
     if not heard.about.contact.spec:
         raise Refused("The contact of this conversation was erased.")
+    if overflow.is_one(heard.about):
+        raise Refused("The mails here are of different people; !split gives one a room of its own.")
     word, _, rest = heard.rest.partition(" ")
     match word.casefold():
         case "":
@@ -96,25 +99,57 @@ async def _remove(tx: Tx, heard: Hearing, text: str) -> str:
     return f"{address.spec} is not theirs any more."
 
 
+async def offer(tx: Tx, desk: Desk, mail: MailId, number: Number, shown: str = "") -> None:
+    """👤 under a mail that a colleague forwarded; `shown` is the post that shows it there."""
+    await tx.posts.put(
+        f"forwarded:{mail}:{number}", f"conversation:{number}", desk.bot, Kind.REACTION,
+        {"emoji": PERSON}, type="m.reaction", target=shown or f"mail:{mail}",
+    )  # fmt: skip
+
+
+async def forwarded(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> str | None:
+    """👤 on a mail that a colleague forwarded: the conversation is with who wrote it first."""
+    letter = await mail_meant(tx, heard.about.number, target) if target is not None else None
+    if letter is None or letter.forwarded is None or overflow.is_one(heard.about):
+        return None
+    if heard.about.contact.key == letter.forwarded.key:
+        await _send_to(tx, heard.about.number, letter.forwarded, letter.sender)
+        return f"{letter.forwarded.spec} is the contact, and emails go there."
+    return await _become(tx, desk, heard, letter.forwarded)
+
+
 async def _set(tx: Tx, desk: Desk, heard: Hearing, text: str) -> str:
-    """The conversation is with somebody else: answers go there, and not to who forwarded it."""
-    address, before, number = _address(desk, heard, text), heard.about.contact, heard.about.number
-    if address.key == before.key:
-        return f"{before.spec} is the contact already."
+    """The conversation is with somebody else, or expressly with whom it is."""
+    address = _address(desk, heard, text)
+    if address.key == heard.about.contact.key:
+        await tx.conversations.override(heard.about.number, "to", address.spec, True)
+        return f"{address.spec} is the contact, and emails go there."
+    return await _become(tx, desk, heard, address)
+
+
+async def _become(tx: Tx, desk: Desk, heard: Hearing, address: Address) -> str:
+    """Answers go there, and not to who was the contact."""
+    before, number = heard.about.contact, heard.about.number
     known = await tx.contacts.of(heard.inbox.id, address.spec)
-    if known is not None and not address.name:
+    if known is not None and known.name:
         address = Address(address.spec, known.name)
     changed = await tx.conversations.update(
         number, contact=address.spec, contact_name=address.name, contact_key=address.key,
         changed_at=desk.now(),
     )  # fmt: skip
     await tx.conversations.add_participants(number, [address.spec])
-    await tx.conversations.override(number, "to", address.spec, True)
-    await tx.conversations.override(number, "to", before.spec, False)
+    await _send_to(tx, number, address, before)
     await picture.bring_in(tx, desk, number, address)
     await refresh(tx, desk, changed)
+    if before.domain == "invalid":  # nobody
+        return f"This conversation is with {address}. Emails go there."
     return (f"This conversation is with {address}. Emails go there, and not to {before.spec};"
             f" !to +{before.spec} adds them again.")  # fmt: skip
+
+
+async def _send_to(tx: Tx, number: Number, address: Address, before: Address) -> None:
+    await tx.conversations.override(number, "to", address.spec, True)
+    await tx.conversations.override(number, "to", before.spec, False)
 
 
 def _address(desk: Desk, heard: Hearing, text: str) -> Address:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from structlog.contextvars import bind_contextvars
 
 from bridge.chat import command, render, room
-from bridge.chat.command import AGAIN, CLIP, CROSS, HAND, LINK, MAIL, TICK
+from bridge.chat.command import AGAIN, CLIP, CROSS, HAND, LINK, MAIL, PERSON, TICK
 from bridge.desk import (
     admin,
     assign,
@@ -110,6 +110,7 @@ ACTS: dict[str, Act] = {
     "unblock": _plain(block.unblock),
     "snooze": _plain(state.snooze),
     "contact": _plain(contact.contact),
+    "forwarded": contact.forwarded,
     "merge": _plain(relocate.merge),
     "claimed": _plain(relocate.claimed),
     "split": relocate.split,
@@ -130,12 +131,15 @@ ACTS: dict[str, Act] = {
 }
 REACTION_ACTS: dict[str, str] = {
     MAIL: "send", CLIP: "attach", CROSS: "undo", TICK: "yes", AGAIN: "retry",
+    PERSON: "forwarded",
 }  # fmt: skip
 CARD_ACTS = {HAND: "take", TICK: "close", LINK: "claimed"}
 STILL_THERE = ("help", "info", "original", "headers", "export", "history", "contact")
 """What a room is good for whose conversation goes on in another one."""
-ON_POSTS = ("undo", "yes", "retry", "take", "close", "claimed")
+ON_POSTS = ("undo", "yes", "retry", "take", "close", "claimed", "forwarded")
 """Acts of reactions on what we show."""
+ON = {"undo": "status:", "yes": "status:", "retry": "status:", "forwarded": "mail:"}
+"""What the reactions of some acts are on: the post's key begins with it."""
 PATIENCE = 600.0
 """Seconds a reaction waits for us to note what it is on."""
 NEEDS_TARGET = ("reply", "draft", "send", "attach", "snippet")
@@ -258,11 +262,7 @@ async def _act(
         if number is not None and not await tx.conversations.exists(inbox.id, number):
             raise Refused(f"There is no #{number} in {inbox.name}.")
         about = await tx.conversations.get(number) if number is not None else None
-        if (
-            by_reaction
-            and name in ("undo", "yes", "retry")
-            and not await _is_ours(tx, place, target)
-        ):
+        if by_reaction and not await _is_ours(tx, place, name, target):
             return None
         if name in ("yes", "retry") and await came_before(tx, event.at):
             # it may be what sent a mail that the backup does not know as sent
@@ -277,10 +277,13 @@ async def _act(
         return str(refusal)
 
 
-async def _is_ours(tx: Tx, place: Place, target: EventId | None) -> bool:
-    """Whether a reaction is on a status: people put ❌ and ✅ on ordinary talk too."""
+async def _is_ours(tx: Tx, place: Place, name: str, target: EventId | None) -> bool:
+    """Whether a reaction is on what it means something on: people put ❌ and ✅ on ordinary talk
+    too."""
+    if name not in ON:
+        return True
     post = await tx.posts.by_event(target) if target is not None else None
-    return post is not None and post.key.startswith("status:") and post.place == _where(place)
+    return post is not None and post.key.startswith(ON[name]) and post.place == _where(place)
 
 
 async def _number(

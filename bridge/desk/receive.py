@@ -10,7 +10,7 @@ from structlog.contextvars import bind_contextvars
 
 from bridge import metrics
 from bridge.chat import file_event, mail_event, render
-from bridge.desk import overflow, picture, reported, rules
+from bridge.desk import contact, overflow, picture, reported, rules
 from bridge.desk.belonging import conversation_for
 from bridge.desk.desk import Desk
 from bridge.desk.refresh import refresh
@@ -144,11 +144,13 @@ async def _file(
     known = await tx.mails.addresses(number)
     named = (*mail.to, *mail.cc, *mail.reply_to)
     new = tuple(a.key for a in named if a.key not in known and not a.is_of(own))
+    origin = author.forwarded(mail, own)
     letter = Letter(
         id=MailId(0), inbox=inbox.id, conversation=number, outbound=False,
         message_id=mail.message_id, sender=mail.sender, to=mail.to, cc=mail.cc,
         reply_to=mail.reply_to, subject=mail.subject, references=mail.references,
         nature=mail.nature, verdict=mail.verdict, new_addresses=new, at=at, raw=raw_id,
+        forwarded=origin.sender if origin else None,
     )  # fmt: skip
     mail_id = await tx.mails.save(letter, mail.body_hash, ())
     files = " ".join(each.name for each in mail.attachments)
@@ -166,12 +168,13 @@ async def _file(
         await tx.jobs.add(
             "room", f"conversation:{number}:out", {"number": number}, key=f"room:{number}"
         )
-    await _show(tx, desk, home, conversation, mail, body, mail_id, raw_id, new, cut=bool(note))
+    letter = replace(letter, id=mail_id)
+    await _show(tx, desk, home, conversation, mail, body, letter, cut=bool(note))
     if delivery is not None and mail.report is not None:
         await reported.note(tx, desk, inbox, delivery, mail.report, mail_id)
         conversation = await tx.conversations.get(number)
     if delivery is None and not beyond:
-        came = rules.Came.whole(mail, body, raw, replace(letter, id=mail_id), fresh)
+        came = rules.Came.whole(mail, body, raw, letter, fresh)
         if note:
             came = replace(came, size=json.loads(note)["size"], files=left)
         ruled = await rules.apply(tx, desk, home, conversation, came)
@@ -184,24 +187,30 @@ async def _file(
 
 async def _show(
     tx: Tx, desk: Desk, inbox: Inbox, conversation: Conversation, mail: Mail, body: Body,
-    mail_id: int, raw_id: int, new: Sequence[str], *, cut: bool,
+    letter: Letter, *, cut: bool,
 ) -> None:  # fmt: skip
     """The mail's text by its sender's ghost, then its files."""
+    mail_id, raw_id, number = letter.id, letter.raw or 0, conversation.number
     beyond = overflow.is_one(conversation)
     person = author.author(mail.sender, mail.reply_to, desk.own_addresses)
     if person.domain == "invalid":  # our own mail: shown as what it is
         person = mail.sender
-    ghost = desk.bot if beyond else await picture.bring_in(tx, desk, conversation.number, person)
-    room = f"conversation:{conversation.number}"
+    ghost = desk.bot if beyond else await picture.bring_in(tx, desk, number, person)
+    room = f"conversation:{number}"
     agents = [mxid[1:].partition(":")[0] for mxid in await tx.rooms.agents(inbox.id)]
     ours = (*(each.name for each in desk.settings.inboxes.values()), *agents)
-    above = mail_event.lines_above(mail, inbox, conversation, new, ours, person)
+    above = mail_event.lines_above(
+        mail, inbox, conversation, letter.new_addresses, ours, person,
+        None if beyond else letter.forwarded,
+    )  # fmt: skip
     if beyond:
         above = [overflow.line(mail), *above]
     matters = mail.nature is Nature.PERSON and conversation.state is not State.SPAM
     mention = conversation.assignee if matters else None
     content, too_long = mail_event.content(mail, body, above, mention)
     await tx.posts.put(f"mail:{mail_id}", room, ghost, Kind.MESSAGE, content)
+    if letter.forwarded is not None and not beyond:
+        await contact.offer(tx, desk, letter.id, number)
     files = list(mail.attachments)
     if too_long:
         whole = len((body.whole or mail.text).encode())

@@ -40,6 +40,12 @@ def address(
     note = ""
     to, question = _whom(own, conversation, letter, overrides, known)
     others = (*letter.to, *letter.cc) if letter is not None else ()
+    if (
+        letter is not None
+        and letter.forwarded is not None
+        and _is_added(letter.forwarded, overrides)
+    ):
+        others = ()  # the customer never saw whom a colleague wrote to
     chosen: dict[str, Recipient] = {}
     if to.domain != "invalid" and not to.is_of(own):  # a mail without a sender, or of ourselves
         _add(chosen, to, "to")
@@ -64,7 +70,9 @@ def address(
     for field, spec, present in overrides:
         chosen.pop(spec.casefold(), None)
         if present:
-            _add(chosen, Address(spec), field)
+            contact = conversation.contact
+            added = contact if contact.key == spec.casefold() else Address(spec)
+            _add(chosen, added, field)
     order = {"to": 0, "cc": 1, "bcc": 2}
     recipients = sorted(chosen.values(), key=lambda each: order[each.field])
     return Addressed(tuple(recipients), question, note)
@@ -100,8 +108,10 @@ def _whom(
             return to, _elsewhere(letter, wanted, through=through)
     elif sender.is_of(own):
         to = contact
-    chosen = any(present and spec.casefold() == contact.key for _, spec, present in overrides)
-    if contact.key not in (sender.key, to.key) and not chosen:
+    forwarded = letter.forwarded
+    if forwarded is not None and decided.isdisjoint({sender.key, forwarded.key}):
+        return to, _forwarded(sender, forwarded, to)
+    if contact.key not in (sender.key, to.key) and not _is_added(contact, overrides):
         return to, f"This answers {to.spec}, not the contact {contact.spec}. Send?"
     return to, ""
 
@@ -117,6 +127,19 @@ def _elsewhere(letter: Letter, wanted: Address, *, through: bool) -> str:
         f"That mail wants its answer at {wanted.spec}, not at its sender's {sender.spec}{failed}."
         f" Send to {wanted.spec}? (Else ❌, then !to +{sender.spec} -{wanted.spec})"
     )
+
+
+def _is_added(address: Address, overrides: Sequence[tuple[str, str, bool]]) -> bool:
+    return any(present and spec.casefold() == address.key for _, spec, present in overrides)
+
+
+def _forwarded(colleague: Address, forwarded: Address, to: Address) -> str:
+    """Asks whom a mail is of that a colleague forwarded."""
+    said = f"{colleague.name or colleague.spec} forwarded that mail of {forwarded}."
+    other = f"👤 on the mail makes {forwarded.name or forwarded.spec} the contact"
+    if to.domain == "invalid":
+        return f"{said} {other}; then say it again."
+    return f"{said} Send to {to.spec}? ({other})"
 
 
 def _add(chosen: dict[str, Recipient], address: Address, field: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from bridge.chat import file_event, render
 from bridge.chat.room import link
-from bridge.desk import overflow, picture, state
+from bridge.desk import contact, overflow, picture, state
 from bridge.desk.belonging import preview_of
 from bridge.desk.desk import Desk, mail_meant
 from bridge.desk.hearing import Hearing
@@ -145,6 +145,8 @@ async def _bring(tx: Tx, desk: Desk, letters: Sequence[Letter], to: Conversation
             sender = await _bring_sender(tx, desk, letter, post, to)
             content = {**post.content, "m.mentions": {}}
             await tx.posts.put(f"{post.key}:in:{to.number}", place, sender, Kind.MESSAGE, content)
+        if letter.forwarded is not None:
+            await contact.offer(tx, desk, letter.id, to.number, f"mail:{letter.id}:in:{to.number}")
         if letter.outbound:
             to_whom = render.people((*letter.to, *letter.cc)[:10])
             text = f"↗ sent {render.clock(letter.at, desk.now())} to {to_whom}: {letter.subject}"

@@ -136,7 +136,7 @@ async def order(
     chosen, letter = letter, letter or latest or await tx.mails.newest(about.number)
     addressed = await recipients.of(tx, desk, inbox, about, letter)
     if not addressed.recipients:
-        raise Refused("Nobody to send to; add an address with !to +ADDRESS.")
+        raise Refused(addressed.question or "Nobody to send to; add an address with !to +ADDRESS.")
     question = addressed.question or await notice.colleague(tx, desk, heard)
     if latest is not None and (chosen is None or chosen.id != latest.id):
         question = question or await notice.unread(tx, heard.who, about, latest, heard.event.at)

@@ -74,13 +74,14 @@ async def outgoing(desk: Desk, inbox: Inbox, delivery: Delivery) -> compose.Outg
         reply_to = Address(desk.tokens.reply_address(about.number, inbox.address))
     answers = letter if delivery.form is not Form.FORWARD else None
     quoted = inbox.quote and delivery.form in ANSWERS
+    to = {each.address.key for each in delivery.recipients}
     return compose.Outgoing(
         message_id=desk.tokens.message_id(about.number, delivery.id, inbox.domain),
         sender=_sender(inbox, name), to=_named(delivery, "to"), cc=_named(delivery, "cc"),
         subject=delivery.subject, at=desk.now(), text=text, html=html, signature=inbox.signature,
         in_reply_to=answers.message_id if answers else None, references=_references(answers),
         files=tuple(files), reply_to=reply_to,
-        quote=await quotation.of(desk, inbox, letter) if quoted else None,
+        quote=await quotation.of(desk, inbox, letter, to) if quoted else None,
         forwarded=tuple(each.passage for each in forwarded),
         automatic="auto-replied" if automatic else "",
     )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bridge.mail.address import is_free_mail
-from bridge.model import Address
+from bridge.model import Address, Forwarded, Mail, Nature
 
 NOBODY = "nobody@invalid"
 """Whom a mail is of that came from ourselves and names nobody else: none that can be answered."""
@@ -38,3 +38,14 @@ def author(sender: Address, reply_to: Sequence[Address], own: frozenset[str]) ->
     if named is not None:
         return named
     return Address(NOBODY, sender.name or sender.spec) if sender.is_of(own) else sender
+
+
+def forwarded(mail: Mail, own: frozenset[str]) -> Forwarded | None:
+    """The mail of somebody else that a colleague forwards: perhaps the customer's. None where
+    nobody of ours forwards, or nothing of anybody else."""
+    if mail.nature is not Nature.PERSON or not came_through(mail.sender, own):
+        return None
+    if elsewhere(mail.sender, mail.reply_to, own) is not None:
+        return None
+    others = (each for each in mail.forwarded if not came_through(each.sender, own))
+    return next(others, None)

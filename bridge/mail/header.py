@@ -13,8 +13,9 @@ from email.parser import BytesHeaderParser
 from email.policy import compat32
 from email.utils import parsedate_to_datetime
 
+from bridge.mail.address import parse_list
 from bridge.mail.charset import clean, clean_line, decode
-from bridge.model import MessageId
+from bridge.model import Address, MessageId
 
 MAX_HEADER = 20_000
 """Characters of one header that are read."""
@@ -87,6 +88,15 @@ def _word_bytes(encoding: str, payload: str) -> bytes:
         return base64.b64decode(data + b"=" * (-len(data) % 4))
     except (binascii.Error, ValueError):
         return data
+
+
+def addresses(message: Message, name: str) -> tuple[Address, ...]:
+    """The addresses of a header. Names are decoded after the list is cut: they hold commas."""
+    return tuple(
+        Address(address.spec, clean_line(decode_words(address.name), 120))
+        for value in raw_values(message, name, MAX_LIST)
+        for address in parse_list(value)
+    )
 
 
 def ids(message: Message, name: str, limit: int = 200) -> tuple[MessageId, ...]:

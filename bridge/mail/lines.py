@@ -136,7 +136,8 @@ def _unfence(lines: Sequence[Line], found: list[Kind]) -> None:
             found[i] = Kind.TEXT
 
 
-def _field(text: str) -> str:
+def field(text: str) -> str:
+    """The name of the header field that a line holds, case-folded; empty where it holds none."""
     head = text[:80]
     match = FIELD.match(head) if ":" in head or "：" in head else None
     return " ".join(match[1].casefold().split()) if match else ""
@@ -152,12 +153,14 @@ def _heads(lines: Sequence[Line], found: list[Kind]) -> None:
     for i in [i for i, line in enumerate(lines) if ":" in line.text or "：" in line.text]:
         if i < after or found[i] not in (Kind.TEXT, Kind.HISTORY):
             continue
-        name = _field(lines[i].text)
+        name = field(lines[i].text)
         if not name or not any(name in FIELDS[which] for which in ("sender", "subject", "sent")):
             continue
         seen, last, stray = {name}, i, 0
         for j in range(i + 1, min(i + 20, len(lines))):
-            name = _field(lines[j].text)
+            name = field(lines[j].text)
+            if name in FIELDS["sender"] and name in seen:
+                break  # the next head
             if name in ALL_FIELDS:
                 seen.add(name)
                 last, stray = j, 0
@@ -169,7 +172,7 @@ def _heads(lines: Sequence[Line], found: list[Kind]) -> None:
         block = " ".join(line.text[:LOOK] for line in lines[i : last + 1])
         # people write From, To and Date of other things, too: programs name an address, the
         # subject, or the date before anybody else
-        second = next((n for line in lines[i + 1 : last + 1] if (n := _field(line.text))), "")
+        second = next((n for line in lines[i + 1 : last + 1] if (n := field(line.text))), "")
         told = ADDRESS.search(block) is not None or "subject" in groups or second in FIELDS["sent"]
         if len(groups) < 3 or "sender" not in groups or not told:
             continue

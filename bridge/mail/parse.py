@@ -9,10 +9,9 @@ from email import policy
 from email.message import Message
 from email.parser import BytesHeaderParser, BytesParser
 
-from bridge.mail import body, header, machine, report, tree, trust
-from bridge.mail.address import parse_list
-from bridge.mail.charset import clean, clean_line, decode
-from bridge.model import Address, Mail, MessageId
+from bridge.mail import body, forwarded, header, machine, report, tree, trust
+from bridge.mail.charset import clean, decode
+from bridge.model import Address, Mail, MessageId, Nature
 
 MAX_HEADERS = 100_000
 """Bytes of the top header block that are read where the rest is not."""
@@ -84,13 +83,15 @@ def senders(raw: bytes) -> frozenset[str]:
     """The addresses in From, case-folded, from the headers alone."""
     try:
         message = BytesHeaderParser(policy=policy.compat32).parsebytes(_split(raw)[0])
-        return frozenset(each.key for each in _addresses(message, "from"))
+        return frozenset(each.key for each in header.addresses(message, "from"))
     except Exception:  # noqa: BLE001 - the email package raises almost anything
         return frozenset()
 
 
 def _named(message: Message) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(a.key for name in DELIVERED for a in _addresses(message, name)))
+    return tuple(
+        dict.fromkeys(a.key for name in DELIVERED for a in header.addresses(message, name))
+    )
 
 
 def as_bytes(raw: bytes, problem: str) -> Mail:
@@ -146,7 +147,7 @@ def _read(
     message: Message, raw: bytes, authserv_id: str, own: frozenset[str], contents: body.Contents,
     problem: str,
 ) -> Mail:  # fmt: skip
-    senders = _addresses(message, "from")
+    senders = header.addresses(message, "from")
     sender = senders[0] if senders else NOBODY
     digest = body_hash(raw)
     own_id = header.ids(message, "message-id", 1)
@@ -156,9 +157,9 @@ def _read(
         message_id=own_id[0] if own_id else _id_from(digest),
         body_hash=digest,
         sender=sender,
-        to=_addresses(message, "to"),
-        cc=_addresses(message, "cc"),
-        reply_to=_addresses(message, "reply-to"),
+        to=header.addresses(message, "to"),
+        cc=header.addresses(message, "cc"),
+        reply_to=header.addresses(message, "reply-to"),
         recipients=_named(message),
         subject=header.text(message, "subject", 500),
         date=header.date(message) or 0.0,
@@ -171,14 +172,6 @@ def _read(
         verdict=trust.verdict(message, authserv_id, sender.domain, unsure=several),
         notes=(trust.TWO_SENDERS, *contents.notes) if several else contents.notes,
         report=report.read(message, nature, len(raw)),
+        forwarded=forwarded.attached(message) if nature is Nature.PERSON else (),
         problem=problem or contents.problem,
-    )
-
-
-def _addresses(message: Message, name: str) -> tuple[Address, ...]:
-    """The addresses of a header. Names are decoded after the list is cut: they hold commas."""
-    return tuple(
-        Address(address.spec, clean_line(header.decode_words(address.name), 120))
-        for value in header.raw_values(message, name, header.MAX_LIST)
-        for address in parse_list(value)
     )

@@ -7,16 +7,13 @@ from dataclasses import dataclass
 
 from bridge.mail import layout
 from bridge.mail.fold import fold
+from bridge.mail.forwarded import PREFIX
 from bridge.mail.html import parse_tree, to_matrix, to_text
 from bridge.mail.lines import Line
 from bridge.model import Mail
 
 MAX_INPUT = 300_000
 """Characters; beyond it nothing is folded, so that hostile mail cannot take time."""
-FORWARD = re.compile(
-    r"\s*(?:fwd?|wg|tr|i|rv|enc|doorst|vs|vb|pd|továbbítás|转发|轉寄|転送|전달)\s*[:：]",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +33,7 @@ def split(mail: Mail) -> Body:
 
     Every line of the mail is in one of the two, in its order.
     """
-    forwarded = FORWARD.match(mail.subject) is not None
+    forwarded = PREFIX.match(mail.subject) is not None
     text, history = _split_text(mail.text, forwarded)
     if not mail.html:
         return Body(text, history, "", "")

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from pydantic import TypeAdapter
 
+from bridge.mail.forwarded import quoted
 from bridge.mail.html import to_text
 from bridge.mail.parse import as_bytes, headers_only, parse
 from bridge.mail.quote import Body, split
@@ -23,6 +24,7 @@ def read(raw: bytes, authserv_id: str = "", own: frozenset[str] = frozenset()) -
     """The mail and its folded text. Never raises: `Mail.problem` says what went wrong."""
     mail = parse(raw, authserv_id, own)
     try:
+        mail = replace(mail, forwarded=mail.forwarded or quoted(mail))
         body = split(mail)
         if len(mail.text) + len(body.html) + len(body.html_history) > LONG:
             body = replace(body, whole=_whole(mail))

@@ -107,6 +107,14 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class Forwarded:
+    """A mail that another one repeats or has as a file: its sender as it says, and its text."""
+
+    sender: Address
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Mail:
     """One parsed message. Texts are clean Unicode; `problem` says why it could not be read."""
 
@@ -130,6 +138,8 @@ class Mail:
     notes: tuple[str, ...] = ()
     """What should stand above the text: invitations, encryption."""
     report: Report | None = None
+    forwarded: tuple[Forwarded, ...] = ()
+    """The mails it forwards, nearest first."""
     problem: str = ""
 
     def ancestors(self) -> tuple[MessageId, ...]:
@@ -157,3 +167,5 @@ class Letter:
     new_addresses: tuple[str, ...]
     at: float
     raw: int | None
+    forwarded: Address | None = None
+    """Whose mail it forwards, where that may be the customer's."""

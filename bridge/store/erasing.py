@@ -85,14 +85,16 @@ class Erasing:
     async def forget_mail(self, mail: int) -> None:
         """One mail of a third party: its bytes, its files, its row."""
         raw = await self._conn.fetchval("SELECT raw FROM mail WHERE id = $1", mail)
+        shown = (f"mail:{mail}", f"mail:{mail}:%", f"file:{mail}:%", f"forwarded:{mail}:%")
         await self._drop_jobs("key LIKE $1", f"upload:file:{mail}:%")
         await self._drop_jobs("key LIKE $1", f"hook-{mail}-%")
         await self._drop_jobs(
-            "key IN (SELECT 'post:' || id FROM post WHERE key = $1 OR key LIKE $2 OR key LIKE $3)",
-            f"mail:{mail}", f"mail:{mail}:%", f"file:{mail}:%",
-        )  # fmt: skip
+            "key IN (SELECT 'post:' || id FROM post WHERE key = $1 OR key LIKE $2 OR key LIKE $3"
+            " OR key LIKE $4)",
+            *shown,
+        )
         await self._conn.execute("DELETE FROM file WHERE key LIKE $1", f"file:{mail}:%")
-        for keys in (f"mail:{mail}", f"mail:{mail}:%", f"file:{mail}:%"):
+        for keys in shown:
             await self._conn.execute("DELETE FROM post WHERE key LIKE $1", keys)
         await self._conn.execute(
             "DELETE FROM known_id WHERE message_id = (SELECT message_id FROM mail WHERE id = $1)"

@@ -88,6 +88,8 @@ class Mails:
             "references": list(letter.references),
             "new": list(letter.new_addresses),
         }
+        if letter.forwarded is not None:
+            headers["forwarded"] = _pairs([letter.forwarded])
         mail = await self._conn.fetchval(
             "INSERT INTO mail (inbox, number, outbound, message_id, body_hash, sender, headers,"
             " nature, verdict, at, raw, sender_key)"
@@ -260,4 +262,5 @@ def letter_of(row: Any) -> Letter:
         new_addresses=tuple(headers["new"]),
         at=row["at"],
         raw=row["raw"],
+        forwarded=next(iter(_addresses(headers.get("forwarded", ()))), None),
     )

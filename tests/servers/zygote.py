@@ -29,6 +29,7 @@ def child(order: dict[str, Any]) -> None:
     log = os.open(str(order["log"]), os.O_CREAT | os.O_APPEND | os.O_WRONLY)
     os.dup2(log, 1)
     os.dup2(log, 2)
+    READING.process = None  # a child of our parent, whose end we cannot wait for
     failpoint.arm(os.environ.get("BRIDGE_FAILPOINT", ""))
     worker.LEASE = float(str(order["lease"]))
     settings = load(Path(str(order["config"])), make_key=True)

@@ -179,6 +179,10 @@ async def test_where_mails_belong(town: Town) -> None:
     await third.sees("About the lamp")
     await third.ask("!contact set Dora <dora@customer.example>", "is with Dora")
     await third.ask("!merge #1", "This goes on in #1")
+    forward = "From: Emil <emil@customer.example>\nDate: today\nSubject: Lamp\n\nMy lamp, too."
+    await arrives(town, 4, subject="Fwd: Lamp", text=forward, sender="Bob <bob@acme.example>")
+    fourth = Talk(alice, await alice.walk_in(4))
+    await fourth.react(await fourth.sees("↪ forwarded: Emil"), "👤", "is with Emil <emil@customer")
     await alice.say(room.room, "!original")
     await room.sees("mail-")
     await room.ask("!export", "#1")

@@ -75,7 +75,8 @@ async def test_from_who_may_not(town: Town) -> None:
     file = await alice.file(room.room, "secret.pdf", b"PDF", "application/pdf")
     await guest.react(await room.say("Dear Carla"), "📧", ONLY_AGENTS)
     await guest.react(file, "📎", ONLY_AGENTS)
-    for status, emoji in ((draft, "✅"), (draft, "❌"), (lost, "🔁")):
+    theirs = await room.sees("my display stays dark")
+    for status, emoji in ((draft, "✅"), (draft, "❌"), (lost, "🔁"), (theirs, "👤")):
         await guest.react(status, emoji)
     await guest.ask("!info", ONLY_AGENTS)  # what was before is heard by now
     await room.reads(draft, "📝 draft")
@@ -136,7 +137,7 @@ async def test_with_a_wrong_argument(town: Town) -> None:
         await queue.ask(text, answer)
     await room.react(theirs, "📧", "That was not written by an agent; use !reply.")
     await room.react(talk, "📎", "Use this as a reply to a file.")
-    for emoji in ("❌", "✅", "🔁"):  # on talk they mean what they mean among people
+    for emoji in ("❌", "✅", "🔁", "👤"):  # on talk they mean what they mean among people
         await room.react(talk, emoji)
     card = await queue.sees("#1 Carla Customer")
     await queue.react(card, "🔗", "#1 claims to belong to no other conversation.")
@@ -197,7 +198,8 @@ async def test_in_a_wrong_state(town: Town) -> None:
             await room.ask(f"!{name} x", GOES_ON)
     await town.agents["bob"].join(room.room)
     bobs = Talk(town.agents["bob"], room.room, tried=tried)  # the homeserver takes each only once
-    for event, signs in ((talk, "📧"), (file, "📎"), (status, "❌✅🔁")):
+    second = await bobs.sees("The second case")
+    for event, signs in ((talk, "📧"), (file, "📎"), (status, "❌✅🔁"), (second, "👤")):
         for emoji in signs:
             await bobs.react(event, emoji, GOES_ON)
     card = await queue.sees("#2 Carla Customer")
