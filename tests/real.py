@@ -151,7 +151,7 @@ class Agent:
             shown.append(source)
         return shown
 
-    async def sees(self, room: str, text: str, timeout: float = 30.0) -> dict[str, Any]:
+    async def sees(self, room: str, text: str, timeout: float = 60.0) -> dict[str, Any]:
         async def found() -> dict[str, Any] | None:
             for event in await self.messages(room):
                 relates = event["content"].get("m.relates_to", {})
@@ -306,7 +306,7 @@ class Town:
         finally:
             client.logout()
 
-    async def sent(self, count: int, timeout: float = 30.0) -> list[EmailMessage]:
+    async def sent(self, count: int, timeout: float = 60.0) -> list[EmailMessage]:
         await until(lambda: len(self.smtp.accepted()) >= count, f"{count} mails", timeout)
         parser = BytesParser(policy=default)
         return [parser.parsebytes(entry["raw"]) for entry in self.smtp.accepted()]

@@ -77,7 +77,7 @@ async def test_T11_reading_calls_nobody(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 
 @pytest.mark.corpus
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_corpus_is_read_whole_and_calls_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     path = Path(os.environ["MAIL_CORPUS"])
     count = asyncio.run(corpus.run(path))

@@ -21,7 +21,7 @@ from tests import provision
 
 pytestmark = [
     pytest.mark.real,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(not provision.synapse(), reason="needs Synapse: python -m tests.provision"),
 ]
 CUSTOMER, SUPPORT = "carla@customer.example", "support@acme.example"
@@ -96,7 +96,7 @@ async def test_the_demo_seen_from_outside(tmp_path: Path) -> None:
             assert sum(text in body for body in bodies) == 1, text
     finally:
         process.send_signal(signal.SIGINT)
-        await asyncio.wait_for(process.wait(), 20)
+        await asyncio.wait_for(process.wait(), 60)
     assert process.returncode == 0, output
 
 
@@ -118,7 +118,7 @@ async def test_killed_after_each_printed_step_the_demo_goes_on(tmp_path: Path) -
         assert "FAILED" not in output, output
         process.kill()
         await process.wait()
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while time.monotonic() < deadline and synapse_runs(tmp_path):
             await asyncio.sleep(0.05)
         assert not synapse_runs(tmp_path), "Synapse outlived the demo"

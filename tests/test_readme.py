@@ -114,7 +114,7 @@ async def test_the_readme_leads_to_an_answered_mail(town_folder: Path, zygote: Z
         process = await asyncio.create_subprocess_exec(*serve.split(), cwd=opt)
         await answered(town, f"http://127.0.0.1:{health}/health")
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 5) == 0
+        assert await asyncio.wait_for(process.wait(), 60) == 0
         process = None
     finally:
         if process is not None:

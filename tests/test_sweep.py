@@ -27,7 +27,6 @@ from tests.servers.smtp import Fault
 from tests.stage import ADMIN, ALICE, CUSTOMER, PASSWORD, SUPPORT, Scene, mail, until
 
 PASSAGES = 3
-YESTERDAY = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 86_400))
 # Where the process dies between the server's acceptance and our note of it, only a person can say.
 MAY_BE_UNKNOWN = ("data-begun:after", "smtp.data:before", "smtp.data:after", "verdict:before")
 # These are passed at any time, also while a mail is on the wire.
@@ -61,6 +60,10 @@ class Keeper:
                 await self.bridge.start()
 
 
+def _yesterday() -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime(time.time() - 86_400))
+
+
 @contextlib.asynccontextmanager
 async def scene(
     folder: Path, zygote: Zygote, point: str, database: str
@@ -68,7 +71,7 @@ async def scene(
     scene, ends = Scene(folder, database), contextlib.AsyncExitStack()
     await scene.start()
     imap = {"host": "127.0.0.1", "port": scene.imap.port, "tls": "none", "user": SUPPORT,
-            "password": PASSWORD, "since": YESTERDAY, "mark_seen": True}  # fmt: skip
+            "password": PASSWORD, "since": _yesterday(), "mark_seen": True}  # fmt: skip
     config = scene.config(imap=imap, sent_copy="always")
     if point.startswith("hook"):
         url = f"http://127.0.0.1:{await _listen(scene, ends)}/hook"
@@ -214,7 +217,7 @@ async def test_a_kill_at_the_point_loses_and_doubles_nothing(
             if point.startswith("hook"):
                 assert len(set(stage.heard)) == 1, stage.heard  # once, or again under its id
             if passage == 1:  # the point may be the last thing of all
-                await until(partial(getattr, keeper, "deaths"), f"the story to pass {point}", 5)
+                await until(partial(getattr, keeper, "deaths"), f"the story to pass {point}")
             outcomes.append("killed, whole" if keeper.deaths else "not reached")
         if not keeper.deaths or database.startswith("postgres"):
             break

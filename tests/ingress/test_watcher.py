@@ -56,7 +56,7 @@ async def test_a_cut_during_idle_is_noticed_at_once(stage: Stage, proxy: Proxy) 
 async def test_a_half_open_connection_is_given_up(stage: Stage, proxy: Proxy) -> None:
     proxy.frozen = True
     await stage.mail(mail())
-    await until(lambda: proxy.connections >= 2, "another connection", 20)
+    await until(lambda: proxy.connections >= 2, "another connection")
     proxy.frozen = False
     await shown_once(stage, "my display stays dark")
 

@@ -226,7 +226,7 @@ class DovecotServer:
                 )
             )
 
-    async def start(self, timeout: float = 15.0) -> None:
+    async def start(self, timeout: float = 60.0) -> None:
         self.setup()
         with open(os.path.join(self.base, "stderr.log"), "ab") as err:
             self.proc = await asyncio.create_subprocess_exec(
@@ -271,7 +271,7 @@ class DovecotServer:
                 await self.proc.wait()
         self.proc = None
 
-    async def doveadm(self, *args: str, timeout: float = 20.0) -> str:
+    async def doveadm(self, *args: str, timeout: float = 60.0) -> str:
         p = await asyncio.create_subprocess_exec(
             "/usr/bin/doveadm",
             "-c",

@@ -81,7 +81,7 @@ async def test_what_one_process_does_alone_another_takes_over_when_it_dies(url: 
     assert doing == ["one"]
     first.cancel()
     await one.close()
-    await until(lambda: doing == ["one", "other"], "the second to take over", 10)
+    await until(lambda: doing == ["one", "other"], "the second to take over")
     second.cancel()
     await asyncio.gather(first, second, return_exceptions=True)
     await other.close()
@@ -146,7 +146,7 @@ async def test_connections_that_break_are_transient_and_made_anew(
         await other.close()
         return woken.is_set()
 
-    await until(heard, "the listener to be back", 10)
+    await until(heard, "the listener to be back")
     await database.close()
 
 

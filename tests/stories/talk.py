@@ -100,7 +100,7 @@ class Talk:
                     return str(each["event_id"])
             return ""
 
-        return await until(found, f"a message with {text!r}", 20)
+        return await until(found, f"a message with {text!r}")
 
     async def reads(self, event: str, text: str) -> None:
         """Wait until a message holds a text."""
@@ -109,7 +109,7 @@ class Talk:
             return any(each["event_id"] == event and text in str(each["content"].get("body"))
                        for each in await self.agent.messages(self.room))  # fmt: skip
 
-        await until(holds, f"{text!r} on {event}", 20)
+        await until(holds, f"{text!r} on {event}")
 
 
 def is_edit(event: Mapping[str, Any]) -> bool:

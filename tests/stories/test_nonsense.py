@@ -28,7 +28,7 @@ NONSENSE = (
 )  # fmt: skip
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_nonsense_behind_every_command(stage: Stage) -> None:
     room = await begun(stage)
     rooms = {"conversation": (ALICE, room), "queue": (ALICE, await stage.queue()),

@@ -190,7 +190,7 @@ async def test_the_page_fits_a_phone(stage: Stage) -> None:
 
 @needs_chromium
 @pytest.mark.corpus
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_no_mail_of_the_corpus_makes_a_browser_call_anybody(tmp_path: Path) -> None:
     from aiohttp import web
 

@@ -19,7 +19,7 @@ from bridge.model import Mxid
 from tests.real import DOMAIN, Town
 from tests.stage import mail, until
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 CANARY = "qanarivogel"
 
 
@@ -83,7 +83,7 @@ async def test_T37_no_word_of_the_internal_talk_leaves(town: Town) -> None:
     queue = next(room for room, name in bob.names.items() if name == "Support queue")
     await bob.client.room_leave(queue)
     await alice.sees(rooms[0], "Only agents of Support")
-    await town.quiet(30)
+    await town.quiet(60)
     answer = await bob.client.room_send(
         rooms[1], "m.room.message", {"msgtype": "m.text", "body": f"!reply {CANARY} ex-agent"}
     )
@@ -245,7 +245,7 @@ async def test_five_failpoints_on_real_servers(town: Town, point: str) -> None:
         return any(b.startswith(("✅ sent", "❓")) for b in bodies) and "photo.png" in bodies
 
     await until(settled, "the mail to be sent or unknown", 60)
-    await town.quiet(30)
+    await town.quiet(60)
     assert died, f"{point} was never passed"
     bodies = [str(e["content"].get("body", "")) for e in await alice.messages(room)]
     assert bodies.count("photo.png") == 1

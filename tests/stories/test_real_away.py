@@ -21,7 +21,7 @@ from tests.stories.talk import (
     status_of,
 )
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
 
 async def dies(town: Town) -> None:

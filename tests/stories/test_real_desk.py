@@ -12,7 +12,7 @@ from tests.servers.smtp import Fault
 from tests.stage import until
 from tests.stories.talk import EXPERT, Talk, arrives, begun, drafted
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
 
 async def test_ownership_and_order(town: Town) -> None:
@@ -151,7 +151,7 @@ async def test_approval(town: Town) -> None:
     await room.agent.say(room.room, "!reply Not approved")
     await room.sees("🔏 waits for ✅ of another agent")
     await bobs.agent.say(bobs.room, "!no")
-    await town.quiet(30)
+    await town.quiet(60)
     assert len(town.smtp.accepted()) == 1
 
 
@@ -197,4 +197,4 @@ async def test_where_mails_belong(town: Town) -> None:
     async def out() -> bool:
         return room.room not in (await alice.client.joined_rooms()).rooms
 
-    await until(out, "Alice to be out of the moved room", 20)
+    await until(out, "Alice to be out of the moved room")

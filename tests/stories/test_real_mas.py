@@ -9,7 +9,7 @@ import pytest
 from tests.real import DOMAIN, Town
 from tests.stage import mail
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
 
 async def test_mail_in_talk_and_mail_out_where_people_log_in_at_mas(mas_town: Town) -> None:

@@ -25,7 +25,7 @@ from tests.stories.talk import (
     status_of,
 )
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 ONLY_AGENTS = "Only agents of Support can do that; nothing was done."
 ANSWERS_ALWAYS = "only shows something, and does so in every state"
 NO_ARGUMENT = "takes no argument"
@@ -87,7 +87,7 @@ async def test_from_who_may_not(town: Town) -> None:
     await alice.client.room_invite(queue.room, eve.mxid)
     await eve.client.join(queue.room)
     assert queue.room not in (await eve.client.joined_rooms()).rooms
-    await town.quiet(30)
+    await town.quiet(60)
     assert town.smtp.accepted() == []
     await town.bridge.kill()
     config = town.config(support=town.inbox("support"))
@@ -151,7 +151,7 @@ async def test_with_a_wrong_argument(town: Town) -> None:
     await control.ask("!rule remove 9", "There is no rule 9; those of config.yaml")
     await control.ask("!rule add nowhere", "Say which inbox, and the rule on the lines below")
     await control.ask("!snippet add hi\nDear {nobody}", "{nobody} is no variable; there are")
-    await town.quiet(30)
+    await town.quiet(60)
     assert town.smtp.accepted() == []
     here = ("take", "unassign", "close", "reopen", "spam", "history", "info", "export")
     shows = "any argument is a new subject; none shows it"
@@ -213,7 +213,7 @@ async def test_in_a_wrong_state(town: Town) -> None:
     control = Talk(admin, await admin.enter("Postroom control"), "control", tried)
     await control.ask("!snippet edit hi\nHello", "There is no snippet hi of all inboxes")
     await control.ask("!rule test support", "No rules yet.")
-    await town.quiet(30)
+    await town.quiet(60)
     assert len(town.smtp.accepted()) == 1
     complete(tried, {
         **{f"conversation !{name}": ANSWERS_ALWAYS for name in STILL_THERE},

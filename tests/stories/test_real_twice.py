@@ -20,7 +20,7 @@ from tests.stories.talk import (
     inside,
 )
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 CARLA, OPENED = "carla@customer.example", ("!reopen", "Open again.", "It is open already.")
 HERE = (
     ("!take", "#1 is yours.", "You have it already."),
@@ -84,7 +84,7 @@ async def test_twice(town: Town) -> None:
     await control.ask("!rule add support\nname: x\nwhen: {}\nthen: {tag: x}", "Rule 1 of Support")
     await twice(control, "!rule remove 1", "Rule 1 is removed.", "There is no rule 1;")
     await twice(control, "!report week", "Counting …", "Counting …")
-    await town.quiet(30)
+    await town.quiet(60)
     files = [body for body in await room.bodies() if body.endswith((".eml", ".mbox"))]
     assert sorted(files) == ["conversation-1.mbox"] * 2 + ["mail-1.eml"] * 2
     assert town.smtp.accepted() == []
@@ -143,7 +143,7 @@ async def test_twice_what_sends(town: Town) -> None:
     await room.react(lost, "🔁")
     await town.sent(12)
     await bobs.react(lost, "🔁", "Nothing to try again: ✅ sent")
-    await town.quiet(30)
+    await town.quiet(60)
     for draft in (refused, *drafts[1:]):
         await room.reads(draft, "nothing was sent")
     mails = await town.sent(12)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import time
 
 import pytest
 
 from bridge.desk import admin
+from bridge.egress import DATA_TIMEOUT
 from bridge.model import DeliveryState, Number
 from tests.servers.smtp import Fault
 from tests.stage import ADMIN, ALICE, Stage, until
@@ -70,7 +72,7 @@ async def test_a_job_that_fails_for_good_is_told_and_can_be_retried(
     assert len(stage.smtp.accepted()) == 1
 
 
-async def test_a_stop_takes_under_five_seconds_even_while_a_server_hangs(stage: Stage) -> None:
+async def test_a_stop_does_not_wait_for_a_server_that_hangs(stage: Stage) -> None:
     room = await begun(stage, sent_copy="never")
     stage.smtp.script = [Fault("dot", hang=True)]
     stage.hs.say(ALICE, room.id, "!reply Hello")
@@ -81,9 +83,8 @@ async def test_a_stop_takes_under_five_seconds_even_while_a_server_hangs(stage: 
         return delivery is not None and delivery.data_begun
 
     await until(begun_data, "DATA to begin")
-    began = time.monotonic()
-    await stage.close()
-    assert time.monotonic() - began < 5
+    assert DATA_TIMEOUT > 60  # so long the server would be waited for
+    await asyncio.wait_for(stage.close(), 60)
     await stage.open(sent_copy="never")
     await stage.sees(room, "❓ the server did not confirm")
     assert stage.smtp.accepted() == []

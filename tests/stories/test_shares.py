@@ -58,6 +58,7 @@ async def test_T49_a_reply_leaves_beside_900_uploads_and_40_hanging_webhooks(sta
 
     try:
         room = await begun(stage)
+        alone = await _answers(stage, room, 0)
         await stage.quiet()
         stage.hs._fill = held  # type: ignore[method-assign,assignment]  # a slow media repository
         files = tuple((f"{n}.txt", "text/plain", b"x" * 50) for n in range(900))
@@ -68,20 +69,27 @@ async def test_T49_a_reply_leaves_beside_900_uploads_and_40_hanging_webhooks(sta
                 await tx.jobs.add("hook", f"hook:{number}", body)
         await until(lambda: _waiting(stage, "upload", 800), "the uploads to be wanted", 60)
         await until(lambda: slow.asked >= 2, "the webhooks to hang")
-        took = []
-        for number in range(3):
-            began = time.monotonic()
-            stage.hs.say(ALICE, room.id, f"!reply Answer {number}")
-            await stage.sent(number + 1)
-            took.append(time.monotonic() - began)
-        # the best of three: what else this machine does is not ours
-        assert min(took) < 2, took
+        beside = await _answers(stage, room, 3)
+        assert beside < 20 * alone, (beside, alone)
         await stage.mail(mail("Another one", message_id="<o@customer.example>", subject="Other"))
         await stage.sees(await stage.conversation(3), "Another one")
         assert await _waiting(stage, "upload", 800)
     finally:
         uploading.set()
         await slow.stop()
+
+
+async def _answers(stage: Stage, room: Room, sent: int) -> float:
+    """Seconds a reply takes to leave, the best of three after so many that were `sent`: what else
+    this machine does is not ours."""
+    took = []
+    for number in range(sent, sent + 3):
+        began = time.monotonic()
+        stage.hs.say(ALICE, room.id, f"!reply Answer {number}")
+        await stage.sent(number + 1)
+        took.append(time.monotonic() - began)
+    print(f"a reply leaves after {min(took):.3f} s")
+    return min(took)
 
 
 async def _waiting(stage: Stage, kind: str, count: int) -> bool:
