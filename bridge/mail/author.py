@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bridge.mail.address import is_free_mail
-from bridge.model import Address, Forwarded, Mail, Nature
+from bridge.model import Address, Forwarded, Mail, Nature, Verdict
 
 NOBODY = "nobody@invalid"
 """Whom a mail is of that came from ourselves and names nobody else: none that can be answered."""
@@ -43,7 +43,9 @@ def author(sender: Address, reply_to: Sequence[Address], own: frozenset[str]) ->
 def forwarded(mail: Mail, own: frozenset[str]) -> Forwarded | None:
     """The mail of somebody else that a colleague forwards: perhaps the customer's. None where
     nobody of ours forwards, or nothing of anybody else."""
-    if mail.nature is not Nature.PERSON or not came_through(mail.sender, own):
+    if mail.nature is not Nature.PERSON or mail.verdict is Verdict.FAIL:
+        return None
+    if not came_through(mail.sender, own):
         return None
     if elsewhere(mail.sender, mail.reply_to, own) is not None:
         return None

@@ -27,6 +27,24 @@ async def test_the_disk_is_waited_for(tmp_path: Path) -> None:
     await database.close()
 
 
+async def test_a_file_whose_mode_cannot_be_changed_is_opened_and_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As on a share that knows no modes."""
+
+    def refuse(path: object, mode: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    (tmp_path / "postroom.db").touch(0o644)
+    monkeypatch.setattr("os.chmod", refuse)
+    database = await Database.open(f"sqlite:{tmp_path}/postroom.db")
+    assert await pragma(database, "journal_mode") == "wal"
+    await database.close()
+    said = capsys.readouterr().out
+    assert "others may read the database" in said
+    assert "postroom.db" in said
+
+
 async def test_a_second_process_is_refused_and_a_dead_one_is_not_in_the_way(
     tmp_path: Path,
 ) -> None:

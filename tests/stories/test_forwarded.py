@@ -95,11 +95,20 @@ async def test_a_forward_from_an_inbox_of_ours_is_answered_once_it_is_decided(
     assert sent["To"] == f"Carla Customer <{CARLA}>"
 
 
-@pytest.mark.parametrize("sender", ["Eve <eve@elsewhere.example>", "Carla <carla@yahoo.example>"])
-async def test_a_forward_of_a_stranger_offers_nothing(stage: Stage, sender: str) -> None:
+@pytest.mark.parametrize(
+    ("sender", "result"),
+    [("Eve <eve@elsewhere.example>", "pass"), ("Carla <carla@yahoo.example>", "pass"),
+     (f"Bob Brown <{BOB}>", "fail")],
+)  # fmt: skip
+async def test_a_forward_of_a_stranger_offers_nothing(
+    stage: Stage, sender: str, result: str
+) -> None:
     """Else anybody could say whom we shall write to."""
     raw = FORWARD.replace(f"Bob Brown <{BOB}>".encode(), sender.encode())
-    room = await begun(stage, raw.replace(b"Cc: Dora", b"X-Cc: Dora"))
+    raw = raw.replace(b"Cc: Dora", b"X-Cc: Dora").replace(
+        b"dmarc=pass", b"dmarc=" + result.encode()
+    )
+    room = await begun(stage, raw, authserv_id=AUTHSERV)
     shown = stage.hs.messages(room)[0]
     await stage.quiet()
     assert "↪" not in shown["content"]["body"]

@@ -93,6 +93,11 @@ async def test_an_odd_event_that_comes_again_is_parked_once(stage: Stage) -> Non
     for _ in range(3):
         assert await put(stage, body) == 200
     assert len(await parked(stage)) == 1
+    # its age differs each time, and pushes and /sync surround it with other things
+    for age in (5, 70_000):
+        event = {**talk(room, 0), "event_id": "$aged", "content": [], "unsigned": {"age": age}}
+        assert await put(stage, json.dumps({"events": [event]}).encode()) == 200
+    assert len(await parked(stage)) == 2
 
 
 async def test_what_says_little_may_be_odd_and_the_command_counts(stage: Stage) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import time
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 from aiohttp import web
@@ -242,6 +243,23 @@ async def test_a_nearly_full_disk_leaves_mail_in_the_mailbox_and_tells(stage: St
     await admin.watch(stage.app.desk)
     await stage.sees(control, "mail is taken in again")
     assert sum("The disk" in body for body in stage.hs.bodies(control)) == 2
+
+
+@pytest.mark.parametrize("new_database", ["sqlite"], indirect=True)
+async def test_a_mail_too_large_to_be_taken_in_needs_room_for_its_head_alone(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would hold up what comes behind it."""
+    limits = {"free_disk": 10_000_000, "mail_size": 500_000}
+    disk = SimpleNamespace(f_bavail=10_300_000, f_frsize=1)
+    monkeypatch.setattr("os.statvfs", lambda path: disk)
+    await stage.open({**stage.config(), "limits": limits})
+    await stage.mail(mail("x" * 600_000, subject="Too large"))
+    await stage.sees(await stage.conversation(), "over the limit of 500 kB")
+    await stage.mail(mail("y" * 400_000, subject="Large", message_id="<l@customer.example>"))
+    await until(lambda: _problem(stage, "mail waits in the mailbox"), "the watcher to say so")
+    disk.f_bavail = 11_000_000
+    await stage.conversation(2)
 
 
 async def _problem(stage: Stage, text: str) -> bool:
