@@ -9,15 +9,17 @@ from bridge.desk.desk import Desk
 from bridge.inbox import Inbox
 from bridge.mail import author
 from bridge.mail.compose import Quote
-from bridge.model import Letter
+from bridge.model import Address, Letter
 
 LONGEST = 20_000
 """Characters of a quote; who wants more has the mail itself."""
 
 
-async def of(desk: Desk, inbox: Inbox, letter: Letter | None, to: Collection[str]) -> Quote | None:
-    """What was new in the mail a reply answers; None where its bytes are not kept any more. `to`
-    are the addresses it goes to, case-folded."""
+async def of(
+    desk: Desk, inbox: Inbox, letter: Letter | None, to: Collection[Address]
+) -> Quote | None:
+    """What was new in the mail a reply answers, as far as it is for those it goes `to`: what a
+    colleague wrote is for the team. None where nothing is, or its bytes are not kept any more."""
     if letter is None or letter.raw is None:
         return None
     async with desk.store.reading() as tx:
@@ -25,11 +27,14 @@ async def of(desk: Desk, inbox: Inbox, letter: Letter | None, to: Collection[str
     if not raw:
         return None
     mail, body = await desk.reader.read(raw, inbox.authserv_id, inbox.own)
+    own = desk.own_addresses
+    if author.came_through(mail.sender, own) and not all(author.came_through(a, own) for a in to):
+        origin = author.forwarded(mail, own)
+        if origin is not None:
+            return Quote(f"{origin.sender} wrote:", origin.text[:LONGEST], "")
+        if {mail.sender.key, *(a.key for a in mail.reply_to)}.isdisjoint(a.key for a in to):
+            return None
     text = body.text[:LONGEST]
-    origin = author.forwarded(mail, desk.own_addresses)
-    if origin is not None and origin.sender.key in to:
-        # what a colleague wrote above the mail is for the team
-        return Quote(f"{origin.sender} wrote:", origin.text[:LONGEST], "")
     html = body.html if len(body.html) <= LONGEST else ""
     day = time.strftime("%a, %d %b %Y at %H:%M", time.localtime(mail.date or letter.at))
     return Quote(f"On {day}, {mail.sender} wrote:", text, html)

@@ -74,7 +74,7 @@ async def outgoing(desk: Desk, inbox: Inbox, delivery: Delivery) -> compose.Outg
         reply_to = Address(desk.tokens.reply_address(about.number, inbox.address))
     answers = letter if delivery.form is not Form.FORWARD else None
     quoted = inbox.quote and delivery.form in ANSWERS
-    to = {each.address.key for each in delivery.recipients}
+    to = [each.address for each in delivery.recipients]
     return compose.Outgoing(
         message_id=desk.tokens.message_id(about.number, delivery.id, inbox.domain),
         sender=_sender(inbox, name), to=_named(delivery, "to"), cc=_named(delivery, "cc"),

@@ -63,6 +63,22 @@ async def test_a_reply_asks_until_it_is_decided_whose_mail_it_is(stage: Stage) -
     await stage.sees(room, "It works!")
 
 
+async def test_what_a_colleague_writes_later_is_not_for_the_customer_either(stage: Stage) -> None:
+    """A reply to it goes to the contact, who never saw it."""
+    room, shown = await forwarded(stage, quote=True)
+    stage.hs.react(ALICE, room.id, shown, "👤")
+    await stage.sees(room, "This conversation is with Carla Customer")
+    later = mail("She is angry, be careful.", sender=f"Bob Brown <{BOB}>", subject="Re: Dark",
+                 message_id="<b2@acme.example>", In_Reply_To="<m1@customer.example>")  # fmt: skip
+    await stage.mail(later)
+    await stage.sees(room, "be careful")
+    await stage.quiet()
+    stage.hs.say(ALICE, room.id, "!reply Hello Carla")
+    (sent,) = await stage.sent()
+    assert sent["To"] == f"Carla Customer <{CARLA}>"
+    assert "be careful" not in str(sent)
+
+
 async def test_a_yes_answers_the_colleague_and_set_decides_for_them(stage: Stage) -> None:
     room, _ = await forwarded(stage, quote=True)
     stage.hs.say(ALICE, room.id, "!reply Thank you, Bob")
