@@ -16,6 +16,12 @@ from tests.stage import mail, until
 EXPERT = "expert@vendor.example"
 GOES_ON = "This conversation goes on in #1; nothing was done here."
 PHOTO = ("photo.png", "image/png", b"PNG")
+FORWARDED = {
+    "sender": "Bob <bob@acme.example>",
+    "subject": "Fwd: Lamp",
+    "text": "From: Emil <emil@customer.example>\nDate: today\nSubject: Lamp\n\nMy lamp, too.",
+}
+"""A colleague's mail that forwards a customer's."""
 CONTROL = ("snippet", "rule", "report")
 """What of the control room is about the work of agents; an admin's inboxes have stories of their
 own."""

@@ -10,6 +10,7 @@ import pytest
 from tests.real import Town
 from tests.stories.talk import (
     EXPERT,
+    FORWARDED,
     REACTED,
     Talk,
     arrives,
@@ -143,8 +144,10 @@ async def test_every_reaction_and_where_mails_belong(town: Town) -> None:
     await arrives(town, 4, text="More of the third", In_Reply_To="<m3@customer.example>")
     third = Talk(alice, await alice.walk_in(3), tried=room.tried)
     more = await third.sees("More of the third")
-    await arrives(town, 5, text="The fourth case")
-    fourth = await queue.sees("#4 Carla Customer")
+    await arrives(town, 5, **FORWARDED)
+    fourth = await queue.sees("#4 Bob")
+    forward = Talk(alice, await alice.walk_in(4), tried=room.tried)
+    theirs = await forward.sees("↪ forwarded: Emil")
     agreed, refused = [await drafted(room, text) for text in ("Agreed", "Refused")]
     lost = await failed(town, room, "Lost and found")
     talk = await room.say("From talk")
@@ -153,12 +156,14 @@ async def test_every_reaction_and_where_mails_belong(town: Town) -> None:
         await room.react(event, emoji)
     for card, emoji in ((claim, "🔗"), (fourth, "✋"), (fourth, "✅")):
         await queue.react(card, emoji)
+    await forward.react(theirs, "👤")
     split = await third.say("!split", to=more)
     await dies(town)
     await town.sent(3, 60)
     await third.told(split, "!split", "is now #5, and yours")
     await room.sees("About the first case")
     await queue.reads(fourth, "☑️ closed · @alice")
+    await queue.reads(fourth, "#4 Emil <emil@customer.example>")
     await queue.reads(claim, "goes on in #1")
     await town.quiet(90)
     await room.reads(refused, "nothing was sent")

@@ -10,7 +10,7 @@ import pytest
 from tests.real import DOMAIN, Town
 from tests.servers.smtp import Fault
 from tests.stage import until
-from tests.stories.talk import EXPERT, Talk, arrives, begun, drafted
+from tests.stories.talk import EXPERT, FORWARDED, Talk, arrives, begun, drafted
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
@@ -179,8 +179,7 @@ async def test_where_mails_belong(town: Town) -> None:
     await third.sees("About the lamp")
     await third.ask("!contact set Dora <dora@customer.example>", "is with Dora")
     await third.ask("!merge #1", "This goes on in #1")
-    forward = "From: Emil <emil@customer.example>\nDate: today\nSubject: Lamp\n\nMy lamp, too."
-    await arrives(town, 4, subject="Fwd: Lamp", text=forward, sender="Bob <bob@acme.example>")
+    await arrives(town, 4, **FORWARDED)
     fourth = Talk(alice, await alice.walk_in(4))
     await fourth.react(await fourth.sees("↪ forwarded: Emil"), "👤", "is with Emil <emil@customer")
     await alice.say(room.room, "!original")
