@@ -118,6 +118,8 @@ def lines_above(
         lines.append(f"↪ through {mail.sender}")
     if forwarded is not None:
         lines.append(f"↪ forwarded: {forwarded} · 👤 makes them the contact")
+        if inbox.authserv_id and mail.verdict is not Verdict.PASS:
+            lines.append(f"⚠️ nothing proves that {mail.sender.spec} wrote this")
     others = [a for a in (*mail.to, *mail.cc) if not a.is_of(inbox.own)]
     if others:
         marked = [f"{a} (new)" if a.key in new_addresses else str(a) for a in others[:20]]

@@ -24,8 +24,7 @@ async def contact(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     """Shown alone, else changed; everything of it stays with this inbox."""
     if not heard.about.contact.spec:
         raise Refused("The contact of this conversation was erased.")
-    if overflow.is_one(heard.about):
-        raise Refused("The mails here are of different people; !split gives one a room of its own.")
+    _refuse_several(heard)
     word, _, rest = heard.rest.partition(" ")
     match word.casefold():
         case "":
@@ -41,6 +40,11 @@ async def contact(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
         case "set":
             return await _set(tx, desk, heard, rest)
     raise Refused(USAGE)
+
+
+def _refuse_several(heard: Hearing) -> None:
+    if overflow.is_one(heard.about):
+        raise Refused("The mails here are of different people; !split gives one a room of its own.")
 
 
 async def _shown(tx: Tx, heard: Hearing) -> str:
@@ -110,10 +114,11 @@ async def offer(tx: Tx, desk: Desk, mail: MailId, number: Number, shown: str = "
 async def forwarded(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> str | None:
     """👤 on a mail that a colleague forwarded: the conversation is with who wrote it first."""
     letter = await mail_meant(tx, heard.about.number, target) if target is not None else None
-    if letter is None or letter.forwarded is None or overflow.is_one(heard.about):
+    if letter is None or letter.forwarded is None:
         return None
+    _refuse_several(heard)
+    await tx.mails.set_author(letter.id, letter.forwarded)
     if heard.about.contact.key == letter.forwarded.key:
-        await _send_to(tx, heard.about.number, letter.forwarded, letter.sender)
         return f"{letter.forwarded.spec} is the contact, and emails go there."
     return await _become(tx, desk, heard, letter.forwarded)
 
@@ -122,7 +127,11 @@ async def _set(tx: Tx, desk: Desk, heard: Hearing, text: str) -> str:
     """The conversation is with somebody else, or expressly with whom it is."""
     address = _address(desk, heard, text)
     if address.key == heard.about.contact.key:
-        await tx.conversations.override(heard.about.number, "to", address.spec, True)
+        address = heard.about.contact
+    for letter in await tx.mails.of_conversation(heard.about.number):
+        if letter.forwarded is not None and letter.author is None:
+            await tx.mails.set_author(letter.id, address)
+    if address.key == heard.about.contact.key:
         return f"{address.spec} is the contact, and emails go there."
     return await _become(tx, desk, heard, address)
 
@@ -138,18 +147,14 @@ async def _become(tx: Tx, desk: Desk, heard: Hearing, address: Address) -> str:
         changed_at=desk.now(),
     )  # fmt: skip
     await tx.conversations.add_participants(number, [address.spec])
-    await _send_to(tx, number, address, before)
+    await tx.conversations.override(number, "to", address.spec, True)
+    await tx.conversations.override(number, "to", before.spec, False)
     await picture.bring_in(tx, desk, number, address)
     await refresh(tx, desk, changed)
     if before.domain == "invalid":  # nobody
         return f"This conversation is with {address}. Emails go there."
     return (f"This conversation is with {address}. Emails go there, and not to {before.spec};"
             f" !to +{before.spec} adds them again.")  # fmt: skip
-
-
-async def _send_to(tx: Tx, number: Number, address: Address, before: Address) -> None:
-    await tx.conversations.override(number, "to", address.spec, True)
-    await tx.conversations.override(number, "to", before.spec, False)
 
 
 def _address(desk: Desk, heard: Hearing, text: str) -> Address:

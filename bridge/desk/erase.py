@@ -41,7 +41,8 @@ async def order(tx: Tx, desk: Desk, asked: Request) -> str:
     if address is None:
         raise Refused("Say which address: !erase carla@example.com")
     numbers = await tx.erasing.of_address(address.key)
-    elsewhere = len(await tx.erasing.letters_from(address.key))
+    letters = await tx.erasing.letters_from(address.key)
+    elsewhere = sum(letter.conversation not in numbers for letter in letters)
     elsewhere += len(await queue.quarantined_from(tx, address))
     if not numbers and not elsewhere:
         raise Refused("Nothing is known of that address; nothing was erased.")
@@ -55,7 +56,7 @@ async def confirmed(tx: Tx, desk: Desk, asked: Request, spec: str) -> str:
     """The erasure was confirmed: a job for each room that knows the address, and the record."""
     address = Address(spec)
     numbers = await tx.erasing.of_address(spec)
-    letters = await tx.erasing.letters_from(spec)
+    letters = [x for x in await tx.erasing.letters_from(spec) if x.conversation not in numbers]
     stuck = await queue.quarantined_from(tx, address)
     for number in numbers:
         await order_purge(tx, desk, number, ids=False)
@@ -123,8 +124,8 @@ async def forget(desk: Desk, job: Job) -> None:
         to_them = await tx.erasing.letters_to(number, address.key)
         told = [await tx.posts.by_key(f"went:{letter.id}:{number}") for letter in to_them]
         for letter in await tx.erasing.letters_from(address.key):
-            if letter.conversation == number:  # the bot shows what came beyond the limits
-                told += [p for p in await tx.posts.of_mail(letter.id) if p.sender == desk.bot]
+            if letter.conversation == number:  # others show what they forwarded, or the bot does
+                told += [p for p in await tx.posts.of_mail(letter.id) if p.sender != ghost]
     for post in told:
         if post is not None and about.room is not None:
             await _redact_post(desk, about.room, post)

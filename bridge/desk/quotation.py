@@ -20,21 +20,24 @@ async def of(
 ) -> Quote | None:
     """What was new in the mail a reply answers, as far as it is for those it goes `to`: what a
     colleague wrote is for the team. None where nothing is, or its bytes are not kept any more."""
-    if letter is None or letter.raw is None:
+    if letter is None or letter.raw is None or not _may_read(desk, letter, to):
         return None
     async with desk.store.reading() as tx:
         raw = await tx.mails.raw(letter.raw)
     if not raw:
         return None
     mail, body = await desk.reader.read(raw, inbox.authserv_id, inbox.own)
-    own = desk.own_addresses
-    if author.came_through(mail.sender, own) and not all(author.came_through(a, own) for a in to):
-        origin = author.forwarded(mail, own)
-        if origin is not None:
-            return Quote(f"{origin.sender} wrote:", origin.text[:LONGEST], "")
-        if {mail.sender.key, *(a.key for a in mail.reply_to)}.isdisjoint(a.key for a in to):
-            return None
     text = body.text[:LONGEST]
     html = body.html if len(body.html) <= LONGEST else ""
     day = time.strftime("%a, %d %b %Y at %H:%M", time.localtime(mail.date or letter.at))
     return Quote(f"On {day}, {mail.sender} wrote:", text, html)
+
+
+def _may_read(desk: Desk, letter: Letter, to: Collection[Address]) -> bool:
+    """Whether a mail is for all that a reply to it goes `to`: a colleague's is for the team, and
+    for those it was sent to."""
+    own = desk.own_addresses
+    if not author.is_internal(letter, own):
+        return True
+    have_it = {each.key for each in (letter.sender, *letter.to, *letter.cc)}
+    return all(each.key in have_it or author.came_through(each, own) for each in to)

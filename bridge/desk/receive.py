@@ -140,18 +140,7 @@ async def _file(
     home = desk.inbox(conversation.inbox)
     number = conversation.number
     bind_contextvars(conversation=number)
-    own = desk.own_addresses
-    known = await tx.mails.addresses(number)
-    named = (*mail.to, *mail.cc, *mail.reply_to)
-    new = tuple(a.key for a in named if a.key not in known and not a.is_of(own))
-    origin = author.forwarded(mail, own)
-    letter = Letter(
-        id=MailId(0), inbox=inbox.id, conversation=number, outbound=False,
-        message_id=mail.message_id, sender=mail.sender, to=mail.to, cc=mail.cc,
-        reply_to=mail.reply_to, subject=mail.subject, references=mail.references,
-        nature=mail.nature, verdict=mail.verdict, new_addresses=new, at=at, raw=raw_id,
-        forwarded=origin.sender if origin else None,
-    )  # fmt: skip
+    letter = await _letter(tx, desk, mail, conversation, inbox, at, raw_id)
     mail_id = await tx.mails.save(letter, mail.body_hash, ())
     files = " ".join(each.name for each in mail.attachments)
     await tx.passages.add(
@@ -185,6 +174,25 @@ async def _file(
     return fresh
 
 
+async def _letter(
+    tx: Tx, desk: Desk, mail: Mail, about: Conversation, inbox: Inbox, at: float, raw_id: int
+) -> Letter:
+    """The row of a mail, not yet saved."""
+    own = desk.own_addresses
+    known = await tx.mails.addresses(about.number)
+    named = (*mail.to, *mail.cc, *mail.reply_to)
+    origin = author.forwarded(mail, own)
+    return Letter(
+        id=MailId(0), inbox=inbox.id, conversation=about.number, outbound=False,
+        message_id=mail.message_id, sender=mail.sender, to=mail.to, cc=mail.cc,
+        reply_to=mail.reply_to, subject=mail.subject, references=mail.references,
+        nature=mail.nature, verdict=mail.verdict, at=at, raw=raw_id,
+        new_addresses=tuple(a.key for a in named if a.key not in known and not a.is_of(own)),
+        forwarded=origin.sender if origin else None,
+        forwarded_subject=origin.subject if origin else "",
+    )  # fmt: skip
+
+
 async def _show(
     tx: Tx, desk: Desk, inbox: Inbox, conversation: Conversation, mail: Mail, body: Body,
     letter: Letter, *, cut: bool,
@@ -200,8 +208,7 @@ async def _show(
     agents = [mxid[1:].partition(":")[0] for mxid in await tx.rooms.agents(inbox.id)]
     ours = (*(each.name for each in desk.settings.inboxes.values()), *agents)
     above = mail_event.lines_above(
-        mail, inbox, conversation, letter.new_addresses, ours, person,
-        None if beyond else letter.forwarded,
+        mail, inbox, conversation, letter.new_addresses, ours, person, letter.forwarded
     )  # fmt: skip
     if beyond:
         above = [overflow.line(mail), *above]

@@ -40,12 +40,8 @@ def address(
     note = ""
     to, question = _whom(own, conversation, letter, overrides, known)
     others = (*letter.to, *letter.cc) if letter is not None else ()
-    if (
-        letter is not None
-        and letter.forwarded is not None
-        and _is_added(letter.forwarded, overrides)
-    ):
-        others = ()  # the customer never saw whom a colleague wrote to
+    if letter is not None and _is_for_others(own, letter, to, overrides):
+        others = ()  # they never saw whom a colleague wrote to
     chosen: dict[str, Recipient] = {}
     if to.domain != "invalid" and not to.is_of(own):  # a mail without a sender, or of ourselves
         _add(chosen, to, "to")
@@ -75,6 +71,9 @@ def address(
             _add(chosen, added, field)
     order = {"to": 0, "cc": 1, "bcc": 2}
     recipients = sorted(chosen.values(), key=lambda each: order[each.field])
+    if letter is not None and _is_undecided(letter, conversation):
+        names = [each.address.spec for each in recipients if each.field == "to"]
+        return Addressed(tuple(recipients) if names else (), _forwarded(letter, names), note)
     return Addressed(tuple(recipients), question, note)
 
 
@@ -96,6 +95,10 @@ def _whom(
     contact = conversation.contact
     if letter is None:
         return contact, ""
+    if letter.author is not None:
+        return letter.author, ""
+    if letter.forwarded is not None and letter.forwarded.key == contact.key:
+        return contact, ""
     decided = {spec.casefold() for _, spec, _ in overrides}
     sender, passed = letter.sender, letter.verdict is Verdict.PASS
     wanted = author.elsewhere(sender, letter.reply_to, own)
@@ -108,12 +111,27 @@ def _whom(
             return to, _elsewhere(letter, wanted, through=through)
     elif sender.is_of(own):
         to = contact
-    forwarded = letter.forwarded
-    if forwarded is not None and decided.isdisjoint({sender.key, forwarded.key}):
-        return to, _forwarded(sender, forwarded, to)
-    if contact.key not in (sender.key, to.key) and not _is_added(contact, overrides):
+    chosen = any(present and spec.casefold() == contact.key for _, spec, present in overrides)
+    if contact.key not in (sender.key, to.key) and not chosen:
         return to, f"This answers {to.spec}, not the contact {contact.spec}. Send?"
     return to, ""
+
+
+def _is_undecided(letter: Letter, conversation: Conversation) -> bool:
+    """Whether nobody said yet whose mail a colleague forwarded."""
+    forwarded = letter.forwarded
+    if forwarded is None or letter.author is not None:
+        return False
+    return forwarded.key != conversation.contact.key
+
+
+def _is_for_others(
+    own: frozenset[str], letter: Letter, to: Address, overrides: Sequence[tuple[str, str, bool]]
+) -> bool:
+    """Whether an answer to a colleague's mail goes to somebody else instead."""
+    sender = letter.sender.key
+    dropped = any(not present and spec.casefold() == sender for _, spec, present in overrides)
+    return author.is_internal(letter, own) and (dropped or to.key != sender)
 
 
 def _elsewhere(letter: Letter, wanted: Address, *, through: bool) -> str:
@@ -129,17 +147,14 @@ def _elsewhere(letter: Letter, wanted: Address, *, through: bool) -> str:
     )
 
 
-def _is_added(address: Address, overrides: Sequence[tuple[str, str, bool]]) -> bool:
-    return any(present and spec.casefold() == address.key for _, spec, present in overrides)
-
-
-def _forwarded(colleague: Address, forwarded: Address, to: Address) -> str:
+def _forwarded(letter: Letter, names: Sequence[str]) -> str:
     """Asks whom a mail is of that a colleague forwarded."""
+    colleague, forwarded = letter.sender, letter.forwarded or letter.sender
     said = f"{colleague.name or colleague.spec} forwarded that mail of {forwarded}."
     other = f"👤 on the mail makes {forwarded.name or forwarded.spec} the contact"
-    if to.domain == "invalid":
+    if not names:
         return f"{said} {other}; then say it again."
-    return f"{said} Send to {to.spec}? ({other})"
+    return f"{said} Send to {', '.join(names)}? ({other})"
 
 
 def _add(chosen: dict[str, Recipient], address: Address, field: str) -> None:

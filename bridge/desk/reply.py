@@ -20,6 +20,7 @@ from bridge.model import (
     Letter,
     MailId,
     Mxid,
+    Recipient,
     Refused,
 )
 from bridge.ports import Tx
@@ -143,9 +144,7 @@ async def order(
     wanted = Delivery(
         inbox=inbox.id, conversation=about.number, source=source, order=heard.event.id,
         agent=heard.who, answers=letter.id if letter else None, files=tuple(files),
-        subject=reply_subject(
-            letter.subject if letter and letter.subject and not about.renamed else about.subject
-        ),
+        subject=reply_subject(_subject(about, letter, addressed.recipients)),
         run_at=now + inbox.undo, detail=addressed.note, created_at=now,
         recipients=addressed.recipients,
         text=text, author=author, form=Form.SNIPPET if text else Form.REPLY,
@@ -156,6 +155,15 @@ async def order(
         return status.text(live, "", now) if live and live.order != heard.event.id else None
     await tx.conversations.unpin(files=files)
     return await _own(tx, desk, heard, about)
+
+
+def _subject(about: Conversation, letter: Letter | None, to: Sequence[Recipient]) -> str:
+    """Of the mail that is answered; a colleague who forwards one may have written another above."""
+    if letter is None or about.renamed:
+        return about.subject
+    if letter.forwarded_subject and all(each.address.key != letter.sender.key for each in to):
+        return letter.forwarded_subject
+    return letter.subject or about.subject
 
 
 async def _own(tx: Tx, desk: Desk, heard: Hearing, about: Conversation) -> str | None:

@@ -56,6 +56,7 @@ def _items(header: str) -> list[tuple[str, str, str, bool]]:
     while i < len(header):
         char = header[i]
         if in_quote or comments:
+            is_comment = comments > 0
             if char == "\\":
                 i += 1
                 char = header[i : i + 1]
@@ -65,7 +66,7 @@ def _items(header: str) -> list[tuple[str, str, str, bool]]:
                     char = '"'
             elif comments and char in "()":
                 comments += 1 if char == "(" else -1
-            if not comments and char not in "()":
+            if not is_comment:
                 (angle if in_angle else quoted).append(char)
         elif char == '"':
             in_quote = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bridge.mail.address import is_free_mail
-from bridge.model import Address, Forwarded, Mail, Nature, Verdict
+from bridge.model import Address, Forwarded, Letter, Mail, Nature, Verdict
 
 NOBODY = "nobody@invalid"
 """Whom a mail is of that came from ourselves and names nobody else: none that can be answered."""
@@ -27,6 +27,8 @@ def elsewhere(sender: Address, reply_to: Sequence[Address], own: frozenset[str])
     """Whom a mail wants answered instead of its sender; None where it names nobody else."""
     if any(each.key == sender.key for each in reply_to):
         return None
+    if came_through(sender, own):  # another address of a colleague is nobody else
+        return next((each for each in reply_to if not came_through(each, own)), None)
     return next((each for each in reply_to if not each.is_of(own)), None)
 
 
@@ -38,6 +40,14 @@ def author(sender: Address, reply_to: Sequence[Address], own: frozenset[str]) ->
     if named is not None:
         return named
     return Address(NOBODY, sender.name or sender.spec) if sender.is_of(own) else sender
+
+
+def is_internal(letter: Letter, own: frozenset[str]) -> bool:
+    """Whether a colleague wrote it, for the team: nobody else reads it but those it was sent to."""
+    if letter.forwarded is not None:
+        return True
+    is_ours = came_through(letter.sender, own)
+    return is_ours and elsewhere(letter.sender, letter.reply_to, own) is None
 
 
 def forwarded(mail: Mail, own: frozenset[str]) -> Forwarded | None:

@@ -1,7 +1,12 @@
-"""The mails that a mail forwards: who wrote each of them, and what they say."""
+"""The mails that a mail forwards: who wrote each of them, about what, and what they say.
+
+Who forwards may write above, between and below, and no program marks where: the words found here
+are for a look, and never for somebody who is not to read what the forwarder wrote.
+"""
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator, Sequence
 from email.message import Message
@@ -15,57 +20,66 @@ from bridge.model import Address, Forwarded, Mail
 
 MOST = 5
 """Mails of which the author is looked for, nearest first."""
-LONGEST = 20_000
+LONGEST = 2_000
 """Characters of each that are kept."""
-MAX_INPUT = 300_000
+MAX_INPUT = 50_000
 """Characters of a mail in which they are looked for."""
 PREFIX = re.compile(
-    r"\s*(?:fwd?|wg|tr|i|rv|enc|doorst|vs|vb|pd|továbbítás|转发|轉寄|転送|전달)\s*[:：]",
+    r"\s*\[?(?:extern(?:al)?\]\s*)?"
+    r"(?:fwd?|wg|tr|i|rv|enc|doorst|vs|vl|vb|pd|ilt|i̇lt|wtr|πρθ|továbbítás|הועבר|转发|轉寄|転送|전달)"
+    r"\s*[:：]",
     re.IGNORECASE,
 )
 """How the subject of a forwarded mail begins."""
 HEADS = (Kind.FORWARD, Kind.HISTORY)
-SPEC = re.compile(r"[^\s<>()\[\]\"',;:*]{1,64}@[^\s<>()\[\]\"',;:*]{1,255}")
 
 
 def attached(message: Message) -> tuple[Forwarded, ...]:
-    """Of the mails that a mail has as files (RFC 2046 §5.2.1)."""
-    found = []
+    """Of the one mail that a mail has as a file (RFC 2046 §5.2.1); of several, nothing tells which
+    is meant."""
+    mails = []
     for leaf in tree.leaves(message):
         inner = leaf.part.get_payload()
         is_mail = leaf.part.get_content_type() == "message/rfc822" and leaf.packed is None
         mail = inner[0] if is_mail and isinstance(inner, list) and inner else None
-        senders = header.addresses(mail, "from") if isinstance(mail, Message) else ()
-        if isinstance(mail, Message) and len(senders) == 1:
-            found.append(Forwarded(senders[0], body.read(mail).text.strip()[:LONGEST]))
-        if len(found) == MOST:
-            break
-    return tuple(found)
+        if isinstance(mail, Message):
+            mails.append(mail)
+    senders = header.addresses(mails[0], "from") if len(mails) == 1 else ()
+    if len(senders) != 1:
+        return ()
+    words = body.read(mails[0]).text.strip()[:LONGEST]
+    return (Forwarded(senders[0], header.text(mails[0], "subject", 500), words),)
 
 
-def quoted(mail: Mail) -> tuple[Forwarded, ...]:
-    """Of the mails that a mail repeats in its own text, below From, Date and Subject of each.
+def quoted(mail: Mail) -> tuple[Forwarded, ...] | None:
+    """Of the mails that a mail repeats in its own text, below From, Date and Subject of each; None
+    where it repeats none, nothing where the nearest does not name its author.
 
     Mail programs write those above a mail they answer, too: an answer forwards nothing.
     """
     is_first = not mail.ancestors() and base_subject(mail.subject) == mail.subject.strip()
     if not (is_first or PREFIX.match(mail.subject)):
-        return ()
+        return None
     rows = mail.text[:MAX_INPUT].split("\n")
-    # Apple Mail repeats a mail as a quote
-    return _in(rows) or _in([re.sub(r"\A> ?", "", row) for row in rows])
+    found = _in(rows)
+    if found is None and any(row.startswith(">") for row in rows):  # as Apple Mail repeats it
+        first = next(i for i, row in enumerate(rows) if row.startswith(">"))
+        last = next((i for i in range(first, len(rows)) if rows[i][:1] not in (">", "")), len(rows))
+        found = _in([re.sub(r"\A> ?", "", row) for row in rows[first:last]])
+    return found
 
 
-def _in(rows: Sequence[str]) -> tuple[Forwarded, ...]:
-    found = []
+def _in(rows: Sequence[str]) -> tuple[Forwarded, ...] | None:
     blocks = list(_blocks(kinds([Line(row) for row in rows])))
+    if not blocks:
+        return None
+    found = []
     ends = [*(first for first, _ in blocks), len(rows)][1:]
-    for (first, last), end in zip(blocks, ends, strict=True):
-        author = _author(rows[first:last])
-        if author is not None:
-            found.append(Forwarded(author, "\n".join(rows[last:end]).strip()[:LONGEST]))
-        if len(found) == MOST:
+    for (first, last), end in zip(blocks[:MOST], ends[:MOST], strict=True):
+        origin = _read(rows[first:last], "\n".join(rows[last:end]).strip()[:LONGEST])
+        if origin is None:  # an older one is not what is forwarded here
             break
+        found.append(origin)
     return tuple(found)
 
 
@@ -86,24 +100,24 @@ def _blocks(found: Sequence[Kind]) -> Iterator[tuple[int, int]]:
         i = end
 
 
-def _author(head: Sequence[str]) -> Address | None:
-    """Whom a head names as sender, by one address; None where it names none, or more."""
-    values: list[str] = []
+def _read(head: Sequence[str], text: str) -> Forwarded | None:
+    """What a head says; None where it names no sender, or several addresses for one."""
+    said: dict[str, list[str]] = {}
+    name = ""
     for row in head:
-        if name := field(row):
-            if values:
+        if found := field(row):
+            name = next((which for which in FIELDS if found in FIELDS[which]), "other")
+            if name == "sender" and name in said:  # the head of another mail
                 break
-            if name in FIELDS["sender"]:
-                values.append(re.split("[:：]", row, maxsplit=1)[1])
-        elif values:
-            values.append(row)
-    value = " ".join(values)[:1000]
-    specs = {match[0].casefold(): match for match in reversed([*SPEC.finditer(value)])}
-    if len(specs) != 1:
+            said.setdefault(name, []).append(re.split("[:：]", row, maxsplit=1)[1])
+        elif name in said:
+            said[name].append(row)
+    sender = html.unescape(" ".join(said.get("sender", ()))[:1000])
+    pieces = (each.strip("\"'*|;, \t\xa0") for each in re.split(r"[\s<>()\[\]]+", sender))
+    specs = [each.removeprefix("mailto:") for each in pieces if "@" in each]
+    address = bare(specs[0]) if len({spec.casefold() for spec in specs}) == 1 else None
+    if address is None or address.spec != specs[0]:
         return None
-    (match,) = specs.values()
-    address = bare(match[0])
-    if address is None:
-        return None
-    name = re.sub(r"[<\[(]?\s*(?:mailto:)?\s*\Z", "", value[: match.start()])
-    return Address(address.spec, clean_line(name.strip(" \t\xa0*\"'"), 120))
+    called = sender.partition(specs[0])[0].removesuffix("mailto:").strip("\"'*|<([ \t\xa0")
+    subject = clean_line(" ".join(said.get("subject", ())).strip(" *\t\xa0"), 500)
+    return Forwarded(Address(address.spec, clean_line(called, 120)), subject, text)

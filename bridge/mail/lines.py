@@ -159,8 +159,8 @@ def _heads(lines: Sequence[Line], found: list[Kind]) -> None:
         seen, last, stray = {name}, i, 0
         for j in range(i + 1, min(i + 20, len(lines))):
             name = field(lines[j].text)
-            if name in FIELDS["sender"] and name in seen:
-                break  # the next head
+            if name in seen or (name in FIELDS["sender"] and not seen.isdisjoint(FIELDS["sender"])):
+                break  # the next head, or what a person wrote
             if name in ALL_FIELDS:
                 seen.add(name)
                 last, stray = j, 0

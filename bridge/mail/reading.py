@@ -24,7 +24,8 @@ def read(raw: bytes, authserv_id: str = "", own: frozenset[str] = frozenset()) -
     """The mail and its folded text. Never raises: `Mail.problem` says what went wrong."""
     mail = parse(raw, authserv_id, own)
     try:
-        mail = replace(mail, forwarded=mail.forwarded or quoted(mail))
+        found = quoted(mail)
+        mail = replace(mail, forwarded=mail.forwarded if found is None else found)
         body = split(mail)
         if len(mail.text) + len(body.html) + len(body.html_history) > LONG:
             body = replace(body, whole=_whole(mail))

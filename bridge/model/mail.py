@@ -108,9 +108,10 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Forwarded:
-    """A mail that another one repeats or has as a file: its sender as it says, and its text."""
+    """A mail that another one repeats or has as a file, as that says: sender, subject, text."""
 
     sender: Address
+    subject: str
     text: str
 
 
@@ -168,4 +169,7 @@ class Letter:
     at: float
     raw: int | None
     forwarded: Address | None = None
-    """Whose mail it forwards, where that may be the customer's."""
+    """Whose mail it forwards, where a colleague does and that may be the customer's."""
+    forwarded_subject: str = ""
+    author: Address | None = None
+    """Whose it is, where an agent said so: answers go there, and not to its sender."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from bridge.mail.author import NOBODY
 from bridge.model import Event, Letter, Mxid, Number, Post, RoomId
 from bridge.store.connection import Connection
 from bridge.store.events import event_of
@@ -66,18 +67,28 @@ class Erasing:
         return [Number(row["number"]) for row in rows]
 
     async def of_address(self, spec: str) -> list[Number]:
-        """The conversations whose contact has this address, in every inbox."""
+        """The conversations whose contact has this address, in every inbox, and those that a
+        colleague began by forwarding a mail of theirs."""
         rows = await self._conn.fetch(
-            "SELECT number FROM conversation WHERE contact_key = $1 ORDER BY number",
+            "SELECT number FROM conversation WHERE contact_key = $1 OR EXISTS (SELECT 1 FROM mail"
+            " WHERE mail.number = conversation.number AND forwarded_key = $1"
+            " AND contact_key IN (sender_key, $2)) ORDER BY number",
             spec.casefold(),
+            NOBODY,
         )
-        return [Number(row["number"]) for row in rows]
+        # merged into another, with a card that still shows what was forwarded
+        empty = await self._conn.fetch(
+            "SELECT number, preview FROM conversation WHERE merged IS NOT NULL AND preview <> ''"
+        )
+        rows += [each for each in empty if f"<{spec.casefold()}>" in each["preview"].casefold()]
+        return sorted({Number(row["number"]) for row in rows})
 
     async def letters_from(self, spec: str) -> list[Letter]:
-        """What this address wrote in conversations of others."""
+        """What this address wrote in conversations of others, or others forwarded there."""
         rows = await self._conn.fetch(
             "SELECT mail.* FROM mail JOIN conversation ON conversation.number = mail.number"
-            " WHERE sender_key = $1 AND contact_key <> $1 AND NOT outbound ORDER BY mail.id",
+            " WHERE (sender_key = $1 OR forwarded_key = $1) AND contact_key <> $1"
+            " AND NOT outbound ORDER BY mail.id",
             spec.casefold(),
         )
         return [letter_of(row) for row in rows]
@@ -226,7 +237,8 @@ class Erasing:
             await run(f"DELETE FROM {table} WHERE number = $1", number)
         if ids:
             await run(
-                "UPDATE mail SET sender = '', sender_key = '', headers = $2 WHERE number = $1",
+                "UPDATE mail SET sender = '', sender_key = '', forwarded_key = '', headers = $2"
+                " WHERE number = $1",
                 number,
                 NO_HEADERS,
             )

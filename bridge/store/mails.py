@@ -90,10 +90,11 @@ class Mails:
         }
         if letter.forwarded is not None:
             headers["forwarded"] = _pairs([letter.forwarded])
+            headers["forwarded_subject"] = letter.forwarded_subject
         mail = await self._conn.fetchval(
             "INSERT INTO mail (inbox, number, outbound, message_id, body_hash, sender, headers,"
-            " nature, verdict, at, raw, sender_key)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+            " nature, verdict, at, raw, sender_key, forwarded_key)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
             " ON CONFLICT (inbox, message_id, body_hash) DO UPDATE SET at = mail.at RETURNING id",
             letter.inbox,
             letter.conversation,
@@ -107,6 +108,7 @@ class Mails:
             letter.at,
             letter.raw,
             letter.sender.key,
+            letter.forwarded.key if letter.forwarded is not None else "",
         )
         for message_id in dict.fromkeys((letter.message_id, *known_as)):
             await self._conn.execute(
@@ -121,6 +123,16 @@ class Mails:
     async def letter(self, mail: MailId) -> Letter | None:
         row = await self._conn.fetchrow("SELECT * FROM mail WHERE id = $1", mail)
         return None if row is None else letter_of(row)
+
+    async def set_author(self, mail: MailId, author: Address) -> None:
+        """An agent said whose mail it is."""
+        headers = json.loads(
+            await self._conn.fetchval("SELECT headers FROM mail WHERE id = $1", mail)
+        )
+        headers["author"] = _pairs([author])
+        await self._conn.execute(
+            "UPDATE mail SET headers = $1 WHERE id = $2", json.dumps(headers), mail
+        )
 
     async def of_conversation(self, number: Number) -> list[Letter]:
         """Every mail of a conversation, oldest first."""
@@ -263,4 +275,6 @@ def letter_of(row: Any) -> Letter:
         at=row["at"],
         raw=row["raw"],
         forwarded=next(iter(_addresses(headers.get("forwarded", ()))), None),
+        forwarded_subject=headers.get("forwarded_subject", ""),
+        author=next(iter(_addresses(headers.get("author", ()))), None),
     )

@@ -18,6 +18,8 @@ CREATE TABLE begun (
     at DOUBLE PRECISION NOT NULL
 );
 CREATE INDEX begun_at ON begun (inbox, at);
+ALTER TABLE mail ADD COLUMN forwarded_key TEXT NOT NULL DEFAULT '';
+CREATE INDEX mail_forwarded ON mail (forwarded_key) WHERE forwarded_key <> '';
 CREATE INDEX delivery_message_id ON delivery (message_id);
 """
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from email.message import EmailMessage
 
 import pytest
 
 from bridge.mail.author import forwarded
+from bridge.mail.forwarded import quoted
+from bridge.mail.parse import parse
 from bridge.mail.reading import read
-from bridge.model import Forwarded, Mail
+from bridge.model import Forwarded
 from tests.stage import SUPPORT, mail
 
 OWN = frozenset({SUPPORT})
@@ -157,9 +161,107 @@ def test_what_is_not_clearly_a_customers_mail_is_nobodys(
     assert found(text, **headers) is None
 
 
-def test_a_hostile_forward_is_bounded() -> None:
+@pytest.mark.parametrize(
+    ("said", "spec", "name"),
+    [
+        (
+            "Pat O'Brien <pat.o'brien@customer.example>",
+            "pat.o'brien@customer.example",
+            "Pat O'Brien",
+        ),
+        ("O'Brien, Pat [mailto:o'brien@c.example]", "o'brien@c.example", "O'Brien, Pat"),
+        ("*Carla* <carla@c.example<mailto:carla@c.example>>", "carla@c.example", "Carla"),
+        ("Carla@C.Example", "Carla@C.Example", ""),
+        ('"Doe, Carla" <carla@c.example>', "carla@c.example", "Doe, Carla"),
+        ('&nbsp;"Carla" <carla@c.example>', "carla@c.example", "Carla"),
+        ("a*b@c.example", "a*b@c.example", ""),
+        (f"Reply <{'r' * 70}@c.example>", f"{'r' * 70}@c.example", "Reply"),
+        ("fax:4930@c.example", None, ""),
+        ('"eve@a.example" <eve@evil.example>', None, ""),
+        ("Carla", None, ""),
+    ],
+)
+def test_an_address_is_taken_whole_or_not_at_all(said: str, spec: str | None, name: str) -> None:
+    origin = found(GMAIL.replace("Carla Customer <carla@customer.example>", said))
+    assert (origin.sender.spec, origin.sender.name) == (spec, name) if origin else spec is None
+
+
+VIC = """
+---------- Forwarded message ---------
+From: Vic <vic@bank.example>
+Date: Fri, Nov 20, 2026 at 8:00 AM
+Subject: Invoice
+To: <carla@customer.example>
+
+Bank words.
+"""
+
+
+def test_where_the_nearest_mail_does_not_say_whose_it_is_no_older_one_counts() -> None:
+    origin = found(GMAIL + VIC)
+    assert origin is not None
+    assert (origin.sender.spec, origin.text) == ("carla@customer.example", "My display stays dark.")
+    assert found(GMAIL.replace(" <carla@customer.example>", "") + VIC) is None
+
+
+@pytest.mark.parametrize(
+    "head",
+    ["Von: Bob <bob@acme.example>\nGesendet: heute\nAn: Dora\nBetreff: x",
+     "Subject: x\nDate: today\nFrom: Bob <bob@acme.example>\nTo: Dora"],
+)  # fmt: skip
+def test_the_head_of_another_mail_ends_the_words(head: str) -> None:
+    origin = found(f"{GMAIL.rstrip()}\n\n{head}\n\nInternal.")
+    assert origin is not None
+    assert "Internal" not in origin.text
+    assert "Bob" not in origin.text
+
+
+@pytest.mark.parametrize(
+    "prefix", ["Fwd", "FW", "WG", "TR", "VL", "[Fwd", "[EXTERN] WG", "ΠΡΘ", "הועבר", "İLT", "转发"]
+)
+def test_forwards_are_known_by_their_subject(prefix: str) -> None:
+    """Programs name the mail they forward among the references, too."""
+    assert found(GMAIL, subject=f"{prefix}: x", References="<x@customer.example>") is not None
+
+
+def test_a_colleagues_other_address_is_nobody_else() -> None:
+    assert found(GMAIL, Reply_To="bob.brown@acme.example") is not None
+
+
+def test_a_mail_attached_to_a_forwarded_one_is_not_what_is_forwarded() -> None:
+    inner = EmailMessage()
+    inner["From"] = "Vic <vic@bank.example>"
+    inner.set_content("Bank words.")
+    outer = EmailMessage()
+    outer["From"], outer["To"], outer["Subject"] = BOB, SUPPORT, "Fwd: x"
+    outer.set_content(GMAIL)
+    outer.add_attachment(inner)
+    origin = forwarded(read(outer.as_bytes())[0], OWN)
+    assert origin is not None
+    assert origin.sender.spec == "carla@customer.example"
+
+
+def test_of_several_attached_mails_none_is_chosen() -> None:
+    outer = EmailMessage()
+    outer["From"], outer["To"], outer["Subject"] = BOB, SUPPORT, "Have a look"
+    outer.set_content("See both.")
+    for name in ("carla", "vic"):
+        inner = EmailMessage()
+        inner["From"] = f"{name}@customer.example"
+        inner.set_content("Words.")
+        outer.add_attachment(inner)
+    assert forwarded(read(outer.as_bytes())[0], OWN) is None
+
+
+def test_a_hostile_forward_takes_linear_time_and_is_bounded() -> None:
     head = GMAIL.partition("\n\n")[2]
     assert len(read(mail(head * 2000, subject="Fwd: x", sender=BOB))[0].forwarded) == 5
     long = read(mail(f"{GMAIL}{'word ' * 50_000}", subject="Fwd: x", sender=BOB))[0]
-    assert len(long.forwarded[0].text) == 20_000
-    assert isinstance(long, Mail)
+    assert len(long.forwarded[0].text) == 2_000
+    blanks = f"From: {' ' * 950}x a@b.example\nDate: Fri\nSubject: x\nTo: y\n\nhi\n\n" * 5
+    many = "Sent: x\n" * 22_000
+    for text in (blanks, many, "From: x <" * 20_000, "> " * 20_000):
+        parsed = replace(parse(b"From: bob@acme.example\n\nx"), subject="Fwd: x", text=text)
+        began = time.process_time()
+        quoted(parsed)
+        assert time.process_time() - began < 1, text[:20]

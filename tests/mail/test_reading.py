@@ -50,6 +50,13 @@ def test_T06_addresses(header: str, specs: list[str]) -> None:
     assert [each.spec for each in parse_list(header)] == specs
 
 
+@pytest.mark.parametrize("name", [")", "(", "Doe (Sales)", "a)b(c", 'say \\"hi\\"'])
+def test_a_quoted_name_is_kept_whole(name: str) -> None:
+    """Parentheses there are no comment (RFC 5322 §3.2.4)."""
+    (found,) = parse_list(f'"{name}" <a@b.example>')
+    assert found.name == name.replace("\\", "")
+
+
 def test_five_thousand_addresses_take_no_time() -> None:
     began = time.process_time()
     found = parse_list(", ".join(f"Person {n} <p{n}@x.org>" for n in range(5000)))
