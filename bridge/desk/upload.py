@@ -34,11 +34,12 @@ async def upload(desk: Desk, job: Job) -> None:
         content = file_event.content(attachment, mxc, len(data))
         await desk.chat.fill_media(mxc, attachment.name, content["info"]["mimetype"], data)
     except Transient:
-        await _place(desk, key, post, attachment, "not uploaded yet, the bridge keeps trying")
+        await _place(desk, job, key, post, attachment, "not uploaded yet, the bridge keeps trying")
         raise
     except Permanent as error:
         # an address that was reserved long ago may be gone: reserve another one next time
-        await _place(desk, key, post, attachment, f"could not be uploaded: {error}", forget=True)
+        problem = f"could not be uploaded: {error}"
+        await _place(desk, job, key, post, attachment, problem, forget=True)
         raise
     async with desk.store.transaction("uploaded") as tx:
         await tx.posts.set_mxc(key, mxc, done=True)
@@ -69,10 +70,13 @@ async def _bytes(desk: Desk, raw: int, part: int) -> bytes:
 
 
 async def _place(
-    desk: Desk, key: str, post: Post, file: Attachment, problem: str, *, forget: bool = False
-) -> None:
-    """Name a file in the room that is not uploaded; a later try replaces the line."""
+    desk: Desk, job: Job, key: str, post: Post, file: Attachment, problem: str,
+    *, forget: bool = False,
+) -> None:  # fmt: skip
+    """Name a file in the room that is not uploaded; a later try replaces the line. Raises LostLease
+    where its conversation was erased meanwhile."""
     async with desk.store.transaction("placeholder") as tx:
+        await tx.jobs.hold(job)
         content = file_event.placeholder(file, problem)
         await tx.posts.put(key, post.place, post.sender, Kind.MESSAGE, content)
         if forget:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from bridge.demo.ports import free_ports
 from bridge.desk.remind import remind
 from tests.servers.database import rows
-from tests.stage import ALICE, CUSTOMER, SALES, Stage, mail
+from tests.servers.matrix_state import Refusal
+from tests.stage import ALICE, CUSTOMER, SALES, Stage, mail, until
 from tests.stories.desk import ask, begun, control_room
 from tests.stories.test_order import answered
 from tests.stories.test_relocate import second, two_inboxes
@@ -105,3 +108,34 @@ async def test_a_conversation_that_was_merged_into_somebody_elses(stage: Stage) 
     await erased(stage, DORA)
     assert await left(stage, "xylophone", DORA, "Zebra") == []
     assert any("Hello, my display" in str(room.events) for room in stage.hs.rooms.values())
+
+
+async def test_a_file_that_is_being_uploaded_meanwhile(stage: Stage) -> None:
+    """The homeserver fails with it only when its conversation is gone."""
+    release, fill = asyncio.Event(), stage.hs._fill
+    begun_to: list[str] = []
+
+    async def held(mxc: str, data: bytes, type: str) -> object:
+        if type != "application/pdf":
+            return fill(mxc, data, type)
+        begun_to.append(mxc)
+        await release.wait()
+        raise Refusal(500, "M_UNKNOWN", "the media repository is away")
+
+    stage.hs._fill = held  # type: ignore[method-assign]  # a media repository that is away
+    files = (("zebra.pdf", "application/pdf", b"x" * 3_000_000),)
+    await begun(stage, mail(files=files))
+    await until(lambda: begun_to, "the upload to begin")
+    control = await control_room(stage)
+    await ask(stage, control, f"!erase {CUSTOMER}", "!yes erases")
+    await ask(stage, control, "!yes", "Erased")
+    await until(lambda: _is_erased(stage), "the conversation to be erased")
+    stage.hs._fill = fill  # type: ignore[method-assign]
+    release.set()
+    await stage.quiet()
+    assert await left(stage, "zebra") == []
+
+
+async def _is_erased(stage: Stage) -> bool:
+    found = await rows(stage.database, stage.folder, "SELECT subject FROM conversation")
+    return [row["subject"] for row in found] == ["erased"]
