@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import Callable
 from email.message import EmailMessage
@@ -36,8 +37,12 @@ PASSED, FAILED = (
 """What an inbox's own server says of a mail of the customer."""
 
 
+PATIENCE = float(os.environ.get("PATIENCE", "60"))
+"""Seconds after which something is waited for in vain. Less for those who know that it is."""
+
+
 async def until(
-    probe: Callable[[], Any], what: str | Callable[[], str], timeout: float = 60.0
+    probe: Callable[[], Any], what: str | Callable[[], str], timeout: float = PATIENCE
 ) -> Any:
     """Wait until `probe`, or what it awaits, is true; returns what it gave."""
     deadline = time.monotonic() + timeout
@@ -147,7 +152,7 @@ class Scene:
 
         return await until(found, f"room of conversation {number}")
 
-    async def sees(self, room: Room, text: str, timeout: float = 60.0) -> dict[str, Any]:
+    async def sees(self, room: Room, text: str, timeout: float = PATIENCE) -> dict[str, Any]:
         """Wait for a message that holds `text`."""
 
         def found() -> dict[str, Any] | None:
@@ -158,7 +163,7 @@ class Scene:
 
         return await until(found, lambda: f"{text!r} in {self.hs.bodies(room)}", timeout)
 
-    async def finished(self, timeout: float = 60.0) -> None:
+    async def finished(self, timeout: float = PATIENCE) -> None:
         """Wait until no job is left, dead ones included; the bridge may be another process."""
 
         async def idle() -> bool:
@@ -166,7 +171,7 @@ class Scene:
 
         await until(idle, "all jobs to end", timeout)
 
-    async def sent(self, count: int = 1, timeout: float = 60.0) -> list[EmailMessage]:
+    async def sent(self, count: int = 1, timeout: float = PATIENCE) -> list[EmailMessage]:
         """Wait until `count` mails were accepted; returns all of them."""
         await until(lambda: len(self.smtp.accepted()) >= count, f"{count} mails", timeout)
         parser = BytesParser(policy=default)
@@ -201,11 +206,11 @@ class Stage(Scene):
     async def close(self) -> None:
         await self.app.__aexit__()
 
-    async def quiet(self, timeout: float = 60.0) -> None:
+    async def quiet(self, timeout: float = PATIENCE) -> None:
         """Wait until no job is due: everything that was asked for is done."""
         await self.quiet_but("dead", timeout=timeout)
 
-    async def quiet_but(self, *kinds: str, timeout: float = 60.0) -> None:
+    async def quiet_but(self, *kinds: str, timeout: float = PATIENCE) -> None:
         """Wait until no other job is left than of these kinds."""
 
         async def idle() -> bool:

@@ -10,7 +10,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 
 from tests import provision
 from tests.mutants.symbols import applied
@@ -19,6 +21,8 @@ from tests.mutants.table import MUTANTS, Mutant
 ROOT = Path(__file__).parent.parent.parent
 PATIENCE = 600
 """Seconds the tests of one mutant may take: they wait in vain for what does not come."""
+AT_ONCE = 4
+"""Mutants that are looked at at once, each in a copy of its own: their tests mostly wait."""
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".cache", ".demo", "*.egg-info", "__pycache__")
 
 
@@ -40,7 +44,7 @@ def is_caught(root: Path, mutant: Mutant) -> bool:
             [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--no-header",
              "--tb=no", "-k", f"{mutant.threat}_ and not postgres",
              *map(str, files_of(root, mutant.threat))],
-            cwd=root, env={**os.environ, "PYTHONPATH": str(root), "STRICT": ""},
+            cwd=root, env={**os.environ, "PYTHONPATH": str(root), "STRICT": "", "PATIENCE": "20"},
             capture_output=True, text=True, timeout=PATIENCE, check=False,
         )  # fmt: skip
     finally:
@@ -54,11 +58,19 @@ def main() -> int:
     chosen = [each for each in MUTANTS if not sys.argv[1:] or each.threat in sys.argv[1:]]
     os.environ["POSTROOM_SYNAPSE"] = str(provision.SYNAPSE.absolute())
     alive = []
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder) / "copy"
-        shutil.copytree(ROOT, root, ignore=LEFT_OUT)
-        for mutant in chosen:
-            caught = is_caught(root, mutant)
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(AT_ONCE) as pool:
+        copies: SimpleQueue[Path] = SimpleQueue()
+        for number in range(AT_ONCE):
+            copies.put(Path(shutil.copytree(ROOT, f"{folder}/{number}", ignore=LEFT_OUT)))
+
+        def look(mutant: Mutant) -> bool:
+            root = copies.get()
+            try:
+                return is_caught(root, mutant)
+            finally:
+                copies.put(root)
+
+        for mutant, caught in zip(chosen, pool.map(look, chosen), strict=True):
             print(f"{mutant.threat} {mutant.symbol}: {'caught' if caught else 'ALIVE'}", flush=True)
             alive += [] if caught else [mutant]
     print(f"{len(chosen) - len(alive)} of {len(chosen)} mutants caught")
