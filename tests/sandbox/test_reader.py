@@ -53,7 +53,7 @@ from bridge.mail import reading
 from bridge.sandbox import process
 read = reading.read
 def broken(raw, *more):
-    if b'harmless' in raw:
+    if b'harmless' in raw or raw == process.SAMPLE:
         return read(raw, *more)
     {code}
     return read(raw, *more)
