@@ -130,7 +130,7 @@ async def test_a_file_that_is_being_uploaded_meanwhile(stage: Stage) -> None:
     await ask(stage, control, f"!erase {CUSTOMER}", "!yes erases")
     await ask(stage, control, "!yes", "Erased")
     await until(lambda: _is_erased(stage), "the conversation to be erased")
-    stage.hs._fill = fill  # type: ignore[method-assign]
+    stage.hs._fill = fill  # type: ignore[method-assign]  # it is back
     release.set()
     await stage.quiet()
     assert await left(stage, "zebra") == []
