@@ -19,6 +19,7 @@ MAX_EVENT = 55_000
 MAX_CUT = 8_000
 """Characters of text shown of a mail that is too long for one event."""
 EARLIER = "Earlier in this thread"
+FORWARDED = "↪ forwarded: "
 MACHINES = {
     Nature.BOUNCE: "delivery report",
     Nature.LIST: "mailing list",
@@ -117,7 +118,7 @@ def lines_above(
     if through:
         lines.append(f"↪ through {mail.sender}")
     if forwarded is not None:
-        lines.append(f"↪ forwarded: {forwarded} · 👤 makes them the contact")
+        lines.append(f"{FORWARDED}{forwarded} · 👤 makes them the contact")
         if inbox.authserv_id and mail.verdict is not Verdict.PASS:
             lines.append(f"⚠️ nothing proves that {mail.sender.spec} wrote this")
     others = [a for a in (*mail.to, *mail.cc) if not a.is_of(inbox.own)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bridge.chat import file_event
+from bridge.chat.mail_event import FORWARDED
 from bridge.desk import overflow, reported, state
 from bridge.desk.assign import next_in_turn
 from bridge.desk.desk import Desk
@@ -141,7 +142,7 @@ def _preview(desk: Desk, mail: Mail, body: Body) -> str:
     origin = author.forwarded(mail, desk.own_addresses)
     if origin is None or not origin.text.strip():
         return preview_of(body.text)
-    return preview_of(f"↪ forwarded: {origin.sender}\n{origin.text}")
+    return preview_of(f"{FORWARDED}{origin.sender}\n{origin.text}")
 
 
 def preview_of(text: str) -> str:

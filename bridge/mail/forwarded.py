@@ -10,13 +10,14 @@ import html
 import re
 from collections.abc import Iterator, Sequence
 from email.message import Message
+from itertools import islice
 
 from bridge.mail import body, header, tree
 from bridge.mail.address import bare
 from bridge.mail.charset import clean_line
 from bridge.mail.lines import FIELDS, Kind, Line, field, kinds
 from bridge.mail.thread import base_subject
-from bridge.model import Address, Forwarded, Mail
+from bridge.model import Address, Attachment, Forwarded, Mail
 
 MOST = 5
 """Mails of which the author is looked for, nearest first."""
@@ -34,21 +35,19 @@ PREFIX = re.compile(
 HEADS = (Kind.FORWARD, Kind.HISTORY)
 
 
-def attached(message: Message) -> tuple[Forwarded, ...]:
-    """Of the one mail that a mail has as a file (RFC 2046 §5.2.1); of several, nothing tells which
-    is meant."""
-    mails = []
-    for leaf in tree.leaves(message):
-        inner = leaf.part.get_payload()
-        is_mail = leaf.part.get_content_type() == "message/rfc822" and leaf.packed is None
-        mail = inner[0] if is_mail and isinstance(inner, list) and inner else None
-        if isinstance(mail, Message):
-            mails.append(mail)
-    senders = header.addresses(mails[0], "from") if len(mails) == 1 else ()
-    if len(senders) != 1:
+def attached(message: Message, files: Sequence[Attachment]) -> tuple[Forwarded, ...]:
+    """Of the one mail among the `files` of a mail (RFC 2046 §5.2.1); of several, nothing tells
+    which is meant."""
+    parts = [each.part for each in files if each.type == "message/rfc822"]
+    if len(parts) != 1:
         return ()
-    words = body.read(mails[0]).text.strip()[:LONGEST]
-    return (Forwarded(senders[0], header.text(mails[0], "subject", 500), words),)
+    inner = next(islice(tree.leaves(message), parts[0], None)).part.get_payload()
+    mail = inner[0] if isinstance(inner, list) and inner else None
+    senders = header.addresses(mail, "from") if isinstance(mail, Message) else ()
+    if not isinstance(mail, Message) or len(senders) != 1:
+        return ()
+    words = body.read(mail).text.strip()[:LONGEST]
+    return (Forwarded(senders[0], header.text(mail, "subject", 500), words),)
 
 
 def quoted(mail: Mail) -> tuple[Forwarded, ...] | None:

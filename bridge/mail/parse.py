@@ -172,6 +172,6 @@ def _read(
         verdict=trust.verdict(message, authserv_id, sender.domain, unsure=several),
         notes=(trust.TWO_SENDERS, *contents.notes) if several else contents.notes,
         report=report.read(message, nature, len(raw)),
-        forwarded=forwarded.attached(message) if nature is Nature.PERSON else (),
+        forwarded=forwarded.attached(message, contents.files) if nature is Nature.PERSON else (),
         problem=problem or contents.problem,
     )
