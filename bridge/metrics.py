@@ -39,6 +39,10 @@ dead = Gauge("postroom_jobs_dead", "Jobs that failed for good.", registry=REGIST
 oldest = Gauge(
     "postroom_job_oldest_seconds", "Age of the oldest job that could run.", registry=REGISTRY
 )
+long_statements = Counter(
+    "postroom_long_statements", "Statements that held the event loop for over 5 ms.",
+    registry=REGISTRY,
+)  # fmt: skip
 homeserver = Gauge("postroom_homeserver_up", "1 while the homeserver answers.", registry=REGISTRY)
 imap_up = Gauge(
     "postroom_imap_up", "1 while an inbox's mailbox is checked.", ("inbox",), registry=REGISTRY

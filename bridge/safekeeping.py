@@ -47,8 +47,9 @@ def _copy_file(source: str, target: Path) -> None:
     """SQLite's own online backup; it waits for no one and nobody waits for it."""
     if not Path(source).exists():
         raise Permanent(f"{source}: there is no database yet")
+    address = f"{Path(source).absolute().as_uri()}?mode=ro"
     with (
-        contextlib.closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as old,
+        contextlib.closing(sqlite3.connect(address, uri=True)) as old,
         contextlib.closing(sqlite3.connect(target)) as new,
     ):
         old.backup(new)

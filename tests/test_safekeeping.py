@@ -57,6 +57,24 @@ async def test_the_copy_knows_every_table_of_the_schema(tmp_path: Path) -> None:
     assert tables - {"postroom_version"} == set(TABLES)
 
 
+async def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    """A database's path goes through addresses, in which # ? and % mean something."""
+    folder = tmp_path / "a b#c?d%20é"
+    file = folder / "postroom.db"
+    database = await Database.open(f"sqlite:{file}")
+    async with database.transaction("settings") as tx:
+        await tx.keep.set_value("a", "b")
+    settings = Settings.model_construct(**{"database": f"sqlite:{file}"})
+    await safekeeping.backup(settings, folder / "backup.db")
+    await database.close()
+    assert {path.name for path in folder.iterdir()} == {
+        "postroom.db", "postroom.db.lock", "backup.db",
+    }  # fmt: skip
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+    with contextlib.closing(sqlite3.connect(folder / "backup.db")) as db:
+        assert db.execute("SELECT value FROM keep WHERE name = 'a'").fetchone() == ("b",)
+
+
 async def test_a_database_moves_from_sqlite_to_postgresql_and_back(
     tmp_path: Path, postgres: PostgresServer
 ) -> None:

@@ -1,63 +1,40 @@
-"""SQLite: one process, one connection, one thread hop a statement."""
+"""SQLite: one process, one connection that writes, and others that read beside it."""
 
 from __future__ import annotations
 
 import asyncio
 import fcntl
 import os
-import re
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import structlog
-from mautrix.util.async_db import Connection as LoggingConnection
 from mautrix.util.async_db import Database as AsyncDatabase
 
 from bridge.model import BridgeError, Permanent, Transient
 from bridge.store.connection import Connection
 from bridge.store.jobs import FREED
 from bridge.store.schema import migrate
+from bridge.store.sqlite_connection import Apart, SqliteConnection, connect
 
 log = structlog.get_logger("store")
 
-POSITIONAL = re.compile(r"\$(\d+)")
 # A disk or lock problem passes; "no such column" does not.
 PASSING = ("locked", "busy", "full", "disk i/o", "readonly", "unable to open", "no space")
-INIT = (
-    # mautrix would add synchronous = NORMAL, which may lose the last commits of a crash
-    "PRAGMA synchronous = FULL",
+SETTINGS = (
+    "journal_mode = WAL",
+    "foreign_keys = ON",
+    # NORMAL may lose the last commits of a crash
+    "synchronous = FULL",
     # what is erased shall not linger in free pages
-    "PRAGMA secure_delete = ON",
+    "secure_delete = ON",
 )
-
-
-class SqliteConnection:
-    """mautrix's connection hops into SQLite's thread three times for each fetch: execute, read,
-    close. This does all three in one hop, which makes a mail's transaction half as long."""
-
-    def __init__(self, conn: LoggingConnection) -> None:
-        self._sqlite: Any = conn.wrapped
-
-    async def fetch(self, query: str, *args: Any) -> list[Any]:
-        return list(await self._sqlite.execute_fetchall(POSITIONAL.sub(r"?\1", query), args))
-
-    async def execute(self, query: str, *args: Any) -> None:
-        await self.fetch(query, *args)
-
-    async def executemany(self, query: str, args: Sequence[Sequence[Any]]) -> None:
-        for each in args:
-            await self.fetch(query, *each)
-
-    async def fetchrow(self, query: str, *args: Any) -> Any:
-        rows = await self.fetch(query, *args)
-        return rows[0] if rows else None
-
-    async def fetchval(self, query: str, *args: Any) -> Any:
-        row = await self.fetchrow(query, *args)
-        return None if row is None else row[0]
+PATIENCE, AGAIN = 5.0, 0.05
+"""Seconds for which another program may lock the file, and after which it is tried again."""
 
 
 class Sqlite:
@@ -65,54 +42,87 @@ class Sqlite:
 
     is_shared = False
 
-    def __init__(self, db: AsyncDatabase, lock: IO[str], folder: Path) -> None:
-        self._db, self._lock, self._folder = db, lock, folder
+    def __init__(self, path: Path, lock: IO[str]) -> None:
+        self._path, self._lock = path, lock
+        self._writer = Apart(connect(str(path), *SETTINGS))
+        self._reader, self._searcher = self._only_reads(), self._only_reads()
+        self._alone = asyncio.Lock()
+        """Held by the one transaction that writes."""
+        self._long: set[str] = set()
 
     @classmethod
     async def open(cls, url: str) -> Sqlite:
         """Open and migrate. Raises Permanent when it is newer than we are, or held by another."""
-        path = Path(url.removeprefix("sqlite:"))
+        path = _path(url)
         lock = _own(path)
-        db = AsyncDatabase.create(
-            url.replace("sqlite:", "sqlite://", 1), db_args={"init_commands": list(INIT)}
-        )
-        engine = cls(db, lock, path.parent)
         try:
-            await db.start()
-            await migrate(db, url)
+            engine = cls(path, lock)
+        except BaseException:
+            lock.close()
+            raise
+        try:
+            await engine._migrate(url)
         except BaseException:
             await engine.close()
             raise
         return engine
 
+    async def _migrate(self, url: str) -> None:
+        address = f"sqlite{self._path.as_uri().removeprefix('file')}"  # a path may hold # and %
+        settings = [f"PRAGMA {setting}" for setting in SETTINGS]
+        db = AsyncDatabase.create(address, db_args={"init_commands": settings})
+        try:
+            await db.start()
+            await migrate(db, url)
+        finally:
+            await db.stop()
+
+    def _only_reads(self) -> Apart:
+        return Apart(connect(str(self._path), *SETTINGS, "query_only = ON"))
+
     async def close(self) -> None:
-        await self._db.stop()
+        for connection in (self._searcher, self._reader, self._writer):
+            await asyncio.to_thread(connection.close)
         self._lock.close()
 
     @asynccontextmanager
     async def unit(self, name: str) -> AsyncIterator[Connection]:
-        # acquire() would hand this connection to any task made inside, and a cancelled
-        # conn.transaction() would leave it in an open transaction for ever.
-        async with _translated(), self._db.acquire_direct() as conn:
+        async with _translated(), self._alone:
+            sqlite = self._writer.sqlite
+            await self._begin(sqlite)
             try:
-                await conn.execute("BEGIN IMMEDIATE")
-                yield SqliteConnection(conn)
-                await conn.execute("COMMIT")
+                yield SqliteConnection(sqlite, self._writer, self._long)
+                await self._writer.run("COMMIT")
             except BaseException:
-                undo = asyncio.ensure_future(conn.execute("ROLLBACK"))
-                undo.add_done_callback(lambda t: t.cancelled() or t.exception())
-                await asyncio.sleep(0)  # ROLLBACK joins the connection's own queue
+                if sqlite.in_transaction:  # a full disk ends it by itself
+                    sqlite.execute("ROLLBACK")
                 raise
+
+    async def _begin(self, sqlite: sqlite3.Connection) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                sqlite.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(AGAIN)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Connection]:
-        async with _translated(), self._db.acquire_direct() as conn:
-            yield SqliteConnection(conn)
+        async with _translated():
+            yield SqliteConnection(self._reader.sqlite, self._searcher, self._long)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:
-        async with self.reading() as conn:  # the one connection: nobody writes meanwhile
-            yield conn
+        own = self._only_reads()
+        try:
+            async with _translated():
+                await own.run("BEGIN")
+                yield SqliteConnection(own.sqlite, own, self._long)
+        finally:
+            own.close()
 
     async def advance(self, conn: Connection, table: str, column: str, by: int) -> None:
         highest = await conn.fetchval(f"SELECT COALESCE(MAX({column}), 0) FROM {table}")
@@ -122,13 +132,13 @@ class Sqlite:
         )
 
     def free_space(self) -> int | None:
-        disk = os.statvfs(self._folder)
+        disk = os.statvfs(self._path.parent)
         return disk.f_bavail * disk.f_frsize
 
     async def truncate_log(self) -> bool:
-        async with self.reading() as conn:
-            row = await conn.fetchrow("PRAGMA wal_checkpoint(TRUNCATE)")
-        return bool(row[0] == 0)
+        async with _translated(), self._alone:
+            busy, _, _ = (await self._writer.run("PRAGMA wal_checkpoint(TRUNCATE)"))[0]
+        return bool(busy == 0)
 
     async def others(self, conn: Connection) -> int:
         return 0  # the file lock keeps them out
@@ -156,6 +166,10 @@ async def _translated() -> AsyncIterator[None]:
         if not any(word in str(error).lower() for word in PASSING):
             raise
         raise Transient(f"the database cannot be written: {error}") from error
+
+
+def _path(url: str) -> Path:
+    return Path(url.removeprefix("sqlite:")).absolute()
 
 
 def _private(path: str, flags: int) -> int:

@@ -13,7 +13,8 @@ from bridge.store.database import Database
 
 
 async def pragma(database: Database, name: str) -> str:
-    async with database.reading() as tx:
+    """A setting of the connection that writes."""
+    async with database.transaction("settings") as tx:
         return str(await tx.conn.fetchval(f"PRAGMA {name}"))
 
 
