@@ -66,7 +66,7 @@ async def fill(stage: Stage) -> None:
                     about.number,
                     state=state,
                     room=RoomId(f"!r{number}"),
-                    tags=f"t{number % 50}",
+                    tags=(f"t{number % 50}",),
                     assignee=(Mxid(ALICE), Mxid(BOB), None)[number % 3],
                     waiting_since=at if state is State.OPEN else None,
                 )

@@ -11,7 +11,12 @@ from bridge.desk.hearing import Request
 from bridge.desk.refresh import answer, tell_control
 from bridge.inbox import Inbox
 from bridge.mail.limits import size
-from bridge.model import DeliveryState, Job
+from bridge.model import (
+    DeliveryState,
+    Job,
+    PostKey,
+    Shows,
+)
 from bridge.ports import Tx
 
 DISK_TOLD = "disk-told"
@@ -84,7 +89,7 @@ async def bury(desk: Desk, job: Job, error: str) -> None:
         if job.kind == "receive":
             cure = f"Its bytes are kept: {prefix}quarantine show {job.id} shows what it is."
         text = f"⚠️ {what[0].upper()}{what[1:]} failed three times: {error[:500]}\n{cure}"
-        await tell_control(tx, desk, f"dead:{job.id}:{job.leases}", text)
+        await tell_control(tx, desk, PostKey.other(Shows.DEAD, job.id, job.leases), text)
         if job.kind == "deliver":
             delivery = await tx.deliveries.get(job.payload["delivery"])
             if delivery.state in (DeliveryState.WAITING, DeliveryState.SENDING):
@@ -92,10 +97,10 @@ async def bury(desk: Desk, job: Job, error: str) -> None:
                 await show(tx, desk, await tx.deliveries.update(delivery.id, detail=detail))
         if job.kind == "event":
             event = await tx.events.get(job.payload["event"])
-            place = await tx.rooms.place(event.room) if event is not None else None
-            if event is not None and place is not None and event.type == "m.room.message":
+            room = await tx.rooms.known(event.room) if event is not None else None
+            if event is not None and room is not None and event.type == "m.room.message":
                 text = "That did not work; the admins were told."
-                await answer(tx, desk, event.room, event.id, text)
+                await answer(tx, desk, room.place, event.id, text)
 
 
 async def watch(desk: Desk) -> None:
@@ -116,7 +121,7 @@ async def watch(desk: Desk) -> None:
             if stale and not told_at:
                 await tx.keep.tell(account, now)
                 await tell_control(
-                    tx, desk, f"alarm:{account}:{int(now)}",
+                    tx, desk, PostKey.other(Shows.ALARM, account, int(now)),
                     f"⚠️ {names}: no successful check since {render.clock(good_at, now)}."
                     f" {problem or 'The mail server gives no answer'}. Mail waits in the mailbox"
                     " and is taken when it works again.",
@@ -124,7 +129,7 @@ async def watch(desk: Desk) -> None:
             elif told_at and not problem and not stale:
                 await tx.keep.tell(account, 0.0)
                 await tell_control(
-                    tx, desk, f"alarm-over:{account}:{int(told_at)}",
+                    tx, desk, PostKey.other(Shows.ALARM_OVER, account, int(told_at)),
                     f"✅ {names}: the mailbox is checked again.",
                 )  # fmt: skip
 
@@ -151,7 +156,7 @@ async def _watch_disk(desk: Desk) -> None:
         else:
             await tx.keep.drop_value(DISK_TOLD)
             text = f"✅ The disk of the database has {size(free)} left; mail is taken in again."
-        await tell_control(tx, desk, f"disk:{is_full}:{int(now)}", text)
+        await tell_control(tx, desk, PostKey.other(Shows.DISK, is_full, int(now)), text)
 
 
 async def refused_login(desk: Desk, account: str, text: str) -> None:
@@ -167,6 +172,6 @@ async def refused_login(desk: Desk, account: str, text: str) -> None:
         why = diagnosis.text(inbox, inbox.imap, Trouble(Ailment.LOGIN, text))
         names = ", ".join(each.name for each in inboxes)
         await tell_control(
-            tx, desk, f"login:{account}:{int(desk.now())}",
+            tx, desk, PostKey.other(Shows.LOGIN, account, int(desk.now())),
             f"⚠️ {names}: {why} The next tries come at longer intervals, up to 15 min.",
         )  # fmt: skip

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bridge.chat import room
 from bridge.desk.desk import Desk
 from bridge.desk.hearing import Request
 from bridge.inbox import Inbox
-from bridge.model import InboxId, Kind, Mxid, Refused
+from bridge.model import InboxId, Mxid, Place, PostKey, Refused, Role, Shows, Wanted
 from bridge.ports import Tx
 from bridge.section import MXID
 
@@ -17,9 +19,9 @@ async def list_(tx: Tx, desk: Desk, asked: Request) -> str:
         leads = await led_by(tx, inbox)
         joined = await tx.rooms.agents(inbox.id)
         people = [f"{mxid}{' (lead)' if mxid in leads else ''}" for mxid in joined]
-        queue = await tx.rooms.find("queue", inbox.id)
+        queue = await tx.rooms.find(Role.QUEUE, inbox.id)
         if queue is not None:
-            invited = sorted(set(await tx.rooms.invited(queue.room)) - set(joined))
+            invited = sorted(set(await tx.rooms.invited(queue.id)) - set(joined))
             people += [f"{mxid} (invited)" for mxid in invited if not desk.is_own(mxid)]
         lines.append(f"{inbox.name}: {', '.join(people) or 'nobody yet'}")
     lines += [f"{name}: cannot be used: {why}" for name, why in desk.directory.problems.items()]
@@ -32,10 +34,10 @@ async def add(tx: Tx, desk: Desk, asked: Request) -> str:
         refuse_unfit(desk, who, federate=inbox.federate)
     done = []
     for inbox in inboxes:
-        queue = await tx.rooms.find("queue", inbox.id)  # perhaps still to be made
+        queue = await tx.rooms.find(Role.QUEUE, inbox.id)  # perhaps still to be made
         await tx.inboxes.set_lead(inbox.id, who, lead)
         await powers(tx, desk, inbox)
-        membership = await tx.rooms.membership(queue.room, who) if queue is not None else ""
+        membership = await tx.rooms.membership(queue.id, who) if queue is not None else ""
         if membership != "join":
             await invite(tx, desk, inbox.id, who, asked.event.id)
         what = "a lead" if lead else "an agent"
@@ -49,27 +51,25 @@ async def add(tx: Tx, desk: Desk, asked: Request) -> str:
 
 async def invite(tx: Tx, desk: Desk, inbox: InboxId, who: Mxid, mark: str) -> None:
     """Ask somebody into a queue room; `mark` tells this invitation from earlier ones."""
-    await tx.posts.put(
-        f"invite:queue:{inbox}:{who}:{mark}", f"queue:{inbox}", desk.bot, Kind.INVITE, {},
-        type="m.room.member", state_key=who,
-    )  # fmt: skip
+    queue = Place.queue(inbox)
+    key = PostKey.other(Shows.INVITE, queue, who, mark)
+    await tx.posts.put(Wanted.invitation(key, queue, desk.bot, who))
 
 
 async def remove(tx: Tx, desk: Desk, asked: Request) -> str:
     who, _, inboxes = _said(desk, asked, "remove @who:server [INBOX]")
     done = []
     for inbox in inboxes:
-        queue = await tx.rooms.find("queue", inbox.id)
-        if queue is None or await tx.rooms.membership(queue.room, who) not in ("join", "invite"):
+        queue = await tx.rooms.find(Role.QUEUE, inbox.id)
+        if queue is None or await tx.rooms.membership(queue.id, who) not in ("join", "invite"):
             done.append(f"{who} is no agent of {inbox.name}.")
             continue
         await tx.inboxes.set_lead(inbox.id, who, False)
         # what they lose beside it follows when the homeserver says that they are out
-        await tx.posts.put(
-            f"expel:{queue.room}:{who}:{asked.event.id}", queue.room, desk.bot, Kind.KICK,
-            {"reason": "no agent of this inbox any more"}, type="m.room.member", state_key=who,
-            lane=f"expel:{queue.room}",
-        )  # fmt: skip
+        key = PostKey.other(Shows.EXPEL, queue.id, who, asked.event.id)
+        place, why = Place.at(queue.id), "no agent of this inbox any more"
+        removal = Wanted.removal(key, place, desk.bot, who, why)
+        await tx.posts.put(replace(removal, lane=f"expel:{queue.id}"))
         await tx.audit.add(desk.now(), asked.who, f"inbox {inbox.id}: {who} is no agent any more")
         done.append(f"{who} is out of {inbox.name} and of its rooms within a minute.")
     return "\n".join(done)
@@ -119,10 +119,10 @@ async def led_by(tx: Tx, inbox: Inbox) -> frozenset[Mxid]:
 
 async def powers(tx: Tx, desk: Desk, inbox: Inbox) -> None:
     """Power levels of the queue room: its leads have 50."""
-    place = await tx.rooms.find("queue", inbox.id)
-    version = place.version if place else desk.version
+    queue = await tx.rooms.find(Role.QUEUE, inbox.id)
+    version = queue.version if queue else desk.version
     leads = sorted(await led_by(tx, inbox))
-    await tx.posts.put(
-        f"powers:queue:{inbox.id}", f"queue:{inbox.id}", desk.bot, Kind.STATE,
-        room.queue_power(inbox, leads, version, desk.bot), type="m.room.power_levels",
-    )  # fmt: skip
+    content = room.queue_power(inbox, leads, version, desk.bot)
+    place = Place.queue(inbox.id)
+    key = PostKey.other(Shows.POWERS, place)
+    await tx.posts.put(Wanted.state(key, place, desk.bot, "m.room.power_levels", content))

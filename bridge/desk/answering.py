@@ -14,11 +14,14 @@ from bridge.model import (
     Delivery,
     EventId,
     Form,
-    Kind,
     Letter,
     Nature,
+    Place,
+    PostKey,
     Recipient,
+    Shows,
     Verdict,
+    Wanted,
 )
 from bridge.ports import Tx
 from bridge.rule import Rule
@@ -91,8 +94,7 @@ async def _order(
     if delivery is None:
         return
     content = render.notice(f"🤖 Automatic answer ({rule.name}):\n\n{text}")
-    await tx.posts.put(
-        f"automatic:{delivery.id}", f"conversation:{about.number}", desk.bot, Kind.MESSAGE, content
-    )
+    key = PostKey.of_delivery(Shows.AUTOMATIC, delivery.id)
+    await tx.posts.put(Wanted.message(key, Place.of(about.number), desk.bot, content))
     await dispatch.show(tx, desk, delivery)
     await dispatch.dispatch(tx, delivery)

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from bridge.chat import command, render
-from bridge.desk.desk import FINISHED, Desk
+from bridge.desk.desk import Desk
 from bridge.desk.hearing import Hearing
 from bridge.desk.invite import invite
 from bridge.desk.refresh import refresh
 from bridge.inbox import Inbox
-from bridge.model import Content, Conversation, Kind, Mxid, Refused
+from bridge.model import (
+    FINISHED,
+    Content,
+    Conversation,
+    Mxid,
+    Place,
+    PostKey,
+    Refused,
+    Shows,
+    Wanted,
+)
 from bridge.ports import Tx
 
 
@@ -124,5 +134,5 @@ async def _tell(tx: Tx, desk: Desk, heard: Hearing, who: Mxid, text: str) -> Non
     nobody."""
     content: Content = render.text_message(text)
     content["m.mentions"] = {"user_ids": [who]}
-    place = f"conversation:{heard.about.number}"
-    await tx.posts.put(f"tell:{heard.event.id}:{who}", place, desk.bot, Kind.MESSAGE, content)
+    key = PostKey.other(Shows.TELL, heard.event.id, who)
+    await tx.posts.put(Wanted.message(key, Place.of(heard.about.number), desk.bot, content))

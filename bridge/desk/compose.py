@@ -12,7 +12,17 @@ from bridge.desk.forward import recipients, refuse_own
 from bridge.desk.hearing import Hearing
 from bridge.desk.refresh import refresh
 from bridge.mail.charset import clean_line
-from bridge.model import Address, Delivery, Form, Kind, Refused
+from bridge.model import (
+    Address,
+    Delivery,
+    Form,
+    Number,
+    Place,
+    PostKey,
+    Refused,
+    Shows,
+    Wanted,
+)
 from bridge.ports import Tx
 
 USAGE = "Say to whom, about what, and the text on the next lines:\n!compose ADDRESS… SUBJECT\nTEXT"
@@ -36,8 +46,8 @@ async def compose(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     )  # fmt: skip
     about = await tx.conversations.update(about.number, assignee=heard.who)
     await tx.conversations.add_participants(about.number, [each.spec for each in addresses])
-    place = f"conversation:{about.number}"
-    await tx.jobs.add("room", f"{place}:out", {"number": about.number}, key=f"room:{about.number}")
+    lane = f"{Place.of(about.number)}:out"
+    await tx.jobs.add("room", lane, {"number": about.number}, key=f"room:{about.number}")
     await picture.bring_in(tx, desk, about.number, contact)
     await show_text(tx, desk, about.number, heard.who, text)
     wanted = Delivery(
@@ -61,17 +71,15 @@ async def amend(
     await tx.conversations.remove_participants(number, sorted(before))
     await tx.conversations.add_participants(number, [each.spec for each in addresses])
     about = await tx.conversations.update(
-        number, contact=contact.spec, contact_name=contact.name, contact_key=contact.key,
-        subject=subject, preview=preview_of(text), changed_at=desk.now(),
+        number, contact=contact, subject=subject, preview=preview_of(text), changed_at=desk.now(),
     )  # fmt: skip
     await picture.bring_in(tx, desk, number, contact)
     await show_text(tx, desk, number, delivery.agent, text)
     await refresh(tx, desk, about)
 
 
-async def show_text(tx: Tx, desk: Desk, number: int, who: str, text: str) -> None:
+async def show_text(tx: Tx, desk: Desk, number: Number, who: str, text: str) -> None:
     """The words of the mail in its own room: they were written in another one."""
-    await tx.posts.put(
-        f"opening:{number}", f"conversation:{number}", desk.bot, Kind.MESSAGE,
-        render.notice(f"{who} writes:\n\n{text}"),
-    )  # fmt: skip
+    key = PostKey.of_conversation(Shows.OPENING, number)
+    content = render.notice(f"{who} writes:\n\n{text}")
+    await tx.posts.put(Wanted.message(key, Place.of(number), desk.bot, content))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bridge.chat.command import PERSON
 from bridge.desk import overflow, picture
 from bridge.desk.desk import Desk, mail_meant
@@ -9,7 +11,17 @@ from bridge.desk.hearing import Hearing
 from bridge.desk.refresh import refresh
 from bridge.mail.address import bare, parse_list
 from bridge.mail.charset import clean, clean_line
-from bridge.model import Address, Contact, EventId, Kind, MailId, Number, Refused
+from bridge.model import (
+    Address,
+    Contact,
+    EventId,
+    Number,
+    Place,
+    PostKey,
+    Refused,
+    Shows,
+    Wanted,
+)
 from bridge.ports import Tx
 
 MAX_NOTES = 4_000
@@ -64,7 +76,9 @@ async def _name(tx: Tx, desk: Desk, heard: Hearing, text: str) -> str:
         raise Refused("Say the name: !contact name Alice Doe.")
     known = await tx.contacts.begin(heard.inbox.id, heard.about.contact)
     await tx.contacts.update(known.id, name, known.notes)
-    changed = await tx.conversations.update(heard.about.number, contact_name=name)
+    changed = await tx.conversations.update(
+        heard.about.number, contact=Address(heard.about.contact.spec, name)
+    )
     await refresh(tx, desk, changed)
     return f"{heard.about.contact.spec} is called {name}, here and in new conversations."
 
@@ -103,12 +117,10 @@ async def _remove(tx: Tx, heard: Hearing, text: str) -> str:
     return f"{address.spec} is not theirs any more."
 
 
-async def offer(tx: Tx, desk: Desk, mail: MailId, number: Number, shown: str = "") -> None:
-    """👤 under a mail that a colleague forwarded; `shown` is the post that shows it there."""
-    await tx.posts.put(
-        f"forwarded:{mail}:{number}", f"conversation:{number}", desk.bot, Kind.REACTION,
-        {"emoji": PERSON}, type="m.reaction", target=shown or f"mail:{mail}",
-    )  # fmt: skip
+async def offer(tx: Tx, desk: Desk, number: Number, shown: PostKey) -> None:
+    """👤 under a mail that a colleague forwarded, as `shown` shows it in a conversation's room."""
+    key = replace(shown, shows=Shows.FORWARDED, text=f"{Shows.FORWARDED}:{shown.text}")
+    await tx.posts.put(Wanted.reaction(key, Place.of(number), desk.bot, PERSON, shown))
 
 
 async def forwarded(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> str | None:
@@ -143,8 +155,7 @@ async def _become(tx: Tx, desk: Desk, heard: Hearing, address: Address) -> str:
     if known is not None and known.name:
         address = Address(address.spec, known.name)
     changed = await tx.conversations.update(
-        number, contact=address.spec, contact_name=address.name, contact_key=address.key,
-        changed_at=desk.now(),
+        number, contact=address, changed_at=desk.now()
     )  # fmt: skip
     await tx.conversations.add_participants(number, [address.spec])
     await tx.conversations.override(number, "to", address.spec, True)

@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 
 from structlog.contextvars import bind_contextvars
 
-from bridge.chat import command, render, room
+from bridge.chat import command, render
 from bridge.chat.command import AGAIN, CLIP, CROSS, HAND, LINK, MAIL, PERSON, TICK
+from bridge.chat.room import link
 from bridge.desk import (
     admin,
     assign,
@@ -40,18 +41,23 @@ from bridge.desk.desk import Desk
 from bridge.desk.hearing import Hearing, came_before
 from bridge.desk.refresh import answer
 from bridge.model import (
+    STOPPABLE,
     Content,
     Event,
     EventId,
     Form,
     Job,
-    Kind,
     Mxid,
     Number,
     Permanent,
     Place,
+    PostKey,
     Refused,
+    Role,
+    Room,
+    Shows,
     Transient,
+    Wanted,
 )
 from bridge.ports import Tx
 
@@ -59,7 +65,7 @@ Act = Callable[[Tx, Desk, Hearing, EventId | None], Awaitable[str | None]]
 
 
 async def _help(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> str | None:
-    return admin.help_text(heard.place.role, heard.rest, desk.settings.command_prefix)
+    return admin.help_text(heard.room.role, heard.rest, desk.settings.command_prefix)
 
 
 async def _info(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> str | None:
@@ -138,8 +144,10 @@ STILL_THERE = ("help", "info", "original", "headers", "export", "history", "cont
 """What a room is good for whose conversation goes on in another one."""
 ON_POSTS = ("undo", "yes", "retry", "take", "close", "claimed", "forwarded")
 """Acts of reactions on what we show."""
-ON = {"undo": "status:", "yes": "status:", "retry": "status:", "forwarded": "mail:"}
-"""What the reactions of some acts are on: the post's key begins with it."""
+ON = {
+    "undo": Shows.STATUS, "yes": Shows.STATUS, "retry": Shows.STATUS, "forwarded": Shows.MAIL,
+}  # fmt: skip
+"""What the reactions of some acts are on."""
 PATIENCE = 600.0
 """Seconds a reaction waits for us to note what it is on."""
 NEEDS_TARGET = ("reply", "draft", "send", "attach", "snippet")
@@ -152,18 +160,18 @@ async def converse(desk: Desk, job: Job) -> None:
         event = await tx.events.get(EventId(job.payload["event"]))
         if event is None:
             raise Permanent(f"event {job.payload['event']} is not there")
-        place = await tx.rooms.place(event.room)
-        inbox = place.inbox if place is not None else None
+        room = await tx.rooms.known(event.room)
+        inbox = room.inbox if room is not None else None
         by_agent = inbox is not None and await tx.rooms.is_agent(inbox, event.sender)
-    if place is not None and place.conversation is not None:
-        bind_contextvars(conversation=place.conversation)
+    if room is not None and room.conversation is not None:
+        bind_contextvars(conversation=room.conversation)
     if sealed.SEALED in event.content:
-        await _control(desk, job, sealed.unseal(desk, event), place)
+        await _control(desk, job, sealed.unseal(desk, event), room)
         return
-    if place is None or event.type == "m.room.encrypted":
-        await _outside(desk, job, event, place)
+    if room is None or event.type == "m.room.encrypted":
+        await _outside(desk, job, event, room)
         return
-    name, rest, target = _said(desk, event, place)
+    name, rest, target = _said(desk, event, room)
     if event.type == "m.reaction" and name in ON_POSTS and by_agent and target is not None:
         await _find_post(desk, event, target)
     seen: Content | None = None
@@ -181,15 +189,15 @@ async def converse(desk: Desk, job: Job) -> None:
             about = Mxid(event.state_key or "")
             # the invitation itself may be heard of when they are in already
             invited = "invite" in (event.prev_membership, event.content.get("membership"))
-            await members.changed(tx, desk, place, about, now, event.id, invited=invited)
+            await members.changed(tx, desk, room, about, now, event.id, invited=invited)
         elif event.type == "m.room.redaction":
             await _redacted(tx, desk, event)
         elif (edited := command.edited(event.content)) is not None:
             await _edited(tx, desk, event, edited)
         elif name:
-            said = await _act(tx, desk, event, place, name, rest, target, seen, zone, speaker)
+            said = await _act(tx, desk, event, room, name, rest, target, seen, zone, speaker)
             if said:
-                await answer(tx, desk, _where(place), event.id, said)
+                await answer(tx, desk, room.place, event.id, said)
         await tx.jobs.finish(job)
 
 
@@ -203,29 +211,29 @@ async def _find_post(desk: Desk, event: Event, target: EventId) -> None:
         raise Transient("what it is on is being brought into the room", retry_after=0.5)
 
 
-async def _control(desk: Desk, job: Job, event: Event, place: Place | None) -> None:
+async def _control(desk: Desk, job: Job, event: Event, room: Room | None) -> None:
     """What is for the control room; said elsewhere it is only wiped, for it may hold a secret."""
     await desk.directory.load(desk.store)  # another process may have changed an inbox
     async with desk.store.transaction("event") as tx:
-        if place is None:
+        if room is None:
             await tx.events.blank(event.id)
-        elif place.role != "control":
+        elif room.role is not Role.CONTROL:
             await sealed.wipe(tx, desk, event)
-            text = command.unknown("inbox", place.role, desk.settings.command_prefix)
-            await answer(tx, desk, _where(place), event.id, f"{text} Nothing was done.")
+            text = command.unknown("inbox", room.role, desk.settings.command_prefix)
+            await answer(tx, desk, room.place, event.id, f"{text} Nothing was done.")
         elif said := await control.act(tx, desk, event):
-            await answer(tx, desk, "control", event.id, said)
+            await answer(tx, desk, room.place, event.id, said)
         await tx.jobs.finish(job)
     await desk.directory.load(desk.store)
 
 
-def _said(desk: Desk, event: Event, place: Place) -> tuple[str, str, EventId | None]:
+def _said(desk: Desk, event: Event, room: Room) -> tuple[str, str, EventId | None]:
     """(command name, its text, event it points at) of a command or a reaction."""
     if event.type == "m.reaction":
         reaction = command.reaction(event.content)
         if reaction is None:
             return "", "", None
-        acts = CARD_ACTS if place.role == "queue" else REACTION_ACTS
+        acts = CARD_ACTS if room.role is Role.QUEUE else REACTION_ACTS
         return acts.get(reaction[1], ""), "", reaction[0]
     said = command.parse(event.content, desk.settings.command_prefix)
     if said is None:
@@ -233,36 +241,30 @@ def _said(desk: Desk, event: Event, place: Place) -> tuple[str, str, EventId | N
     return said.name, said.rest, command.replied_to(event.content)
 
 
-def _where(place: Place) -> str:
-    if place.conversation is not None:
-        return f"conversation:{place.conversation}"
-    return f"{place.role}:{place.inbox}" if place.inbox else place.role
-
-
 async def _act(
-    tx: Tx, desk: Desk, event: Event, place: Place, name: str, rest: str,
+    tx: Tx, desk: Desk, event: Event, room: Room, name: str, rest: str,
     target: EventId | None, seen: Content | None, zone: ZoneInfo | None, speaker: str,
 ) -> str | None:  # fmt: skip
     """Judge who speaks where, then do it. A refusal is a short answer and changes nothing."""
     by_reaction = event.type == "m.reaction"
     try:
-        if place.inbox is None:
+        if room.inbox is None:
             return None
-        inbox = desk.inbox(place.inbox)
+        inbox = desk.inbox(room.inbox)
         if not await tx.rooms.is_agent(inbox.id, event.sender):
             if name not in ACTS or (by_reaction and name not in ("send", "attach")):
                 return None  # talk of guests, and reactions that mean nothing here
             raise Refused(f"Only agents of {inbox.name} can do that; nothing was done.")
-        number = await _number(tx, place, name, rest, target, by_reaction)
-        if number is None and (by_reaction or place.role == "conversation"):
+        number = await _number(tx, room, name, rest, target, by_reaction)
+        if number is None and (by_reaction or room.role is Role.CONVERSATION):
             return None
-        if not by_reaction and command.spec(name, place.role) is None:
+        if not by_reaction and command.spec(name, room.role) is None:
             prefix = desk.settings.command_prefix
-            raise Refused(command.unknown(name, place.role, prefix))
+            raise Refused(command.unknown(name, room.role, prefix))
         if number is not None and not await tx.conversations.exists(inbox.id, number):
             raise Refused(f"There is no #{number} in {inbox.name}.")
         about = await tx.conversations.get(number) if number is not None else None
-        if by_reaction and not await _is_ours(tx, place, name, target):
+        if by_reaction and not await _is_ours(tx, room, name, target):
             return None
         if name in ("yes", "retry") and await came_before(tx, event.at):
             # it may be what sent a mail that the backup does not know as sent
@@ -271,31 +273,33 @@ async def _act(
             raise Refused("That was said before a backup was restored; say it again if it counts.")
         if about is not None and about.merged is not None and name not in STILL_THERE:
             raise Refused(f"This conversation goes on in #{about.merged}; nothing was done here.")
-        heard = Hearing(event, place, inbox, about, rest, seen, speaker, zone)
+        heard = Hearing(event, room, inbox, about, rest, seen, speaker, zone)
         return await ACTS[name](tx, desk, heard, target)
     except Refused as refusal:
         return str(refusal)
 
 
-async def _is_ours(tx: Tx, place: Place, name: str, target: EventId | None) -> bool:
+async def _is_ours(tx: Tx, room: Room, name: str, target: EventId | None) -> bool:
     """Whether a reaction is on what it means something on: people put ❌ and ✅ on ordinary talk
     too."""
     if name not in ON:
         return True
     post = await tx.posts.by_event(target) if target is not None else None
-    return post is not None and post.key.startswith(ON[name]) and post.place == _where(place)
+    return post is not None and post.key.shows is ON[name] and post.place == room.place
 
 
 async def _number(
-    tx: Tx, place: Place, name: str, rest: str, target: EventId | None, by_reaction: bool
+    tx: Tx, room: Room, name: str, rest: str, target: EventId | None, by_reaction: bool
 ) -> Number | None:
     """The conversation meant: of the room, of the card, or named by number."""
-    if place.conversation is not None:
-        return place.conversation
+    if room.conversation is not None:
+        return room.conversation
     if by_reaction:
         post = await tx.posts.by_event(target) if target is not None else None
-        on_card = post is not None and re.fullmatch("card:[0-9]+", post.key) is not None
-        return Number(int(post.key.partition(":")[2])) if post is not None and on_card else None
+        about = post.key.conversation if post is not None else None
+        if post is None or about is None:
+            return None
+        return about if post.key == PostKey.of_conversation(Shows.CARD, about) else None
     if name != "take":
         return None
     digits = rest.strip().lstrip("#")
@@ -316,7 +320,7 @@ async def _redacted(tx: Tx, desk: Desk, event: Event) -> None:
         return
     late = await decide.stop(tx, desk, delivery, "the message was taken back")
     if late:
-        await answer(tx, desk, f"conversation:{delivery.conversation}", event.id, late)
+        await answer(tx, desk, Place.of(delivery.conversation), event.id, late)
 
 
 async def _edited(tx: Tx, desk: Desk, event: Event, source: EventId) -> None:
@@ -330,8 +334,8 @@ async def _edited(tx: Tx, desk: Desk, event: Event, source: EventId) -> None:
     author = delivery.author or (original.sender if original is not None else delivery.agent)
     if author != event.sender:
         return
-    place = f"conversation:{delivery.conversation}"
-    if delivery.state not in decide.STOPPABLE:
+    place = Place.of(delivery.conversation)
+    if delivery.state not in STOPPABLE:
         await answer(tx, desk, place, event.id, "Already sent as it was before this edit.")
         return
     changed = event.content.get("m.new_content")
@@ -348,15 +352,15 @@ async def _edited(tx: Tx, desk: Desk, event: Event, source: EventId) -> None:
     await preview.reword(tx, desk, delivery)
 
 
-async def _outside(desk: Desk, job: Job, event: Event, place: Place | None) -> None:
+async def _outside(desk: Desk, job: Job, event: Event, room: Room | None) -> None:
     """A room that is not ours: people who wait for the bot are shown the control room."""
     invited = event.type == "m.room.member" and event.state_key == desk.bot
     async with desk.store.reading() as tx:
-        control = await tx.rooms.find("control")
+        control = await tx.rooms.find(Role.CONTROL)
         known = event.sender in desk.settings.admins
         for inbox in desk.settings.inboxes:
             known = known or await tx.rooms.is_agent(inbox, event.sender)
-    is_invite = invited and event.content.get("membership") == "invite" and place is None
+    is_invite = invited and event.content.get("membership") == "invite" and room is None
     if is_invite:
         try:
             await (desk.chat.join if known else desk.chat.leave)(event.room)
@@ -364,12 +368,11 @@ async def _outside(desk: Desk, job: Job, event: Event, place: Place | None) -> N
             is_invite = False  # the invite was taken back meanwhile
     async with desk.store.transaction("event") as tx:
         talks = event.type in ("m.room.message", "m.room.encrypted")
-        if known and control is not None and (is_invite or talks) and place is None:
+        if known and control is not None and (is_invite or talks) and room is None:
             text = (
                 "I work in rooms of my own. Admins talk to me here: "
-                f"{room.link(control.room, desk.server)}"
+                f"{link(control.id, desk.server)}"
             )
-            await tx.posts.put(
-                f"pointer:{event.room}", event.room, desk.bot, Kind.MESSAGE, render.notice(text)
-            )
+            key, place = PostKey.other(Shows.POINTER, event.room), Place.at(event.room)
+            await tx.posts.put(Wanted.message(key, place, desk.bot, render.notice(text)))
         await tx.jobs.finish(job)

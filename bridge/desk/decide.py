@@ -9,18 +9,24 @@ from bridge.desk.dispatch import dispatch, show
 from bridge.desk.hearing import Hearing
 from bridge.desk.sent import settle
 from bridge.inbox import Inbox
-from bridge.model import PREVIEWED, Delivery, DeliveryState, EventId, Fate, Refused, Transient
+from bridge.model import (
+    PREVIEWED,
+    RETRYABLE,
+    STOPPABLE,
+    Delivery,
+    DeliveryChanges,
+    DeliveryState,
+    EventId,
+    Fate,
+    PostKey,
+    Refused,
+    Shows,
+    Transient,
+)
 from bridge.ports import Tx
 
 JUST_NOW = 5.0
 """Seconds in which a yes may be quicker than our own note that its preview is in the room."""
-STOPPABLE = (*PREVIEWED, DeliveryState.ASKING, DeliveryState.WAITING)
-RETRYABLE = (
-    DeliveryState.FAILED,
-    DeliveryState.UNKNOWN,
-    DeliveryState.DEFERRED,
-    DeliveryState.BOUNCED,
-)
 
 
 async def meant(
@@ -30,8 +36,8 @@ async def meant(
     named: Delivery | None = None
     if event is not None:
         post = await tx.posts.by_event(event)
-        if post is not None and post.key.startswith("status:"):
-            named = await tx.deliveries.get(int(post.key.partition(":")[2]))
+        if post is not None and post.key.shows is Shows.STATUS:
+            named = await tx.deliveries.get(post.key.delivery or 0)
         else:
             named = await tx.deliveries.of_source(event)
     if named is not None:
@@ -104,7 +110,7 @@ async def _agree(tx: Tx, desk: Desk, heard: Hearing, delivery: Delivery) -> None
     if delivery.state in PREVIEWED and not delivery.shown:
         raise Refused("Look at its preview first; it is not there yet, or says what is wrong.")
     if delivery.state in PREVIEWED:
-        post = await tx.posts.by_key(f"status:{delivery.id}")
+        post = await tx.posts.by_key(PostKey.of_delivery(Shows.STATUS, delivery.id))
         behind = post is None or post.sent < post.version
         if behind and now - heard.event.at < JUST_NOW:
             raise Transient("its preview is being brought into the room", retry_after=0.5)
@@ -113,16 +119,16 @@ async def _agree(tx: Tx, desk: Desk, heard: Hearing, delivery: Delivery) -> None
     needed = await approval.is_needed(tx, inbox, delivery)
     if delivery.state is DeliveryState.APPROVING and needed:
         await approval.refuse_own(tx, inbox, delivery, heard.who)
-    changes: dict[str, object] = {"state": DeliveryState.WAITING}
+    changes: DeliveryChanges = {
+        "state": DeliveryState.WAITING, "run_at": now + inbox.undo, "created_at": now,
+    }  # fmt: skip
     if needed:
         agreed = await approval.may_approve(tx, inbox, delivery, heard.who)
         if agreed and delivery.shown:
             changes["approved_by"] = heard.who
         else:
             changes["state"] = DeliveryState.APPROVING
-    delivery = await tx.deliveries.update(
-        delivery.id, run_at=now + inbox.undo, created_at=now, **changes
-    )
+    delivery = await tx.deliveries.update(delivery.id, **changes)
     if delivery.state is DeliveryState.WAITING:
         await dispatch(tx, delivery)
     await show(tx, desk, delivery)

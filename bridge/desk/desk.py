@@ -18,17 +18,16 @@ from bridge.model import (
     MailId,
     Mxid,
     Number,
+    Place,
     Post,
     Refused,
+    Role,
     RoomId,
-    State,
+    Shows,
     Transient,
 )
 from bridge.ports import Chat, Hooks, Mailbox, Prober, Reader, Sender, Store, Tx
 from bridge.vault import Keys
-
-FINISHED = (State.CLOSED, State.SPAM)
-"""States in which a conversation waits for nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,31 +104,28 @@ class Desk:
         prefix = self.settings.appservice.prefix
         return Mxid(f"@{room.ghost_localpart(prefix, address)}:{self.server}")
 
-    def alias(self, role: str, key: object) -> str:
+    def alias(self, role: Role, key: object) -> str:
         """The localpart of a room's alias."""
         return room.alias_localpart(self.settings.appservice.prefix, self.keys.rooms, role, key)
 
-    async def resolve(self, tx: Tx, place: str) -> RoomId | None:
-        """The room behind a post's symbolic place; None when it is not made yet."""
-        role, _, key = place.partition(":")
-        if role == "conversation":
-            return (await tx.conversations.get(Number(int(key)))).room
-        if role in ("queue", "space", "control"):
-            found = await tx.rooms.find(role, InboxId(key) if key else None)
-            return found.room if found else None
-        return RoomId(place)
+    async def resolve(self, tx: Tx, place: Place) -> RoomId | None:
+        """The room that is meant; None when it is not made yet."""
+        if place.conversation is not None:
+            return (await tx.conversations.get(place.conversation)).room
+        if place.role is None:
+            return place.room
+        found = await tx.rooms.find(place.role, place.inbox)
+        return found.id if found else None
 
 
-def mail_of(post: Post | None) -> int | None:
+def mail_shown(post: Post | None) -> MailId | None:
     """The mail a post shows, as its text or one of its files."""
-    if post is None:
-        return None
-    kind, _, rest = post.key.partition(":")
-    return int(rest.partition(":")[0]) if kind in ("mail", "file") else None
+    shows_one = post is not None and post.key.shows in (Shows.MAIL, Shows.FILE)
+    return post.key.mail if post is not None and shows_one else None
 
 
 async def mail_meant(tx: Tx, number: Number, event: EventId) -> Letter | None:
     """The mail of a conversation that an event shows; None when it shows none."""
-    mail = mail_of(await tx.posts.by_event(event))
-    letter = await tx.mails.letter(MailId(mail)) if mail is not None else None
+    mail = mail_shown(await tx.posts.by_event(event))
+    letter = await tx.mails.letter(mail) if mail is not None else None
     return letter if letter is not None and letter.conversation == number else None

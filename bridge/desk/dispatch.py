@@ -10,7 +10,18 @@ from bridge.desk.desk import Desk
 from bridge.desk.hearing import Hearing, came_before
 from bridge.inbox import Inbox
 from bridge.mail.html import from_text
-from bridge.model import PREVIEWED, Delivery, DeliveryState, Form, Kind, Refused
+from bridge.model import (
+    PREVIEWED,
+    Content,
+    Delivery,
+    DeliveryState,
+    Form,
+    Place,
+    PostKey,
+    Refused,
+    Shows,
+    Wanted,
+)
 from bridge.ports import Tx
 
 LATE = 3600.0
@@ -63,22 +74,23 @@ async def begin(
 async def dispatch(tx: Tx, delivery: Delivery) -> None:
     """Have a delivery attempted when its time comes, behind the conversation's earlier ones."""
     await tx.jobs.add(
-        "deliver", f"conversation:{delivery.conversation}:mail", {"delivery": delivery.id},
+        "deliver", f"{Place.of(delivery.conversation)}:mail", {"delivery": delivery.id},
         run_after=delivery.run_at, key=f"deliver:{delivery.id}",
     )  # fmt: skip
 
 
-def status_of(delivery: Delivery) -> tuple[str, str, str]:
-    """(key, place, target) of a delivery's status. A new conversation was begun in another room, a
-    rule said nothing in any: there is nothing to reply to."""
+def status_of(desk: Desk, delivery: Delivery, content: Content) -> Wanted:
+    """The status of a delivery. A new conversation was begun in another room, a rule said nothing
+    in any: there is nothing to reply to."""
     elsewhere = delivery.form in (Form.COMPOSE, Form.AUTOMATIC)
-    target = "" if elsewhere else delivery.source
-    return f"status:{delivery.id}", f"conversation:{delivery.conversation}", target
+    key = PostKey.of_delivery(Shows.STATUS, delivery.id)
+    place = Place.of(delivery.conversation)
+    target = None if elsewhere else delivery.source
+    return Wanted.message(key, place, desk.bot, content, target)
 
 
 async def show(tx: Tx, desk: Desk, delivery: Delivery) -> None:
     """The one status message of a delivery, and its sign on the message sent."""
-    key, place, target = status_of(delivery)
     if delivery.state in PREVIEWED:  # needs the homeserver, so it is a step of its own
         # a lane of its own: a file that does not come must hold up no mail of the room
         lane = f"preview:{delivery.id}"
@@ -89,14 +101,12 @@ async def show(tx: Tx, desk: Desk, delivery: Delivery) -> None:
     if delivery.form is Form.SNIPPET:  # no message of the room shows the words
         quoted = f"{from_text(text)}<blockquote>{from_text(delivery.text)}</blockquote>"
         content = render.text_message(f"{text}\n\n{delivery.text}", quoted, notice=True)
-    await tx.posts.put(key, place, desk.bot, Kind.MESSAGE, content, target=target)
+    shown = status_of(desk, delivery, content)
+    await tx.posts.put(shown)
     if delivery.form is Form.AUTOMATIC:
         return
     sign = status.SIGNS[delivery.state] if delivery.state in SIGNED else ""
-    key = f"sign:{delivery.source}"
+    key = PostKey.other(Shows.SIGN, delivery.source)
     if sign or await tx.posts.by_key(key) is not None:
-        said_in = place if target else f"queue:{delivery.inbox}"
-        await tx.posts.put(
-            key, said_in, desk.bot, Kind.REACTION, {"emoji": sign}, type="m.reaction",
-            target=delivery.source,
-        )  # fmt: skip
+        said_in = shown.place if shown.target else Place.queue(delivery.inbox)
+        await tx.posts.put(Wanted.reaction(key, said_in, desk.bot, sign, delivery.source))

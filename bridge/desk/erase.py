@@ -7,22 +7,26 @@ import json
 
 from bridge.chat import admin as texts
 from bridge.desk import decide, question, queue
-from bridge.desk.desk import FINISHED, Desk
+from bridge.desk.desk import Desk
 from bridge.desk.hearing import Request
 from bridge.desk.refresh import refresh_summary
 from bridge.mail.address import bare
 from bridge.model import (
+    CONTROL,
+    FINISHED,
     Address,
     Content,
-    Conversation,
     EventId,
-    InboxId,
     Job,
     Mxid,
     Number,
+    Place,
     Post,
+    PostKey,
     Refused,
+    Role,
     RoomId,
+    Shows,
     Transient,
 )
 from bridge.ports import Tx
@@ -64,7 +68,7 @@ async def confirmed(tx: Tx, desk: Desk, asked: Request, spec: str) -> str:
     others |= dict.fromkeys(await tx.erasing.visited(desk.ghost(address)))
     for number in (each for each in others if each not in numbers):
         await tx.jobs.add(
-            "forget", f"conversation:{number}:out", {"number": number, "spec": spec},
+            "forget", f"{Place.of(number)}:out", {"number": number, "spec": spec},
             key=f"forget:{number}:{spec}",
         )  # fmt: skip
     for job in stuck:
@@ -90,14 +94,14 @@ async def unsay(desk: Desk, job: Job) -> None:
     for post, where in zip(posts, rooms, strict=True):
         if where is not None:
             await _redact_post(desk, where, post)
-            if post.place == "control" and post.target.startswith("$"):
-                await _redact(desk, where, EventId(post.target))
+            if post.place == CONTROL and post.target is not None:
+                await _redact(desk, where, post.target)
     async with desk.store.transaction("erased") as tx:
         await _done(tx, job)
         for post in posts:
             await tx.erasing.forget_post(post.id)
-            if post.place == "control" and post.target.startswith("$"):
-                await tx.events.blank(EventId(post.target))
+            if post.place == CONTROL and post.target is not None:
+                await tx.events.blank(post.target)
 
 
 async def _redact_post(desk: Desk, room: RoomId, post: Post) -> None:
@@ -122,7 +126,10 @@ async def forget(desk: Desk, job: Job) -> None:
                 await _redact(desk, about.room, EventId(event["event_id"]))
     async with desk.store.reading() as tx:
         to_them = await tx.erasing.letters_to(number, address.key)
-        told = [await tx.posts.by_key(f"went:{letter.id}:{number}") for letter in to_them]
+        told = [
+            await tx.posts.by_key(PostKey.of_mail(Shows.WENT, letter.id, number))
+            for letter in to_them
+        ]
         for letter in await tx.erasing.letters_from(address.key):
             if letter.conversation == number:  # others show what they forwarded, or the bot does
                 told += [p for p in await tx.posts.of_mail(letter.id) if p.sender != ghost]
@@ -164,7 +171,7 @@ async def order_purge(tx: Tx, desk: Desk, number: Number, *, ids: bool) -> None:
             inbox = desk.inbox(about.inbox)
             await decide.withdraw(tx, desk, inbox, delivery, "the conversation was erased")
     await tx.jobs.add(
-        "purge", f"conversation:{number}:out", {"number": number, "ids": ids},
+        "purge", f"{Place.of(number)}:out", {"number": number, "ids": ids},
         key=f"purge:{number}",
     )  # fmt: skip
 
@@ -180,13 +187,16 @@ async def purge(desk: Desk, job: Job) -> None:
             return
         await tx.erasing.mark(number)
     async with desk.store.reading() as tx:
-        space = await tx.rooms.find("space", about.inbox)
-        said = await _said_elsewhere(tx, number, about)
+        space = await tx.rooms.find(Role.SPACE, about.inbox)
+        said = await tx.erasing.posts_linking(number, about.room or RoomId("!none:none"))
         shown_in = [await desk.resolve(tx, post.place) for post in said]
         begun_by = await tx.erasing.composed(number)
-        queues = {f"queue:{about.inbox}", *(post.place for post in said)}
-        summaries = [await tx.posts.by_key(f"summary:{each[6:]}") for each in sorted(queues)]
-        summed_in = [await desk.resolve(tx, each) for each in sorted(queues)]
+        queues = {p.place.inbox for p in said if p.place.role is Role.QUEUE and p.place.inbox}
+        inboxes = sorted({about.inbox, *queues})
+        summaries = [
+            await tx.posts.by_key(PostKey.other(Shows.SUMMARY, inbox)) for inbox in inboxes
+        ]
+        summed_in = [await desk.resolve(tx, Place.queue(inbox)) for inbox in inboxes]
     for post, where in zip(said, shown_in, strict=True):
         if where is not None:
             await _redact_post(desk, where, post)
@@ -203,7 +213,7 @@ async def purge(desk: Desk, job: Job) -> None:
     if about.room is not None:
         await _empty(desk, about.room, number)
         if space is not None:
-            await desk.chat.set_state(space.room, "m.space.child", about.room, {})
+            await desk.chat.set_state(space.id, "m.space.child", about.room, {})
     async with desk.store.transaction("erased") as tx:
         await _done(tx, job)
         for post in said:
@@ -212,21 +222,10 @@ async def purge(desk: Desk, job: Job) -> None:
             await tx.events.blank(each)
         await tx.erasing.forget(number, about.room, ids=ids)
         await tx.passages.scrub()
-        for summary in summaries:  # what it says now names the conversation no more
-            inbox = InboxId(summary.key.partition(":")[2]) if summary is not None else None
-            if inbox in desk.settings.inboxes:
+        for inbox, summary in zip(inboxes, summaries, strict=True):
+            if summary is not None and inbox in desk.settings.inboxes:
+                # what it says now names the conversation no more
                 await refresh_summary(tx, desk, desk.inbox(inbox))
-
-
-async def _said_elsewhere(tx: Tx, number: Number, about: Conversation) -> list[Post]:
-    """Its card, lists and hits that link it, what rules and reminders told of it, and its mails
-    where they stood before they came here."""
-    found = await tx.erasing.posts_linking(number, about.room or RoomId("!none:none"))
-    for letter in await tx.mails.of_conversation(number):
-        posts = await tx.posts.of_mail(letter.id)
-        found += [post for post in posts if post.place != f"conversation:{number}"]
-    card = await tx.posts.by_key(f"card:{number}")
-    return [*found, *([card] if card is not None else [])]
 
 
 async def _empty(desk: Desk, room: RoomId, number: Number) -> None:

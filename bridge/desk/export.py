@@ -10,8 +10,21 @@ from bridge.chat import file_event, render
 from bridge.desk import inboxes
 from bridge.desk.desk import Desk
 from bridge.desk.hearing import Hearing, Request
+from bridge.desk.refresh import answer_with
 from bridge.mail import mbox
-from bridge.model import Attachment, InboxId, Job, Kind, Number, Refused
+from bridge.model import (
+    CONTROL,
+    Attachment,
+    EventId,
+    InboxId,
+    Job,
+    Number,
+    Place,
+    PostKey,
+    Refused,
+    Shows,
+    Wanted,
+)
 from bridge.ports import Tx
 
 TYPE = "application/mbox"
@@ -24,7 +37,7 @@ async def order(tx: Tx, desk: Desk, asked: Request) -> str:
         number = Number(int(what.lstrip("#")))
         if not await tx.mails.of_conversation(number):
             raise Refused(f"There is no conversation #{number} with mails.")
-        await _job(tx, asked.event.id, "control", [number], f"conversation-{number}")
+        await _job(tx, asked.event.id, CONTROL, [number], f"conversation-{number}")
         return texts.exporting(f"#{number}")
     if not what:
         raise Refused("Say what: !export #12, or !export INBOX for all its mails.")
@@ -33,7 +46,7 @@ async def order(tx: Tx, desk: Desk, asked: Request) -> str:
     numbers = await tx.conversations.numbers(InboxId(what))
     if not numbers:
         raise Refused(f"Inbox {what} has no conversation.")
-    await _job(tx, asked.event.id, "control", numbers, what)
+    await _job(tx, asked.event.id, CONTROL, numbers, what)
     return texts.exporting(what)
 
 
@@ -44,16 +57,18 @@ async def order_here(tx: Tx, desk: Desk, heard: Hearing) -> str:
     return texts.exporting(f"#{number}")
 
 
-async def _job(tx: Tx, event: str, place: str, numbers: list[Number], name: str) -> None:
+async def _job(tx: Tx, event: EventId, place: Place, numbers: list[Number], name: str) -> None:
     await tx.jobs.add(
         "export", f"export:{event}",
-        {"event": event, "place": place, "numbers": numbers, "name": name}, key=f"export:{event}",
+        {"event": event, "place": str(place), "numbers": numbers, "name": name},
+        key=f"export:{event}",
     )  # fmt: skip
 
 
 async def export(desk: Desk, job: Job) -> None:
     """Upload the files and show them; a crash makes them anew."""
-    event, place, name = (job.payload[key] for key in ("event", "place", "name"))
+    event, name = EventId(job.payload["event"]), job.payload["name"]
+    place = Place.read(job.payload["place"])
     limit = desk.settings.limits.upload_size or await desk.chat.upload_limit()
     mails = missing = parts = 0
     part = bytearray()
@@ -82,9 +97,7 @@ async def export(desk: Desk, job: Job) -> None:
     async with desk.store.transaction("told") as tx:
         await tx.jobs.finish(job)
         content = render.notice(texts.exported(name, mails, missing))
-        await tx.posts.put(
-            f"answer:{event}", place, desk.bot, Kind.MESSAGE, content, target=event
-        )  # fmt: skip
+        await answer_with(tx, desk, place, event, content)
 
 
 async def _show(desk: Desk, job: Job, name: str, part: int, data: bytes) -> None:
@@ -93,5 +106,6 @@ async def _show(desk: Desk, job: Job, name: str, part: int, data: bytes) -> None
     async with desk.store.transaction("told") as tx:
         await tx.jobs.hold(job)
         content = file_event.content(Attachment(0, name, TYPE, len(data)), mxc, len(data))
-        key = f"export:{job.payload['event']}:{part}"
-        await tx.posts.put(key, job.payload["place"], desk.bot, Kind.MESSAGE, content)
+        key = PostKey.other(Shows.EXPORT, job.payload["event"], part)
+        place = Place.read(job.payload["place"])
+        await tx.posts.put(Wanted.message(key, place, desk.bot, content))

@@ -47,7 +47,7 @@ async def amend(
     target = command.replied_to(said.content)
     letters = await _meant(tx, delivery.conversation, target, takes_all=takes_all)
     await tx.deliveries.update(
-        delivery.id, letters=[letter.id for letter in letters],
+        delivery.id, letters=tuple(letter.id for letter in letters),
         subject=forward_subject(letters[-1].subject or delivery.subject),
     )  # fmt: skip
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from bridge.inbox import Inbox
-from bridge.model import Content, Conversation, Event, Mxid, Place, Refused
+from bridge.model import Content, Conversation, Event, Mxid, Place, Refused, Room
 from bridge.ports import Tx
 
 
@@ -32,7 +32,7 @@ class Hearing:
     """An event that asks for something. `target` is the event it is about, as it is now."""
 
     event: Event
-    place: Place
+    room: Room
     inbox: Inbox
     conversation: Conversation | None = None
     rest: str = ""
@@ -48,11 +48,9 @@ class Hearing:
         return self.event.sender
 
     @property
-    def where(self) -> str:
-        """The symbolic place to answer in."""
-        if self.place.conversation is not None:
-            return f"conversation:{self.place.conversation}"
-        return f"{self.place.role}:{self.place.inbox}" if self.place.inbox else self.place.role
+    def where(self) -> Place:
+        """Where to answer."""
+        return self.room.place
 
     @property
     def about(self) -> Conversation:

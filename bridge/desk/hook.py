@@ -6,7 +6,13 @@ import json
 
 from bridge.desk.desk import Desk
 from bridge.desk.refresh import tell_control
-from bridge.model import Job, Permanent, Transient
+from bridge.model import (
+    Job,
+    Permanent,
+    PostKey,
+    Shows,
+    Transient,
+)
 
 GIVE_UP = 86_400.0
 """Seconds after which a program that does not answer is given up."""
@@ -29,4 +35,6 @@ async def hook(desk: Desk, job: Job) -> None:
     async with desk.store.transaction("told") as tx:
         await tx.jobs.finish(job)
         if problem:
-            await tell_control(tx, desk, f"hook:{problem}", f"⚠️ A rule's {problem}.")
+            await tell_control(
+                tx, desk, PostKey.other(Shows.HOOK, problem), f"⚠️ A rule's {problem}."
+            )

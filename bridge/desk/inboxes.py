@@ -13,7 +13,13 @@ from bridge.desk.desk import Desk
 from bridge.desk.directory import touch
 from bridge.desk.hearing import Request
 from bridge.inbox import Inbox
-from bridge.model import InboxId, Mxid, Permanent, Refused
+from bridge.model import (
+    InboxId,
+    Mxid,
+    Permanent,
+    Refused,
+    Role,
+)
 from bridge.oversight import InboxState, StoredInbox
 from bridge.ports import Tx
 
@@ -134,11 +140,11 @@ async def publish(tx: Tx, desk: Desk, asked: Request) -> str:
 async def _invite_again(tx: Tx, desk: Desk, asked: Request, inbox: Inbox) -> None:
     """Where the queue room is there from before, who left it meanwhile is asked in anew; a new
     room invites them itself."""
-    queue = await tx.rooms.find("queue", inbox.id)
+    queue = await tx.rooms.find(Role.QUEUE, inbox.id)
     if queue is None:
         return
     for mxid in dict.fromkeys((*inbox.leads, *inbox.agents)):
-        if await tx.rooms.membership(queue.room, Mxid(mxid)) not in ("join", "invite"):
+        if await tx.rooms.membership(queue.id, Mxid(mxid)) not in ("join", "invite"):
             await agents.invite(tx, desk, inbox.id, Mxid(mxid), asked.event.id)
 
 

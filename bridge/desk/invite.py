@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge.desk.desk import Desk
-from bridge.model import Conversation, Kind
+from bridge.model import Conversation, Place, PostKey, Shows, Wanted
 from bridge.ports import Tx
 
 
@@ -14,7 +14,5 @@ async def invite(tx: Tx, desk: Desk, about: Conversation, mark: str) -> None:
         return
     if await tx.rooms.membership(about.room, who) in ("join", "invite"):
         return
-    await tx.posts.put(
-        f"invite:{about.number}:{who}:{mark}", f"conversation:{about.number}", desk.bot,
-        Kind.INVITE, {}, type="m.room.member", state_key=who,
-    )  # fmt: skip
+    key = PostKey.of_conversation(Shows.INVITE, about.number, who, mark)
+    await tx.posts.put(Wanted.invitation(key, Place.of(about.number), desk.bot, who))

@@ -12,7 +12,15 @@ import structlog
 from bridge.chat import event as events
 from bridge.desk import question, sealed
 from bridge.desk.desk import Desk
-from bridge.model import Event, EventId, Job, Permanent, RoomId, Transient
+from bridge.model import (
+    Event,
+    EventId,
+    Job,
+    Permanent,
+    Role,
+    RoomId,
+    Transient,
+)
 from bridge.ports import Tx
 
 log = structlog.get_logger("listen")
@@ -51,8 +59,8 @@ async def _keep(desk: Desk, found: Sequence[Event]) -> int:
         return 0
     async with desk.store.transaction("transaction-in") as tx:
         if desk.directory.control is None:
-            control = await tx.rooms.find("control")
-            desk.directory.control = control.room if control is not None else None
+            control = await tx.rooms.find(Role.CONTROL)
+            desk.directory.control = control.id if control is not None else None
         count = 0
         for event in found:
             in_control = event.room == desk.directory.control
@@ -127,7 +135,7 @@ async def notice(desk: Desk, passing: list[Any]) -> None:
         return
     async with desk.store.transaction("transaction-in") as tx:
         for room, mxid, event, at in read:
-            if await tx.rooms.place(room) is not None:
+            if await tx.rooms.known(room) is not None:
                 await tx.agents.saw(room, mxid, event, at)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bridge.chat import render, room
 from bridge.chat.room import link
@@ -11,7 +12,17 @@ from bridge.desk.hearing import Hearing
 from bridge.desk.refresh import answer, in_space, powers, refresh, refresh_summary
 from bridge.desk.relocate import refuse_under_way
 from bridge.inbox import Inbox
-from bridge.model import Conversation, Kind, Place, Refused
+from bridge.model import (
+    Content,
+    Conversation,
+    Place,
+    PostKey,
+    Refused,
+    Role,
+    Room,
+    Shows,
+    Wanted,
+)
 from bridge.ports import Tx
 
 
@@ -19,9 +30,9 @@ async def move(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     """`!move sales@acme.com`: its agents come in, those who are not among them go."""
     about, old = heard.about, heard.inbox
     new = _named(desk, heard)
-    queue = await tx.rooms.find("queue", new.id)
-    space = await tx.rooms.find("space", new.id)
-    was = await tx.rooms.find("space", old.id)
+    queue = await tx.rooms.find(Role.QUEUE, new.id)
+    space = await tx.rooms.find(Role.SPACE, new.id)
+    was = await tx.rooms.find(Role.SPACE, old.id)
     if about.room is None or queue is None or space is None:
         raise Refused(f"The rooms of {new.name} are not made yet; try again in a moment.")
     if new.federate != old.federate:
@@ -31,22 +42,18 @@ async def move(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     agents = await tx.rooms.agents(new.id)
     keeps = about.assignee if about.assignee in agents else None
     await _leave(tx, desk, about, old, new)
-    place = await tx.rooms.place(about.room)
-    version = place.version if place is not None else desk.version
-    await tx.rooms.save(Place(about.room, "conversation", new.id, about.number, version))
+    known = await tx.rooms.known(about.room)
+    version = known.version if known is not None else desk.version
+    await tx.rooms.save(Room(about.room, Role.CONVERSATION, new.id, about.number, version))
     moved = await tx.conversations.update(
         about.number, inbox=new.id, assignee=keeps, changed_at=desk.now()
     )
-    where = f"conversation:{about.number}"
-    for type_, key, content in (
-        ("m.room.join_rules", "", room.restricted(queue.room)),
-        ("m.space.parent", space.room, {"via": [desk.server], "canonical": True}),
-        *([("m.space.parent", was.room, {})] if was is not None else []),
-    ):
-        await tx.posts.put(
-            f"{type_}:{about.number}:{key}:{heard.event.id}", where, desk.bot, Kind.STATE,
-            content, type=type_, state_key=key,
-        )  # fmt: skip
+    rules = room.restricted(queue.id)
+    await _set(tx, desk, heard, Shows.JOIN_RULES, "", rules)
+    parent = {"via": [desk.server], "canonical": True}
+    await _set(tx, desk, heard, Shows.PARENT, space.id, parent)
+    if was is not None:
+        await _set(tx, desk, heard, Shows.PARENT, was.id, {})
     await powers(tx, desk, moved, already_there=False)
     await in_space(tx, desk, moved, inside=True)
     await refresh(tx, desk, moved)
@@ -73,22 +80,32 @@ def _named(desk: Desk, heard: Hearing) -> Inbox:
 
 async def _leave(tx: Tx, desk: Desk, about: Conversation, old: Inbox, new: Inbox) -> None:
     """Its card in the old queue says where it went, and the old space loses it."""
-    card, queue = f"card:{about.number}", f"queue:{old.id}"
+    number, queue = about.number, Place.queue(old.id)
+    card, hand, claim, child = (
+        PostKey.of_conversation(shows, number)
+        for shows in (Shows.CARD, Shows.HAND, Shows.CLAIM, Shows.CHILD)
+    )
+    left = f"left:{old.id}:{desk.now()}"
     if await tx.posts.by_key(card) is not None:
         subject = about.subject or "(no subject)"
         url = link(about.room, desk.server) if about.room else ""
         text = f"#{about.number} {about.contact}\n{subject}\n➡️ moved to {new.name}\n{url}"
-        await tx.posts.put(card, queue, desk.bot, Kind.MESSAGE, render.text_message(text))
-        await tx.posts.put(
-            f"hand:{about.number}", queue, desk.bot, Kind.REACTION, {"emoji": ""},
-            type="m.reaction", target=card,
-        )  # fmt: skip
-        left = f"left:{old.id}:{desk.now()}"
-        await tx.posts.rename(card, f"{card}:{left}")
-        for name in ("hand", "claim"):
-            await tx.posts.rename(f"{name}:{about.number}", f"{name}:{about.number}:{left}")
+        await tx.posts.put(Wanted.message(card, queue, desk.bot, render.text_message(text)))
+        await tx.posts.put(Wanted.reaction(hand, queue, desk.bot, "", card))
+        for key in (card, hand, claim):
+            await tx.posts.rename(key, key.until(left))
     await in_space(tx, desk, about, inside=False)
-    await tx.posts.rename(f"child:{about.number}", f"child:{about.number}:{old.id}:{desk.now()}")
+    await tx.posts.rename(child, child.until(left))
+
+
+async def _set(
+    tx: Tx, desk: Desk, heard: Hearing, shows: Shows, state_key: str, content: Content
+) -> None:
+    """Who may walk into the room, and which space it belongs to."""
+    number = heard.about.number
+    key = PostKey.of_conversation(shows, number, state_key, heard.event.id)
+    wanted = Wanted.state(key, Place.of(number), desk.bot, shows.value, content)
+    await tx.posts.put(replace(wanted, state_key=state_key))
 
 
 async def _expel(tx: Tx, desk: Desk, heard: Hearing, agents: Sequence[str], new: Inbox) -> None:
@@ -98,8 +115,7 @@ async def _expel(tx: Tx, desk: Desk, heard: Hearing, agents: Sequence[str], new:
         inside = room_id and await tx.rooms.membership(room_id, mxid) in ("join", "invite")
         if mxid in agents or not inside:
             continue
-        await tx.posts.put(
-            f"expel:{room_id}:{mxid}:{heard.event.id}", f"conversation:{heard.about.number}",
-            desk.bot, Kind.KICK, {"reason": f"moved to {new.name}"}, type="m.room.member",
-            state_key=mxid,
-        )  # fmt: skip
+        number = heard.about.number
+        key = PostKey.of_conversation(Shows.EXPEL, number, mxid, heard.event.id)
+        why = f"moved to {new.name}"
+        await tx.posts.put(Wanted.removal(key, Place.of(number), desk.bot, mxid, why))

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from bridge.desk.desk import Desk
 from bridge.desk.hearing import Hearing
-from bridge.model import LIVE, Conversation, Form, Letter, Mxid
+from bridge.model import (
+    LIVE,
+    Conversation,
+    Form,
+    Letter,
+    Mxid,
+    PostKey,
+    Shows,
+)
 from bridge.ports import Tx
 
 MINUTE = 60.0
@@ -31,7 +39,7 @@ async def unread(tx: Tx, who: Mxid, about: Conversation, letter: Letter, since: 
     if seen is None:
         return ""
     event, at = seen
-    shown = await tx.posts.by_key(f"mail:{letter.id}")
+    shown = await tx.posts.by_key(PostKey.of_mail(Shows.MAIL, letter.id))
     read = await tx.posts.by_event(event)
     has_read = at > letter.at + 1.0 if read is None or shown is None else read.id >= shown.id
     if has_read:

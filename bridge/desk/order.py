@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import html
 import re
+from typing import Unpack
 
 from bridge.chat import listing, render
-from bridge.desk.desk import FINISHED, Desk, mail_meant
+from bridge.desk.desk import Desk, mail_meant
 from bridge.desk.hearing import Hearing
 from bridge.desk.refresh import answer_with, refresh
 from bridge.mail.charset import clean, clean_line, decode
-from bridge.model import Conversation, EventId, Filter, Priority, Refused, State
+from bridge.model import (
+    FINISHED,
+    Conversation,
+    ConversationChanges,
+    EventId,
+    Filter,
+    Priority,
+    Refused,
+    State,
+)
 from bridge.ports import Tx
 
 TAG = re.compile(r"[^\W_](?:[^\W_]|-){0,29}")
@@ -34,7 +44,7 @@ async def tag(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     if len(tags) > MAX_TAGS:
         raise Refused(f"A conversation has {MAX_TAGS} tags at most; nothing was changed.")
     if tuple(tags) != heard.about.tags:
-        await _change(tx, desk, heard.about, tags=" ".join(tags))
+        await _change(tx, desk, heard.about, tags=tuple(tags))
     return f"Tags: {', '.join(tags)}" if tags else "No tags."
 
 
@@ -46,7 +56,7 @@ async def priority(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     names = {each.name.lower(): each for each in Priority}
     if said not in names:
         raise Refused("Say !priority high, normal or low; nothing was changed.")
-    await _change(tx, desk, heard.about, priority=int(names[said]))
+    await _change(tx, desk, heard.about, priority=names[said])
     return f"Priority: {said}"
 
 
@@ -60,8 +70,11 @@ async def subject(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
             " show them as a new thread.")  # fmt: skip
 
 
-async def _change(tx: Tx, desk: Desk, about: Conversation, **changes: object) -> None:
-    changed = await tx.conversations.update(about.number, changed_at=desk.now(), **changes)
+async def _change(
+    tx: Tx, desk: Desk, about: Conversation, **changes: Unpack[ConversationChanges]
+) -> None:
+    changes["changed_at"] = desk.now()
+    changed = await tx.conversations.update(about.number, **changes)
     await refresh(tx, desk, changed)
 
 

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bridge.chat import file_event
 from bridge.desk.desk import Desk, mail_meant
 from bridge.desk.hearing import Hearing
 from bridge.desk.receive import EML
-from bridge.model import Attachment, EventId, Kind, Letter, Refused
+from bridge.model import (
+    Attachment,
+    EventId,
+    Letter,
+    PostKey,
+    Refused,
+    Shows,
+    Wanted,
+)
 from bridge.ports import Tx
 
 
@@ -19,11 +29,10 @@ async def original(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -
     if desk.settings.public_url:
         url = desk.links.url_of(desk.settings.public_url, desk.links.sign(letter.id))
         return f"The mail as it came, for {desk.links.hours} hours: {url}"
-    key = f"original:{heard.event.id}"
+    key = PostKey.other(Shows.ORIGINAL, heard.event.id)
     file = Attachment(EML, f"mail-{letter.id}.eml", "message/rfc822", len(raw))
-    await tx.posts.put(
-        key, heard.where, desk.bot, Kind.MESSAGE, file_event.placeholder(file), held=True
-    )
+    shown = Wanted.message(key, heard.where, desk.bot, file_event.placeholder(file))
+    await tx.posts.put(replace(shown, held=True))
     await tx.posts.add_file(key, letter.raw, file)
     return None
 

@@ -7,7 +7,17 @@ from bridge.desk import state
 from bridge.desk.desk import Desk
 from bridge.desk.refresh import tell_control
 from bridge.inbox import Inbox
-from bridge.model import Address, Conversation, InboxId, Mail, Number, Refused, State
+from bridge.model import (
+    Address,
+    Conversation,
+    InboxId,
+    Mail,
+    Number,
+    PostKey,
+    Refused,
+    Shows,
+    State,
+)
 from bridge.ports import Tx
 
 HOUR, DAY = 3600.0, 86_400.0
@@ -56,7 +66,7 @@ async def conversation(
     the blocked senders is spam, and nobody hears of it."""
     if not blocked:
         await tell_control(
-            tx, desk, f"overflow:{inbox.id}:{int(at // DAY)}",
+            tx, desk, PostKey.other(Shows.OVERFLOW, inbox.id, int(at // DAY)),
             f"⚠️ {inbox.name}: {why}. Further ones are in one room of the inbox, where !split makes"
             " conversations of them. Who writes so much can be blocked with !block ADDRESS there;"
             " the limits are rooms_per_sender and rooms_per_inbox in config.yaml.",

@@ -7,7 +7,19 @@ import asyncio
 from bridge.chat import initials
 from bridge.chat.room import ghost_name
 from bridge.desk.desk import Desk
-from bridge.model import Address, Content, Kind, Number, Permanent, Transient
+from bridge.model import (
+    Address,
+    Content,
+    Kind,
+    Number,
+    Permanent,
+    Place,
+    PostKey,
+    Shows,
+    Transient,
+    Wanted,
+)
+from bridge.model.post import MEMBER
 from bridge.ports import Tx
 
 
@@ -48,8 +60,11 @@ async def of(desk: Desk, content: Content, *, waits: bool = False) -> str:
 async def bring_in(tx: Tx, desk: Desk, number: Number, address: Address) -> str:
     """Have somebody's ghost in a conversation's room; returns its id."""
     ghost = desk.ghost(address)
-    await tx.posts.put(
-        f"enter:{number}:{ghost}", f"conversation:{number}", ghost, Kind.ENTER,
-        {"name": ghost_name(address), **wanted(address)}, type="m.room.member", state_key=ghost,
-    )  # fmt: skip
+    await enter(tx, number, ghost, {"name": ghost_name(address), **wanted(address)})
     return ghost
+
+
+async def enter(tx: Tx, number: Number, ghost: str, who: Content) -> None:
+    """Have a ghost in a conversation's room, called and pictured as `who` says."""
+    key = PostKey.of_conversation(Shows.ENTER, number, ghost)
+    await tx.posts.put(Wanted(key, Place.of(number), ghost, Kind.ENTER, who, MEMBER, ghost))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from typing import Any
 
 from bridge.chat import render
 from bridge.desk import picture
@@ -17,7 +16,9 @@ from bridge.model import (
     Mxid,
     Permanent,
     Post,
+    Role,
     RoomId,
+    Shows,
     Transient,
 )
 
@@ -35,13 +36,13 @@ async def post(desk: Desk, job: Job) -> None:
         if wanted is None:
             raise Permanent(f"post {job.payload['post']} is not there")
         room = await desk.resolve(tx, wanted.place)
-        target = await _target(tx, wanted)
+        target = await tx.posts.target_of(wanted)
     if wanted.sent >= wanted.version:
         async with desk.store.transaction("posted") as tx:
             await tx.jobs.finish(job)
         return
     if room is None:
-        if wanted.place.startswith("conversation:"):
+        if wanted.place.role is Role.CONVERSATION:
             raise Permanent(f"{wanted.place} has no room to post in")
         raise Transient(f"{wanted.place} has no room yet", retry_after=1.0)
     began = math.floor(desk.now() * 1000) / 1000  # events have whole milliseconds
@@ -49,8 +50,8 @@ async def post(desk: Desk, job: Job) -> None:
     async with desk.store.transaction("posted") as tx:
         await tx.jobs.finish(job)
         await tx.posts.sent(wanted, wanted.version, event)
-        if wanted.key.startswith("status:"):  # a yes of before meant something else
-            await tx.deliveries.update(int(wanted.key.partition(":")[2]), shown_at=began)
+        if wanted.key.shows is Shows.STATUS:  # a yes of before meant something else
+            await tx.deliveries.update(wanted.key.delivery or 0, shown_at=began)
 
 
 async def is_on_its_way(desk: Desk, room: RoomId, event: EventId) -> bool:
@@ -65,16 +66,6 @@ async def is_on_its_way(desk: Desk, room: RoomId, event: EventId) -> bool:
         number = mark.partition(".")[0]
         wanted = await tx.posts.get(int(number)) if number.isdecimal() else None
     return wanted is not None and wanted.event is None and wanted.sent < wanted.version
-
-
-async def _target(tx: Any, wanted: Post) -> EventId | None:
-    """The event a post relates to: of another post, or named directly."""
-    if not wanted.target:
-        return None
-    if wanted.target.startswith("$"):
-        return EventId(wanted.target)
-    other = await tx.posts.by_key(wanted.target)
-    return other.event if other is not None else None
 
 
 def txn_id(desk: Desk, post: Post, step: str = "") -> str:
@@ -178,7 +169,7 @@ async def _send(
             raise
     # the ghost was removed: let it in again, once
     async with desk.store.reading() as tx:
-        entry = await tx.posts.by_key(f"enter:{post.place.partition(':')[2]}:{post.sender}")
+        entry = await tx.posts.entry(post.place, post.sender)
     content_of = entry.content if entry else {"name": post.sender}
     face = await picture.of(desk, content_of)
     await desk.chat.enter(room, post.sender, content_of["name"], face)

@@ -10,7 +10,7 @@ from bridge.desk.decide import stop
 from bridge.desk.desk import Desk
 from bridge.desk.dispatch import show, status_of
 from bridge.mail.charset import clean_line
-from bridge.model import PREVIEWED, Delivery, DeliveryState, Form, Job, Kind, Permanent, Refused
+from bridge.model import PREVIEWED, Delivery, DeliveryState, Form, Job, Permanent, Refused
 from bridge.ports import Tx
 
 
@@ -47,8 +47,7 @@ async def preview(desk: Desk, job: Job) -> None:
             return
         await tx.deliveries.update(delivery.id, shown=shown)
         content["app.postroom.shown"] = shown[:16]  # what reads the same may be another mail
-        key, place, target = status_of(delivery)
-        await tx.posts.put(key, place, desk.bot, Kind.MESSAGE, content, target=target)
+        await tx.posts.put(status_of(desk, delivery, content))
 
 
 async def reword(tx: Tx, desk: Desk, delivery: Delivery) -> None:

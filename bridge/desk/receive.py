@@ -24,13 +24,16 @@ from bridge.model import (
     Conversation,
     InboxId,
     Job,
-    Kind,
     Letter,
     Mail,
     MailId,
     Nature,
+    Place,
+    PostKey,
+    Shows,
     State,
     Transient,
+    Wanted,
 )
 from bridge.ports import Tx
 
@@ -155,7 +158,7 @@ async def _file(
         await tx.conversations.add_participants(number, [mail.sender.spec])
     if fresh:
         await tx.jobs.add(
-            "room", f"conversation:{number}:out", {"number": number}, key=f"room:{number}"
+            "room", f"{Place.of(number)}:out", {"number": number}, key=f"room:{number}"
         )
     letter = replace(letter, id=mail_id)
     await _show(tx, desk, home, conversation, mail, body, letter, cut=bool(note))
@@ -204,7 +207,7 @@ async def _show(
     if person.domain == "invalid":  # our own mail: shown as what it is
         person = mail.sender
     ghost = desk.bot if beyond else await picture.bring_in(tx, desk, number, person)
-    room = f"conversation:{number}"
+    room, shown = Place.of(number), PostKey.of_mail(Shows.MAIL, mail_id)
     agents = [mxid[1:].partition(":")[0] for mxid in await tx.rooms.agents(inbox.id)]
     ours = (*(each.name for each in desk.settings.inboxes.values()), *agents)
     above = mail_event.lines_above(
@@ -215,9 +218,9 @@ async def _show(
     matters = mail.nature is Nature.PERSON and conversation.state is not State.SPAM
     mention = conversation.assignee if matters else None
     content, too_long = mail_event.content(mail, body, above, mention)
-    await tx.posts.put(f"mail:{mail_id}", room, ghost, Kind.MESSAGE, content)
+    await tx.posts.put(Wanted.message(shown, room, ghost, content))
     if letter.forwarded is not None and not beyond:
-        await contact.offer(tx, desk, letter.id, number)
+        await contact.offer(tx, desk, number, shown)
     files = list(mail.attachments)
     if too_long:
         whole = len((body.whole or mail.text).encode())
@@ -225,37 +228,33 @@ async def _show(
     if mail.problem and not cut:
         files.append(Attachment(EML, "original.eml", "message/rfc822", 0))
     for file in files:
-        key = f"file:{mail_id}:{file.part}"
-        await tx.posts.put(
-            key, room, ghost, Kind.MESSAGE, file_event.placeholder(file), held=file.size < SLOW
-        )
+        key = PostKey.of_mail(Shows.FILE, mail_id, file.part)
+        wanted = Wanted.message(key, room, ghost, file_event.placeholder(file))
+        await tx.posts.put(replace(wanted, held=file.size < SLOW))
         await tx.posts.add_file(key, raw_id, file)
 
 
-async def _mention(tx: Tx, before: Conversation, after: Conversation, mail_id: int) -> None:
+async def _mention(tx: Tx, before: Conversation, after: Conversation, mail_id: MailId) -> None:
     """A rule gave the conversation to somebody: the mail, which is not posted yet, is for them."""
-    post = await tx.posts.by_key(f"mail:{mail_id}")
+    post = await tx.posts.by_key(PostKey.of_mail(Shows.MAIL, mail_id))
     if after.assignee == before.assignee or after.assignee is None or post is None:
         return
     content = {**post.content, "m.mentions": {"user_ids": [after.assignee]}}
-    await tx.posts.put(post.key, post.place, post.sender, Kind.MESSAGE, content)
+    await tx.posts.put(Wanted.message(post.key, post.place, post.sender, content))
 
 
 async def _link_twins(
-    tx: Tx, desk: Desk, inbox: Inbox, conversation: Conversation, mail: Mail, mail_id: int
+    tx: Tx, desk: Desk, inbox: Inbox, conversation: Conversation, mail: Mail, mail_id: MailId
 ) -> None:
     """A mail to two inboxes has a room in each; each names the other."""
     for twin in await tx.mails.twins(inbox.id, mail.message_id, mail.body_hash):
         other = desk.settings.inboxes.get(twin.inbox)
         if other is None:
             continue
-        here = f"conversation:{conversation.number}"
-        there = f"conversation:{twin.conversation}"
-        await tx.posts.put(
-            f"twin:{mail_id}:{twin.id}", here, desk.bot, Kind.MESSAGE,
-            render.notice(f"This mail also went to {other.name}: #{twin.conversation}"),
-        )  # fmt: skip
-        await tx.posts.put(
-            f"twin:{twin.id}:{mail_id}", there, desk.bot, Kind.MESSAGE,
-            render.notice(f"This mail also went to {inbox.name}: #{conversation.number}"),
-        )  # fmt: skip
+        for at, text, key in (
+            (conversation.number, f"{other.name}: #{twin.conversation}", (mail_id, twin.id)),
+            (twin.conversation, f"{inbox.name}: #{conversation.number}", (twin.id, mail_id)),
+        ):
+            content = render.notice(f"This mail also went to {text}")
+            told = PostKey.of_mail(Shows.TWIN, *key)
+            await tx.posts.put(Wanted.message(told, Place.of(at), desk.bot, content))

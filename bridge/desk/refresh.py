@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from bridge.chat import listing, render, room
 from bridge.chat.command import HAND, LINK
 from bridge.desk import picture
-from bridge.desk.desk import FINISHED, Desk
+from bridge.desk.desk import Desk
 from bridge.desk.vacate import return_to
 from bridge.inbox import Inbox
-from bridge.model import Content, Conversation, Kind, State
+from bridge.model import (
+    CONTROL,
+    FINISHED,
+    Content,
+    Conversation,
+    EventId,
+    Place,
+    PostKey,
+    Shows,
+    State,
+    Wanted,
+)
 from bridge.ports import Tx
 
 
@@ -28,24 +40,22 @@ async def refresh(tx: Tx, desk: Desk, conversation: Conversation) -> None:
 
 
 async def _card(tx: Tx, desk: Desk, conversation: Conversation) -> None:
-    queue, card = f"queue:{conversation.inbox}", f"card:{conversation.number}"
-    await tx.posts.put(card, queue, desk.bot, Kind.MESSAGE, render.card(conversation, desk.server))
-    await tx.posts.put(
-        f"hand:{conversation.number}", queue, desk.bot, Kind.REACTION, {"emoji": HAND},
-        type="m.reaction", target=card,
-    )  # fmt: skip
-    key = f"claim:{conversation.number}"
-    if conversation.claim or await tx.posts.by_key(key) is not None:
+    queue, number = Place.queue(conversation.inbox), conversation.number
+    card, hand, claim = (
+        PostKey.of_conversation(shows, number) for shows in (Shows.CARD, Shows.HAND, Shows.CLAIM)
+    )
+    content = render.card(conversation, desk.server)
+    await tx.posts.put(Wanted.message(card, queue, desk.bot, content))
+    await tx.posts.put(Wanted.reaction(hand, queue, desk.bot, HAND, card))
+    if conversation.claim or await tx.posts.by_key(claim) is not None:
         emoji = LINK if conversation.claim else ""
-        await tx.posts.put(
-            key, queue, desk.bot, Kind.REACTION, {"emoji": emoji}, type="m.reaction", target=card
-        )
+        await tx.posts.put(Wanted.reaction(claim, queue, desk.bot, emoji, card))
 
 
 async def _is_silent(tx: Tx, conversation: Conversation) -> bool:
     """Whether it came as spam: a card would tell everybody."""
-    is_spam = conversation.state is State.SPAM
-    return is_spam and await tx.posts.by_key(f"card:{conversation.number}") is None
+    card = PostKey.of_conversation(Shows.CARD, conversation.number)
+    return conversation.state is State.SPAM and await tx.posts.by_key(card) is None
 
 
 async def standing(
@@ -54,62 +64,56 @@ async def standing(
 ) -> None:  # fmt: skip
     """Name, topic, face and namespaced state of a room; `already_there`: it was made with them,
     or with all but its face."""
-    place = f"conversation:{conversation.number}"
-    for type_, key, text in (
-        ("m.room.name", "name", room.name(conversation)),
-        ("m.room.topic", "topic", room.topic(conversation, inbox)),
+    number = conversation.number
+    for shows, type_, content in (
+        (Shows.NAME, "m.room.name", {"name": room.name(conversation)}),
+        (Shows.TOPIC, "m.room.topic", {"topic": room.topic(conversation, inbox)}),
+        (Shows.STANDING, room.STANDING, room.standing(conversation)),
+        (Shows.FACE, "m.room.avatar", picture.wanted(conversation.contact)),
     ):
-        await tx.posts.put(
-            f"{key}:{conversation.number}", place, desk.bot, Kind.STATE, {key: text},
-            type=type_, already_there=already_there,
-        )  # fmt: skip
-    for key, type_, content in (
-        ("standing", room.STANDING, room.standing(conversation)),
-        ("face", "m.room.avatar", picture.wanted(conversation.contact)),
-    ):
-        await tx.posts.put(
-            f"{key}:{conversation.number}", place, desk.bot, Kind.STATE, content, type=type_,
-            already_there=already_there and not (faceless and key == "face"),
+        key, is_face = PostKey.of_conversation(shows, number), shows is Shows.FACE
+        wanted = Wanted.state(key, Place.of(number), desk.bot, type_, content)
+        await tx.posts.put(replace(
+            wanted, already_there=already_there and not (faceless and is_face),
             # a picture that cannot be uploaded holds up nothing
-            lane=f"face:{conversation.number}" if key == "face" else "",
-        )  # fmt: skip
+            lane=f"face:{number}" if is_face else "",
+        ))  # fmt: skip
 
 
 async def refresh_summary(tx: Tx, desk: Desk, inbox: Inbox) -> None:
     """The pinned list of an inbox."""
     total, free, first = await tx.conversations.waiting(inbox.id, 20)
     content = listing.summary(total, free, first, inbox, desk.server, desk.now())
-    place, key = f"queue:{inbox.id}", f"summary:{inbox.id}"
-    await tx.posts.put(key, place, desk.bot, Kind.MESSAGE, content)
-    await tx.posts.put(
-        f"pinned:{inbox.id}", place, desk.bot, Kind.STATE, {"pinned": ["$target"]},
-        type="m.room.pinned_events", target=key,
-    )  # fmt: skip
+    place = Place.queue(inbox.id)
+    summary = PostKey.other(Shows.SUMMARY, inbox.id)
+    await tx.posts.put(Wanted.message(summary, place, desk.bot, content))
+    key = PostKey.other(Shows.PINNED, inbox.id)
+    pinned = Wanted.state(key, place, desk.bot, "m.room.pinned_events", {"pinned": ["$target"]})
+    await tx.posts.put(replace(pinned, target=summary))
 
 
 async def in_space(tx: Tx, desk: Desk, about: Conversation, *, inside: bool) -> None:
     """Whether the space of an inbox lists a conversation's room (Client-Server API v1.14 §11.34:
     a child without `via` is none)."""
     content = {"via": [desk.server], "suggested": False} if inside else {}
-    await tx.posts.put(
-        f"child:{about.number}", f"space:{about.inbox}", desk.bot, Kind.STATE, content,
-        type="m.space.child", state_key=about.room or "",
-    )  # fmt: skip
+    key = PostKey.of_conversation(Shows.CHILD, about.number)
+    child = Wanted.state(key, Place.space(about.inbox), desk.bot, "m.space.child", content)
+    await tx.posts.put(replace(child, state_key=about.room or ""))
 
 
 async def powers(tx: Tx, desk: Desk, conversation: Conversation, *, already_there: bool) -> None:
     """Power levels of a conversation's room: the inbox's agents may invite."""
     agents = await tx.rooms.agents(conversation.inbox)
-    place = await tx.rooms.place(conversation.room) if conversation.room else None
-    version = place.version if place else desk.version
-    await tx.posts.put(
-        f"powers:{conversation.number}", f"conversation:{conversation.number}", desk.bot,
-        Kind.STATE, room.conversation_power(agents, version, desk.bot),
-        type="m.room.power_levels", already_there=already_there,
-    )  # fmt: skip
+    known = await tx.rooms.known(conversation.room) if conversation.room else None
+    version = known.version if known else desk.version
+    content = room.conversation_power(agents, version, desk.bot)
+    key = PostKey.of_conversation(Shows.POWERS, conversation.number)
+    place = Place.of(conversation.number)
+    wanted = Wanted.state(key, place, desk.bot, "m.room.power_levels", content)
+    await tx.posts.put(replace(wanted, already_there=already_there))
 
 
-async def answer(tx: Tx, desk: Desk, place: str, event: str, text: str) -> None:
+async def answer(tx: Tx, desk: Desk, place: Place, event: EventId, text: str) -> None:
     """The bridge's one answer to an event, as a reply to it. Texts name commands with `!`; people
     read them with the prefix of their installation."""
     text = re.sub(
@@ -118,11 +122,12 @@ async def answer(tx: Tx, desk: Desk, place: str, event: str, text: str) -> None:
     await answer_with(tx, desk, place, event, render.notice(text))
 
 
-async def answer_with(tx: Tx, desk: Desk, place: str, event: str, content: Content) -> None:
+async def answer_with(tx: Tx, desk: Desk, place: Place, event: EventId, content: Content) -> None:
     """An answer that is more than a line."""
-    await tx.posts.put(f"answer:{event}", place, desk.bot, Kind.MESSAGE, content, target=event)
+    key = PostKey.other(Shows.ANSWER, event)
+    await tx.posts.put(Wanted.message(key, place, desk.bot, content, event))
 
 
-async def tell_control(tx: Tx, desk: Desk, key: str, text: str) -> None:
+async def tell_control(tx: Tx, desk: Desk, key: PostKey, text: str) -> None:
     """A notice in the control room; the same key again edits it. m.text: admins are notified."""
-    await tx.posts.put(key, "control", desk.bot, Kind.MESSAGE, render.text_message(text))
+    await tx.posts.put(Wanted.message(key, CONTROL, desk.bot, render.text_message(text)))

@@ -15,23 +15,21 @@ from bridge.desk.refresh import refresh
 from bridge.mail import author
 from bridge.mail.thread import base_subject
 from bridge.model import (
+    UNDER_WAY,
+    Content,
     Conversation,
-    DeliveryState,
     EventId,
-    Kind,
     Letter,
     Number,
+    Place,
     Post,
-    Priority,
+    PostKey,
     Refused,
+    Shows,
     State,
+    Wanted,
 )
 from bridge.ports import Tx
-
-UNDER_WAY = (
-    DeliveryState.DRAFT, DeliveryState.APPROVING, DeliveryState.ASKING, DeliveryState.WAITING,
-    DeliveryState.SENDING, DeliveryState.DEFERRED, DeliveryState.UNKNOWN,
-)  # fmt: skip
 
 
 async def merge(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
@@ -72,7 +70,7 @@ async def _merge(tx: Tx, desk: Desk, about: Conversation, into: Conversation) ->
     await refuse_under_way(tx, about)
     letters = await tx.mails.of_conversation(about.number)
     there = render.notice(f"Merged from #{about.number}: {_link(desk, about)}")
-    await _say(tx, desk, into, f"merged:{about.number}", there)
+    await _say(tx, desk, into, PostKey.of_conversation(Shows.MERGED, about.number), there)
     await _bring(tx, desk, letters, into)
     await tx.conversations.add_participants(
         into.number, sorted(await tx.conversations.participants(about.number))
@@ -86,8 +84,8 @@ async def _merge(tx: Tx, desk: Desk, about: Conversation, into: Conversation) ->
         closed_at=None if opens else into.closed_at,
         snoozed_until=None if opens else into.snoozed_until,
         waiting_since=min(waits) if opens and waits else into.waiting_since,
-        tags=" ".join(dict.fromkeys((*into.tags, *about.tags))),
-        priority=int(max(Priority(about.priority), Priority(into.priority))),
+        tags=tuple(dict.fromkeys((*into.tags, *about.tags))),
+        priority=max(about.priority, into.priority),
         assignee=into.assignee or about.assignee,
     )  # fmt: skip
     await refresh(tx, desk, into)
@@ -96,7 +94,9 @@ async def _merge(tx: Tx, desk: Desk, about: Conversation, into: Conversation) ->
     )
     await state.put(tx, desk, gone, State.CLOSED)
     text = f"This goes on in #{into.number}: {_link(desk, into)}"
-    await _say(tx, desk, about, f"goes-on:{about.number}", render.notice(text))
+    await _say(
+        tx, desk, about, PostKey.of_conversation(Shows.GOES_ON, about.number), render.notice(text)
+    )
 
 
 async def split(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> str | None:
@@ -121,12 +121,12 @@ async def split(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> s
         new.number, assignee=heard.who, waiting_since=min(letter.at, now)
     )
     await tx.jobs.add(
-        "room", f"conversation:{new.number}:out", {"number": new.number}, key=f"room:{new.number}"
+        "room", f"{Place.of(new.number)}:out", {"number": new.number}, key=f"room:{new.number}"
     )
     if not letter.sender.is_of(desk.own_addresses):
         await tx.conversations.add_participants(new.number, [letter.sender.spec])
     from_ = render.notice(f"Split from #{heard.about.number}: {_link(desk, heard.about)}")
-    await _say(tx, desk, new, f"split:{new.number}", from_)
+    await _say(tx, desk, new, PostKey.of_conversation(Shows.SPLIT, new.number), from_)
     await _bring(tx, desk, [letter], new)
     await refresh(tx, desk, new)
     return f"That mail is now #{new.number}, and yours; its card has the link."
@@ -136,21 +136,23 @@ async def _bring(tx: Tx, desk: Desk, letters: Sequence[Letter], to: Conversation
     """Mails into a conversation, and what shows them into its room, too: a reply to them there
     answers them. What was written here of ours is told by whom it went to."""
     await tx.mails.relocate(letters, to.number)
-    place = f"conversation:{to.number}"
+    place = Place.of(to.number)
     for letter in letters:
         await tx.passages.relocate(letter.id, to.number)
         for post in await tx.posts.of_mail(letter.id):
-            if post.place == place or not post.content or ":in:" in post.key:
+            if post.place == place or not post.content or post.key.is_copy:
                 continue
             sender = await _bring_sender(tx, desk, letter, post, to)
             content = {**post.content, "m.mentions": {}}
-            await tx.posts.put(f"{post.key}:in:{to.number}", place, sender, Kind.MESSAGE, content)
+            await tx.posts.put(Wanted.message(post.key.copy_in(to.number), place, sender, content))
         if letter.forwarded is not None:
-            await contact.offer(tx, desk, letter.id, to.number, f"mail:{letter.id}:in:{to.number}")
+            shown = PostKey.of_mail(Shows.MAIL, letter.id).copy_in(to.number)
+            await contact.offer(tx, desk, to.number, shown)
         if letter.outbound:
             to_whom = render.people((*letter.to, *letter.cc)[:10])
             text = f"↗ sent {render.clock(letter.at, desk.now())} to {to_whom}: {letter.subject}"
-            await _say(tx, desk, to, f"went:{letter.id}:{to.number}", render.notice(text))
+            key = PostKey.of_mail(Shows.WENT, letter.id, to.number)
+            await _say(tx, desk, to, key, render.notice(text))
 
 
 async def _bring_sender(tx: Tx, desk: Desk, letter: Letter, post: Post, to: Conversation) -> str:
@@ -158,23 +160,20 @@ async def _bring_sender(tx: Tx, desk: Desk, letter: Letter, post: Post, to: Conv
     if post.sender == desk.bot and not letter.outbound:  # it came beyond the limits
         person = author.author(letter.sender, letter.reply_to, desk.own_addresses)
         return await picture.bring_in(tx, desk, to.number, person)
-    entry = await tx.posts.by_key(f"enter:{post.place.partition(':')[2]}:{post.sender}")
+    entry = await tx.posts.entry(post.place, post.sender)
     who = entry.content if entry is not None else {"name": str(letter.sender)}
-    await tx.posts.put(
-        f"enter:{to.number}:{post.sender}", f"conversation:{to.number}", post.sender, Kind.ENTER,
-        who, type="m.room.member", state_key=post.sender,
-    )  # fmt: skip
+    await picture.enter(tx, to.number, post.sender, who)
     return post.sender
 
 
 async def _preview(tx: Tx, letter: Letter) -> str:
-    shown = await tx.posts.by_key(f"mail:{letter.id}")
+    shown = await tx.posts.by_key(PostKey.of_mail(Shows.MAIL, letter.id))
     return preview_of(str(shown.content.get("body", ""))) if shown is not None else ""
 
 
 async def _files(tx: Tx, letter: Letter) -> str:
-    posts = [p for p in await tx.posts.of_mail(letter.id) if p.key.startswith("file:")]
-    files = [await tx.posts.file(post.key) for post in posts]
+    posts = [p for p in await tx.posts.of_mail(letter.id) if p.key.shows is Shows.FILE]
+    files = [await tx.posts.file(post.id) for post in posts]
     return file_event.names([each.attachment for each in files if each is not None])
 
 
@@ -185,10 +184,8 @@ async def refuse_under_way(tx: Tx, about: Conversation) -> None:
                       " wait for it or stop it first.")  # fmt: skip
 
 
-async def _say(
-    tx: Tx, desk: Desk, about: Conversation, key: str, content: dict[str, object]
-) -> None:
-    await tx.posts.put(key, f"conversation:{about.number}", desk.bot, Kind.MESSAGE, content)
+async def _say(tx: Tx, desk: Desk, about: Conversation, key: PostKey, content: Content) -> None:
+    await tx.posts.put(Wanted.message(key, Place.of(about.number), desk.bot, content))
 
 
 def _link(desk: Desk, about: Conversation) -> str:

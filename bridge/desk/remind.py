@@ -7,7 +7,13 @@ from bridge.chat.admin import duration
 from bridge.chat.room import link
 from bridge.desk.desk import Desk
 from bridge.inbox import Inbox
-from bridge.model import Content, Conversation, Kind
+from bridge.model import (
+    Conversation,
+    Place,
+    PostKey,
+    Shows,
+    Wanted,
+)
 from bridge.ports import Tx
 
 BATCH = 50
@@ -28,14 +34,15 @@ async def remind(desk: Desk) -> None:
 async def _tell(tx: Tx, desk: Desk, inbox: Inbox, about: Conversation) -> None:
     waits = duration(desk.now() - (about.waiting_since or desk.now()))
     who = about.contact.name or about.contact.spec
-    key = f"reminder:{about.number}:{about.waiting_since}"
+    key = PostKey.of_conversation(Shows.REMINDER, about.number, about.waiting_since)
     if about.assignee is not None:
         text = f"⏰ {about.assignee}, {who} has waited {waits} for an answer."
-        content: Content = render.text_message(text)
+        content = render.text_message(text)
         content["m.mentions"] = {"user_ids": [about.assignee]}
-        await tx.posts.put(key, f"conversation:{about.number}", desk.bot, Kind.MESSAGE, content)
+        await tx.posts.put(Wanted.message(key, Place.of(about.number), desk.bot, content))
         return
     url = f" {link(about.room, desk.server)}" if about.room else ""
     subject = about.subject or "(no subject)"
     text = f"⏰ #{about.number} {subject}: {who} has waited {waits}, and nobody has taken it.{url}"
-    await tx.posts.put(key, f"queue:{inbox.id}", desk.bot, Kind.MESSAGE, render.text_message(text))
+    content = render.text_message(text)
+    await tx.posts.put(Wanted.message(key, Place.queue(inbox.id), desk.bot, content))

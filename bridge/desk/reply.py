@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from bridge.chat import command, render, status
 from bridge.desk import dispatch, notice, overflow, recipients
-from bridge.desk.desk import Desk, mail_of
+from bridge.desk.desk import Desk, mail_shown
 from bridge.desk.hearing import Hearing
 from bridge.desk.refresh import refresh
 from bridge.mail import limits
@@ -16,12 +16,14 @@ from bridge.model import (
     Delivery,
     EventId,
     Form,
-    Kind,
     Letter,
     MailId,
     Mxid,
+    PostKey,
     Recipient,
     Refused,
+    Shows,
+    Wanted,
 )
 from bridge.ports import Tx
 
@@ -110,7 +112,7 @@ def _content(heard: Hearing) -> dict[str, object] | None:
 
 async def _letter(tx: Tx, heard: Hearing, event: EventId) -> Letter | None:
     """The mail an event of ours shows, when it is one of this very conversation."""
-    mail = mail_of(await tx.posts.by_event(event))
+    mail = mail_shown(await tx.posts.by_event(event))
     letter = await tx.mails.letter(MailId(mail)) if mail is not None else None
     if letter is not None and letter.conversation != heard.about.number:
         raise Refused("That mail belongs to another conversation; nothing was sent.")
@@ -177,5 +179,6 @@ async def _own(tx: Tx, desk: Desk, heard: Hearing, about: Conversation) -> str |
         # no m.notice: clients tell nobody of those, whoever is mentioned
         content = render.text_message(f"{heard.who} replies here; {about.assignee} has taken it.")
         content["m.mentions"] = {"user_ids": [about.assignee]}
-        await tx.posts.put(f"owner:{heard.event.id}", heard.where, desk.bot, Kind.MESSAGE, content)
+        key = PostKey.other(Shows.OWNER, heard.event.id)
+        await tx.posts.put(Wanted.message(key, heard.where, desk.bot, content))
     return None

@@ -9,7 +9,18 @@ from collections import Counter
 from bridge.chat import chart, file_event, report
 from bridge.desk.desk import Desk
 from bridge.desk.hearing import Hearing, Request
-from bridge.model import Attachment, EventId, InboxId, Job, Kind, Refused
+from bridge.desk.refresh import answer_with
+from bridge.model import (
+    CONTROL,
+    Attachment,
+    EventId,
+    InboxId,
+    Job,
+    PostKey,
+    Refused,
+    Shows,
+    Wanted,
+)
 from bridge.ports import Tx
 
 PERIODS = {"week": 7, "month": 30}
@@ -83,14 +94,10 @@ async def make(desk: Desk, job: Job) -> None:
         files.append(content)
     async with desk.store.transaction("told") as tx:
         await tx.jobs.finish(job)
-        await tx.posts.put(
-            f"answer:{event}", "control", desk.bot, Kind.MESSAGE, report.text(title, counted),
-            target=event,
-        )  # fmt: skip
+        await answer_with(tx, desk, CONTROL, event, report.text(title, counted))
         for number, content in enumerate(files):
-            await tx.posts.put(
-                f"report:{event}:{number}", "control", desk.bot, Kind.MESSAGE, content
-            )
+            key = PostKey.other(Shows.REPORT, event, number)
+            await tx.posts.put(Wanted.message(key, CONTROL, desk.bot, content))
 
 
 def _days(counted: list[report.Counted], since: float, now: float, days: int) -> list[chart.Day]:

@@ -11,14 +11,17 @@ from bridge.model import (
     Delivery,
     DeliveryState,
     Fate,
-    Kind,
     Mail,
     MailId,
     Nature,
     Number,
+    Place,
+    PostKey,
     Recipient,
     Report,
+    Shows,
     Verdict,
+    Wanted,
 )
 from bridge.ports import Tx
 
@@ -83,10 +86,8 @@ async def note(
     if changed.state is DeliveryState.BOUNCED and delivery.state is not DeliveryState.BOUNCED:
         content = render.text_message(status.bounce_notice(changed))
         content["m.mentions"] = {"user_ids": [changed.agent]}
-        await tx.posts.put(
-            f"bounce:{mail}", f"conversation:{changed.conversation}", desk.bot, Kind.MESSAGE,
-            content, target=changed.source,
-        )  # fmt: skip
+        key, place = PostKey.of_mail(Shows.BOUNCE, mail), Place.of(changed.conversation)
+        await tx.posts.put(Wanted.message(key, place, desk.bot, content, changed.source))
 
 
 def _said(delivery: Delivery, recipient: Recipient, report: Report) -> tuple[Fate, str] | None:

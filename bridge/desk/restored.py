@@ -6,7 +6,11 @@ from bridge.chat import admin as texts
 from bridge.desk.desk import Desk
 from bridge.desk.dispatch import show
 from bridge.desk.refresh import tell_control
-from bridge.model import Job
+from bridge.model import (
+    Job,
+    PostKey,
+    Shows,
+)
 
 
 async def restored(desk: Desk, job: Job) -> None:
@@ -18,4 +22,4 @@ async def restored(desk: Desk, job: Job) -> None:
             await show(tx, desk, await tx.deliveries.get(number))
         at = await tx.keep.value("backup-at")
         text = texts.restored(float(at) if at else None, len(asked), desk.now())
-        await tell_control(tx, desk, f"restored:{job.id}", text)
+        await tell_control(tx, desk, PostKey.other(Shows.RESTORED, job.id), text)

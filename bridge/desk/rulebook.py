@@ -12,7 +12,18 @@ from bridge.desk.desk import Desk
 from bridge.desk.hearing import Request
 from bridge.desk.rules import Came, holding, of_inbox
 from bridge.inbox import Inbox
-from bridge.model import InboxId, Job, Kind, Mxid, Refused, Transient
+from bridge.model import (
+    CONTROL,
+    EventId,
+    InboxId,
+    Job,
+    Mxid,
+    PostKey,
+    Refused,
+    Shows,
+    Transient,
+    Wanted,
+)
 from bridge.ports import Tx
 from bridge.rule import Rule, read
 
@@ -138,11 +149,9 @@ async def rehearse(desk: Desk, job: Job) -> None:
     text = texts.rehearsed(inbox.name, looked, lines)
     async with desk.store.transaction("told") as tx:
         await tx.jobs.finish(job)
-        event = job.payload["event"]
-        await tx.posts.put(
-            f"rehearsed:{event}", "control", desk.bot, Kind.MESSAGE, render.notice(text),
-            target=event,
-        )  # fmt: skip
+        event = EventId(job.payload["event"])
+        key = PostKey.other(Shows.REHEARSED, event)
+        await tx.posts.put(Wanted.message(key, CONTROL, desk.bot, render.notice(text), event))
 
 
 def _inbox(desk: Desk, asked: Request) -> tuple[Inbox, str]:

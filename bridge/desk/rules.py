@@ -11,23 +11,27 @@ from bridge.chat.room import link, standing
 from bridge.chat.when import when as moment
 from bridge.desk import answering, state
 from bridge.desk.assign import give
-from bridge.desk.desk import FINISHED, Desk
+from bridge.desk.desk import Desk
 from bridge.desk.refresh import refresh, tell_control
 from bridge.inbox import Inbox
 from bridge.mail import matching
 from bridge.mail.header import values_of
 from bridge.mail.quote import Body
 from bridge.model import (
-    Content,
+    FINISHED,
     Conversation,
-    Kind,
+    ConversationChanges,
     Letter,
     Mail,
     Mxid,
     Permanent,
+    Place,
+    PostKey,
     Priority,
     Refused,
+    Shows,
     State,
+    Wanted,
 )
 from bridge.ports import Tx
 from bridge.rule import Rule, read
@@ -94,10 +98,10 @@ async def apply(tx: Tx, desk: Desk, inbox: Inbox, about: Conversation, came: Cam
     rules = await of_inbox(tx, inbox)
     for index, (where, rule) in enumerate(holding(rules, came.facts) if rules else ()):
         try:
-            await _do(tx, desk, inbox, about, came, rule, f"{came.letter.id}-{index}")
+            await _do(tx, desk, inbox, about, came, rule, index)
         except Permanent as error:
             await tell_control(
-                tx, desk, f"rule:{inbox.id}:{rule.name}:{error}",
+                tx, desk, PostKey.other(Shows.RULE, inbox.id, rule.name, error),
                 f"⚠️ {inbox.name}: the rule “{rule.name}” ({where}) could not do all it says:"
                 f" {error} The mail is in #{about.number} all the same.",
             )  # fmt: skip
@@ -106,17 +110,17 @@ async def apply(tx: Tx, desk: Desk, inbox: Inbox, about: Conversation, came: Cam
 
 
 async def _do(
-    tx: Tx, desk: Desk, inbox: Inbox, about: Conversation, came: Came, rule: Rule, mark: str
+    tx: Tx, desk: Desk, inbox: Inbox, about: Conversation, came: Came, rule: Rule, index: int
 ) -> None:
     """Everything one rule says. Raises Permanent with what could not be done, when the rest is.
-    `mark` tells this rule and mail from others."""
+    `index` tells this rule from others that hold for the mail."""
     then = rule.then
     tags = dict.fromkeys((*about.tags, *then.tag))
-    changes: dict[str, object] = {"tags": " ".join(tags)}
+    changes: ConversationChanges = {"tags": tuple(tags)}
     if then.department:
         changes["department"] = then.department
     if then.priority:
-        changes["priority"] = int(Priority[then.priority.upper()])
+        changes["priority"] = Priority[then.priority.upper()]
     about = await tx.conversations.update(about.number, **changes)
     problems = []
     if then.close and about.state not in FINISHED:
@@ -128,7 +132,7 @@ async def _do(
         else:
             about = await state.put(tx, desk, about, State.SNOOZED, until.timestamp())
     if then.notify:
-        await _notify(tx, desk, inbox, about, came, rule, mark)
+        await _notify(tx, desk, inbox, about, came, rule, index)
     if then.assign:
         if await tx.rooms.is_agent(about.inbox, Mxid(then.assign)):
             await give(tx, desk, about, Mxid(then.assign), f"rule:{came.letter.id}")
@@ -137,32 +141,31 @@ async def _do(
     if then.snippet:
         problems += await answering.answer(tx, desk, inbox, about, came.letter, rule)
     if then.webhook:
-        problems += await _hook(tx, desk, about, came, rule, mark)
+        problems += await _hook(tx, desk, about, came, rule, index)
     await refresh(tx, desk, await tx.conversations.get(about.number))
     if problems:
         raise Refused(" ".join(problems))
 
 
 async def _notify(
-    tx: Tx, desk: Desk, inbox: Inbox, about: Conversation, came: Came, rule: Rule, mark: str
+    tx: Tx, desk: Desk, inbox: Inbox, about: Conversation, came: Came, rule: Rule, index: int
 ) -> None:
-    key = f"notify:{mark.replace('-', ':')}"
+    key = PostKey.of_mail(Shows.NOTIFY, came.letter.id, index)
     if rule.then.notify is True:
         url = f" {link(about.room, desk.server)}" if about.room else ""
         subject = about.subject or "(no subject)"
         text = f"🔔 {rule.name}: #{about.number} {subject}, from {came.mail.sender}{url}"
-        await tx.posts.put(
-            key, f"queue:{inbox.id}", desk.bot, Kind.MESSAGE, render.text_message(text)
-        )
+        content = render.text_message(text)
+        await tx.posts.put(Wanted.message(key, Place.queue(inbox.id), desk.bot, content))
         return
     who = str(rule.then.notify)
-    content: Content = render.text_message(f"🔔 {who}: {rule.name}.")
+    content = render.text_message(f"🔔 {who}: {rule.name}.")
     content["m.mentions"] = {"user_ids": [who]}
-    await tx.posts.put(key, f"conversation:{about.number}", desk.bot, Kind.MESSAGE, content)
+    await tx.posts.put(Wanted.message(key, Place.of(about.number), desk.bot, content))
 
 
 async def _hook(
-    tx: Tx, desk: Desk, about: Conversation, came: Came, rule: Rule, mark: str
+    tx: Tx, desk: Desk, about: Conversation, came: Came, rule: Rule, index: int
 ) -> list[str]:
     if not desk.settings.webhook_secret.get_secret_value():
         return ["a webhook needs webhook_secret in config.yaml, which signs what is sent."]
@@ -181,7 +184,7 @@ async def _hook(
             },
         },
     }  # fmt: skip
-    key = f"hook-{mark}"
+    key = f"hook-{came.letter.id}-{index}"
     await tx.jobs.add(
         "hook", key, {"url": rule.then.webhook, "event": event, "at": desk.now(), "id": key},
         key=key,

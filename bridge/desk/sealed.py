@@ -10,7 +10,16 @@ from dataclasses import replace
 from bridge import draft
 from bridge.chat import command
 from bridge.desk.desk import Desk
-from bridge.model import Event, Kind
+from bridge.model import (
+    CONTROL,
+    Event,
+    EventId,
+    Kind,
+    Place,
+    PostKey,
+    Shows,
+    Wanted,
+)
 from bridge.ports import Tx
 
 SEALED = "app.postroom.sealed"
@@ -123,12 +132,12 @@ def without_any(answer: str, said: str, known: Collection[str] = ()) -> str:
 async def wipe(tx: Tx, desk: Desk, event: Event) -> None:
     """Have a message with a password redacted, wherever it was said, and forget it ourselves."""
     await tx.events.blank(event.id)
-    await redact(tx, desk, f"wipe:{event.id}", event.id, event.room)
+    await redact(tx, desk, PostKey.other(Shows.WIPE, event.id), event.id, Place.at(event.room))
 
 
-async def redact(tx: Tx, desk: Desk, key: str, target: str, place: str = "control") -> None:
+async def redact(
+    tx: Tx, desk: Desk, key: PostKey, target: EventId | PostKey, place: Place = CONTROL
+) -> None:
     """Redact an event, or the event of another post; in a lane of its own, so at once."""
-    await tx.posts.put(
-        key, place, desk.bot, Kind.REDACTION, {}, type="m.room.redaction", target=target,
-        lane=key,
-    )  # fmt: skip
+    wanted = Wanted(key, place, desk.bot, Kind.REDACTION, {}, "m.room.redaction", target=target)
+    await tx.posts.put(replace(wanted, lane=key.text))

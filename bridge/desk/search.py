@@ -8,7 +8,16 @@ from bridge.desk.hearing import Hearing
 from bridge.desk.refresh import answer_with
 from bridge.mail import search as words
 from bridge.mail.charset import clean
-from bridge.model import Event, EventId, Job, MailId, Passage, Refused
+from bridge.model import (
+    Event,
+    EventId,
+    Job,
+    MailId,
+    Passage,
+    PostKey,
+    Refused,
+    Shows,
+)
 from bridge.ports import Store, Tx
 
 SHOWN, BATCH = 20, 50
@@ -37,7 +46,8 @@ async def search(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
 async def _event(tx: Tx, found: Passage) -> EventId | None:
     """The message that shows a passage, in the room its mail is in now."""
     if found.mail is not None:
-        for key in (f"mail:{found.mail}:in:{found.number}", f"mail:{found.mail}"):
+        shown = PostKey.of_mail(Shows.MAIL, found.mail)
+        for key in (shown.copy_in(found.number), shown):
             post = await tx.posts.by_key(key)
             if post is not None:
                 return post.event

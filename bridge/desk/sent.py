@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from bridge.chat import render
-from bridge.desk.desk import FINISHED, Desk
+from bridge.desk.desk import Desk
 from bridge.desk.dispatch import show
 from bridge.desk.refresh import refresh
 from bridge.inbox import Inbox
 from bridge.mail.parse import headers_only
 from bridge.model import (
     ANSWERS,
+    FINISHED,
     Delivery,
     DeliveryState,
     Fate,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import structlog
 
 from bridge.chat import room
@@ -16,18 +18,23 @@ from bridge.desk.refresh import (
     standing,
     tell_control,
 )
+from bridge.inbox import Inbox
 from bridge.model import (
+    CONTROL,
     Address,
     Content,
     InboxId,
     Job,
-    Kind,
     Mxid,
     Number,
     Permanent,
-    Place,
+    PostKey,
+    Role,
+    Room,
     RoomId,
+    Shows,
     Transient,
+    Wanted,
 )
 from bridge.ports import Tx
 
@@ -45,7 +52,7 @@ async def order_rooms(desk: Desk) -> None:
     async with desk.store.transaction("setup") as tx:
         await tx.jobs.add("setup", "setup", {"role": "control", "inbox": ""}, key="setup:control")
         for inbox in desk.settings.inboxes:
-            for role in ("queue", "space"):
+            for role in (Role.QUEUE, Role.SPACE):
                 await tx.jobs.add(
                     "setup", "setup", {"role": role, "inbox": inbox}, key=f"setup:{role}:{inbox}"
                 )
@@ -53,34 +60,34 @@ async def order_rooms(desk: Desk) -> None:
 
 async def setup(desk: Desk, job: Job) -> None:
     """Make or find one room, note who is in it, invite whom the configuration names."""
-    role = job.payload["role"]
+    role = Role(job.payload["role"])
     inbox = InboxId(job.payload["inbox"]) or None
     async with desk.store.reading() as tx:
-        place = await tx.rooms.find(role, inbox)
-        queue = await tx.rooms.find("queue", inbox)
+        found = await tx.rooms.find(role, inbox)
+        queue = await tx.rooms.find(Role.QUEUE, inbox)
     await desk.chat.ensure_ghost(desk.bot)
-    if role == "control":
+    if role is Role.CONTROL:
         await _introduce(desk)
-    is_new = place is None
-    if place is None:
-        made = await _make(desk, role, inbox, queue.room if queue else None)
-        place = Place(made, role, inbox, None, desk.version)
-    members = await desk.chat.members(place.room)
-    encrypted = await desk.chat.state(place.room, "m.room.encryption") is not None
+    is_new = found is None
+    if found is None:
+        made = await _make(desk, role, inbox, queue.id if queue else None)
+        found = Room(made, role, inbox, None, desk.version)
+    members = await desk.chat.members(found.id)
+    encrypted = await desk.chat.state(found.id, "m.room.encryption") is not None
     async with desk.store.transaction("setup") as tx:
-        await tx.rooms.save(place)
-        known = await tx.rooms.members(place.room)
+        await tx.rooms.save(found)
+        known = await tx.rooms.members(found.id)
         for mxid in sorted({*members, *known}):
             # who came or went while we were away is treated as when we had seen it
             if not desk.is_own(mxid):
                 membership = members.get(mxid, "leave")
                 await changed(
-                    tx, desk, place, mxid, membership, f"setup:{desk.now()}", invited=True
+                    tx, desk, found, mxid, membership, f"setup:{desk.now()}", invited=True
                 )
-        await _furnish(tx, desk, role, inbox, made=is_new)
+        await _furnish(tx, desk, found, made=is_new)
         if encrypted:
             await tell_control(
-                tx, desk, f"encrypted:{place.room}",
+                tx, desk, PostKey.other(Shows.ENCRYPTED, found.id),
                 f"The homeserver encrypts new rooms ({role} {inbox or ''}), and the bridge cannot"
                 " read those. Set encryption_enabled_by_default_for_room_type: off in Synapse, then"
                 " remove the room and start the bridge again.",
@@ -90,11 +97,11 @@ async def setup(desk: Desk, job: Job) -> None:
         await tx.jobs.finish(job)
 
 
-async def _make(desk: Desk, role: str, inbox: InboxId | None, queue: RoomId | None) -> RoomId:
+async def _make(desk: Desk, role: Role, inbox: InboxId | None, queue: RoomId | None) -> RoomId:
     alias = desk.alias(role, inbox or "")
-    if role == "control":
+    if role is Role.CONTROL:
         body = room.control(desk.settings.admins, alias, desk.version, desk.bot)
-    elif role == "queue":
+    elif role is Role.QUEUE:
         body = room.queue(desk.inbox(inbox), alias, desk.version, desk.bot)
     elif queue is None:
         raise Transient(f"the queue room of {inbox} is not made yet", retry_after=1.0)
@@ -124,56 +131,55 @@ async def make_room(desk: Desk, alias: str, body: Content) -> RoomId:
         raise Permanent(f"room {body['name']!r} could not be made: {error}") from error
 
 
-async def _furnish(tx: Tx, desk: Desk, role: str, inbox: InboxId | None, *, made: bool) -> None:
+async def _furnish(tx: Tx, desk: Desk, found: Room, *, made: bool) -> None:
     """What each room shows, and who is invited: each named person once, ever. `made`: the room
     is new, with its name and topic."""
-    if role == "control":
-        await tell_control(tx, desk, "welcome", WELCOME)
+    place = found.place
+    if found.inbox is None:
+        await tell_control(tx, desk, PostKey.other(Shows.WELCOME), WELCOME)
         people = list(desk.settings.admins)
-        await _put_out(tx, desk)
+        await _put_out(tx, desk, found)
     else:
-        settings = desk.inbox(inbox)
-        people = sorted({*settings.agents, *settings.leads})
-        if role == "queue":
-            await refresh_summary(tx, desk, settings)
-            await agents.powers(tx, desk, settings)
-    where = f"{role}:{inbox}" if inbox else role
-    place = await tx.rooms.find(role, inbox)
-    if inbox is not None:
-        for key, text in zip(("name", "topic"), room.title(role, desk.inbox(inbox)), strict=True):
-            await tx.posts.put(
-                f"{key}:{where}", where, desk.bot, Kind.STATE, {key: text}, type=f"m.room.{key}",
-                already_there=made,
-            )  # fmt: skip
-        await tx.posts.put(
-            f"avatar:{where}", where, desk.bot, Kind.STATE,
-            picture.wanted(Address(desk.inbox(inbox).address, desk.inbox(inbox).name)),
-            type="m.room.avatar", lane=f"avatar:{where}",
-        )  # fmt: skip
+        inbox = desk.inbox(found.inbox)
+        people = sorted({*inbox.agents, *inbox.leads})
+        if found.role is Role.QUEUE:
+            await refresh_summary(tx, desk, inbox)
+            await agents.powers(tx, desk, inbox)
+        await _title(tx, desk, found, inbox, made=made)
     for mxid in people:
-        there = await tx.rooms.membership(place.room, Mxid(mxid)) if place is not None else ""
-        await tx.posts.put(
-            f"invite:{where}:{mxid}", where, desk.bot, Kind.INVITE, {}, type="m.room.member",
-            state_key=mxid, already_there=there in ("join", "invite"),
-        )  # fmt: skip
+        there = await tx.rooms.membership(found.id, Mxid(mxid))
+        wanted = Wanted.invitation(PostKey.other(Shows.INVITE, place, mxid), place, desk.bot, mxid)
+        await tx.posts.put(replace(wanted, already_there=there in ("join", "invite")))
 
 
-async def _put_out(tx: Tx, desk: Desk) -> None:
+async def _title(tx: Tx, desk: Desk, found: Room, inbox: Inbox, *, made: bool) -> None:
+    """Name, topic and picture of an inbox's queue room or space."""
+    place = found.place
+    name, topic = room.title(found.role, inbox)
+    for shows, type_, content in (
+        (Shows.NAME, "m.room.name", {"name": name}),
+        (Shows.TOPIC, "m.room.topic", {"topic": topic}),
+    ):
+        wanted = Wanted.state(PostKey.other(shows, place), place, desk.bot, type_, content)
+        await tx.posts.put(replace(wanted, already_there=made))
+    face = picture.wanted(Address(inbox.address, inbox.name))
+    key = PostKey.other(Shows.AVATAR, place)
+    wanted = Wanted.state(key, place, desk.bot, "m.room.avatar", face)
+    await tx.posts.put(replace(wanted, lane=f"avatar:{place}"))
+
+
+async def _put_out(tx: Tx, desk: Desk, control: Room) -> None:
     """Whoever is no admin any more leaves the control room, and an invitation there ends."""
-    control = await tx.rooms.find("control")
-    if control is None:
-        return
-    there = {*await tx.rooms.members(control.room), *await tx.rooms.invited(control.room)}
+    there = {*await tx.rooms.members(control.id), *await tx.rooms.invited(control.id)}
     for mxid in sorted(there - set(desk.settings.admins)):
         # a guest whom an admin asked in may stay
-        asked = f"invite:control:{mxid}"
+        asked = PostKey.other(Shows.INVITE, CONTROL, mxid)
         if await tx.posts.by_key(asked) is not None:
-            await tx.posts.rename(asked, f"{asked}:until:{desk.now()}")  # they may come back
-            await tx.posts.put(
-                f"expel:control:{mxid}:{desk.now()}", "control", desk.bot, Kind.KICK,
-                {"reason": "no admin of Postroom any more"}, type="m.room.member", state_key=mxid,
-                lane="expel:control",
-            )  # fmt: skip
+            await tx.posts.rename(asked, asked.until("until", desk.now()))  # they may come back
+            key = PostKey.other(Shows.EXPEL, CONTROL, mxid, desk.now())
+            why = "no admin of Postroom any more"
+            removal = Wanted.removal(key, CONTROL, desk.bot, mxid, why)
+            await tx.posts.put(replace(removal, lane="expel:control"))
 
 
 async def make_conversation_room(desk: Desk, job: Job) -> None:
@@ -181,24 +187,24 @@ async def make_conversation_room(desk: Desk, job: Job) -> None:
     number = Number(job.payload["number"])
     async with desk.store.reading() as tx:
         about = await tx.conversations.get(number)
-        queue = await tx.rooms.find("queue", about.inbox)
-        space = await tx.rooms.find("space", about.inbox)
+        queue = await tx.rooms.find(Role.QUEUE, about.inbox)
+        space = await tx.rooms.find(Role.SPACE, about.inbox)
         agents = await tx.rooms.agents(about.inbox)
     inbox = desk.inbox(about.inbox)
     if queue is None or space is None:
         raise Transient(f"the rooms of {inbox.id} are not made yet", retry_after=1.0)
     ghost = desk.ghost(about.contact)
     await desk.chat.ensure_ghost(ghost)
-    alias = desk.alias("conversation", number)
+    alias = desk.alias(Role.CONVERSATION, number)
     face = await picture.of(desk, picture.wanted(about.contact))
     made = about.room or await make_room(
         desk, alias,
-        room.conversation(about, inbox, alias, desk.version, desk.bot, ghost, agents, queue.room,
-                          space.room, desk.server, face),
+        room.conversation(about, inbox, alias, desk.version, desk.bot, ghost, agents, queue.id,
+                          space.id, desk.server, face),
     )  # fmt: skip
     async with desk.store.transaction("room") as tx:
         conversation = await tx.conversations.update(number, room=made)
-        await tx.rooms.save(Place(made, "conversation", inbox.id, number, desk.version))
+        await tx.rooms.save(Room(made, Role.CONVERSATION, inbox.id, number, desk.version))
         await standing(tx, desk, about, inbox, already_there=True, faceless=not face)
         await powers(tx, desk, conversation, already_there=True)
         await invite(tx, desk, conversation, "new")

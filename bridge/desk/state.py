@@ -6,10 +6,21 @@ from datetime import UTC, datetime
 
 from bridge.chat import render
 from bridge.chat.when import USAGE, moment, when
-from bridge.desk.desk import FINISHED, Desk
+from bridge.desk.desk import Desk
 from bridge.desk.hearing import Hearing
 from bridge.desk.refresh import refresh
-from bridge.model import Conversation, Job, Kind, Number, Refused, State
+from bridge.model import (
+    FINISHED,
+    Conversation,
+    Job,
+    Number,
+    Place,
+    PostKey,
+    Refused,
+    Shows,
+    State,
+    Wanted,
+)
 from bridge.ports import Tx
 
 
@@ -63,10 +74,8 @@ async def wake(desk: Desk, job: Job) -> None:
         content = render.text_message(f"⏰ The snooze is over{whom}.")
         if about.assignee:
             content["m.mentions"] = {"user_ids": [about.assignee]}
-        await tx.posts.put(
-            f"awake:{number}:{job.payload['until']}", f"conversation:{number}", desk.bot,
-            Kind.MESSAGE, content,
-        )  # fmt: skip
+        key = PostKey.of_conversation(Shows.AWAKE, number, job.payload["until"])
+        await tx.posts.put(Wanted.message(key, Place.of(number), desk.bot, content))
 
 
 async def put(

@@ -8,8 +8,16 @@ from bridge.config import ConfigError
 from bridge.desk import inboxes
 from bridge.desk.desk import Desk
 from bridge.desk.hearing import Request
+from bridge.desk.refresh import answer_with
 from bridge.inbox import Inbox
-from bridge.model import InboxId, Job, Kind, Permanent, Refused
+from bridge.model import (
+    CONTROL,
+    EventId,
+    InboxId,
+    Job,
+    Permanent,
+    Refused,
+)
 from bridge.oversight import Finding, StoredInbox
 from bridge.ports import Tx
 
@@ -56,6 +64,4 @@ async def test(desk: Desk, job: Job) -> None:
 
 
 async def _tell(tx: Tx, desk: Desk, event: str, text: str) -> None:
-    await tx.posts.put(
-        f"answer:{event}", "control", desk.bot, Kind.MESSAGE, render.notice(text), target=event
-    )
+    await answer_with(tx, desk, CONTROL, EventId(event), render.notice(text))

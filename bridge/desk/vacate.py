@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from bridge.desk.desk import FINISHED, Desk
-from bridge.model import Conversation, Kind
+from bridge.desk.desk import Desk
+from bridge.model import (
+    FINISHED,
+    Conversation,
+    Place,
+    PostKey,
+    Shows,
+    Wanted,
+)
 from bridge.ports import Tx
 
 REASON = "this conversation was closed long ago; its card leads back"
@@ -13,13 +20,11 @@ async def vacate(tx: Tx, desk: Desk, about: Conversation) -> None:
     """Have everybody but the bot out of a room; its history stays, and its card links it."""
     if about.room is None:
         return
-    place = f"conversation:{about.number}"
+    place = Place.of(about.number)
     people = {*await tx.rooms.members(about.room), *await tx.posts.entered(place)} - {desk.bot}
     for mxid in sorted(people):
-        await tx.posts.put(
-            f"vacate:{about.number}:{mxid}:{about.closed_at}", place, desk.bot, Kind.KICK,
-            {"reason": REASON}, type="m.room.member", state_key=mxid,
-        )  # fmt: skip
+        key = PostKey.of_conversation(Shows.VACATE, about.number, mxid, about.closed_at)
+        await tx.posts.put(Wanted.removal(key, place, desk.bot, mxid, REASON))
     await tx.conversations.update(about.number, vacated=True)
 
 
@@ -30,8 +35,7 @@ async def return_to(tx: Tx, desk: Desk, about: Conversation) -> bool:
     if returns:
         about = await tx.conversations.update(about.number, vacated=False)
         if about.assignee is not None:  # behind the kicks that may still be under way
-            await tx.posts.put(
-                f"again:{about.number}:{desk.now()}", f"conversation:{about.number}", desk.bot,
-                Kind.INVITE, {}, type="m.room.member", state_key=about.assignee,
-            )  # fmt: skip
+            key = PostKey.of_conversation(Shows.AGAIN, about.number, desk.now())
+            place = Place.of(about.number)
+            await tx.posts.put(Wanted.invitation(key, place, desk.bot, about.assignee))
     return returns

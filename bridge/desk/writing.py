@@ -20,6 +20,7 @@ from bridge.model import (
     MessageId,
     Permanent,
     Refused,
+    Role,
     RoomId,
     Transient,
 )
@@ -45,7 +46,7 @@ async def outgoing(desk: Desk, inbox: Inbox, delivery: Delivery) -> compose.Outg
     """
     async with desk.store.reading() as tx:
         about = await tx.conversations.get(delivery.conversation)
-        queue = await tx.rooms.find("queue", delivery.inbox)
+        queue = await tx.rooms.find(Role.QUEUE, delivery.inbox)
         letter = await tx.mails.letter(delivery.answers) if delivery.answers else None
         tags = inbox.reply_tokens == "auto" and await tx.keep.value(f"tags:{inbox.address}")
         said_in = await tx.events.get(delivery.source)
@@ -57,9 +58,9 @@ async def outgoing(desk: Desk, inbox: Inbox, delivery: Delivery) -> compose.Outg
     name = ""
     text, html = delivery.text, ""
     if not automatic:
-        if await desk.chat.membership(queue.room, delivery.agent) != "join":
+        if await desk.chat.membership(queue.id, delivery.agent) != "join":
             raise Refused(f"{delivery.agent} is no agent of {inbox.name} any more")
-        name = await desk.chat.display_name(queue.room, delivery.agent)
+        name = await desk.chat.display_name(queue.id, delivery.agent)
         text, html = await _said(desk, delivery, about.room, said_in.room if said_in else None)
     if not (text.strip() or html or delivery.files or delivery.letters):
         raise Refused("the message was emptied")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from typing import TypedDict
 
 from bridge.model.ids import EventId, InboxId, MailId, Mxid, Number, RoomId
 from bridge.model.mail import Address
@@ -25,6 +26,10 @@ class State(StrEnum):
     SNOOZED = "snoozed"
     CLOSED = "closed"
     SPAM = "spam"
+
+
+FINISHED = (State.CLOSED, State.SPAM)
+"""States in which a conversation waits for nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,30 @@ class Conversation:
     """Whether everybody left its room, because it was closed long ago."""
     renamed: bool = False
     """Whether an agent chose the subject, for the room and for what is sent."""
+
+
+class ConversationChanges(TypedDict, total=False):
+    """What of a conversation can change."""
+
+    inbox: InboxId
+    contact: Address
+    subject: str
+    state: State
+    changed_at: float
+    waiting_since: float | None
+    room: RoomId
+    assignee: Mxid | None
+    closed_at: float | None
+    preview: str
+    claim: Number | None
+    snoozed_until: float | None
+    reminded_at: float
+    tags: tuple[str, ...]
+    priority: Priority
+    department: str
+    merged: Number
+    vacated: bool
+    renamed: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypedDict
 
 from bridge.model.ids import EventId, InboxId, MailId, MessageId, Mxid, Number
 from bridge.model.mail import Address, Fate
@@ -44,17 +45,22 @@ ANSWERS = (Form.REPLY, Form.SNIPPET)
 """Forms that answer a mail."""
 PREVIEWED = (DeliveryState.DRAFT, DeliveryState.APPROVING)
 """States in which the whole mail is shown and somebody has to say yes."""
-LIVE = (
-    DeliveryState.DRAFT,
-    DeliveryState.APPROVING,
-    DeliveryState.ASKING,
-    DeliveryState.WAITING,
-    DeliveryState.SENDING,
-    DeliveryState.DEFERRED,
-    DeliveryState.UNKNOWN,
-    DeliveryState.SENT,
-)
+STOPPABLE = (*PREVIEWED, DeliveryState.ASKING, DeliveryState.WAITING)
+"""States in which it was not attempted yet."""
+UNFINISHED = (*STOPPABLE, DeliveryState.SENDING, DeliveryState.DEFERRED)
+"""States in which it has not left, or not to everybody."""
+UNDER_WAY = (*UNFINISHED, DeliveryState.UNKNOWN)
+"""States in which something is still to come of it, or to be decided."""
+LIVE = (*UNDER_WAY, DeliveryState.SENT)
 """States in which a source message may not be sent once more."""
+LEFT = (DeliveryState.SENT, DeliveryState.BOUNCED)
+"""States in which our outgoing server has taken it, whatever a later one did."""
+RETRYABLE = (
+    DeliveryState.FAILED, DeliveryState.UNKNOWN, DeliveryState.DEFERRED, DeliveryState.BOUNCED,
+)  # fmt: skip
+"""States in which it can be tried again."""
+AUTOMATIC_NEXT = (DeliveryState.WAITING, DeliveryState.SENDING, DeliveryState.DEFERRED)
+"""States in which it leaves without anybody's doing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +112,21 @@ class Delivery:
     """Counts what was changed since it was ordered: bytes of another wording are none of it."""
     shown_at: float = 0.0
     """When the newest preview was brought into the room."""
+
+
+class DeliveryChanges(TypedDict, total=False):
+    """What of a delivery can change."""
+
+    state: DeliveryState
+    run_at: float
+    created_at: float
+    attempts: int
+    data_begun: bool
+    detail: str
+    question: str
+    finished_at: float | None
+    subject: str
+    letters: tuple[MailId, ...]
+    shown: str
+    shown_at: float
+    approved_by: Mxid

@@ -1,56 +1,11 @@
-"""What we want in Matrix, and what comes from there."""
+"""What comes from Matrix, and the rooms that are ours."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from bridge.model.ids import Content, EventId, InboxId, Mxid, Number, RoomId
-from bridge.model.mail import Attachment
-
-
-class Kind(StrEnum):
-    """What a post puts into Matrix."""
-
-    MESSAGE = "message"
-    STATE = "state"
-    REACTION = "reaction"
-    REDACTION = "redaction"
-    INVITE = "invite"
-    KICK = "kick"
-    ENTER = "enter"
-
-
-@dataclass(frozen=True, slots=True)
-class Post:
-    """One thing wanted in Matrix. A higher `version` than `sent` means the room is behind."""
-
-    id: int
-    key: str
-    lane: str
-    place: str
-    """Symbolic room: `control`, `queue:INBOX`, `space:INBOX`, `conversation:N` or a room id."""
-    sender: str
-    kind: Kind
-    type: str
-    state_key: str
-    content: Content
-    version: int
-    sent: int
-    event: EventId | None
-    target: str
-    """Key of the post, or event id, this one relates to; empty for none."""
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """A file of a mail on its way to the media repository: which raw mail, which part."""
-
-    raw: int
-    attachment: Attachment
-    mxc: str
-    """Empty until an address is reserved."""
-    done: bool
+from bridge.model.post import Place, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +25,17 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Room:
     """What a Matrix room is to us."""
 
-    room: RoomId
-    role: str  # control, space, queue or conversation
+    id: RoomId
+    role: Role
     inbox: InboxId | None
     conversation: Number | None
     version: str
+
+    @property
+    def place(self) -> Place:
+        if self.conversation is not None:
+            return Place.of(self.conversation)
+        return Place(self.role, self.inbox)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from bridge.model import (
+    FINISHED,
     Address,
     Conversation,
+    ConversationChanges,
     EventId,
     Filter,
     InboxId,
@@ -19,12 +21,7 @@ from bridge.model import (
     State,
 )
 from bridge.store.connection import Connection
-
-CHANGEABLE = frozenset(
-    "contact contact_name subject state changed_at waiting_since room assignee closed_at preview"  # noqa: SIM905 - names, as in SQL
-    " files claim snoozed_until tags priority renamed merged contact_key inbox vacated"
-    " reminded_at department".split()
-)
+from bridge.store.words import listed
 
 HOUR = 3600.0
 
@@ -128,15 +125,21 @@ class Conversations:
         came_here = "SELECT id FROM mail WHERE number = $1 AND inbox = $2 LIMIT 1"
         return number if await self._conn.fetchval(came_here, number, inbox) else None
 
-    async def update(self, number: Number, **changes: Any) -> Conversation:
-        """Change the named columns. Raises KeyError for one that cannot change."""
-        if unknown := changes.keys() - CHANGEABLE:
-            raise KeyError(f"conversation has no changeable {unknown}")
-        assignments = ", ".join(f"{name} = ${i}" for i, name in enumerate(changes, 2))
+    async def update(self, number: Number, **changes: Unpack[ConversationChanges]) -> Conversation:
+        columns: dict[str, Any] = dict(changes)
+        if "contact" in changes:
+            contact = changes["contact"]
+            columns |= {"contact": contact.spec, "contact_name": contact.name,
+                        "contact_key": contact.key}  # fmt: skip
+        if "tags" in changes:
+            columns["tags"] = " ".join(changes["tags"])
+        if "priority" in changes:
+            columns["priority"] = int(changes["priority"])
+        assignments = ", ".join(f"{name} = ${i}" for i, name in enumerate(columns, 2))
         row = await self._conn.fetchrow(
             f"UPDATE conversation SET {assignments} WHERE number = $1 RETURNING *",
             number,
-            *changes.values(),
+            *columns.values(),
         )
         return _conversation(row)
 
@@ -175,7 +178,7 @@ class Conversations:
     async def left_behind(self, before: float, limit: int) -> list[Conversation]:
         """Conversations that were closed before, in whose rooms people still are."""
         rows = await self._conn.fetch(
-            "SELECT * FROM conversation WHERE state IN ('closed', 'spam') AND closed_at < $1"
+            f"SELECT * FROM conversation WHERE state IN ({listed(FINISHED)}) AND closed_at < $1"
             " AND NOT vacated AND room IS NOT NULL AND contact <> '' ORDER BY number LIMIT $2",
             before,
             limit,

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from bridge.model import Permanent
+from bridge.model import (
+    AUTOMATIC_NEXT,
+    Permanent,
+)
 from bridge.store.connection import Connection
 from bridge.store.database import Database, Work
+from bridge.store.words import listed
 
 # Parents before children. The columns that SQLite keeps as 0 and 1 are named, for PostgreSQL.
 TABLES: dict[str, tuple[str, ...]] = {
@@ -98,7 +102,7 @@ async def make_safe(tx: Work, database: Database, now: float) -> int:
     conn = tx.conn
     asked = await conn.fetch(
         "UPDATE delivery SET state = 'unknown', detail = 'a backup was restored'"
-        " WHERE state IN ('waiting', 'sending', 'deferred') RETURNING id"
+        f" WHERE state IN ({listed(AUTOMATIC_NEXT)}) RETURNING id"
     )
     for row in asked:
         await conn.execute(

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from bridge.model import (
+    LEFT,
+    LIVE,
+    UNFINISHED,
     Address,
     Delivery,
+    DeliveryChanges,
     DeliveryState,
     EventId,
     Fate,
@@ -22,11 +26,7 @@ from bridge.model import (
     Recipient,
 )
 from bridge.store.connection import Connection
-
-CHANGEABLE = frozenset(
-    "state run_at attempts data_begun detail finished_at question created_at shown approved_by"  # noqa: SIM905 - names, as in SQL
-    " subject text shown_at letters".split()
-)
+from bridge.store.words import listed
 
 
 class Deliveries:
@@ -88,7 +88,8 @@ class Deliveries:
         """The newest delivery that left for an address, unless it is older than `since`."""
         row = await self._conn.fetchrow(
             "SELECT delivery.* FROM delivery JOIN recipient ON recipient.delivery = delivery.id"
-            " WHERE inbox = $1 AND LOWER(spec) = $2 AND state IN ('sent', 'bounced')"
+            " WHERE inbox = $1 AND LOWER(spec) = $2"
+            f" AND state IN ({listed(LEFT)})"
             " AND finished_at >= $3 ORDER BY delivery.id DESC LIMIT 1",
             inbox,
             spec.lower(),
@@ -99,8 +100,7 @@ class Deliveries:
     async def live(self, source: EventId) -> Delivery | None:
         """The delivery of a message that is under way, asked about or done."""
         row = await self._conn.fetchrow(
-            "SELECT * FROM delivery WHERE source = $1"
-            " AND state NOT IN ('failed', 'cancelled', 'bounced')",
+            f"SELECT * FROM delivery WHERE source = $1 AND state IN ({listed(LIVE)})",
             source,
         )
         return None if row is None else await self._whole(row)
@@ -150,23 +150,21 @@ class Deliveries:
         """What has not left yet, or not to everybody."""
         rows = await self._conn.fetch(
             "SELECT * FROM delivery WHERE inbox = $1"
-            " AND state IN ('draft', 'approving', 'asking', 'waiting', 'sending', 'deferred')"
+            f" AND state IN ({listed(UNFINISHED)})"
             " ORDER BY id",
             inbox,
         )
         return [await self._whole(row) for row in rows]
 
-    async def update(self, delivery: int, **changes: Any) -> Delivery:
-        """Change the named columns. Raises KeyError for one that cannot change."""
-        if unknown := changes.keys() - CHANGEABLE:
-            raise KeyError(f"delivery has no changeable {unknown}")
+    async def update(self, delivery: int, **changes: Unpack[DeliveryChanges]) -> Delivery:
+        columns: dict[str, Any] = dict(changes)
         if "letters" in changes:
-            changes["letters"] = json.dumps(list(changes["letters"]))
-        assignments = ", ".join(f"{name} = ${i}" for i, name in enumerate(changes, 2))
+            columns["letters"] = json.dumps(changes["letters"])
+        assignments = ", ".join(f"{name} = ${i}" for i, name in enumerate(columns, 2))
         row = await self._conn.fetchrow(
             f"UPDATE delivery SET {assignments} WHERE id = $1 RETURNING *",
             delivery,
-            *changes.values(),
+            *columns.values(),
         )
         return await self._whole(row)
 

@@ -6,11 +6,24 @@ import json
 from typing import Any
 
 from bridge.mail.author import NOBODY
-from bridge.model import Event, Letter, Mxid, Number, Post, RoomId
+from bridge.model import (
+    FINISHED,
+    Event,
+    Letter,
+    Mxid,
+    Number,
+    Place,
+    Post,
+    PostKey,
+    RoomId,
+    Shows,
+)
+from bridge.model.post import Erased, erased
 from bridge.store.connection import Connection
 from bridge.store.events import event_of
 from bridge.store.mails import letter_of
 from bridge.store.posts import post_of
+from bridge.store.words import listed
 
 GONE = "erased"
 BATCH = 200
@@ -18,6 +31,10 @@ NO_HEADERS = json.dumps(
     {"sender_name": "", "to": [], "cc": [], "reply_to": [], "subject": "", "references": [],
      "new": []}
 )  # fmt: skip
+OUTSIDE, NAMING = (
+    listed(shows for shows in Shows if erased(shows) is what)
+    for what in (Erased.OUTSIDE, Erased.WHERE_IT_NAMES)
+)
 BYTES_OF = (
     "SELECT raw FROM mail WHERE number = $1 AND raw IS NOT NULL AND NOT EXISTS ("
     "SELECT 1 FROM mail AS other WHERE other.raw = mail.raw AND other.number <> $1)"
@@ -58,7 +75,8 @@ class Erasing:
     async def closed(self, before: float) -> list[Number]:
         """Conversations that were closed before, and are still there; a batch of them."""
         rows = await self._conn.fetch(
-            "SELECT number FROM conversation WHERE state IN ('closed', 'spam') AND closed_at < $1"
+            f"SELECT number FROM conversation WHERE state IN ({listed(FINISHED)})"
+            " AND closed_at < $1"
             " AND contact <> ''"
             " AND NOT EXISTS (SELECT 1 FROM job WHERE key = 'purge:' || number)"
             f" ORDER BY number LIMIT {BATCH}",
@@ -96,17 +114,11 @@ class Erasing:
     async def forget_mail(self, mail: int) -> None:
         """One mail of a third party: its bytes, its files, its row."""
         raw = await self._conn.fetchval("SELECT raw FROM mail WHERE id = $1", mail)
-        shown = (f"mail:{mail}", f"mail:{mail}:%", f"file:{mail}:%", f"forwarded:{mail}:%")
-        await self._drop_jobs("key LIKE $1", f"upload:file:{mail}:%")
+        posts = "SELECT id FROM post WHERE mail_id = $1 AND shows IN ('mail', 'file', 'forwarded')"
+        for kind in ("upload", "post"):
+            await self._drop_jobs(f"key IN (SELECT '{kind}:' || id FROM ({posts}) AS gone)", mail)
         await self._drop_jobs("key LIKE $1", f"hook-{mail}-%")
-        await self._drop_jobs(
-            "key IN (SELECT 'post:' || id FROM post WHERE key = $1 OR key LIKE $2 OR key LIKE $3"
-            " OR key LIKE $4)",
-            *shown,
-        )
-        await self._conn.execute("DELETE FROM file WHERE key LIKE $1", f"file:{mail}:%")
-        for keys in shown:
-            await self._conn.execute("DELETE FROM post WHERE key LIKE $1", keys)
+        await self._conn.execute(f"DELETE FROM post WHERE id IN ({posts})", mail)
         await self._conn.execute(
             "DELETE FROM known_id WHERE message_id = (SELECT message_id FROM mail WHERE id = $1)"
             " AND number = (SELECT number FROM mail WHERE id = $1)",
@@ -144,24 +156,23 @@ class Erasing:
         rows = await self._conn.fetch(
             "SELECT place FROM post WHERE kind = 'enter' AND state_key = $1 ORDER BY id", ghost
         )
-        places = (row["place"].partition(":") for row in rows)
-        return [Number(int(key)) for role, _, key in places if role == "conversation"]
+        numbers = (Place.read(row["place"]).conversation for row in rows)
+        return [number for number in numbers if number is not None]
 
     async def posts_linking(self, number: Number, room: RoomId) -> list[Post]:
-        """Lists, hits of the search and old cards, wherever they were shown, that link a room."""
-        rows = await self._conn.fetch(
-            "SELECT * FROM post WHERE (key LIKE 'answer:%' OR key LIKE $1)"
-            " AND event IS NOT NULL AND content LIKE $2",
-            f"card:{number}:%",
+        """What tells of a conversation and of its mails in other rooms, and what links its room."""
+        told = await self._conn.fetch(
+            f"SELECT * FROM post WHERE event IS NOT NULL AND place <> $2 AND shows IN ({OUTSIDE})"
+            " AND (conversation = $1 OR mail_id IN (SELECT id FROM mail WHERE number = $1))",
+            number,
+            str(Place.of(number)),
+        )
+        linking = await self._conn.fetch(
+            f"SELECT * FROM post WHERE event IS NOT NULL AND shows IN ({NAMING})"
+            " AND content LIKE $1",
             f"%{room}%",
         )
-        told = await self._conn.fetch(
-            "SELECT * FROM post WHERE event IS NOT NULL AND (key LIKE $1 OR EXISTS (SELECT 1"
-            " FROM mail WHERE number = $2 AND post.key LIKE 'notify:' || mail.id || ':%'))",
-            f"reminder:{number}:%",
-            number,
-        )
-        return [post_of(row) for row in (*rows, *told)]
+        return [post_of(row) for row in (*told, *linking)]
 
     async def composed(self, number: Number) -> list[Event]:
         """The commands by which a conversation was begun, in the queue room."""
@@ -185,8 +196,8 @@ class Erasing:
         address, case-folded."""
         part = spec.isascii() and spec.replace("\\", "\\\\")
         rows = await self._conn.fetch(
-            "SELECT * FROM post WHERE (place = 'control' OR key LIKE 'answer:%'"
-            " OR key LIKE 'notify:%') AND event IS NOT NULL AND LOWER(content) LIKE $1",
+            f"SELECT * FROM post WHERE (place = 'control' OR shows IN ({NAMING}, 'notify'))"
+            " AND event IS NOT NULL AND LOWER(content) LIKE $1",
             f"%{part}%" if part else "%",
         )
         found = [post_of(row) for row in rows]
@@ -194,7 +205,7 @@ class Erasing:
 
     async def forget_person(self, number: Number, ghost: Mxid) -> None:
         """That somebody else's ghost was in a conversation's room."""
-        key = f"enter:{number}:{ghost}"
+        key = PostKey.of_conversation(Shows.ENTER, number, ghost).text
         await self._drop_jobs("key IN (SELECT 'post:' || id FROM post WHERE key = $1)", key)
         await self._conn.execute("DELETE FROM post WHERE key = $1", key)
 
@@ -218,16 +229,14 @@ class Erasing:
         known, so that the same mail found again makes no new room."""
         run = self._conn.execute
         await run(f"UPDATE raw SET bytes = $2 WHERE id IN ({BYTES_OF})", number, b"")
-        mails = await self._conn.fetch("SELECT id FROM mail WHERE number = $1", number)
-        for row in mails:
-            await self._drop_jobs("key LIKE $1", f"upload:file:{row['id']}:%")
+        for row in await self._conn.fetch("SELECT id FROM mail WHERE number = $1", number):
             await self._drop_jobs("key LIKE $1", f"hook-{row['id']}-%")
-            await run("DELETE FROM file WHERE key LIKE $1", f"file:{row['id']}:%")
-        place = f"conversation:{number}"
-        await self._drop_jobs("key IN (SELECT 'post:' || id FROM post WHERE place = $1)", place)
-        await run("DELETE FROM post WHERE place = $1", place)
-        for key in ("card", "hand", "child"):
-            await run("DELETE FROM post WHERE key = $1", f"{key}:{number}")
+        posts = "SELECT id FROM post WHERE place = $1 OR conversation = $2"
+        place = str(Place.of(number))
+        for kind in ("upload", "post"):
+            gone = f"key IN (SELECT '{kind}:' || id FROM ({posts}) AS gone)"
+            await self._drop_jobs(gone, place, number)
+        await run(f"DELETE FROM post WHERE id IN ({posts})", place, number)
         deliveries = "SELECT id FROM delivery WHERE number = $1"
         for kind in ("copy", "deliver"):
             await self._drop_jobs(f"key IN (SELECT '{kind}:' || id FROM delivery"

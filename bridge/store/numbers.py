@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from bridge.model import InboxId, Mxid, Took
+from bridge.model import (
+    ANSWERS,
+    LEFT,
+    InboxId,
+    Mxid,
+    Took,
+)
 from bridge.store.connection import Connection
+from bridge.store.words import listed
+
+ANSWERED, GONE = listed(ANSWERS), listed(LEFT)
 
 
 class Numbers:
@@ -27,8 +36,8 @@ class Numbers:
         return await self._fetch(
             "SELECT finished_at AS at, 0 AS seconds, tags, agent FROM delivery"
             " JOIN conversation ON conversation.number = delivery.number"
-            " WHERE delivery.inbox = $1 AND finished_at >= $2 AND form IN ('reply', 'snippet')"
-            " AND delivery.state IN ('sent', 'bounced')",
+            f" WHERE delivery.inbox = $1 AND finished_at >= $2 AND form IN ({ANSWERED})"
+            f" AND delivery.state IN ({GONE})",
             inbox,
             since,
         )
@@ -39,10 +48,10 @@ class Numbers:
         return await self._fetch(
             "SELECT finished_at AS at, finished_at - conversation.created_at AS seconds, tags,"
             " '' AS agent FROM delivery JOIN conversation ON conversation.number = delivery.number"
-            " WHERE delivery.inbox = $1 AND finished_at >= $2 AND form IN ('reply', 'snippet')"
-            " AND delivery.state IN ('sent', 'bounced') AND NOT EXISTS (SELECT 1 FROM delivery"
+            f" WHERE delivery.inbox = $1 AND finished_at >= $2 AND form IN ({ANSWERED})"
+            f" AND delivery.state IN ({GONE}) AND NOT EXISTS (SELECT 1 FROM delivery"
             "  AS other WHERE other.number = delivery.number AND (other.form = 'compose'"
-            "  OR (other.form IN ('reply', 'snippet') AND other.state IN ('sent', 'bounced')"
+            f"  OR (other.form IN ({ANSWERED}) AND other.state IN ({GONE})"
             "   AND other.finished_at < delivery.finished_at)))",
             inbox,
             since,

@@ -5,7 +5,19 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from bridge.model import Attachment, Content, EventId, File, Kind, Mxid, Post
+from bridge.model import (
+    Attachment,
+    EventId,
+    File,
+    Kind,
+    MailId,
+    Mxid,
+    Place,
+    Post,
+    PostKey,
+    Shows,
+    Wanted,
+)
 from bridge.store.connection import Connection
 from bridge.store.jobs import Jobs
 
@@ -15,44 +27,38 @@ class Posts:
         self._conn = conn
         self._jobs = jobs
 
-    async def put(
-        self,
-        key: str,
-        place: str,
-        sender: str,
-        kind: Kind,
-        content: Content,
-        *,
-        lane: str = "",
-        type: str = "m.room.message",
-        state_key: str = "",
-        target: str = "",
-        already_there: bool = False,
-        held: bool = False,
-    ) -> None:
-        """Want `content` in Matrix under `key`; the same content twice is one post.
+    async def put(self, wanted: Wanted) -> None:
+        """Want something in Matrix; the same content twice under a key is one post.
 
         A changed content edits the message, replaces the reaction or sets the state anew.
-        `already_there`: the room was made with it. `held`: no job yet, a later put brings one.
         """
-        lane = lane or f"{place}:out"
+        key, target = wanted.key, wanted.target
+        lane = wanted.lane or f"{wanted.place}:out"
         row = await self._conn.fetchrow(
             "INSERT INTO post (key, lane, place, sender, kind, type, state_key, content, version,"
-            " sent, target) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9, $10)"
+            " sent, target, target_key, shows, mail_id, delivery_id, conversation)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9, $10, $11, $12, $13, $14, $15)"
             " ON CONFLICT (key) DO UPDATE SET content = $8, version = post.version + 1,"
-            " target = $10 WHERE post.content <> $8 OR post.target <> $10 RETURNING id",
-            key,
+            " target = $10, target_key = $11"
+            " WHERE post.content <> $8 OR post.target <> $10 OR post.target_key <> $11"
+            " RETURNING id",
+            key.text,
             lane,
-            place,
-            sender,
-            kind,
-            type,
-            state_key,
-            json.dumps(content, sort_keys=True),
-            int(already_there),
-            target,
+            str(wanted.place),
+            wanted.sender,
+            wanted.kind,
+            wanted.type,
+            wanted.state_key,
+            json.dumps(wanted.content, sort_keys=True),
+            int(wanted.already_there),
+            "" if target is None or isinstance(target, PostKey) else target,
+            target.text if isinstance(target, PostKey) else "",
+            key.shows,
+            key.mail,
+            key.delivery,
+            key.conversation,
         )
-        if row is not None and not already_there and not held:
+        if row is not None and not wanted.already_there and not wanted.held:
             await self.order(row["id"], lane)
 
     async def order(self, post: int, lane: str) -> None:
@@ -63,23 +69,36 @@ class Posts:
         row = await self._conn.fetchrow("SELECT * FROM post WHERE id = $1", post)
         return None if row is None else post_of(row)
 
-    async def by_key(self, key: str) -> Post | None:
-        row = await self._conn.fetchrow("SELECT * FROM post WHERE key = $1", key)
+    async def by_key(self, key: PostKey) -> Post | None:
+        row = await self._conn.fetchrow("SELECT * FROM post WHERE key = $1", key.text)
         return None if row is None else post_of(row)
 
     async def by_event(self, event: EventId) -> Post | None:
         row = await self._conn.fetchrow("SELECT * FROM post WHERE event = $1", event)
         return None if row is None else post_of(row)
 
-    async def of_mail(self, mail: int) -> list[Post]:
-        """A mail's text and its files."""
+    async def target_of(self, post: Post) -> EventId | None:
+        """The event a post relates to: any event, or that of another post."""
+        if not post.target_key:
+            return post.target
+        event = await self._conn.fetchval("SELECT event FROM post WHERE key = $1", post.target_key)
+        return None if event is None else EventId(event)
+
+    async def of_mail(self, mail: MailId) -> list[Post]:
+        """A mail's text and its files, in every room that shows them."""
         rows = await self._conn.fetch(
-            "SELECT * FROM post WHERE key = $1 OR key LIKE $2 OR key LIKE $3 ORDER BY id",
-            f"mail:{mail}",
-            f"mail:{mail}:%",
-            f"file:{mail}:%",
+            "SELECT * FROM post WHERE mail_id = $1 AND shows IN ('mail', 'file') ORDER BY id", mail
         )
         return [post_of(row) for row in rows]
+
+    async def entry(self, place: Place, ghost: str) -> Post | None:
+        """What brought a ghost into a room."""
+        row = await self._conn.fetchrow(
+            "SELECT * FROM post WHERE place = $1 AND shows = 'enter' AND state_key = $2",
+            str(place),
+            ghost,
+        )
+        return None if row is None else post_of(row)
 
     async def sent(self, post: Post, version: int, event: EventId | None) -> None:
         """Note that `version` is in the room; one that was put meanwhile gets its job."""
@@ -92,41 +111,42 @@ class Posts:
         if current > version:
             await self.order(post.id, post.lane)
 
-    async def entered(self, place: str) -> list[Mxid]:
+    async def entered(self, place: Place) -> list[Mxid]:
         """The ghosts that were brought into a room."""
         rows = await self._conn.fetch(
-            "SELECT state_key FROM post WHERE place = $1 AND kind = 'enter' ORDER BY id", place
+            "SELECT state_key FROM post WHERE place = $1 AND kind = 'enter' ORDER BY id", str(place)
         )
         return [Mxid(row["state_key"]) for row in rows]
 
-    async def rename(self, key: str, new: str) -> None:
+    async def rename(self, key: PostKey, new: PostKey) -> None:
         """Call a post otherwise; what is put under `key` from now on is another one."""
-        await self._conn.execute("UPDATE post SET key = $2 WHERE key = $1", key, new)
+        await self._conn.execute("UPDATE post SET key = $2 WHERE key = $1", key.text, new.text)
 
-    async def add_file(self, key: str, raw: int, file: Attachment) -> None:
-        """Have a part of a raw mail uploaded for the post `key`."""
+    async def add_file(self, key: PostKey, raw: int, file: Attachment) -> None:
+        """Have a part of a raw mail uploaded for a post."""
+        post = await self._conn.fetchval("SELECT id FROM post WHERE key = $1", key.text)
         await self._conn.execute(
-            "INSERT INTO file (key, raw, part, name, type, size) VALUES ($1, $2, $3, $4, $5, $6)"
-            " ON CONFLICT (key) DO NOTHING",
-            key,
+            "INSERT INTO file (post, raw, part, name, type, size) VALUES ($1, $2, $3, $4, $5, $6)"
+            " ON CONFLICT (post) DO NOTHING",
+            post,
             raw,
             file.part,
             file.name,
             file.type,
             file.size,
         )
-        await self._jobs.add("upload", f"upload:{key}", {"key": key}, key=f"upload:{key}")
+        await self._jobs.add("upload", f"upload:{post}", {"post": post}, key=f"upload:{post}")
 
-    async def file(self, key: str) -> File | None:
-        row = await self._conn.fetchrow("SELECT * FROM file WHERE key = $1", key)
+    async def file(self, post: int) -> File | None:
+        row = await self._conn.fetchrow("SELECT * FROM file WHERE post = $1", post)
         if row is None:
             return None
         attachment = Attachment(row["part"], row["name"], row["type"], row["size"])
         return File(row["raw"], attachment, row["mxc"], bool(row["done"]))
 
-    async def set_mxc(self, key: str, mxc: str, *, done: bool) -> None:
+    async def set_mxc(self, post: int, mxc: str, *, done: bool) -> None:
         await self._conn.execute(
-            "UPDATE file SET mxc = $1, done = $2 WHERE key = $3", mxc, done, key
+            "UPDATE file SET mxc = $1, done = $2 WHERE post = $3", mxc, done, post
         )
 
 
@@ -134,9 +154,11 @@ def post_of(row: Any) -> Post:
     """A row of the table."""
     return Post(
         id=row["id"],
-        key=row["key"],
+        key=PostKey(
+            Shows(row["shows"]), row["key"], row["mail_id"], row["delivery_id"], row["conversation"]
+        ),
         lane=row["lane"],
-        place=row["place"],
+        place=Place.read(row["place"]),
         sender=row["sender"],
         kind=Kind(row["kind"]),
         type=row["type"],
@@ -145,5 +167,6 @@ def post_of(row: Any) -> Post:
         version=row["version"],
         sent=row["sent"],
         event=None if row["event"] is None else EventId(row["event"]),
-        target=row["target"],
+        target=EventId(row["target"]) if row["target"] else None,
+        target_key=row["target_key"],
     )

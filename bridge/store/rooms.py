@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bridge.model import InboxId, Mxid, Number, Place, RoomId
+from bridge.model import InboxId, Mxid, Number, Role, Room, RoomId
 from bridge.store.connection import Connection
 
 
@@ -12,31 +12,31 @@ class Rooms:
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
 
-    async def save(self, place: Place) -> None:
+    async def save(self, room: Room) -> None:
         await self._conn.execute(
             "INSERT INTO room (room, role, inbox, number, version) VALUES ($1, $2, $3, $4, $5)"
             " ON CONFLICT (room) DO UPDATE SET inbox = $3",
-            place.room,
-            place.role,
-            place.inbox,
-            place.conversation,
-            place.version,
+            room.id,
+            room.role,
+            room.inbox,
+            room.conversation,
+            room.version,
         )
 
-    async def place(self, room: RoomId) -> Place | None:
+    async def known(self, room: RoomId) -> Room | None:
         row = await self._conn.fetchrow("SELECT * FROM room WHERE room = $1", room)
-        return None if row is None else _place(row)
+        return None if row is None else _room(row)
 
-    async def find(self, role: str, inbox: InboxId | None = None) -> Place | None:
+    async def find(self, role: Role, inbox: InboxId | None = None) -> Room | None:
         """The control room, or an inbox's space or queue room."""
         row = await self._conn.fetchrow(
             "SELECT * FROM room WHERE role = $1 AND COALESCE(inbox, '') = $2", role, inbox or ""
         )
-        return None if row is None else _place(row)
+        return None if row is None else _room(row)
 
-    async def of_inbox(self, inbox: InboxId) -> list[Place]:
+    async def of_inbox(self, inbox: InboxId) -> list[Room]:
         rows = await self._conn.fetch("SELECT * FROM room WHERE inbox = $1", inbox)
-        return [_place(row) for row in rows]
+        return [_room(row) for row in rows]
 
     async def set_member(self, room: RoomId, mxid: Mxid, membership: str) -> None:
         await self._conn.execute(
@@ -87,10 +87,10 @@ class Rooms:
         return mxid in await self.agents(inbox)
 
 
-def _place(row: Any) -> Place:
-    return Place(
-        room=RoomId(row["room"]),
-        role=row["role"],
+def _room(row: Any) -> Room:
+    return Room(
+        id=RoomId(row["room"]),
+        role=Role(row["role"]),
         inbox=None if row["inbox"] is None else InboxId(row["inbox"]),
         conversation=None if row["number"] is None else Number(row["number"]),
         version=row["version"],

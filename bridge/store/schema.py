@@ -12,7 +12,7 @@ from mautrix.util.async_db import (
 
 from bridge import failpoint
 from bridge.model import Permanent
-from bridge.store import schema_v1, schema_v2, schema_v3, schema_v4, schema_v5, schema_v6
+from bridge.store import schema_v1, schema_v2, schema_v3, schema_v4, schema_v5, schema_v6, schema_v7
 
 upgrades = UpgradeTable(version_table_name="postroom_version", database_name="the database")
 SQLITE_SERIAL = "INTEGER PRIMARY KEY AUTOINCREMENT"
@@ -65,9 +65,15 @@ async def _v6(conn: Connection, scheme: Scheme) -> None:
     await schema_v6.share_out(conn)
 
 
+async def _v7(conn: Connection, scheme: Scheme) -> None:
+    await _step(conn, scheme, schema_v7.TABLES)
+    await schema_v7.tell_apart(conn)
+
+
 upgrades.register(_v1, description="first tables")
 upgrades.register(_v2, description="inboxes by chat, audit")
 upgrades.register(_v3, description="bounced deliveries")
 upgrades.register(_v4, description="agents who are away, snoozed conversations")
 upgrades.register(_v5, description="drafts, approvals, forwarded and new mails")
 upgrades.register(_v6, description="shares of the worker's slots")
+upgrades.register(_v7, description="what posts show, and what they belong to")

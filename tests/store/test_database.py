@@ -9,11 +9,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bridge import failpoint
-from bridge.model import InboxId, Kind, LostLease, Transient
+from bridge.model import InboxId, LostLease, Number, Place, PostKey, Shows, Transient, Wanted
 from bridge.store.database import Database
 from bridge.store.leases import Leases
 
 INBOX = InboxId("support")
+CARD, QUEUE = PostKey.of_conversation(Shows.CARD, Number(1)), Place.queue(INBOX)
 
 
 @pytest.fixture
@@ -130,8 +131,8 @@ async def test_the_same_post_twice_is_one_and_a_changed_one_a_new_version(
 ) -> None:
     async with database.transaction("settings") as tx:
         for text in ("one", "one", "two"):
-            await tx.posts.put("card:1", "queue:support", "@bot:x", Kind.MESSAGE, {"body": text})
-        post = await tx.posts.by_key("card:1")
+            await tx.posts.put(Wanted.message(CARD, QUEUE, "@bot:x", {"body": text}))
+        post = await tx.posts.by_key(CARD)
         assert post is not None
         assert (post.version, post.sent, post.content) == (2, 0, {"body": "two"})
         assert await tx.jobs.counts() == {"post": 1}
@@ -142,11 +143,11 @@ async def test_a_version_put_while_the_last_one_was_sent_gets_its_own_job(
 ) -> None:
     leases = Leases(database)
     async with database.transaction("settings") as tx:
-        await tx.posts.put("card:1", "queue:support", "@bot:x", Kind.MESSAGE, {"body": "one"})
+        await tx.posts.put(Wanted.message(CARD, QUEUE, "@bot:x", {"body": "one"}))
     (job,) = await leases.lease("w", 60, {"mail": 1})
     async with database.transaction("settings") as tx:
-        sending = await tx.posts.by_key("card:1")
-        await tx.posts.put("card:1", "queue:support", "@bot:x", Kind.MESSAGE, {"body": "two"})
+        sending = await tx.posts.by_key(CARD)
+        await tx.posts.put(Wanted.message(CARD, QUEUE, "@bot:x", {"body": "two"}))
     assert sending is not None
     async with database.transaction("settings") as tx:
         await tx.jobs.finish(job)
