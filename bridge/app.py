@@ -7,6 +7,7 @@ import contextlib
 import functools
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import structlog
 
@@ -44,6 +45,31 @@ from bridge.matrix.homeserver import Homeserver
 from bridge.matrix.reconcile import Reconciler
 from bridge.matrix.service import Service
 from bridge.model import Job, Permanent, Transient
+from bridge.model.task import (
+    AfterRestore,
+    BringPost,
+    CallHook,
+    CopyToSent,
+    Deliver,
+    EmptyLog,
+    Export,
+    ForgetPerson,
+    HandleEvent,
+    IndexWords,
+    MakeReport,
+    MakeRoom,
+    Purge,
+    ReadEventAgain,
+    ReceiveMail,
+    RedactMentions,
+    RehearseRules,
+    SetUp,
+    ShowPreview,
+    Task,
+    TestInbox,
+    UploadFile,
+    Wake,
+)
 from bridge.probe.prober import Prober
 from bridge.sandbox.reader import MailReader
 from bridge.sandbox.starter import ReadingProcess
@@ -61,31 +87,40 @@ ALARM_EVERY = 15.0
 """Seconds between looks at the health of the mail accounts."""
 CLEAN_EVERY = 3600.0
 """Seconds between looks for what is over its days."""
-Act = Callable[[Desk, Job], Awaitable[None]]
-ACTS: dict[str, Act] = {
-    "receive": receive.receive,
-    "room": setup.make_conversation_room,
-    "setup": setup.setup,
-    "post": post.post,
-    "upload": upload.upload,
-    "event": converse.converse,
-    "parked": listen.again,
-    "preview": preview.preview,
-    "deliver": deliver.deliver,
-    "copy": deliver.copy,
-    "test": testing.test,
-    "restored": restored.restored,
-    "export": export.export,
-    "purge": erase.purge,
-    "forget": erase.forget,
-    "unsay": erase.unsay,
-    "scrub": erase.scrub,
-    "wake": state.wake,
-    "index": search.index,
-    "report": report.make,
-    "hook": hook.hook,
-    "rehearse": rulebook.rehearse,
-}
+T = TypeVar("T", bound=Task)
+
+
+def _act(
+    task: type[T], act: Callable[[Desk, Job[T]], Awaitable[None]]
+) -> tuple[type[Task], Callable[[Desk, Job[Any]], Awaitable[None]]]:
+    """What does a task: the two fit each other."""
+    return task, act
+
+
+ACTS = dict((
+    _act(ReceiveMail, receive.receive),
+    _act(MakeRoom, setup.make_conversation_room),
+    _act(SetUp, setup.setup),
+    _act(BringPost, post.post),
+    _act(UploadFile, upload.upload),
+    _act(HandleEvent, converse.converse),
+    _act(ReadEventAgain, listen.again),
+    _act(ShowPreview, preview.preview),
+    _act(Deliver, deliver.deliver),
+    _act(CopyToSent, deliver.copy),
+    _act(TestInbox, testing.test),
+    _act(AfterRestore, restored.restored),
+    _act(Export, export.export),
+    _act(Purge, erase.purge),
+    _act(ForgetPerson, erase.forget),
+    _act(RedactMentions, erase.unsay),
+    _act(EmptyLog, erase.scrub),
+    _act(Wake, state.wake),
+    _act(IndexWords, search.index),
+    _act(MakeReport, report.make),
+    _act(CallHook, hook.hook),
+    _act(RehearseRules, rulebook.rehearse),
+))  # fmt: skip
 
 
 class App:
@@ -156,8 +191,8 @@ class App:
         take = functools.partial(listen.take, self.desk)
         self.reconciler = Reconciler(self.homeserver, self.database, take)
         await self._listen(take)
-        handlers: dict[str, Handler] = {
-            kind: functools.partial(act, self.desk) for kind, act in ACTS.items()
+        handlers: dict[type[Task], Handler] = {
+            task: functools.partial(act, self.desk) for task, act in ACTS.items()
         }
         bury = functools.partial(admin.bury, self.desk)
         worker = Worker(Leases(self.database), handlers, bury, name=self.database.name)

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Generic
 
 from bridge.model import InboxId, Mxid
+from bridge.model.job import TaskT
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Generic[TaskT]):
     """A job as people look at it: when it runs next, and what it failed of."""
 
     id: int
     kind: str
     lane: str
-    payload: Mapping[str, Any]
+    task: TaskT
     run_after: float
     failures: int
     error: str

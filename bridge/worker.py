@@ -6,13 +6,14 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 from structlog.contextvars import bind_contextvars
 
 from bridge import metrics
-from bridge.model import SLOTS, Job, LostLease, Transient, share_of
+from bridge.model import SLOTS, Job, LostLease, Permanent, Transient, share_of
+from bridge.model.task import Task, Unreadable
 
 log = structlog.get_logger("worker")
 
@@ -22,20 +23,22 @@ IDLE_POLL = 5.0
 TRIES = 3
 """Failures of our own making after which a job is dead."""
 
-Handler = Callable[[Job], Awaitable[None]]
+Handler = Callable[[Job[Any]], Awaitable[None]]
 """Does the job and finishes it in its own last transaction."""
-Undertaker = Callable[[Job, str], Awaitable[None]]
+Undertaker = Callable[[Job[Task], str], Awaitable[None]]
 """Tells people that a job is dead."""
 
 
 class LeasingStore(Protocol):
     """What the worker needs of the store; the desk's doors are in ports.py."""
 
-    async def lease(self, worker: str, seconds: float, free: Mapping[str, int]) -> list[Job]: ...
+    async def lease(
+        self, worker: str, seconds: float, free: Mapping[str, int]
+    ) -> list[Job[Task]]: ...
     async def next_due(self) -> float | None: ...
     async def prolong(self, worker: str, jobs: list[int], seconds: float) -> None: ...
-    async def put_back(self, job: Job, delay: float, error: str, *, counts: bool) -> None: ...
-    async def bury(self, job: Job, error: str) -> None: ...
+    async def put_back(self, job: Job[Task], delay: float, error: str, *, counts: bool) -> None: ...
+    async def bury(self, job: Job[Task], error: str) -> None: ...
 
 
 def delay_after(tries: int, floor: float | None = None) -> float:
@@ -44,7 +47,7 @@ def delay_after(tries: int, floor: float | None = None) -> float:
     return max(backoff, floor or 0.0)
 
 
-def _context(job: Job) -> dict[str, object]:
+def _context(job: Job[Task]) -> dict[str, object]:
     """What every line of the log says while a job runs: never whose mail it is about."""
     found: dict[str, object] = {"job": job.id, "kind": job.kind}
     where, _, rest = job.lane.partition(":")
@@ -61,7 +64,7 @@ class Worker:
     def __init__(
         self,
         store: LeasingStore,
-        handlers: Mapping[str, Handler],
+        handlers: Mapping[type[Task], Handler],
         undertaker: Undertaker,
         *,
         name: str,
@@ -73,7 +76,7 @@ class Worker:
         self._undertaker = undertaker
         self._name = name
         self._slots = slots
-        self._running: dict[int, tuple[Job, asyncio.Task[None]]] = {}
+        self._running: dict[int, tuple[Job[Task], asyncio.Task[None]]] = {}
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -111,7 +114,7 @@ class Worker:
             task.add_done_callback(lambda _, job=job: self._done(job))  # type: ignore[misc]  # mypy cannot infer a default argument of a lambda
         return bool(jobs)
 
-    def _done(self, job: Job) -> None:
+    def _done(self, job: Job[Task]) -> None:
         self._running.pop(job.id, None)
         self._wake.set()
 
@@ -129,12 +132,14 @@ class Worker:
         except TimeoutError:
             return
 
-    async def _do(self, job: Job) -> None:
+    async def _do(self, job: Job[Task]) -> None:
         """Run one job, whatever it raises."""
         bind_contextvars(**_context(job))
         began, result = time.monotonic(), "done"
         try:
-            await self._handlers[job.kind](job)
+            if isinstance(job.task, Unreadable):
+                raise Permanent(job.task.problem)
+            await self._handlers[type(job.task)](job)
         except LostLease as error:
             result = "lost"
             log.warning("lease lost", error=str(error))
@@ -149,7 +154,7 @@ class Worker:
         finally:
             metrics.jobs_done.labels(job.kind, result).observe(time.monotonic() - began)
 
-    async def _again(self, job: Job, error: Exception, *, counts: bool) -> None:
+    async def _again(self, job: Job[Task], error: Exception, *, counts: bool) -> None:
         text = f"{type(error).__name__}: {error}" if counts else str(error)
         text = text.replace("\0", "").encode("utf-8", "replace").decode()  # what a table can hold
         try:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from bridge.chat.render import clock
 from bridge.inbox import Inbox
+from bridge.model.task import TITLES, ReadEventAgain, ReceiveMail, Task
 from bridge.oversight import Deed, Finding, Grade, Standing
 
 STOPS = "(Just answer here; stop ends the questions.)"
@@ -115,23 +116,9 @@ def duration(seconds: float) -> str:
     return f"{max(0, seconds):.0f} s"
 
 
-KINDS = {
-    "receive": "reading a mail", "post": "writing into a room", "room": "making a room",
-    "setup": "making a room of the bridge", "upload": "uploading a file", "event": "a command",
-    "parked": "reading an event",
-    "deliver": "sending a mail", "preview": "showing a draft",
-    "copy": "a copy for the Sent folder", "test": "testing an inbox",
-    "export": "an export", "restored": "telling of a restore", "purge": "erasing a conversation",
-    "forget": "erasing a person", "unsay": "erasing what was said here",
-    "scrub": "emptying the database's log",
-    "wake": "the end of a snooze", "index": "words for the search",
-    "hook": "a webhook", "report": "a report", "rehearse": "a test of rules",
-}  # fmt: skip
-
-
 def queue(
-    counts: Mapping[str, int], waiting: Sequence[Standing], dead: Sequence[Standing], now: float,
-    prefix: str,
+    counts: Mapping[str, int], waiting: Sequence[Standing[Task]], dead: Sequence[Standing[Task]],
+    now: float, prefix: str,
 ) -> str:  # fmt: skip
     """The answer to `!queue`."""
     some = {kind: count for kind, count in counts.items() if kind not in ("dead", "event")}
@@ -139,7 +126,7 @@ def queue(
         return "Nothing waits and nothing failed."
     lines = []
     if some:
-        what = ", ".join(f"{count} × {KINDS.get(kind, kind)}" for kind, count in some.items())
+        what = ", ".join(f"{count} × {TITLES.get(kind, kind)}" for kind, count in some.items())
         lines.append(f"Waiting: {what}")
     for job in waiting:
         if job.error:
@@ -152,19 +139,19 @@ def queue(
     return "\n".join(lines)
 
 
-def _about(job: Standing) -> str:
+def _about(job: Standing[Task]) -> str:
     where = ""
     kind, _, rest = job.lane.partition(":")
     if kind == "conversation":
         where = f" in #{rest.partition(':')[0]}"
     elif kind in ("inbox", "queue", "space", "copy"):
         where = f" for {rest.partition(':')[0]}"
-    return f"{KINDS.get(job.kind, job.kind)}{where}"
+    return f"{TITLES.get(job.kind, job.kind)}{where}"
 
 
 def quarantine(
-    entries: Sequence[tuple[Standing, str, float, tuple[str, str, str]]],
-    parked: Sequence[Standing], now: float, prefix: str,
+    entries: Sequence[tuple[Standing[ReceiveMail], str, float, tuple[str, str, str]]],
+    parked: Sequence[Standing[ReadEventAgain]], now: float, prefix: str,
 ) -> str:  # fmt: skip
     """The answer to `!quarantine list`."""
     if not entries and not parked:
@@ -179,24 +166,22 @@ def quarantine(
     if parked:
         lines.append(f"{_count(len(parked), 'Matrix event')} could not be handled.")
     lines += [
-        f"{job.id} · {_event(job)} · {clock(job.run_after, now)} · {job.error[:200]}"
+        f"{job.id} · {_event(job.task)} · {clock(job.run_after, now)} · {job.error[:200]}"
         for job in parked
     ]
     lines.append(f"{prefix}quarantine show, retry or drop NUMBER")
     return "\n".join(lines)
 
 
-def _event(job: Standing) -> str:
-    known = job.payload
-    return f"{known.get('type', 'event')} of {known.get('sender', 'nobody named')}"
+def _event(task: ReadEventAgain) -> str:
+    return f"{task.type or 'event'} of {task.sender or 'nobody named'}"
 
 
-def parked(job: Standing, now: float) -> str:
+def parked(job: Standing[Task], task: ReadEventAgain, now: float) -> str:
     """The answer to `!quarantine show` of an event."""
-    known = job.payload
     return "\n".join((
-        f"Event {job.id}, heard of {clock(job.run_after, now)}: {_event(job)}",
-        f"Room: {known.get('room_id', 'not named')}", f"Id: {known.get('event_id', 'not named')}",
+        f"Event {job.id}, heard of {clock(job.run_after, now)}: {_event(task)}",
+        f"Room: {task.room_id or 'not named'}", f"Id: {task.event_id or 'not named'}",
         f"Why: {job.error[:500]}",
         "What it says is not kept here; the homeserver has it, and retry reads it again.",
     ))  # fmt: skip
@@ -213,7 +198,12 @@ def dropping(what: str, number: int, prefix: str) -> str:
 
 
 def quarantined(
-    job: Standing, inbox: str, at: float, shown: tuple[str, str, str], size: int, now: float
+    job: Standing[ReceiveMail],
+    inbox: str,
+    at: float,
+    shown: tuple[str, str, str],
+    size: int,
+    now: float,
 ) -> str:
     """The answer to `!quarantine show`."""
     sender, subject, text = shown

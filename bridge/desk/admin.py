@@ -17,6 +17,7 @@ from bridge.model import (
     PostKey,
     Shows,
 )
+from bridge.model.task import TITLES, Deliver, HandleEvent, ReceiveMail, Task
 from bridge.ports import Tx
 
 DISK_TOLD = "disk-told"
@@ -78,25 +79,25 @@ def help_text(room: str, rest: str, prefix: str) -> str:
     return "\n".join(lines)
 
 
-async def bury(desk: Desk, job: Job, error: str) -> None:
+async def bury(desk: Desk, job: Job[Task], error: str) -> None:
     """Tell people that a job failed for good; nothing of it is lost."""
     if job.lane == "control:out":
         return  # telling of it would be the next one to die
     prefix = desk.settings.command_prefix
     async with desk.store.transaction("told") as tx:
-        what = f"{texts.KINDS.get(job.kind, job.kind)} (job {job.id}, {job.lane})"
+        what = f"{TITLES.get(job.kind, job.kind)} (job {job.id}, {job.lane})"
         cure = f"Nothing is lost: {prefix}retry {job.id} gives it new tries."
-        if job.kind == "receive":
+        if isinstance(job.task, ReceiveMail):
             cure = f"Its bytes are kept: {prefix}quarantine show {job.id} shows what it is."
         text = f"⚠️ {what[0].upper()}{what[1:]} failed three times: {error[:500]}\n{cure}"
         await tell_control(tx, desk, PostKey.other(Shows.DEAD, job.id, job.leases), text)
-        if job.kind == "deliver":
-            delivery = await tx.deliveries.get(job.payload["delivery"])
+        if isinstance(job.task, Deliver):
+            delivery = await tx.deliveries.get(job.task.delivery)
             if delivery.state in (DeliveryState.WAITING, DeliveryState.SENDING):
                 detail = "the bridge could not send it; the admins were told"
                 await show(tx, desk, await tx.deliveries.update(delivery.id, detail=detail))
-        if job.kind == "event":
-            event = await tx.events.get(job.payload["event"])
+        if isinstance(job.task, HandleEvent):
+            event = await tx.events.get(job.task.event)
             room = await tx.rooms.known(event.room) if event is not None else None
             if event is not None and room is not None and event.type == "m.room.message":
                 text = "That did not work; the admins were told."

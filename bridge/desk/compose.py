@@ -23,6 +23,7 @@ from bridge.model import (
     Shows,
     Wanted,
 )
+from bridge.model.task import MakeRoom
 from bridge.ports import Tx
 
 USAGE = "Say to whom, about what, and the text on the next lines:\n!compose ADDRESS… SUBJECT\nTEXT"
@@ -47,7 +48,7 @@ async def compose(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     about = await tx.conversations.update(about.number, assignee=heard.who)
     await tx.conversations.add_participants(about.number, [each.spec for each in addresses])
     lane = f"{Place.of(about.number)}:out"
-    await tx.jobs.add("room", lane, {"number": about.number}, key=f"room:{about.number}")
+    await tx.jobs.add(MakeRoom(about.number), lane)
     await picture.bring_in(tx, desk, about.number, contact)
     await show_text(tx, desk, about.number, heard.who, text)
     wanted = Delivery(

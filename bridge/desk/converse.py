@@ -59,6 +59,7 @@ from bridge.model import (
     Transient,
     Wanted,
 )
+from bridge.model.task import HandleEvent
 from bridge.ports import Tx
 
 Act = Callable[[Tx, Desk, Hearing, EventId | None], Awaitable[str | None]]
@@ -154,12 +155,12 @@ NEEDS_TARGET = ("reply", "draft", "send", "attach", "snippet")
 """Acts that look at the message they point at, on the homeserver."""
 
 
-async def converse(desk: Desk, job: Job) -> None:
+async def converse(desk: Desk, job: Job[HandleEvent]) -> None:
     """Handle one event from Matrix; whatever it leads to commits with the end of its job."""
     async with desk.store.reading() as tx:
-        event = await tx.events.get(EventId(job.payload["event"]))
+        event = await tx.events.get(job.task.event)
         if event is None:
-            raise Permanent(f"event {job.payload['event']} is not there")
+            raise Permanent(f"event {job.task.event} is not there")
         room = await tx.rooms.known(event.room)
         inbox = room.inbox if room is not None else None
         by_agent = inbox is not None and await tx.rooms.is_agent(inbox, event.sender)
@@ -211,7 +212,7 @@ async def _find_post(desk: Desk, event: Event, target: EventId) -> None:
         raise Transient("what it is on is being brought into the room", retry_after=0.5)
 
 
-async def _control(desk: Desk, job: Job, event: Event, room: Room | None) -> None:
+async def _control(desk: Desk, job: Job[HandleEvent], event: Event, room: Room | None) -> None:
     """What is for the control room; said elsewhere it is only wiped, for it may hold a secret."""
     await desk.directory.load(desk.store)  # another process may have changed an inbox
     async with desk.store.transaction("event") as tx:
@@ -352,7 +353,7 @@ async def _edited(tx: Tx, desk: Desk, event: Event, source: EventId) -> None:
     await preview.reword(tx, desk, delivery)
 
 
-async def _outside(desk: Desk, job: Job, event: Event, room: Room | None) -> None:
+async def _outside(desk: Desk, job: Job[HandleEvent], event: Event, room: Room | None) -> None:
     """A room that is not ours: people who wait for the bot are shown the control room."""
     invited = event.type == "m.room.member" and event.state_key == desk.bot
     async with desk.store.reading() as tx:

@@ -23,6 +23,7 @@ from bridge.model import (
     Shows,
     Transient,
 )
+from bridge.model.task import Deliver
 from bridge.ports import Tx
 
 JUST_NOW = 5.0
@@ -62,7 +63,7 @@ async def stop(tx: Tx, desk: Desk, delivery: Delivery, why: str) -> str | None:
         return None
     if delivery.state not in STOPPABLE:
         return f"Too late: {status.text(delivery, '', desk.now())}"
-    await tx.jobs.drop(f"deliver:{delivery.id}")
+    await tx.jobs.drop(Deliver(delivery.id))
     delivery = await tx.deliveries.update(
         delivery.id, state=DeliveryState.CANCELLED, detail=why, finished_at=desk.now()
     )
@@ -75,7 +76,7 @@ async def withdraw(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery, why: st
     if delivery.state in STOPPABLE:
         await stop(tx, desk, delivery, why)
     elif delivery.state is DeliveryState.DEFERRED:
-        await tx.jobs.drop(f"deliver:{delivery.id}")
+        await tx.jobs.drop(Deliver(delivery.id))
         left = [r for r in delivery.recipients if r.fate in (Fate.PENDING, Fate.DEFERRED)]
         await tx.deliveries.set_fates(
             delivery.id, {r.address.spec: (Fate.FAILED, why) for r in left}
@@ -140,7 +141,7 @@ async def retry(tx: Tx, desk: Desk, heard: Hearing, event: EventId | None) -> st
     if delivery.state not in RETRYABLE:
         raise Refused(f"Nothing to try again: {status.text(delivery, '', desk.now())}")
     if delivery.state is DeliveryState.DEFERRED:
-        await tx.jobs.hasten(f"deliver:{delivery.id}", 0.0)
+        await tx.jobs.hasten(Deliver(delivery.id), 0.0)
         await tx.deliveries.update(delivery.id, run_at=desk.now())
         return None
     live = await tx.deliveries.live(delivery.source)

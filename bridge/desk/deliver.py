@@ -24,15 +24,16 @@ from bridge.model import (
     Refused,
     Transient,
 )
+from bridge.model.task import CopyToSent, Deliver
 
 ATTEMPTABLE = (DeliveryState.WAITING, DeliveryState.SENDING, DeliveryState.DEFERRED)
 
 
-async def deliver(desk: Desk, job: Job) -> None:
+async def deliver(desk: Desk, job: Job[Deliver]) -> None:
     """Attempt a delivery that is due. What was cut off after DATA began is unknown, never
     simply tried again."""
     async with desk.store.reading() as tx:
-        delivery = await tx.deliveries.get(job.payload["delivery"])
+        delivery = await tx.deliveries.get(job.task.delivery)
         built = await tx.deliveries.mime(delivery.id)
     inbox = desk.inbox(delivery.inbox)
     if delivery.state is DeliveryState.SENDING and delivery.data_begun:
@@ -63,7 +64,9 @@ async def deliver(desk: Desk, job: Job) -> None:
     await _attempt(desk, job, inbox, delivery, built)
 
 
-async def _attempt(desk: Desk, job: Job, inbox: Inbox, delivery: Delivery, mime: bytes) -> None:
+async def _attempt(
+    desk: Desk, job: Job[Deliver], inbox: Inbox, delivery: Delivery, mime: bytes
+) -> None:
     async with desk.store.transaction("attempt") as tx:
         await tx.jobs.hold(job)
         current = await tx.deliveries.get(delivery.id)
@@ -97,7 +100,11 @@ def _refuse_old_words(begun: Delivery, current: Delivery) -> None:
 
 
 async def _verdict(
-    desk: Desk, job: Job, inbox: Inbox, delivery: Delivery, fates: Mapping[str, tuple[Fate, str]]
+    desk: Desk,
+    job: Job[Deliver],
+    inbox: Inbox,
+    delivery: Delivery,
+    fates: Mapping[str, tuple[Fate, str]],
 ) -> None:
     """Note what the server said. A store that fails just now is tried again a while: what is not
     noted would have to be asked about."""
@@ -118,7 +125,7 @@ async def _verdict(
             await asyncio.sleep(pause)
 
 
-async def _resolve_unknown(desk: Desk, job: Job, inbox: Inbox, delivery: Delivery) -> None:
+async def _resolve_unknown(desk: Desk, job: Job[Deliver], inbox: Inbox, delivery: Delivery) -> None:
     """We died after DATA began: the Sent folder may know, else a person must say."""
     found = await _found_in_sent(desk, inbox, delivery)
     fate = (Fate.SENT, "found in the Sent folder") if found else (Fate.UNKNOWN, "")
@@ -142,7 +149,7 @@ async def _found_in_sent(desk: Desk, inbox: Inbox, delivery: Delivery) -> bool:
         return False
 
 
-async def _fail(desk: Desk, job: Job, delivery: Delivery, why: str) -> None:
+async def _fail(desk: Desk, job: Job[Deliver], delivery: Delivery, why: str) -> None:
     async with desk.store.transaction("verdict") as tx:
         await tx.jobs.finish(job)
         failed = await tx.deliveries.update(
@@ -151,7 +158,7 @@ async def _fail(desk: Desk, job: Job, delivery: Delivery, why: str) -> None:
         await show(tx, desk, failed)
 
 
-async def _build(desk: Desk, job: Job, inbox: Inbox, delivery: Delivery) -> bytes | None:
+async def _build(desk: Desk, job: Job[Deliver], inbox: Inbox, delivery: Delivery) -> bytes | None:
     """Read the source as it is now, and make the bytes of every attempt. None where it must be
     looked at again first, because it is not what was shown and agreed to.
 
@@ -179,7 +186,7 @@ async def _build(desk: Desk, job: Job, inbox: Inbox, delivery: Delivery) -> byte
     return mime
 
 
-async def _ask_about_news(desk: Desk, job: Job, delivery: Delivery) -> bool:
+async def _ask_about_news(desk: Desk, job: Job[Deliver], delivery: Delivery) -> bool:
     """Whether a mail of the customer came during the undo time that its sender has not read."""
     if delivery.form not in ANSWERS:
         return False
@@ -201,10 +208,10 @@ async def _ask_about_news(desk: Desk, job: Job, delivery: Delivery) -> bool:
         return True
 
 
-async def copy(desk: Desk, job: Job) -> None:
+async def copy(desk: Desk, job: Job[CopyToSent]) -> None:
     """Put a sent mail into the Sent folder, unless the provider did already."""
     async with desk.store.reading() as tx:
-        delivery = await tx.deliveries.get(job.payload["delivery"])
+        delivery = await tx.deliveries.get(job.task.delivery)
         mime = await tx.deliveries.mime(delivery.id)
     inbox = desk.inbox(delivery.inbox)
     provider = of_host(inbox.imap.host) if inbox.imap is not None else None

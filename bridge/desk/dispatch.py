@@ -22,6 +22,7 @@ from bridge.model import (
     Shows,
     Wanted,
 )
+from bridge.model.task import Deliver, ShowPreview
 from bridge.ports import Tx
 
 LATE = 3600.0
@@ -73,10 +74,8 @@ async def begin(
 
 async def dispatch(tx: Tx, delivery: Delivery) -> None:
     """Have a delivery attempted when its time comes, behind the conversation's earlier ones."""
-    await tx.jobs.add(
-        "deliver", f"{Place.of(delivery.conversation)}:mail", {"delivery": delivery.id},
-        run_after=delivery.run_at, key=f"deliver:{delivery.id}",
-    )  # fmt: skip
+    lane = f"{Place.of(delivery.conversation)}:mail"
+    await tx.jobs.add(Deliver(delivery.id), lane, run_after=delivery.run_at)
 
 
 def status_of(desk: Desk, delivery: Delivery, content: Content) -> Wanted:
@@ -94,7 +93,7 @@ async def show(tx: Tx, desk: Desk, delivery: Delivery) -> None:
     if delivery.state in PREVIEWED:  # needs the homeserver, so it is a step of its own
         # a lane of its own: a file that does not come must hold up no mail of the room
         lane = f"preview:{delivery.id}"
-        await tx.jobs.add("preview", lane, {"delivery": delivery.id})
+        await tx.jobs.add(ShowPreview(delivery.id), lane)
         return
     text = status.text(delivery, await tx.deliveries.question(delivery.id), desk.now())
     content = render.notice(text)

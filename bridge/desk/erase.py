@@ -29,6 +29,7 @@ from bridge.model import (
     Shows,
     Transient,
 )
+from bridge.model.task import EmptyLog, ForgetPerson, Purge, RedactMentions, Task
 from bridge.ports import Tx
 
 ERASED = {"name": "erased", "topic": ""}
@@ -67,10 +68,7 @@ async def confirmed(tx: Tx, desk: Desk, asked: Request, spec: str) -> str:
     others = dict.fromkeys(letter.conversation for letter in letters)
     others |= dict.fromkeys(await tx.erasing.visited(desk.ghost(address)))
     for number in (each for each in others if each not in numbers):
-        await tx.jobs.add(
-            "forget", f"{Place.of(number)}:out", {"number": number, "spec": spec},
-            key=f"forget:{number}:{spec}",
-        )  # fmt: skip
+        await tx.jobs.add(ForgetPerson(number, spec), f"{Place.of(number)}:out")
     for job in stuck:
         await queue.discard(tx, job)
     await tx.erasing.forget_participant(spec)
@@ -81,15 +79,15 @@ async def confirmed(tx: Tx, desk: Desk, asked: Request, spec: str) -> str:
     mark = hashlib.sha256(spec.encode()).hexdigest()[:16]
     what = texts.erased(len(numbers), len(letters) + len(stuck))
     await tx.audit.add(desk.now(), asked.who, f"erased an address (sha256 {mark}…): {what}")
-    await tx.jobs.add("unsay", "control:unsay", {"spec": spec}, key=f"unsay:{spec}")
+    await tx.jobs.add(RedactMentions(spec), "control:unsay")
     return f"Erased: {what}. The record of it in !audit names no address."
 
 
-async def unsay(desk: Desk, job: Job) -> None:
+async def unsay(desk: Desk, job: Job[RedactMentions]) -> None:
     """Redact what is said of an erased address outside of its rooms: in the control room, in lists
     and hits of a search, and the commands of admins they answer."""
     async with desk.store.reading() as tx:
-        posts = await tx.erasing.posts_naming(job.payload["spec"])
+        posts = await tx.erasing.posts_naming(job.task.spec)
         rooms = [await desk.resolve(tx, post.place) for post in posts]
     for post, where in zip(posts, rooms, strict=True):
         if where is not None:
@@ -112,9 +110,9 @@ async def _redact_post(desk: Desk, room: RoomId, post: Post) -> None:
             await _redact(desk, room, event)
 
 
-async def forget(desk: Desk, job: Job) -> None:
+async def forget(desk: Desk, job: Job[ForgetPerson]) -> None:
     """Take a third party out of somebody else's conversation: what they wrote, and their name."""
-    number, address = Number(job.payload["number"]), Address(job.payload["spec"])
+    number, address = job.task.number, Address(job.task.spec)
     ghost = desk.ghost(address)
     async with desk.store.reading() as tx:
         about = await tx.conversations.get(number)
@@ -148,13 +146,13 @@ async def forget(desk: Desk, job: Job) -> None:
         await tx.erasing.forget_person(number, ghost)
 
 
-async def _done(tx: Tx, job: Job) -> None:
+async def _done(tx: Tx, job: Job[Task]) -> None:
     """The end of an erasing, in its transaction: what it erased shall leave the files, too."""
     await tx.jobs.finish(job)
-    await tx.jobs.add("scrub", "scrub", {}, key=f"scrub:{job.id}")
+    await tx.jobs.add(EmptyLog(job.id), "scrub")
 
 
-async def scrub(desk: Desk, job: Job) -> None:
+async def scrub(desk: Desk, job: Job[EmptyLog]) -> None:
     """Empty the log of the database, in which what was erased still stands. Raises Transient while
     somebody reads from it, a backup perhaps."""
     if not await desk.store.truncate_log():
@@ -170,15 +168,12 @@ async def order_purge(tx: Tx, desk: Desk, number: Number, *, ids: bool) -> None:
         if delivery.conversation == number:
             inbox = desk.inbox(about.inbox)
             await decide.withdraw(tx, desk, inbox, delivery, "the conversation was erased")
-    await tx.jobs.add(
-        "purge", f"{Place.of(number)}:out", {"number": number, "ids": ids},
-        key=f"purge:{number}",
-    )  # fmt: skip
+    await tx.jobs.add(Purge(number, ids=ids), f"{Place.of(number)}:out")
 
 
-async def purge(desk: Desk, job: Job) -> None:
+async def purge(desk: Desk, job: Job[Purge]) -> None:
     """Empty the room and the card, put everybody out, forget the rows; each step may repeat."""
-    number, ids = Number(job.payload["number"]), job.payload["ids"]
+    number, ids = job.task.number, job.task.ids
     async with desk.store.transaction("erased") as tx:
         await tx.jobs.hold(job)
         about = await tx.conversations.get(number)

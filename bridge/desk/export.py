@@ -25,6 +25,7 @@ from bridge.model import (
     Shows,
     Wanted,
 )
+from bridge.model.task import Export
 from bridge.ports import Tx
 
 TYPE = "application/mbox"
@@ -58,23 +59,18 @@ async def order_here(tx: Tx, desk: Desk, heard: Hearing) -> str:
 
 
 async def _job(tx: Tx, event: EventId, place: Place, numbers: list[Number], name: str) -> None:
-    await tx.jobs.add(
-        "export", f"export:{event}",
-        {"event": event, "place": str(place), "numbers": numbers, "name": name},
-        key=f"export:{event}",
-    )  # fmt: skip
+    await tx.jobs.add(Export(event, place=str(place), numbers=tuple(numbers), name=name))
 
 
-async def export(desk: Desk, job: Job) -> None:
+async def export(desk: Desk, job: Job[Export]) -> None:
     """Upload the files and show them; a crash makes them anew."""
-    event, name = EventId(job.payload["event"]), job.payload["name"]
-    place = Place.read(job.payload["place"])
+    event, name, place = job.task.event, job.task.name, Place.read(job.task.place)
     limit = desk.settings.limits.upload_size or await desk.chat.upload_limit()
     mails = missing = parts = 0
     part = bytearray()
-    for number in job.payload["numbers"]:
+    for number in job.task.numbers:
         async with desk.store.reading() as tx:
-            letters = await tx.mails.of_conversation(Number(number))
+            letters = await tx.mails.of_conversation(number)
         for letter in letters:
             async with desk.store.reading() as tx:
                 raw = await tx.mails.raw(letter.raw) if letter.raw is not None else b""
@@ -100,12 +96,11 @@ async def export(desk: Desk, job: Job) -> None:
         await answer_with(tx, desk, place, event, content)
 
 
-async def _show(desk: Desk, job: Job, name: str, part: int, data: bytes) -> None:
+async def _show(desk: Desk, job: Job[Export], name: str, part: int, data: bytes) -> None:
     mxc = await desk.chat.reserve_media()
     await desk.chat.fill_media(mxc, name, TYPE, data)
     async with desk.store.transaction("told") as tx:
         await tx.jobs.hold(job)
         content = file_event.content(Attachment(0, name, TYPE, len(data)), mxc, len(data))
-        key = PostKey.other(Shows.EXPORT, job.payload["event"], part)
-        place = Place.read(job.payload["place"])
+        key, place = PostKey.other(Shows.EXPORT, job.task.event, part), Place.read(job.task.place)
         await tx.posts.put(Wanted.message(key, place, desk.bot, content))

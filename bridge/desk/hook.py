@@ -13,21 +13,22 @@ from bridge.model import (
     Shows,
     Transient,
 )
+from bridge.model.task import CallHook
 
 GIVE_UP = 86_400.0
 """Seconds after which a program that does not answer is given up."""
 
 
-async def hook(desk: Desk, job: Job) -> None:
+async def hook(desk: Desk, job: Job[CallHook]) -> None:
     """Deliver one event, at least once; its id tells the other side when it comes again."""
-    payload = job.payload
-    body = json.dumps(payload["event"], ensure_ascii=False, sort_keys=True).encode()
+    call = job.task
+    body = json.dumps(call.event, ensure_ascii=False, sort_keys=True).encode()
     problem = ""
     secret = desk.settings.webhook_secret.get_secret_value()
     try:
-        await desk.hooks.deliver(payload["url"], payload["id"], body, secret, int(desk.now()))
+        await desk.hooks.deliver(call.url, call.id, body, secret, int(desk.now()))
     except Transient as error:
-        if desk.now() - payload["at"] <= GIVE_UP:
+        if desk.now() - call.at <= GIVE_UP:
             raise
         problem = f"{error}; given up after a day"
     except Permanent as error:

@@ -20,6 +20,7 @@ from bridge.model import (
     Refused,
     Role,
 )
+from bridge.model.task import Deliver
 from bridge.oversight import InboxState, StoredInbox
 from bridge.ports import Tx
 
@@ -169,7 +170,7 @@ async def _paused(tx: Tx, desk: Desk, asked: Request, paused: bool) -> str:
         return f"{stored.id} is {'paused' if paused else 'live'} already."
     await _save(tx, desk, replace(stored, values={**stored.values, "paused": paused}))
     for delivery in [] if paused else await tx.deliveries.under_way(stored.id):
-        await tx.jobs.hasten(f"deliver:{delivery.id}", desk.now())
+        await tx.jobs.hasten(Deliver(delivery.id), desk.now())
     deed = "paused" if paused else "resumed"
     await tx.audit.add(desk.now(), asked.who, f"inbox {stored.id}: {deed}")
     if paused:

@@ -21,6 +21,7 @@ from bridge.model import (
     RoomId,
     Transient,
 )
+from bridge.model.task import ReadEventAgain
 from bridge.ports import Tx
 
 log = structlog.get_logger("listen")
@@ -104,18 +105,18 @@ async def _park(desk: Desk, raw: Any, reason: str) -> None:
         text = json.dumps([told, reason], sort_keys=True)
     except (TypeError, ValueError, RecursionError):
         text = json.dumps([known, reason])
-    key = f"parked:{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+    digest = hashlib.sha256(text.encode()).hexdigest()[:32]
     async with desk.store.transaction("transaction-in") as tx:
-        await tx.jobs.park("parked", key, known, reason)
+        await tx.jobs.park(ReadEventAgain(digest, **known), reason)
 
 
-async def again(desk: Desk, job: Job) -> None:
+async def again(desk: Desk, job: Job[ReadEventAgain]) -> None:
     """Read a parked event once more, as the homeserver has it. Raises Permanent where it still
     cannot be handled."""
-    room, event_id = job.payload.get("room_id"), job.payload.get("event_id")
+    room, event_id = RoomId(job.task.room_id), EventId(job.task.event_id)
     if not room or not event_id:
         raise Permanent("nothing tells which event it was")
-    raw = await desk.chat.event(RoomId(room), EventId(event_id))
+    raw = await desk.chat.event(room, event_id)
     if raw is None:
         raise Permanent("the homeserver does not show that event")
     try:

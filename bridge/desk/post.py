@@ -21,20 +21,21 @@ from bridge.model import (
     Shows,
     Transient,
 )
+from bridge.model.task import BringPost
 
 MARK = "app.postroom.post"
 
 
-async def post(desk: Desk, job: Job) -> None:
+async def post(desk: Desk, job: Job[BringPost]) -> None:
     """Send, edit, redact, invite … whatever makes the room hold the post's newest version.
 
     The transaction id is a hash over the post and its version, so a repeat is the same event;
     a try that may have got through is looked for first.
     """
     async with desk.store.reading() as tx:
-        wanted = await tx.posts.get(job.payload["post"])
+        wanted = await tx.posts.get(job.task.post)
         if wanted is None:
-            raise Permanent(f"post {job.payload['post']} is not there")
+            raise Permanent(f"post {job.task.post} is not there")
         room = await desk.resolve(tx, wanted.place)
         target = await tx.posts.target_of(wanted)
     if wanted.sent >= wanted.version:

@@ -11,14 +11,15 @@ from bridge.desk.desk import Desk
 from bridge.desk.dispatch import show, status_of
 from bridge.mail.charset import clean_line
 from bridge.model import PREVIEWED, Delivery, DeliveryState, Form, Job, Permanent, Refused
+from bridge.model.task import Deliver, ShowPreview
 from bridge.ports import Tx
 
 
-async def preview(desk: Desk, job: Job) -> None:
+async def preview(desk: Desk, job: Job[ShowPreview]) -> None:
     """Show a draft as it is now; what it showed is noted, for nothing else may leave."""
     async with desk.store.reading() as tx:
-        delivery = await tx.deliveries.find(job.payload["delivery"])
-        question = await tx.deliveries.question(job.payload["delivery"])
+        delivery = await tx.deliveries.find(job.task.delivery)
+        question = await tx.deliveries.question(job.task.delivery)
     if delivery is None or delivery.state not in PREVIEWED:
         async with desk.store.transaction("previewed") as tx:
             await tx.jobs.finish(job)
@@ -98,7 +99,7 @@ async def readdress(tx: Tx, desk: Desk, delivery: Delivery, said: Command) -> bo
 
 async def again(tx: Tx, desk: Desk, delivery: Delivery) -> None:
     """Back to where somebody has to say yes: it is not what they saw any more."""
-    await tx.jobs.drop(f"deliver:{delivery.id}")
+    await tx.jobs.drop(Deliver(delivery.id))
     state = DeliveryState.DRAFT
     if await approval.is_needed(tx, desk.inbox(delivery.inbox), delivery):
         state = DeliveryState.APPROVING

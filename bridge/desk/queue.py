@@ -10,20 +10,20 @@ from bridge.desk.desk import Desk
 from bridge.desk.hearing import Request
 from bridge.mail.parse import headers_only, senders
 from bridge.model import Address, Refused
+from bridge.model.task import ReadEventAgain, ReceiveMail
 from bridge.oversight import Standing
 from bridge.ports import Tx
 
 SHOWN, MANY = 15, 10_000
-MAIL, EVENT = "receive", "parked"
-"""The kinds of jobs that stand in quarantine when they are dead."""
-NAMES = {MAIL: "mail", EVENT: "event"}
+Quarantined = Standing[ReceiveMail] | Standing[ReadEventAgain]
+"""The jobs that stand in quarantine when they are dead."""
 HEAD = 10_000
 """Bytes of a quarantined mail that are read to show it: what broke on it once may do so again."""
 
 
 async def show(tx: Tx, desk: Desk, asked: Request) -> str:
     return texts.queue(
-        await tx.jobs.counts(), await tx.jobs.waiting(SHOWN), await tx.jobs.dead(limit=SHOWN),
+        await tx.jobs.counts(), await tx.jobs.waiting(SHOWN), await tx.jobs.dead(SHOWN),
         desk.now(), desk.settings.command_prefix,
     )  # fmt: skip
 
@@ -51,25 +51,25 @@ def _number(asked: Request, position: int) -> int:
 async def list_(tx: Tx, desk: Desk, asked: Request) -> str:
     """The mails that could not be taken in, and the Matrix events that could not be handled."""
     entries = []
-    for job in await tx.jobs.dead(MAIL, SHOWN):
-        inbox, raw, _, at = await tx.mails.intake(job.payload["intake"])
+    for job in await tx.jobs.dead_of(ReceiveMail, SHOWN):
+        inbox, raw, _, at = await tx.mails.intake(job.task.intake)
         entries.append((job, inbox, at, _shown(await tx.mails.raw(raw))))
-    parked = await tx.jobs.dead(EVENT, SHOWN)
+    parked = await tx.jobs.dead_of(ReadEventAgain, SHOWN)
     return texts.quarantine(entries, parked, desk.now(), desk.settings.command_prefix)
 
 
 async def show_one(tx: Tx, desk: Desk, asked: Request) -> str:
     job = await _quarantined(tx, asked)
-    if job.kind == EVENT:
-        return texts.parked(job, desk.now())
-    inbox, raw, _, at = await tx.mails.intake(job.payload["intake"])
+    if isinstance(job.task, ReadEventAgain):
+        return texts.parked(job, job.task, desk.now())
+    inbox, raw, _, at = await tx.mails.intake(job.task.intake)
     data = await tx.mails.raw(raw)
     return texts.quarantined(job, inbox, at, _shown(data), len(data), desk.now())
 
 
 async def retry_one(tx: Tx, desk: Desk, asked: Request) -> str:
     job = await _quarantined(tx, asked)
-    what = NAMES[job.kind]
+    what = _what(job)
     await tx.jobs.revive(job.id)
     await tx.audit.add(desk.now(), asked.who, f"quarantine: retry of {what} {job.id}")
     return f"{what.capitalize()} {job.id} gets new tries."
@@ -78,7 +78,7 @@ async def retry_one(tx: Tx, desk: Desk, asked: Request) -> str:
 async def drop(tx: Tx, desk: Desk, asked: Request) -> str:
     job = await _quarantined(tx, asked)
     await question.ask(tx, asked.who, question.DROP, str(job.id), desk.now())
-    return texts.dropping(NAMES[job.kind], job.id, desk.settings.command_prefix)
+    return texts.dropping(_what(job), job.id, desk.settings.command_prefix)
 
 
 async def dropped(tx: Tx, desk: Desk, asked: Request, job: int) -> str:
@@ -86,33 +86,33 @@ async def dropped(tx: Tx, desk: Desk, asked: Request, job: int) -> str:
     found = await _dead(tx, job)
     if found is None or not await discard(tx, found):
         raise Refused(f"Number {job} is not in quarantine any more; nothing was dropped.")
-    what = NAMES[found.kind]
+    what = _what(found)
     await tx.audit.add(desk.now(), asked.who, f"quarantine: dropped {what} {job}")
     return f"{what.capitalize()} {job} is dropped."
 
 
-async def discard(tx: Tx, job: Standing) -> bool:
+async def discard(tx: Tx, job: Quarantined) -> bool:
     """Forget what is in quarantine, a mail with its bytes. False when it is not there any more."""
     if not await tx.jobs.discard(job.id):
         return False
-    if job.kind == EVENT:
+    if isinstance(job.task, ReadEventAgain):
         return True
-    _, raw, _, _ = await tx.mails.intake(job.payload["intake"])
+    _, raw, _, _ = await tx.mails.intake(job.task.intake)
     await tx.erasing.unused(raw)
     return True
 
 
-async def quarantined_from(tx: Tx, address: Address) -> list[Standing]:
+async def quarantined_from(tx: Tx, address: Address) -> list[Standing[ReceiveMail]]:
     """The mails in quarantine that an address sent."""
     found = []
-    for job in await tx.jobs.dead(MAIL, MANY):
-        _, raw, _, _ = await tx.mails.intake(job.payload["intake"])
+    for job in await tx.jobs.dead_of(ReceiveMail, MANY):
+        _, raw, _, _ = await tx.mails.intake(job.task.intake)
         if senders(await tx.mails.raw(raw)) & {address.key}:
             found.append(job)
     return found
 
 
-async def _quarantined(tx: Tx, asked: Request) -> Standing:
+async def _quarantined(tx: Tx, asked: Request) -> Quarantined:
     number = _number(asked, 0)
     found = await _dead(tx, number)
     if found is None:
@@ -120,9 +120,16 @@ async def _quarantined(tx: Tx, asked: Request) -> Standing:
     return found
 
 
-async def _dead(tx: Tx, number: int) -> Standing | None:
-    dead = [*await tx.jobs.dead(MAIL, MANY), *await tx.jobs.dead(EVENT, MANY)]
+async def _dead(tx: Tx, number: int) -> Quarantined | None:
+    dead: list[Quarantined] = [
+        *await tx.jobs.dead_of(ReceiveMail, MANY),
+        *await tx.jobs.dead_of(ReadEventAgain, MANY),
+    ]
     return next((job for job in dead if job.id == number), None)
+
+
+def _what(job: Quarantined) -> str:
+    return "mail" if isinstance(job.task, ReceiveMail) else "event"
 
 
 def _shown(raw: bytes) -> tuple[str, str, str]:

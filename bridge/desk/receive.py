@@ -35,6 +35,7 @@ from bridge.model import (
     Transient,
     Wanted,
 )
+from bridge.model.task import MakeRoom, ReceiveMail
 from bridge.ports import Tx
 
 SLOW = 2_000_000
@@ -65,19 +66,18 @@ async def accept(
     `was_waiting` says that it arrived while nobody looked, so that it counts for no limit of the
     hour.
     """
-    more = {"was_waiting": True} if was_waiting else {}
     kept = await tx.mails.keep_raw(raw)
     for inbox in inboxes:
         intake = await tx.mails.accept(inbox.id, source_key, kept, note, now)
         if intake is not None:
-            payload = {"intake": intake, **more}
-            await tx.jobs.add("receive", f"inbox:{inbox.id}:receive", payload)
+            task = ReceiveMail(intake, was_waiting=was_waiting)
+            await tx.jobs.add(task, f"inbox:{inbox.id}:receive")
 
 
-async def receive(desk: Desk, job: Job) -> None:
+async def receive(desk: Desk, job: Job[ReceiveMail]) -> None:
     """Read one accepted mail, place it, and want its text and files in its room."""
     async with desk.store.reading() as tx:
-        inbox_id, raw_id, note, at = await tx.mails.intake(job.payload["intake"])
+        inbox_id, raw_id, note, at = await tx.mails.intake(job.task.intake)
         raw = await tx.mails.raw(raw_id)
     inbox = desk.inbox(inbox_id)
     if inbox.paused:  # it shares its account with one that is not; its mail waits here
@@ -94,7 +94,7 @@ async def receive(desk: Desk, job: Job) -> None:
     async with desk.store.transaction("receive") as tx:
         result = "known"
         if not await _is_echo(tx, desk, inbox.id, mail):
-            counts = not job.payload.get("was_waiting")
+            counts = not job.task.was_waiting
             fresh = await _file(tx, desk, inbox, mail, body, raw_id, raw, at, note, left, counts)
             result = "new" if fresh else "joined"
         await tx.jobs.finish(job)
@@ -157,9 +157,7 @@ async def _file(
     if mail.nature is Nature.PERSON and not mail.sender.is_of(desk.own_addresses):
         await tx.conversations.add_participants(number, [mail.sender.spec])
     if fresh:
-        await tx.jobs.add(
-            "room", f"{Place.of(number)}:out", {"number": number}, key=f"room:{number}"
-        )
+        await tx.jobs.add(MakeRoom(number), f"{Place.of(number)}:out")
     letter = replace(letter, id=mail_id)
     await _show(tx, desk, home, conversation, mail, body, letter, cut=bool(note))
     if delivery is not None and mail.report is not None:

@@ -29,6 +29,7 @@ from bridge.model import (
     State,
     Wanted,
 )
+from bridge.model.task import MakeRoom
 from bridge.ports import Tx
 
 
@@ -120,9 +121,7 @@ async def split(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> s
     new = await tx.conversations.update(
         new.number, assignee=heard.who, waiting_since=min(letter.at, now)
     )
-    await tx.jobs.add(
-        "room", f"{Place.of(new.number)}:out", {"number": new.number}, key=f"room:{new.number}"
-    )
+    await tx.jobs.add(MakeRoom(new.number), f"{Place.of(new.number)}:out")
     if not letter.sender.is_of(desk.own_addresses):
         await tx.conversations.add_participants(new.number, [letter.sender.spec])
     from_ = render.notice(f"Split from #{heard.about.number}: {_link(desk, heard.about)}")

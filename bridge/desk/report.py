@@ -13,7 +13,6 @@ from bridge.desk.refresh import answer_with
 from bridge.model import (
     CONTROL,
     Attachment,
-    EventId,
     InboxId,
     Job,
     PostKey,
@@ -21,6 +20,7 @@ from bridge.model import (
     Shows,
     Wanted,
 )
+from bridge.model.task import MakeReport
 from bridge.ports import Tx
 
 PERIODS = {"week": 7, "month": 30}
@@ -64,14 +64,13 @@ async def order(tx: Tx, desk: Desk, asked: Request) -> str:
         raise Refused("Say !report week or !report month.")
     if not desk.settings.inboxes:
         raise Refused("No inbox yet; !inbox add begins one.")
-    key = f"report:{asked.event.id}"
-    await tx.jobs.add("report", key, {"event": asked.event.id, "period": period}, key=key)
+    await tx.jobs.add(MakeReport(asked.event.id, period=period))
     return "Counting …"
 
 
-async def make(desk: Desk, job: Job) -> None:
+async def make(desk: Desk, job: Job[MakeReport]) -> None:
     """Count, and show text, table and picture; a crash makes them anew."""
-    period, event, now = job.payload["period"], EventId(job.payload["event"]), desk.now()
+    period, event, now = job.task.period, job.task.event, desk.now()
     days = PERIODS[period]
     since = midnight(now, days - 1)
     async with desk.store.reading() as tx:

@@ -11,11 +11,12 @@ from bridge.model import (
     PostKey,
     Shows,
 )
+from bridge.model.task import AfterRestore
 
 
-async def restored(desk: Desk, job: Job) -> None:
+async def restored(desk: Desk, job: Job[AfterRestore]) -> None:
     """Show the mails that may have left since the backup as unconfirmed, and tell the admins."""
-    asked = job.payload["asked"]
+    asked = job.task.asked
     async with desk.store.transaction("told") as tx:
         await tx.jobs.finish(job)
         for number in asked:

@@ -14,7 +14,6 @@ from bridge.desk.rules import Came, holding, of_inbox
 from bridge.inbox import Inbox
 from bridge.model import (
     CONTROL,
-    EventId,
     InboxId,
     Job,
     Mxid,
@@ -24,6 +23,7 @@ from bridge.model import (
     Transient,
     Wanted,
 )
+from bridge.model.task import RehearseRules
 from bridge.ports import Tx
 from bridge.rule import Rule, read
 
@@ -112,20 +112,16 @@ async def test(tx: Tx, desk: Desk, asked: Request) -> str:
         read(text)
     elif not await of_inbox(tx, inbox):
         raise Refused(texts.NO_RULES)
-    await tx.jobs.add(
-        "rehearse", f"rehearse:{asked.event.id}",
-        {"event": asked.event.id, "inbox": inbox.id, "text": text},
-        key=f"rehearse:{asked.event.id}",
-    )  # fmt: skip
+    await tx.jobs.add(RehearseRules(asked.event.id, inbox=inbox.id, text=text))
     return f"Reading the last {MAILS} mails of {inbox.name}; nothing is done with them."
 
 
-async def rehearse(desk: Desk, job: Job) -> None:
+async def rehearse(desk: Desk, job: Job[RehearseRules]) -> None:
     """What the rules would have done with the last mails, in one answer."""
-    inbox = desk.inbox(InboxId(job.payload["inbox"]))
+    inbox = desk.inbox(job.task.inbox)
     async with desk.store.reading() as tx:
         letters = await tx.mails.last(inbox.id, MAILS)
-        rules = [("", rule) for rule in read(job.payload["text"])] if job.payload["text"] else []
+        rules = [("", rule) for rule in read(job.task.text)] if job.task.text else []
         rules = rules or await of_inbox(tx, inbox)
     lines, looked = [], 0
     for letter in letters:
@@ -149,7 +145,7 @@ async def rehearse(desk: Desk, job: Job) -> None:
     text = texts.rehearsed(inbox.name, looked, lines)
     async with desk.store.transaction("told") as tx:
         await tx.jobs.finish(job)
-        event = EventId(job.payload["event"])
+        event = job.task.event
         key = PostKey.other(Shows.REHEARSED, event)
         await tx.posts.put(Wanted.message(key, CONTROL, desk.bot, render.notice(text), event))
 

@@ -33,6 +33,7 @@ from bridge.model import (
     State,
     Wanted,
 )
+from bridge.model.task import CallHook
 from bridge.ports import Tx
 from bridge.rule import Rule, read
 
@@ -184,9 +185,7 @@ async def _hook(
             },
         },
     }  # fmt: skip
-    key = f"hook-{came.letter.id}-{index}"
     await tx.jobs.add(
-        "hook", key, {"url": rule.then.webhook, "event": event, "at": desk.now(), "id": key},
-        key=key,
-    )  # fmt: skip
+        CallHook(came.letter.id, index, url=rule.then.webhook, event=event, at=desk.now())
+    )
     return []

@@ -18,6 +18,7 @@ from bridge.model import (
     Refused,
     Shows,
 )
+from bridge.model.task import IndexWords
 from bridge.ports import Store, Tx
 
 SHOWN, BATCH = 20, 50
@@ -82,13 +83,13 @@ async def order_index(store: Store) -> None:
     """At a start: have mails of the time before the search read once more, for their words."""
     async with store.transaction("setup") as tx:
         if await tx.keep.value(DONE) is None:
-            await tx.jobs.add("index", "index", {"after": 0}, key="index")
+            await tx.jobs.add(IndexWords(0), "index")
 
 
-async def index(desk: Desk, job: Job) -> None:
+async def index(desk: Desk, job: Job[IndexWords]) -> None:
     """Read the next letters, and come again until there is none."""
     async with desk.store.reading() as tx:
-        letters = await tx.passages.without(MailId(job.payload["after"]), BATCH)
+        letters = await tx.passages.without(MailId(job.task.after), BATCH)
     read = []
     for letter in letters:
         inbox = desk.settings.inboxes.get(letter.inbox)
@@ -109,7 +110,6 @@ async def index(desk: Desk, job: Job) -> None:
             )
         await tx.jobs.finish(job)
         if letters:
-            last = {"after": letters[-1].id}
-            await tx.jobs.add("index", "index", last, key=f"index:{letters[-1].id}")
+            await tx.jobs.add(IndexWords(letters[-1].id), "index")
         else:
             await tx.keep.set_value(DONE, str(desk.now()))

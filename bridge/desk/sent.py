@@ -21,6 +21,7 @@ from bridge.model import (
     State,
     Verdict,
 )
+from bridge.model.task import CopyToSent, Deliver
 from bridge.ports import Tx
 
 SCHEDULE = (0.0, 60.0, 300.0, 900.0, 3600.0)
@@ -79,10 +80,8 @@ async def settle(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery) -> Delive
         finished_at=now if final else None,
     )  # fmt: skip
     if state is DeliveryState.DEFERRED:
-        await tx.jobs.add(
-            "deliver", f"delivery:{delivery.id}", {"delivery": delivery.id},
-            run_after=delivery.run_at, key=f"deliver:{delivery.id}",
-        )  # fmt: skip
+        lane = f"delivery:{delivery.id}"
+        await tx.jobs.add(Deliver(delivery.id), lane, run_after=delivery.run_at)
     if state in (DeliveryState.SENT, DeliveryState.UNKNOWN, DeliveryState.BOUNCED):
         # also when unknown: an answer to it must find its conversation
         await _keep(tx, desk, delivery, now)
@@ -132,6 +131,4 @@ async def _answered(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery, now: f
         )
     await refresh(tx, desk, about)
     if inbox.sent_copy != "never" and inbox.imap is not None:
-        await tx.jobs.add(
-            "copy", f"copy:{inbox.id}", {"delivery": delivery.id}, key=f"copy:{delivery.id}"
-        )
+        await tx.jobs.add(CopyToSent(delivery.id), f"copy:{inbox.id}")

@@ -26,7 +26,6 @@ from bridge.model import (
     InboxId,
     Job,
     Mxid,
-    Number,
     Permanent,
     PostKey,
     Role,
@@ -36,6 +35,7 @@ from bridge.model import (
     Transient,
     Wanted,
 )
+from bridge.model.task import BringPost, MakeRoom, SetUp
 from bridge.ports import Tx
 
 log = structlog.get_logger("setup")
@@ -50,18 +50,15 @@ WELCOME = (
 async def order_rooms(desk: Desk) -> None:
     """At every start: have the rooms of the configuration made or looked at."""
     async with desk.store.transaction("setup") as tx:
-        await tx.jobs.add("setup", "setup", {"role": "control", "inbox": ""}, key="setup:control")
+        await tx.jobs.add(SetUp(Role.CONTROL), "setup")
         for inbox in desk.settings.inboxes:
             for role in (Role.QUEUE, Role.SPACE):
-                await tx.jobs.add(
-                    "setup", "setup", {"role": role, "inbox": inbox}, key=f"setup:{role}:{inbox}"
-                )
+                await tx.jobs.add(SetUp(role, inbox), "setup")
 
 
-async def setup(desk: Desk, job: Job) -> None:
+async def setup(desk: Desk, job: Job[SetUp]) -> None:
     """Make or find one room, note who is in it, invite whom the configuration names."""
-    role = Role(job.payload["role"])
-    inbox = InboxId(job.payload["inbox"]) or None
+    role, inbox = job.task.role, job.task.inbox or None
     async with desk.store.reading() as tx:
         found = await tx.rooms.find(role, inbox)
         queue = await tx.rooms.find(Role.QUEUE, inbox)
@@ -93,7 +90,7 @@ async def setup(desk: Desk, job: Job) -> None:
                 " remove the room and start the bridge again.",
             )  # fmt: skip
         if is_new:
-            await tx.jobs.hurry(("setup", "room", "post"))
+            await tx.jobs.hurry((SetUp, MakeRoom, BringPost))
         await tx.jobs.finish(job)
 
 
@@ -182,9 +179,9 @@ async def _put_out(tx: Tx, desk: Desk, control: Room) -> None:
             await tx.posts.put(replace(removal, lane="expel:control"))
 
 
-async def make_conversation_room(desk: Desk, job: Job) -> None:
+async def make_conversation_room(desk: Desk, job: Job[MakeRoom]) -> None:
     """Make the room of a new conversation; its mail waits behind this job in the same lane."""
-    number = Number(job.payload["number"])
+    number = job.task.number
     async with desk.store.reading() as tx:
         about = await tx.conversations.get(number)
         queue = await tx.rooms.find(Role.QUEUE, about.inbox)

@@ -13,7 +13,6 @@ from bridge.model import (
     FINISHED,
     Conversation,
     Job,
-    Number,
     Place,
     PostKey,
     Refused,
@@ -21,6 +20,7 @@ from bridge.model import (
     State,
     Wanted,
 )
+from bridge.model.task import Wake
 from bridge.ports import Tx
 
 
@@ -61,20 +61,20 @@ async def snooze(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
             " it before.")  # fmt: skip
 
 
-async def wake(desk: Desk, job: Job) -> None:
+async def wake(desk: Desk, job: Job[Wake]) -> None:
     """A snooze is over: the conversation is open again, and who has it is told."""
-    number = Number(job.payload["number"])
+    number = job.task.number
     async with desk.store.transaction("event") as tx:
         await tx.jobs.finish(job)
         about = await tx.conversations.get(number)
-        if about.state is not State.SNOOZED or about.snoozed_until != job.payload["until"]:
+        if about.state is not State.SNOOZED or about.snoozed_until != job.task.until:
             return
         about = await put(tx, desk, about, State.OPEN)
         whom = f", {about.assignee}" if about.assignee else ""
         content = render.text_message(f"⏰ The snooze is over{whom}.")
         if about.assignee:
             content["m.mentions"] = {"user_ids": [about.assignee]}
-        key = PostKey.of_conversation(Shows.AWAKE, number, job.payload["until"])
+        key = PostKey.of_conversation(Shows.AWAKE, number, job.task.until)
         await tx.posts.put(Wanted.message(key, Place.of(number), desk.bot, content))
 
 
@@ -91,10 +91,8 @@ async def put(
         waiting_since=(about.waiting_since or now) if waits else None,
     )  # fmt: skip
     if until is not None:
-        await tx.jobs.add(
-            "wake", f"wake:{about.number}", {"number": about.number, "until": until},
-            run_after=until, key=f"wake:{about.number}:{until}",
-        )  # fmt: skip
+        task = Wake(about.number, until)
+        await tx.jobs.add(task, f"wake:{about.number}", run_after=until)
     await refresh(tx, desk, changed)
     return changed
 

@@ -13,11 +13,11 @@ from bridge.inbox import Inbox
 from bridge.model import (
     CONTROL,
     EventId,
-    InboxId,
     Job,
     Permanent,
     Refused,
 )
+from bridge.model.task import TestInbox
 from bridge.oversight import Finding, StoredInbox
 from bridge.ports import Tx
 
@@ -26,10 +26,7 @@ async def order(tx: Tx, desk: Desk, asked: Request) -> str:
     """Have an inbox tested; the answer to the command is edited as findings come."""
     found = await inboxes.named(tx, desk, asked, 1)
     built = _built(desk, found)
-    await tx.jobs.add(
-        "test", f"test:{found.id}", {"inbox": found.id, "event": asked.event.id},
-        key=f"test:{asked.event.id}",
-    )  # fmt: skip
+    await tx.jobs.add(TestInbox(asked.event.id, inbox=found.id), f"test:{found.id}")
     return texts.testing(built, [], done=False)
 
 
@@ -40,9 +37,9 @@ def _built(desk: Desk, found: Inbox | StoredInbox) -> Inbox:
         raise Refused(f"{found.id} cannot be tested yet: {error}") from error
 
 
-async def test(desk: Desk, job: Job) -> None:
+async def test(desk: Desk, job: Job[TestInbox]) -> None:
     """Try every step; a crash begins the test anew."""
-    inbox_id, event = InboxId(job.payload["inbox"]), job.payload["event"]
+    inbox_id, event = job.task.inbox, job.task.event
     async with desk.store.reading() as tx:
         stored = await tx.inboxes.get(inbox_id)
     found = desk.directory.file.inboxes.get(inbox_id) or stored

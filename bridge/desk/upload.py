@@ -15,17 +15,18 @@ from bridge.model import (
     Transient,
     Wanted,
 )
+from bridge.model.task import UploadFile
 from bridge.ports import Tx
 
 
-async def upload(desk: Desk, job: Job) -> None:
+async def upload(desk: Desk, job: Job[UploadFile]) -> None:
     """Upload one file, then have its post show it. Create, note the address, then fill it:
     a repeat after a crash fills the same address."""
     async with desk.store.reading() as tx:
-        file = await tx.posts.file(job.payload["post"])
-        post = await tx.posts.get(job.payload["post"])
+        file = await tx.posts.file(job.task.post)
+        post = await tx.posts.get(job.task.post)
         if file is None or post is None:
-            raise Permanent(f"the file of post {job.payload['post']} is not there")
+            raise Permanent(f"the file of post {job.task.post} is not there")
     attachment = file.attachment
     try:
         data = await _bytes(desk, file.raw, attachment.part)
@@ -77,7 +78,13 @@ async def _bytes(desk: Desk, raw: int, part: int) -> bytes:
 
 
 async def _place(
-    desk: Desk, job: Job, post: Post, file: Attachment, problem: str, *, forget: bool = False
+    desk: Desk,
+    job: Job[UploadFile],
+    post: Post,
+    file: Attachment,
+    problem: str,
+    *,
+    forget: bool = False,
 ) -> None:
     """Name a file in the room that is not uploaded; a later try replaces the line. Raises LostLease
     where its conversation was erased meanwhile."""
@@ -89,7 +96,9 @@ async def _place(
             await tx.posts.set_mxc(post.id, "", done=False)
 
 
-async def _give_up(desk: Desk, job: Job, post: Post, file: Attachment, limit: int) -> None:
+async def _give_up(
+    desk: Desk, job: Job[UploadFile], post: Post, file: Attachment, limit: int
+) -> None:
     problem = (
         f"over the homeserver's upload limit of {size(limit)}; the mail in the mailbox has"
         " it. An admin can raise max_upload_size in Synapse"

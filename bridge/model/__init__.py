@@ -45,7 +45,6 @@ from bridge.model.ids import (
     RoomId,
 )
 from bridge.model.job import (
-    READING,
     SLOTS,
     Job,
     share_of,
@@ -85,7 +84,6 @@ __all__ = [
     "LEFT",
     "LIVE",
     "PREVIEWED",
-    "READING",
     "RETRYABLE",
     "SLOTS",
     "STOPPABLE",

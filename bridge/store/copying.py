@@ -9,6 +9,7 @@ from bridge.model import (
     AUTOMATIC_NEXT,
     Permanent,
 )
+from bridge.model.task import AfterRestore
 from bridge.store.connection import Connection
 from bridge.store.database import Database, Work
 from bridge.store.words import listed
@@ -122,5 +123,5 @@ async def make_safe(tx: Work, database: Database, now: float) -> int:
     highest = int(await conn.fetchval("SELECT COALESCE(MAX(number), 0) FROM conversation"))
     await tx.keep.set_value("first-number", str((highest // 1000 + 1) * 1000 + 1))
     await tx.keep.set_value("restored-at", str(now))
-    await tx.jobs.add("restored", "setup", {"asked": [row["id"] for row in asked]})
+    await tx.jobs.add(AfterRestore(asked=tuple(row["id"] for row in asked)), "setup")
     return len(asked)

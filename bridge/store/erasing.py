@@ -41,8 +41,7 @@ BYTES_OF = (
 )
 """A mail to two inboxes has its bytes once: they go with the last conversation."""
 PENDING = (
-    "SELECT 1 FROM job JOIN intake ON job.payload = '{\"intake\": ' || intake.id || '}'"
-    " WHERE job.kind = 'receive' AND intake.raw = raw.id"
+    "SELECT 1 FROM job JOIN intake ON job.key = 'receive:' || intake.id WHERE intake.raw = raw.id"
 )
 """Whether a raw mail is still to be received."""
 
@@ -117,7 +116,7 @@ class Erasing:
         posts = "SELECT id FROM post WHERE mail_id = $1 AND shows IN ('mail', 'file', 'forwarded')"
         for kind in ("upload", "post"):
             await self._drop_jobs(f"key IN (SELECT '{kind}:' || id FROM ({posts}) AS gone)", mail)
-        await self._drop_jobs("key LIKE $1", f"hook-{mail}-%")
+        await self._drop_jobs("key LIKE $1", f"hook:{mail}:%")
         await self._conn.execute(f"DELETE FROM post WHERE id IN ({posts})", mail)
         await self._conn.execute(
             "DELETE FROM known_id WHERE message_id = (SELECT message_id FROM mail WHERE id = $1)"

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from bridge.model import Event, EventId, Mxid, RoomId
+from bridge.model.task import HandleEvent
 from bridge.store.connection import Connection
 from bridge.store.jobs import Jobs
 
@@ -38,7 +39,7 @@ class Events:
         if row is None:
             return False
         if lane is not None:
-            await self._jobs.add("event", lane, {"event": event.id}, key=f"event:{event.id}")
+            await self._jobs.add(HandleEvent(event.id), lane)
         return True
 
     async def get(self, event: EventId) -> Event | None:

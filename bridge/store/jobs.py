@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
-from bridge.model import READING, Job, LostLease, share_of
+from bridge.model import Job, LostLease, share_of
+from bridge.model.job import TaskT
+from bridge.model.task import ReceiveMail, Task, read, stored
 from bridge.oversight import Standing
 from bridge.store.connection import Connection
 
 COLUMNS = "id, kind, lane, payload, failures, leases, deaths, leased_by"
-DIED = f"CASE WHEN leased_by IS NOT NULL AND kind = '{READING}' THEN 1 ELSE 0 END"
+DIED = f"CASE WHEN leased_by IS NOT NULL AND kind = '{ReceiveMail.kind}' THEN 1 ELSE 0 END"
 """One more death of a process, where the job was leased and may be what killed it."""
 FREED = f"leased_by = NULL, leased_until = NULL, deaths = deaths + {DIED}"
 """What becomes of a job whose process is no more."""
@@ -27,48 +28,41 @@ class Jobs:
         self._skip = "FOR UPDATE OF due SKIP LOCKED" if shared else ""
         self.added = False
 
-    async def add(
-        self,
-        kind: str,
-        lane: str,
-        payload: Mapping[str, Any],
-        *,
-        run_after: float = 0.0,
-        key: str | None = None,
-    ) -> None:
-        """Add a job, due at once where no time is given. While one with `key` is unfinished
-        nothing is added; a dead one is revived."""
+    async def add(self, task: Task, lane: str = "", *, run_after: float = 0.0) -> None:
+        """Add a job, due at once where no time is given, in a lane of its own where none is named.
+        While one for the same task is unfinished nothing is added; a dead one is revived."""
+        lane = lane or task.key
         await self._conn.execute(
             "INSERT INTO job (kind, lane, payload, run_after, key, created_at, share)"
             " VALUES ($1, $2, $3, $4, $5, $6, $7)"
             " ON CONFLICT (key) DO UPDATE SET dead_at = NULL, failures = 0, run_after = $4"
             " WHERE job.dead_at IS NOT NULL",
-            kind,
+            task.kind,
             lane,
-            json.dumps(dict(payload)),
+            stored(task),
             run_after or time.time(),
-            key,
+            task.key if task.is_one else None,
             time.time(),
-            share_of(kind, lane),
+            share_of(task.kind, lane),
         )
         self.added = True
 
-    async def park(self, kind: str, key: str, payload: Mapping[str, Any], reason: str) -> None:
+    async def park(self, task: Task, reason: str) -> None:
         """Keep what cannot be done as a dead job, in a lane of its own: once for each key."""
         await self._conn.execute(
             "INSERT INTO job (kind, lane, payload, run_after, key, created_at, dead_at, last_error,"
             " share) VALUES ($1, $2, $3, $4, $2, $4, $4, $5, $6) ON CONFLICT (key) DO NOTHING",
-            kind,
-            key,
-            json.dumps(dict(payload)),
+            task.kind,
+            task.key,
+            stored(task),
             time.time(),
             reason[:2000],
-            share_of(kind, key),
+            task.share,
         )
 
     async def lease(
         self, worker: str, now: float, seconds: float, share: str, limit: int
-    ) -> list[Job]:
+    ) -> list[Job[Task]]:
         """Take up to `limit` jobs of a share that are due and first in their lanes.
 
         A job that outlives the process that had it adds to its `deaths` where it may be the cause;
@@ -116,7 +110,7 @@ class Jobs:
             [(until, job, worker) for job in jobs],
         )
 
-    async def finish(self, job: Job) -> None:
+    async def finish(self, job: Job[Task]) -> None:
         """Remove a done job. Raises LostLease when it is no longer ours."""
         row = await self._conn.fetchrow(
             "DELETE FROM job WHERE id = $1 AND leased_by = $2 AND leases = $3 RETURNING id",
@@ -128,7 +122,7 @@ class Jobs:
             raise LostLease(f"job {job.id} ({job.kind}) belongs to another worker now")
         self.added = True  # the lane's next one may be due
 
-    async def hold(self, job: Job) -> None:
+    async def hold(self, job: Job[Task]) -> None:
         """Make sure that a job is still ours. Raises LostLease."""
         row = await self._conn.fetchrow(
             "SELECT id FROM job WHERE id = $1 AND leased_by = $2 AND leases = $3",
@@ -139,7 +133,7 @@ class Jobs:
         if row is None:
             raise LostLease(f"job {job.id} ({job.kind}) belongs to another worker now")
 
-    async def put_back(self, job: Job, run_after: float, error: str, *, counts: bool) -> None:
+    async def put_back(self, job: Job[Task], run_after: float, error: str, *, counts: bool) -> None:
         """Free a job to be tried again; `counts` adds to its failures."""
         await self._conn.execute(
             "UPDATE job SET leased_by = NULL, leased_until = NULL, run_after = $1,"
@@ -151,7 +145,7 @@ class Jobs:
             job.worker,
         )
 
-    async def bury(self, job: Job, error: str, now: float) -> None:
+    async def bury(self, job: Job[Task], error: str, now: float) -> None:
         """Declare a job dead: it no longer holds up its lane, and waits for `!retry`."""
         await self._conn.execute(
             "UPDATE job SET leased_by = NULL, leased_until = NULL, dead_at = $1,"
@@ -163,31 +157,31 @@ class Jobs:
         )
         self.added = True
 
-    async def drop(self, key: str) -> bool:
+    async def drop(self, task: Task) -> bool:
         """Remove a job nobody has begun. False when there is none."""
         row = await self._conn.fetchrow(
-            "DELETE FROM job WHERE key = $1 AND leased_by IS NULL RETURNING id", key
+            "DELETE FROM job WHERE key = $1 AND leased_by IS NULL RETURNING id", task.key
         )
         self.added = True
         return row is not None
 
-    async def hasten(self, key: str, run_after: float) -> bool:
+    async def hasten(self, task: Task, run_after: float) -> bool:
         """Let a waiting job run at another time. False when there is none."""
         row = await self._conn.fetchrow(
             "UPDATE job SET run_after = $1 WHERE key = $2 AND leased_by IS NULL RETURNING id",
             run_after,
-            key,
+            task.key,
         )
         self.added = True
         return row is not None
 
-    async def hurry(self, kinds: Sequence[str]) -> None:
+    async def hurry(self, kinds: Sequence[type[Task]]) -> None:
         """Let all waiting jobs of these kinds run now: what they wait for has come."""
         now = time.time()
         await self._conn.executemany(
             "UPDATE job SET run_after = $1 WHERE kind = $2 AND run_after > $1"
             " AND dead_at IS NULL AND leased_by IS NULL",
-            [(now, kind) for kind in kinds],
+            [(now, each.kind) for each in kinds],
         )
         self.added = True
 
@@ -208,28 +202,29 @@ class Jobs:
         )
         return row is not None
 
-    async def waiting(self, limit: int) -> list[Standing]:
+    async def waiting(self, limit: int) -> list[Standing[Task]]:
         """The unfinished jobs that were tried already, then the others, oldest first."""
         return await self._standing(
             "dead_at IS NULL ORDER BY last_error = '', run_after, id", limit
         )
 
-    async def dead(self, kind: str | None = None, limit: int = 50) -> list[Standing]:
-        """The jobs that failed for good, oldest first; of one kind when it is named."""
-        where = (
-            "dead_at IS NOT NULL ORDER BY id"
-            if kind is None
-            else (f"dead_at IS NOT NULL AND kind = '{kind}' ORDER BY id")
-        )
-        return await self._standing(where, limit)
+    async def dead(self, limit: int) -> list[Standing[Task]]:
+        """The jobs that failed for good, oldest first."""
+        return await self._standing("dead_at IS NOT NULL ORDER BY id", limit)
 
-    async def _standing(self, where: str, limit: int) -> list[Standing]:
+    async def dead_of(self, task: type[TaskT], limit: int) -> list[Standing[TaskT]]:
+        """The jobs for one kind of task that failed for good, oldest first."""
+        which = f"dead_at IS NOT NULL AND kind = '{task.kind}' ORDER BY id"
+        found = await self._standing(which, limit)
+        return [cast(Standing[TaskT], job) for job in found if isinstance(job.task, task)]
+
+    async def _standing(self, where: str, limit: int) -> list[Standing[Task]]:
         rows = await self._conn.fetch(
             f"SELECT *, leased_by IS NOT NULL AS running FROM job WHERE {where} LIMIT $1", limit
         )
         return [
             Standing(
-                row["id"], row["kind"], row["lane"], json.loads(row["payload"]),
+                row["id"], row["kind"], row["lane"], read(row["kind"], row["payload"]),
                 row["run_after"], row["failures"], row["last_error"], bool(row["running"]),
             )
             for row in rows
@@ -255,12 +250,12 @@ class Jobs:
         return {row["what"]: row["n"] for row in rows}
 
 
-def _job(row: Any) -> Job:
+def _job(row: Any) -> Job[Task]:
     return Job(
         id=row["id"],
         kind=row["kind"],
         lane=row["lane"],
-        payload=json.loads(row["payload"]),
+        task=read(row["kind"], row["payload"]),
         failures=row["failures"],
         leases=row["leases"],
         deaths=row["deaths"],

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 
 from bridge.model import Job
+from bridge.model.task import Task
 from bridge.store.database import Database
 
 
@@ -15,7 +16,7 @@ class Leases:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def lease(self, worker: str, seconds: float, free: Mapping[str, int]) -> list[Job]:
+    async def lease(self, worker: str, seconds: float, free: Mapping[str, int]) -> list[Job[Task]]:
         async with self._database.reading() as tx:
             due = await tx.jobs.due(time.time(), [share for share, count in free.items() if count])
         if not due:
@@ -36,10 +37,10 @@ class Leases:
         async with self._database.transaction("heartbeat") as tx:
             await tx.jobs.prolong(worker, jobs, time.time() + seconds)
 
-    async def put_back(self, job: Job, delay: float, error: str, *, counts: bool) -> None:
+    async def put_back(self, job: Job[Task], delay: float, error: str, *, counts: bool) -> None:
         async with self._database.transaction("retry") as tx:
             await tx.jobs.put_back(job, time.time() + delay, error, counts=counts)
 
-    async def bury(self, job: Job, error: str) -> None:
+    async def bury(self, job: Job[Task], error: str) -> None:
         async with self._database.transaction("retry") as tx:
             await tx.jobs.bury(job, error, time.time())

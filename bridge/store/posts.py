@@ -18,6 +18,7 @@ from bridge.model import (
     Shows,
     Wanted,
 )
+from bridge.model.task import BringPost, UploadFile
 from bridge.store.connection import Connection
 from bridge.store.jobs import Jobs
 
@@ -63,7 +64,7 @@ class Posts:
 
     async def order(self, post: int, lane: str) -> None:
         """Have the post brought into its room."""
-        await self._jobs.add("post", lane, {"post": post}, key=f"post:{post}")
+        await self._jobs.add(BringPost(post), lane)
 
     async def get(self, post: int) -> Post | None:
         row = await self._conn.fetchrow("SELECT * FROM post WHERE id = $1", post)
@@ -135,7 +136,7 @@ class Posts:
             file.type,
             file.size,
         )
-        await self._jobs.add("upload", f"upload:{post}", {"post": post}, key=f"upload:{post}")
+        await self._jobs.add(UploadFile(post))
 
     async def file(self, post: int) -> File | None:
         row = await self._conn.fetchrow("SELECT * FROM file WHERE post = $1", post)

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from mautrix.util.async_db import Connection
 
+from bridge.model.ids import MailId
 from bridge.model.post import PostKey
+from bridge.model.task import (
+    CallHook,
+    EmptyLog,
+    ReadEventAgain,
+    ReceiveMail,
+    Task,
+    UploadFile,
+    stored,
+)
 
 TABLES = """
 ALTER TABLE post ADD COLUMN shows TEXT NOT NULL DEFAULT 'answer';
@@ -36,7 +48,7 @@ ALTER TABLE post_file RENAME TO file;
 
 
 async def tell_apart(conn: Connection) -> None:
-    """Fill the new columns of each post, and have its files uploaded by its id."""
+    """Fill the new columns of each post, and write its jobs as they are written now."""
     posts = await conn.fetch("SELECT id, key FROM post")
     keys = [(PostKey.read(row["key"]), row["id"]) for row in posts]
     await conn.executemany(
@@ -45,11 +57,33 @@ async def tell_apart(conn: Connection) -> None:
         [(key.shows, key.mail, key.delivery, key.conversation, post) for key, post in keys],
     )
     by_text = {key.text: post for key, post in keys}
-    for row in await conn.fetch("SELECT id, payload FROM job WHERE kind = 'upload'"):
-        post = by_text.get(json.loads(row["payload"])["key"])
-        await conn.execute(
-            "UPDATE job SET payload = $1, key = $2, lane = $2 WHERE id = $3",
-            json.dumps({"post": post}),
-            f"upload:{post}",
-            row["id"],
-        )
+    for row in await conn.fetch("SELECT id, kind, lane, key, payload FROM job"):
+        payload = json.loads(row["payload"])
+        task = _task(row["kind"], row["key"] or "", payload, by_text)
+        if task is not None:
+            lane = task.key if row["lane"] == row["key"] else row["lane"]
+            await conn.execute(
+                "UPDATE job SET payload = $1, key = $2, lane = $3 WHERE id = $4",
+                stored(task),
+                task.key,
+                lane,
+                row["id"],
+            )
+
+
+def _task(kind: str, key: str, payload: Mapping[str, Any], posts: Mapping[str, int]) -> Task | None:
+    """What a job does that was written otherwise before; None for the others."""
+    match kind:
+        case UploadFile.kind:
+            return UploadFile(posts[payload["key"]])
+        case ReceiveMail.kind:
+            return ReceiveMail(payload["intake"], was_waiting="was_waiting" in payload)
+        case ReadEventAgain.kind:
+            return ReadEventAgain(key.removeprefix("parked:"), **payload)
+        case EmptyLog.kind:
+            return EmptyLog(int(key.removeprefix("scrub:")))
+        case CallHook.kind:
+            _, mail, rule = payload["id"].split("-")
+            what = {name: payload[name] for name in ("url", "event", "at")}
+            return CallHook(MailId(int(mail)), int(rule), **what)
+    return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator
 
@@ -10,10 +11,12 @@ import pytest
 
 from bridge import failpoint
 from bridge.model import InboxId, LostLease, Number, Place, PostKey, Shows, Transient, Wanted
+from bridge.model.task import BringPost
 from bridge.store.database import Database
 from bridge.store.leases import Leases
 
 INBOX = InboxId("support")
+NUMBERS = itertools.count()
 CARD, QUEUE = PostKey.of_conversation(Shows.CARD, Number(1)), Place.queue(INBOX)
 
 
@@ -64,7 +67,7 @@ async def test_a_full_disk_is_transient(database: Database) -> None:
 async def add(database: Database, *lanes: str, run_after: float = 0.0) -> None:
     async with database.transaction("settings") as tx:
         for lane in lanes:
-            await tx.jobs.add("post", lane, {}, run_after=run_after)
+            await tx.jobs.add(BringPost(next(NUMBERS)), lane, run_after=run_after)
 
 
 async def test_in_a_lane_only_the_oldest_runs(database: Database) -> None:
@@ -111,7 +114,7 @@ async def test_a_dead_job_frees_its_lane_and_can_be_revived(database: Database) 
     assert second.id != job.id
     async with database.transaction("settings") as tx:
         await tx.jobs.finish(second)
-        (dead,) = await tx.jobs.dead()
+        (dead,) = await tx.jobs.dead(9)
         assert (dead.id, dead.kind, dead.error, dead.failures) == (job.id, "post", "broken", 1)
         assert await tx.jobs.revive() == 1
     (revived,) = await leases.lease("w", 60, {"mail": 5})

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 
 import pytest
 
 from bridge.model import LostLease, Permanent, Transient
+from bridge.model.task import BringPost
 from bridge.store.database import Database
 from bridge.store.leases import Leases
 from tests.servers.postgres import PostgresServer
 from tests.stage import until
+
+NUMBERS = itertools.count()
 
 
 @pytest.fixture
@@ -22,7 +26,7 @@ def url(postgres: PostgresServer) -> str:
 async def add(database: Database, *lanes: str) -> None:
     async with database.transaction("settings") as tx:
         for lane in lanes:
-            await tx.jobs.add("post", lane, {})
+            await tx.jobs.add(BringPost(next(NUMBERS)), lane)
 
 
 async def test_processes_that_start_together_migrate_once(url: str) -> None:

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from bridge.desk import listen
+from bridge.model.task import Deliver
 from tests.stage import ALICE, CUSTOMER, SUPPORT, Stage, mail, until
 from tests.stories.desk import ask, begun, control_room
 
@@ -176,9 +177,10 @@ async def test_numbers_tell_of_a_job_that_fails_again_and_again_and_of_every_inb
     status, text = await fetch(stage, "/health")
     assert (status, json.loads(text)["inbox news"]) == (200, "ok"), text
     async with stage.app.database.transaction("settings") as tx:
-        await tx.jobs.add("export", "export:x", {}, run_after=time.time() + 500, key="x")
+        await tx.jobs.add(Deliver(1), run_after=time.time() + 500)
         await tx.conn.execute(
-            "UPDATE job SET created_at = created_at - 50, last_error = 'it is away' WHERE key = 'x'"
+            "UPDATE job SET created_at = created_at - 50, last_error = 'away'"
+            " WHERE kind = 'deliver'"
         )
     health = json.loads((await fetch(stage, "/health"))[1])
     assert 49 <= health["oldest_job_seconds"] <= 60

@@ -14,6 +14,7 @@ from bridge.desk import receive
 from bridge.desk.receive import accept
 from bridge.inbox import Inbox
 from bridge.model import InboxId
+from bridge.model.task import BringPost, Deliver, ReceiveMail
 from bridge.sandbox import lockdown
 from bridge.store.database import Database
 from tests.mail.test_calendar import calendar
@@ -104,7 +105,7 @@ async def test_T47_thirty_deadly_mails_stop_nothing(stage: Stage) -> None:
     for number in range(30):
         assert f"good {number}" in said
     async with stage.app.database.reading() as tx:
-        assert await tx.jobs.dead() == []
+        assert await tx.jobs.dead(1) == []
     print(f"/health: {len(late)} answers, the latest after {max(late):.3f} s of processor time")
     assert len(late) > 10
     assert max(late) < 1.0, sorted(late)[-5:]
@@ -159,7 +160,7 @@ async def test_T47_the_third_time_a_mail_is_shown_by_its_headers(
                  message_id="<poison@evil.example>", sender="Eve <eve@evil.example>")
         )  # fmt: skip
         intake = await tx.mails.accept("support", "test:1", raw, "", time.time())
-        await tx.jobs.add("receive", "inbox:support:receive", {"intake": intake})
+        await tx.jobs.add(ReceiveMail(intake), "inbox:support:receive")
         await tx.conn.execute("UPDATE job SET deaths = $1 WHERE kind = 'receive'", deaths)
     room = await stage.conversation(2)
     shown = await stage.sees(room, "All of")
@@ -175,8 +176,10 @@ async def test_deaths_count_where_a_mail_was_being_read_and_nowhere_else(databas
     database = await Database.open(database_url)
     async with database.transaction("settings") as tx:
         later = time.time() + 3600
-        for kind, lane in (("receive", "a"), ("receive", "b"), ("deliver", "c"), ("post", "d")):
-            await tx.jobs.add(kind, lane, {}, run_after=later)
+        for task, lane in (
+            (ReceiveMail(1), "a"), (ReceiveMail(2), "b"), (Deliver(1), "c"), (BringPost(1), "d"),
+        ):  # fmt: skip
+            await tx.jobs.add(task, lane, run_after=later)
         await tx.conn.execute(
             "UPDATE job SET leased_by = 'dead', leased_until = $1 WHERE lane <> 'b'", later
         )
@@ -191,8 +194,8 @@ async def test_deaths_count_where_a_mail_was_being_read_and_nowhere_else(databas
 async def test_suspected_mails_are_read_one_at_a_time(database_url: str) -> None:
     database = await Database.open(database_url)
     async with database.transaction("settings") as tx:
-        for lane in "abc":
-            await tx.jobs.add("receive", lane, {}, run_after=1.0)
+        for number, lane in enumerate("abc"):
+            await tx.jobs.add(ReceiveMail(number), lane, run_after=1.0)
         await tx.conn.execute("UPDATE job SET deaths = 1 WHERE lane <> 'c'")
         first = await tx.jobs.lease("w", time.time(), 60.0, "mail", 9)
         assert {job.lane for job in first} == {"a", "c"}

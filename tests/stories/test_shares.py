@@ -16,7 +16,8 @@ from bridge.config import Limits
 from bridge.desk import admin, overflow
 from bridge.desk.receive import accept
 from bridge.inbox import Inbox
-from bridge.model import InboxId, Mxid
+from bridge.model import InboxId, MailId, Mxid
+from bridge.model.task import CallHook
 from tests.servers.matrix_state import Room
 from tests.stage import ALICE, SUPPORT, Stage, mail, until
 from tests.stories.desk import ask, begun, control_room
@@ -66,8 +67,8 @@ async def test_T49_a_reply_leaves_beside_900_uploads_and_40_hanging_webhooks(sta
         await stage.mail(mail(files=files, message_id="<many@customer.example>", subject="Many"))
         async with stage.app.database.transaction("settings") as tx:
             for number in range(40):
-                body = {"url": url, "id": f"m{number}", "event": {}, "at": time.time()}
-                await tx.jobs.add("hook", f"hook:{number}", body)
+                call = CallHook(MailId(number), 0, url=url, event={}, at=time.time())
+                await tx.jobs.add(call)
         await until(lambda: _waiting(stage, "upload", 800), "the uploads to be wanted", 60)
         await until(lambda: slow.asked >= 2, "the webhooks to hang")
         beside = await _answers(stage, room, 3)
