@@ -67,8 +67,10 @@ async def test_a_job_of_another_version_is_shown_and_stops_nobody(stage: Stage) 
     await stage.open()
     control = await control_room(stage)
     async with stage.app.database.transaction("settings") as tx:
-        await tx.jobs.add(BringPost(1), "one-lane")
-        await tx.conn.execute("UPDATE job SET kind = 'of-tomorrow', failures = 2")
+        await tx.jobs.add(BringPost(1000), "one-lane")
+        await tx.conn.execute(
+            "UPDATE job SET kind = 'of-tomorrow', failures = 2 WHERE lane = 'one-lane'"
+        )
     await stage.sees(control, "no kind of job of this version")
     await stage.mail(mail("Hello"))
     await stage.sees(await stage.conversation(1), "Hello")

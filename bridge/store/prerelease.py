@@ -1,4 +1,4 @@
-"""Version 7: what a post shows, and what it belongs to, as columns; files of posts by their id."""
+"""Steps from the last databases of before 1.0 to its tables."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from mautrix.util.async_db import Connection
 
+from bridge.model import share_of
 from bridge.model.ids import MailId
 from bridge.model.post import PostKey
 from bridge.model.task import (
@@ -20,7 +21,24 @@ from bridge.model.task import (
     stored,
 )
 
-TABLES = """
+SHARES = """
+ALTER TABLE job ADD COLUMN share TEXT NOT NULL DEFAULT 'mail';
+ALTER TABLE job ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0;
+DROP INDEX job_due;
+CREATE INDEX job_due ON job (share, run_after, id) WHERE dead_at IS NULL;
+CREATE INDEX job_suspect ON job (id) WHERE deaths > 0;
+CREATE TABLE begun (
+    inbox TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    at DOUBLE PRECISION NOT NULL
+);
+CREATE INDEX begun_at ON begun (inbox, at);
+ALTER TABLE mail ADD COLUMN forwarded_key TEXT NOT NULL DEFAULT '';
+CREATE INDEX mail_forwarded ON mail (forwarded_key) WHERE forwarded_key <> '';
+CREATE INDEX delivery_message_id ON delivery (message_id);
+"""
+"""From version 5: shares of the worker's slots, and what was begun lately."""
+POSTS = """
 ALTER TABLE post ADD COLUMN shows TEXT NOT NULL DEFAULT 'answer';
 ALTER TABLE post ADD COLUMN mail_id BIGINT;
 ALTER TABLE post ADD COLUMN delivery_id BIGINT;
@@ -45,6 +63,16 @@ INSERT INTO post_file (post, raw, part, name, type, size, mxc, done)
 DROP TABLE file;
 ALTER TABLE post_file RENAME TO file;
 """
+"""From version 6: what a post shows and belongs to as columns, files of posts by their ids."""
+
+
+async def share_out(conn: Connection) -> None:
+    """Give each job that waits its share."""
+    rows = await conn.fetch("SELECT id, kind, lane FROM job")
+    await conn.executemany(
+        "UPDATE job SET share = $1 WHERE id = $2",
+        [(share_of(row["kind"], row["lane"]), row["id"]) for row in rows],
+    )
 
 
 async def tell_apart(conn: Connection) -> None:
