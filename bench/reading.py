@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bridge.chat import mail_event
-from bridge.inbox import Inbox
+from bridge.config.inbox import Inbox
 from bridge.mail.reading import read
 from bridge.model import Conversation, InboxId, Number, State
 from bridge.sandbox.reader import MailReader

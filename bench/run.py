@@ -24,9 +24,9 @@ import nio
 from bench import reading
 from bench.raw_client import RawClient
 from bridge.chat import room as rooms
-from bridge.config import load
+from bridge.config.settings import load
 from bridge.demo.synapse import VERSION
-from bridge.desk.receive import accept
+from bridge.desk.inbound.receive import accept
 from bridge.imap.connection import ImapConnection
 from bridge.store.database import Database
 from tests.real import DOMAIN, Town

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge import __version__, failpoint
-from bridge.config import ConfigError, Registration, Settings, load, load_registration
+from bridge.config.settings import ConfigError, Registration, Settings, load, load_registration
 from bridge.logs import logs
 from bridge.model import BridgeError
 
@@ -106,42 +106,42 @@ def _migrate(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from bridge.check import check
+    from bridge.operate.check import check
 
     settings = load(arguments.config)
     return 0 if asyncio.run(check(settings, load_registration(settings))) else 1
 
 
 def _backup(arguments: argparse.Namespace) -> int:
-    from bridge.safekeeping import backup
+    from bridge.operate.backup import backup
 
     print(asyncio.run(backup(load(arguments.config), arguments.file)))
     return 0
 
 
 def _restore(arguments: argparse.Namespace) -> int:
-    from bridge.safekeeping import restore
+    from bridge.operate.backup import restore
 
     print(asyncio.run(restore(load(arguments.config), arguments.file)))
     return 0
 
 
 def _copy(arguments: argparse.Namespace) -> int:
-    from bridge.safekeeping import copy_database
+    from bridge.operate.backup import copy_database
 
     print(asyncio.run(copy_database(load(arguments.config), arguments.to)))
     return 0
 
 
 def _rekey(arguments: argparse.Namespace) -> int:
-    from bridge.safekeeping import rekey
+    from bridge.operate.backup import rekey
 
     print(asyncio.run(rekey(load(arguments.config), arguments.config)))
     return 0
 
 
 def _init(arguments: argparse.Namespace) -> int:
-    from bridge.init import init
+    from bridge.config.init import init
 
     print(init(arguments.folder, arguments.server_name, arguments.admin))
     return 0

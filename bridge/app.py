@@ -11,34 +11,19 @@ from typing import Any, TypeVar
 
 import structlog
 
-from bridge.config import Registration, Settings
-from bridge.desk import (
-    admin,
-    converse,
-    deliver,
-    erase,
-    export,
-    hook,
-    janitor,
-    listen,
-    post,
-    preview,
-    receive,
-    remind,
-    report,
-    restored,
-    rulebook,
-    search,
-    setup,
-    state,
-    testing,
-    upload,
-)
+from bridge.config.settings import Registration, Settings
+from bridge.config.vault import Keys, Vault
+from bridge.desk.admin import erase, export, janitor, report, restored, rulebook, status, testing
 from bridge.desk.desk import Desk
 from bridge.desk.directory import Directory
-from bridge.egress import SmtpSender
-from bridge.folders import Folders
-from bridge.hooks import Hooks
+from bridge.desk.events import converse, listen
+from bridge.desk.inbound import receive, webhook
+from bridge.desk.outbound import deliver, preview
+from bridge.desk.rooms import post, upload
+from bridge.desk.team import setup
+from bridge.desk.triage import remind, search, state
+from bridge.imap.folders import Folders
+from bridge.ingress.watches import Watches
 from bridge.mail.token import Tokens
 from bridge.matrix.client import HomeserverError
 from bridge.matrix.homeserver import Homeserver
@@ -70,15 +55,15 @@ from bridge.model.task import (
     UploadFile,
     Wake,
 )
-from bridge.probe.prober import Prober
+from bridge.operate.probe import Prober
 from bridge.sandbox.reader import MailReader
 from bridge.sandbox.starter import ReadingProcess
+from bridge.smtp.sender import SmtpSender
 from bridge.store.database import Database
 from bridge.store.leases import Leases
-from bridge.vault import Keys, Vault
-from bridge.watches import Watches
 from bridge.web.health import HealthPage
 from bridge.web.pages import Pages
+from bridge.web.webhook import Hooks
 from bridge.worker import Handler, Worker
 
 log = structlog.get_logger("app")
@@ -118,7 +103,7 @@ ACTS = dict((
     _act(Wake, state.wake),
     _act(IndexWords, search.index),
     _act(MakeReport, report.make),
-    _act(CallHook, hook.hook),
+    _act(CallHook, webhook.hook),
     _act(RehearseRules, rulebook.rehearse),
 ))  # fmt: skip
 
@@ -194,7 +179,7 @@ class App:
         handlers: dict[type[Task], Handler] = {
             task: functools.partial(act, self.desk) for task, act in ACTS.items()
         }
-        bury = functools.partial(admin.bury, self.desk)
+        bury = functools.partial(status.bury, self.desk)
         worker = Worker(Leases(self.database), handlers, bury, name=self.database.name)
         self.database.on_jobs = worker.wake
         self._spawn("worker", worker.run())
@@ -273,7 +258,7 @@ class App:
     async def _watch_health(self) -> None:
         while True:
             await asyncio.sleep(ALARM_EVERY)
-            for look in (admin.watch, remind.remind):
+            for look in (status.watch, remind.remind):
                 try:
                     await look(self.desk)
                 except Exception as error:  # noqa: BLE001 - mail goes on, whatever an alarm raises

@@ -23,7 +23,7 @@ from pathlib import Path
 from inscriptis import get_text
 
 from bridge.chat import file_event, mail_event
-from bridge.inbox import Inbox
+from bridge.config.inbox import Inbox
 from bridge.mail.quote import Body
 from bridge.model import Attachment, Conversation, InboxId, Mail, Number, State
 from bridge.sandbox.reader import MailReader

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from bridge.chat import mail_event
-from bridge.inbox import Inbox
+from bridge.config.inbox import Inbox
 from bridge.logs import logs
 from bridge.mail.reading import read
 from bridge.model import Conversation, InboxId, Number, State

@@ -16,10 +16,10 @@ from typing import Any
 
 import nio
 
-from bridge.config import Listener
+from bridge.config.init import registration_text
+from bridge.config.settings import Listener
 from bridge.demo.ports import free_ports
 from bridge.demo.synapse import Synapse
-from bridge.init import registration_text
 from tests.provision import SYNAPSE
 from tests.servers.bridge import Bridge, Zygote
 from tests.servers.database import rows

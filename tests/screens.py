@@ -11,8 +11,8 @@ from aiohttp import web
 from playwright.async_api import Browser
 
 from bridge.chat import file_event, mail_event
+from bridge.config.inbox import Inbox
 from bridge.demo.ports import free_ports
-from bridge.inbox import Inbox
 from bridge.mail import page as pages
 from bridge.mail.page import View
 from bridge.mail.reading import read

@@ -11,7 +11,7 @@ from PIL import Image
 from playwright.async_api import Browser
 
 from bridge.chat import chart, draft, initials, listing, render, report, status
-from bridge.inbox import Inbox
+from bridge.config.inbox import Inbox
 from bridge.mail import compose
 from bridge.mail.written import to_html
 from bridge.model import (

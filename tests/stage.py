@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from bridge.app import App
-from bridge.config import Listener, load, load_registration
+from bridge.config.init import registration_text
+from bridge.config.settings import Listener, load, load_registration
 from bridge.demo.imapserver import PymapServer
 from bridge.demo.ports import free_ports
-from bridge.init import registration_text
 from bridge.sandbox.starter import ReadingProcess
 from tests.servers.database import rows
 from tests.servers.homeserver import FakeHomeserver

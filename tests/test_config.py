@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bridge.__main__ import main
-from bridge.config import ConfigError, load, load_registration
+from bridge.config.settings import ConfigError, load, load_registration
 
 GOOD = """\
 homeserver:

@@ -13,12 +13,13 @@ from ruamel.yaml import YAML
 from bridge.__main__ import main
 from bridge.chat import reference
 from bridge.chat.command import TABLE
-from bridge.config import Listener, Settings, load
-from bridge.desk import control, converse
-from bridge.inbox import Inbox
-from bridge.init import config_text, registration_text
-from bridge.rule import Then, When
-from bridge.rule import read as read_rules
+from bridge.config.inbox import Inbox
+from bridge.config.init import config_text, registration_text
+from bridge.config.rule import Then, When
+from bridge.config.rule import read as read_rules
+from bridge.config.settings import Listener, Settings, load
+from bridge.desk.admin import control
+from bridge.desk.events import converse
 
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "config.example.yaml"

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from bridge.egress import SmtpSender
-from bridge.inbox import Inbox, Smtp
+from bridge.config.inbox import Inbox, Smtp
 from bridge.model import Fate, InboxId
+from bridge.smtp.sender import SmtpSender
 from tests.servers.dovecot import make_certs
 from tests.servers.smtp import Fault, ScriptedSmtp
 

@@ -122,11 +122,11 @@ def test_a_write_that_loses_its_failpoint_is_found(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "effect", "function"),
     [
-        ("egress.py", "_log_in", "send"),
-        ("egress.py", "data", "_data"),
+        ("smtp/sender.py", "_log_in", "send"),
+        ("smtp/sender.py", "data", "_data"),
         ("imap/connection.py", "STORE", "store_seen"),
         ("imap/connection.py", "APPEND", "append"),
-        ("hooks.py", "post", "deliver"),
+        ("web/webhook.py", "post", "deliver"),
     ],
 )
 def test_every_effect_on_other_servers_stands_within_a_failpoint(

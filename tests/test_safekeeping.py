@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge import safekeeping
-from bridge.config import KEY_FILE, Settings, load
+from bridge.config.settings import KEY_FILE, Settings, load
 from bridge.model import InboxId, Permanent
+from bridge.operate import backup
 from bridge.store.copying import DERIVED, TABLES
 from bridge.store.database import Database
 from tests.servers.database import rows
@@ -65,7 +65,7 @@ async def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
     async with database.transaction("settings") as tx:
         await tx.keep.set_value("a", "b")
     settings = Settings.model_construct(**{"database": f"sqlite:{file}"})
-    await safekeeping.backup(settings, folder / "backup.db")
+    await backup.backup(settings, folder / "backup.db")
     await database.close()
     assert {path.name for path in folder.iterdir()} == {
         "postroom.db", "postroom.db.lock", "backup.db",
@@ -88,10 +88,10 @@ async def test_a_database_moves_from_sqlite_to_postgresql_and_back(
         await stage.close()
         before = await everything(stage.database, tmp_path)
         moved = postgres.create()
-        await safekeeping.copy_database(settings_of(stage), moved)
+        await backup.copy_database(settings_of(stage), moved)
         assert await everything(moved, tmp_path) == before
         with pytest.raises(Permanent, match="not empty"):
-            await safekeeping.copy_database(settings_of(stage), moved)
+            await backup.copy_database(settings_of(stage), moved)
         stage.database = moved
         await stage.open()
         await stage.mail(mail("And one more.", message_id="<m2@customer.example>",
@@ -102,11 +102,11 @@ async def test_a_database_moves_from_sqlite_to_postgresql_and_back(
         stage.hs.say(ALICE, room.id, "!reply Hello again")
         assert len(await stage.sent(2)) == 2
         with pytest.raises(Permanent, match="in use by a running bridge"):
-            await safekeeping.copy_database(settings_of(stage, moved), f"sqlite:{tmp_path}/y.db")
+            await backup.copy_database(settings_of(stage, moved), f"sqlite:{tmp_path}/y.db")
         await stage.quiet()
         await stage.close()
         after = await everything(moved, tmp_path)
-        await safekeeping.copy_database(settings_of(stage, moved), f"sqlite:{tmp_path}/back.db")
+        await backup.copy_database(settings_of(stage, moved), f"sqlite:{tmp_path}/back.db")
         assert await everything(f"sqlite:{tmp_path}/back.db", tmp_path) == after
     finally:
         await stage.stop()
@@ -121,7 +121,7 @@ async def test_a_restored_backup_sends_no_mail_again_and_asks_about_what_it_does
     stage.hs.say(ALICE, room.id, "!reply deferred at the backup")
     deferred = await stage.sees(room, "⏳ deferred")
     await stage.quiet_but("deliver")
-    said = await safekeeping.backup(settings_of(stage), stage.folder / "backup.db")
+    said = await backup.backup(settings_of(stage), stage.folder / "backup.db")
     assert "postroom.key" in said
     stage.hs.react(ALICE, room.id, deferred["event_id"], "🔁")
     await stage.sent(1)
@@ -138,9 +138,9 @@ async def test_a_restored_backup_sends_no_mail_again_and_asks_about_what_it_does
     folder = stage.folder / "again"
     folder.mkdir()
     stage.database = new_database(folder)
-    await safekeeping.restore(settings_of(stage, stage.database), stage.folder / "backup.db")
+    await backup.restore(settings_of(stage, stage.database), stage.folder / "backup.db")
     with pytest.raises(Permanent, match="not empty"):
-        await safekeeping.restore(settings_of(stage, stage.database), stage.folder / "backup.db")
+        await backup.restore(settings_of(stage, stage.database), stage.folder / "backup.db")
     await stage.open(sent_copy="never")
     await stage.sees(control, "The bridge runs on a restored backup of")
     await stage.sees(control, "Not done: this was said before a backup was restored.")
@@ -165,18 +165,18 @@ async def test_a_restored_backup_sends_no_mail_again_and_asks_about_what_it_does
 async def test_a_backup_is_made_while_mail_comes_in_and_is_never_overwritten(stage: Stage) -> None:
     await begun(stage)
     path = stage.folder / "backup.db"
-    await safekeeping.backup(settings_of(stage), path)
+    await backup.backup(settings_of(stage), path)
     assert path.stat().st_mode & 0o77 == 0
     assert [each.name for each in stage.folder.glob("backup.db*")] == ["backup.db"]
     with contextlib.closing(sqlite3.connect(path)) as db:
         assert db.execute("SELECT COUNT(*) FROM mail").fetchone() == (1,)
     with pytest.raises(Permanent, match="a backup never overwrites one"):
-        await safekeeping.backup(settings_of(stage), path)
+        await backup.backup(settings_of(stage), path)
     (stage.folder / "no.db").write_text("no database at all, but long enough to be looked at " * 9)
     with pytest.raises(Permanent, match="is no backup of Postroom"):
-        await safekeeping.restore(settings_of(stage), stage.folder / "no.db")
+        await backup.restore(settings_of(stage), stage.folder / "no.db")
     with pytest.raises(Permanent, match="no such file"):
-        await safekeeping.restore(settings_of(stage), stage.folder / "nowhere.db")
+        await backup.restore(settings_of(stage), stage.folder / "nowhere.db")
 
 
 async def test_a_new_key_opens_everything_and_the_old_one_nothing(stage: Stage) -> None:
@@ -185,12 +185,12 @@ async def test_a_new_key_opens_everything_and_the_old_one_nothing(stage: Stage) 
     await stage.quiet()
     if stage.database.startswith("sqlite"):
         with pytest.raises(Permanent, match="in use"):
-            await safekeeping.rekey(settings_of(stage), stage.folder / "config.yaml")
+            await backup.rekey(settings_of(stage), stage.folder / "config.yaml")
     await stage.close()
     key = stage.folder / KEY_FILE
     settings = settings_of(stage)
     old = key.read_text().split()[-1]
-    said = await safekeeping.rekey(settings, stage.folder / "config.yaml")
+    said = await backup.rekey(settings, stage.folder / "config.yaml")
     assert "secrets sealed with a new key" in said
     assert old not in key.read_text()
     assert key.stat().st_mode & 0o77 == 0

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bridge.chat.render import clock
-from bridge.inbox import Inbox
+from bridge.config.inbox import Inbox
+from bridge.model.oversight import Deed, Finding, Grade, Standing
 from bridge.model.task import TITLES, ReadEventAgain, ReceiveMail, Task
-from bridge.oversight import Deed, Finding, Grade, Standing
 
 STOPS = "(Just answer here; stop ends the questions.)"
 BEFORE_RESTORE = (

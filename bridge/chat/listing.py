@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from bridge.chat.render import clock, marks, notice, text_message
 from bridge.chat.room import link
-from bridge.inbox import Inbox
+from bridge.config.inbox import Inbox
 from bridge.model import Content, Conversation, EventId, Passage, State
 
 SHOWN = 30

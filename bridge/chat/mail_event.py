@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 
 from bridge.chat.render import people, text_message
-from bridge.inbox import Inbox
+from bridge.config.inbox import Inbox
 from bridge.mail import trust
 from bridge.mail.html import from_text
 from bridge.mail.quote import Body

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bridge.chat.command import REACTIONS, TABLE
-from bridge.draft import KEYS
+from bridge.config.inbox_form import KEYS
 from bridge.mail.provider import PROVIDERS
 
 AGENTS = """\

@@ -8,16 +8,9 @@ import time
 from collections.abc import Sequence
 
 from bridge.chat.room import link
-from bridge.inbox import Inbox
+from bridge.config.inbox import Inbox
 from bridge.mail.html import from_text
-from bridge.model import (
-    Address,
-    Content,
-    Conversation,
-    Letter,
-    Priority,
-    State,
-)
+from bridge.model import Address, Content, Conversation, Letter, Priority, State
 
 MAX_WHOLE, MAX_SHORT = 60_000, 5_000
 """Bytes of an event's content with its edit (the homeserver refuses events over 65,536 with all
@@ -93,6 +86,13 @@ def marks(about: Conversation) -> str:
     if about.tags:
         parts.append(f"🏷 {', '.join(about.tags)}")
     return " ".join(parts)
+
+
+def preview_of(text: str) -> str:
+    """The first lines of a text, for its card."""
+    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+    preview = "\n".join(lines[:3])
+    return preview if len(preview) <= 280 else preview[:279] + "…"
 
 
 def card(conversation: Conversation, server: str) -> Content:

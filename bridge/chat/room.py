@@ -7,7 +7,7 @@ import hmac
 import re
 from collections.abc import Sequence
 
-from bridge.inbox import Inbox
+from bridge.config.inbox import Inbox
 from bridge.mail.charset import clean_line
 from bridge.model import Address, Content, Conversation, EventId, Mxid, RoomId
 

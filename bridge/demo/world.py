@@ -15,13 +15,13 @@ from typing import Any
 import aiohttp
 
 from bridge.app import App
-from bridge.config import Listener, load, load_registration, write_private
+from bridge.config.init import registration_text
+from bridge.config.settings import Listener, load, load_registration, write_private
 from bridge.demo.imapserver import PymapServer
 from bridge.demo.mailserver import MailServer
 from bridge.demo.person import Person
 from bridge.demo.ports import free_ports
 from bridge.demo.synapse import VERSION, Synapse, install
-from bridge.init import registration_text
 
 SERVER = "demo.local"
 PASSWORD = "demo"  # noqa: S105 - of throw-away users on this machine

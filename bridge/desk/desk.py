@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bridge.chat import room
-from bridge.config import Settings
+from bridge.config.inbox import Inbox
+from bridge.config.settings import Settings
+from bridge.config.vault import Keys
 from bridge.desk.directory import Directory
-from bridge.inbox import Inbox
 from bridge.mail.token import Links, Tokens
 from bridge.model import (
     Address,
@@ -27,7 +28,6 @@ from bridge.model import (
     Transient,
 )
 from bridge.ports import Chat, Hooks, Mailbox, Prober, Reader, Sender, Store, Tx
-from bridge.vault import Keys
 
 
 @dataclass(frozen=True, slots=True)

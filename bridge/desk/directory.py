@@ -6,13 +6,13 @@ import asyncio
 
 import structlog
 
-from bridge import draft
-from bridge.config import ConfigError, Settings
-from bridge.inbox import Inbox
+from bridge.config import inbox_form
+from bridge.config.inbox import Inbox
+from bridge.config.settings import ConfigError, Settings
+from bridge.config.vault import Vault
 from bridge.model import InboxId, Permanent, RoomId
-from bridge.oversight import InboxState, StoredInbox
+from bridge.model.oversight import InboxState, StoredInbox
 from bridge.ports import Store, Tx
-from bridge.vault import Vault
 
 log = structlog.get_logger("directory")
 
@@ -60,7 +60,7 @@ class Directory:
 
     def built(self, stored: StoredInbox) -> Inbox:
         """The inbox of a stored one. Raises Permanent with what is missing or wrong."""
-        return draft.build(stored.id, stored.values, self.opened(stored))
+        return inbox_form.build(stored.id, stored.values, self.opened(stored))
 
     def opened(self, stored: StoredInbox, *, all_: bool = True) -> dict[str, str]:
         """The passwords. Raises Permanent for one that no key opens; without `all_` it is left
@@ -79,7 +79,7 @@ def silent(stored: StoredInbox) -> Inbox:
     """A stored inbox as what it is called, without way in or out."""
     named = {key: stored.values[key] for key in ("name", "address", "aliases")
              if key in stored.values}  # fmt: skip
-    return draft.build(stored.id, named, {})
+    return inbox_form.build(stored.id, named, {})
 
 
 async def touch(tx: Tx) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ssl
 
+from bridge.config.inbox import Imap
+from bridge.config.redact import masked
 from bridge.imap.connection import ImapConnection
 from bridge.imap.syntax import ImapError
-from bridge.inbox import Imap
-from bridge.masked import masked
 
 
 async def connect(imap: Imap, timeout: float = 60.0) -> ImapConnection:

@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 import structlog
 
 from bridge.chat.diagnosis import Ailment, Trouble
-from bridge.config import Limits
-from bridge.desk.receive import accept, addressed
+from bridge.config.inbox import Imap, Inbox
+from bridge.config.settings import Limits
+from bridge.desk.inbound.receive import accept, addressed
 from bridge.imap.account import connect
 from bridge.imap.connection import ImapConnection
 from bridge.imap.syntax import (
@@ -24,7 +25,6 @@ from bridge.imap.syntax import (
     NoSuchMessage,
     TooLarge,
 )
-from bridge.inbox import Imap, Inbox
 from bridge.mail.limits import size as megabytes
 from bridge.mail.parse import recipients
 from bridge.model import Transient

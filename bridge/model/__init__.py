@@ -27,28 +27,9 @@ from bridge.model.delivery import (
     Form,
     Recipient,
 )
-from bridge.model.errors import (
-    BridgeError,
-    LostLease,
-    Permanent,
-    Refused,
-    Transient,
-)
-from bridge.model.ids import (
-    Content,
-    EventId,
-    InboxId,
-    MailId,
-    MessageId,
-    Mxid,
-    Number,
-    RoomId,
-)
-from bridge.model.job import (
-    SLOTS,
-    Job,
-    share_of,
-)
+from bridge.model.errors import BridgeError, LostLease, Permanent, Refused, Transient
+from bridge.model.ids import Content, EventId, InboxId, MailId, MessageId, Mxid, Number, RoomId
+from bridge.model.job import SLOTS, Job, share_of
 from bridge.model.mail import (
     Address,
     Attachment,
@@ -60,21 +41,8 @@ from bridge.model.mail import (
     Report,
     Verdict,
 )
-from bridge.model.matrix import (
-    Event,
-    Room,
-)
-from bridge.model.post import (
-    CONTROL,
-    File,
-    Kind,
-    Place,
-    Post,
-    PostKey,
-    Role,
-    Shows,
-    Wanted,
-)
+from bridge.model.matrix import Event, Room
+from bridge.model.post import CONTROL, File, Kind, Place, Post, PostKey, Role, Shows, Wanted
 
 __all__ = [
     "ANSWERS",

@@ -32,6 +32,10 @@ FINISHED = (State.CLOSED, State.SPAM)
 """States in which a conversation waits for nobody."""
 
 
+VARIOUS = Address("various@invalid", "Various senders")
+"""The contact of a conversation that holds mails of many: nobody that a mail could be sent to."""
+
+
 @dataclass(frozen=True, slots=True)
 class Conversation:
     """One thread of mail with one contact, and the room it lives in."""
@@ -62,6 +66,11 @@ class Conversation:
     """Whether everybody left its room, because it was closed long ago."""
     renamed: bool = False
     """Whether an agent chose the subject, for the room and for what is sent."""
+
+    @property
+    def is_overflow(self) -> bool:
+        """Whether it holds what came beyond the limits of new conversations."""
+        return self.contact.spec == VARIOUS.spec
 
 
 class ConversationChanges(TypedDict, total=False):

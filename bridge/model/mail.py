@@ -38,11 +38,16 @@ class Address:
         return f"{self.name} <{self.spec}>" if self.name else self.spec
 
 
+WHOLE_MAIL, WHOLE_TEXT = -1, -2
+"""Instead of a part's index: the mail as it came, and all its words as a text file."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """One leaf of a mail that is a file. `part` is its index in the depth-first walk."""
+    """One leaf of a mail that is a file."""
 
     part: int
+    """Its index in the depth-first walk."""
     name: str
     type: str
     size: int

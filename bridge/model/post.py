@@ -68,7 +68,7 @@ CONTROL = Place(Role.CONTROL)
 
 class Shows(StrEnum):
     """What a post shows, or does. What becomes of it when a person is erased is decided for each of
-    them (`desk/erase`)."""
+    them (`desk/admin/erase`)."""
 
     MAIL = "mail"
     FILE = "file"

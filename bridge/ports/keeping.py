@@ -5,19 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from bridge.model import (
-    Event,
-    InboxId,
-    Job,
-    Letter,
-    Mxid,
-    Number,
-    Post,
-    RoomId,
-)
+from bridge.model import Event, InboxId, Job, Letter, Mxid, Number, Post, RoomId
 from bridge.model.job import TaskT
+from bridge.model.oversight import Deed, Standing, StoredInbox
 from bridge.model.task import Task
-from bridge.oversight import Deed, Standing, StoredInbox
 
 
 class Jobs(Protocol):

@@ -6,18 +6,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from bridge.inbox import Inbox
+from bridge.config.inbox import Inbox
 from bridge.mail.quote import Body
-from bridge.model import (
-    Content,
-    EventId,
-    Fate,
-    Mail,
-    MessageId,
-    Mxid,
-    RoomId,
-)
-from bridge.oversight import Finding
+from bridge.model import Content, EventId, Fate, Mail, MessageId, Mxid, RoomId
+from bridge.model.oversight import Finding
 
 
 class Chat(Protocol):

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from bridge.model import (
-    AUTOMATIC_NEXT,
-    Permanent,
-)
+from bridge.model import AUTOMATIC_NEXT, Permanent
 from bridge.model.task import AfterRestore
 from bridge.store.connection import Connection
 from bridge.store.database import Database, Work

@@ -6,18 +6,7 @@ import json
 from typing import Any
 
 from bridge.mail.author import NOBODY
-from bridge.model import (
-    FINISHED,
-    Event,
-    Letter,
-    Mxid,
-    Number,
-    Place,
-    Post,
-    PostKey,
-    RoomId,
-    Shows,
-)
+from bridge.model import FINISHED, Event, Letter, Mxid, Number, Place, Post, PostKey, RoomId, Shows
 from bridge.model.post import Erased, erased
 from bridge.store.connection import Connection
 from bridge.store.events import event_of

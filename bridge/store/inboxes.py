@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from bridge.model import InboxId, Mxid
-from bridge.oversight import Deed, InboxState, StoredInbox
+from bridge.model.oversight import Deed, InboxState, StoredInbox
 from bridge.store.connection import Connection
 
 

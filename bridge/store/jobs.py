@@ -8,8 +8,8 @@ from typing import Any, cast
 
 from bridge.model import Job, LostLease, share_of
 from bridge.model.job import TaskT
+from bridge.model.oversight import Standing
 from bridge.model.task import ReceiveMail, Task, read, stored
-from bridge.oversight import Standing
 from bridge.store.connection import Connection
 
 COLUMNS = "id, kind, lane, payload, failures, leases, deaths, leased_by"

@@ -7,16 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from bridge.model import (
-    Address,
-    InboxId,
-    Letter,
-    MailId,
-    MessageId,
-    Nature,
-    Number,
-    Verdict,
-)
+from bridge.model import Address, InboxId, Letter, MailId, MessageId, Nature, Number, Verdict
 from bridge.store.connection import Connection
 
 

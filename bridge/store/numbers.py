@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bridge.model import (
-    ANSWERS,
-    LEFT,
-    InboxId,
-    Mxid,
-    Took,
-)
+from bridge.model import ANSWERS, LEFT, InboxId, Mxid, Took
 from bridge.store.connection import Connection
 from bridge.store.words import listed
 

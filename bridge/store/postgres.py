@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 from mautrix.util.async_db import Database as AsyncDatabase
 
-from bridge.config import without_password
+from bridge.config.settings import without_password
 from bridge.model import BridgeError, Permanent, Transient
 from bridge.store.connection import Connection
 from bridge.store.jobs import FREED

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from bridge import metrics
+from bridge.config.inbox import Inbox
 from bridge.desk.directory import Directory
-from bridge.inbox import Inbox
 from bridge.model import Transient
 from bridge.ports import Store, Tx
 from bridge.web.listener import Listener

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from bridge.desk import writing
+from bridge.config.inbox import Inbox
 from bridge.desk.desk import Desk
-from bridge.inbox import Inbox
+from bridge.desk.outbound import writing
 from bridge.mail import compose, page
 from bridge.mail.compose import PICTURES
 from bridge.mail.page import View

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bridge.chat import draft, listing, render, report, status
-from bridge.inbox import Inbox
+from bridge.config.inbox import Inbox
 from bridge.mail import compose
 from bridge.model import (
     Address,

@@ -10,14 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.mail.compose import (
-    MAX_REFERENCES,
-    File,
-    Outgoing,
-    build,
-    references_for,
-    reply_subject,
-)
+from bridge.mail.compose import MAX_REFERENCES, File, Outgoing, build, references_for, reply_subject
 from bridge.mail.parse import parse
 from bridge.mail.thread import Fresh, Joined, Known, Reason, base_subject, place
 from bridge.mail.token import Tokens

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from bridge.draft import build
-from bridge.inbox import Inbox
+from bridge.config.inbox import Inbox
+from bridge.config.inbox_form import build
 from bridge.mail.token import Tokens
 from bridge.model import InboxId
-from bridge.oversight import Finding, Grade
-from bridge.probe import prober, reach
-from bridge.probe.prober import Prober
+from bridge.model.oversight import Finding, Grade
+from bridge.operate import probe, reach
+from bridge.operate.probe import Prober
 from tests import golden
 from tests.servers.lines import IMAP, SMTP, serving
 
@@ -35,8 +35,8 @@ def imap(port: int, **keys: Any) -> dict[str, Any]:
 
 
 async def looked(about: Inbox, tokens: Tokens | None = None) -> list[Finding]:
-    from bridge.egress import SmtpSender
-    from bridge.folders import Folders
+    from bridge.imap.folders import Folders
+    from bridge.smtp.sender import SmtpSender
 
     return [finding async for finding in Prober(SmtpSender(), Folders(), tokens).look(about)]
 
@@ -55,7 +55,7 @@ def told(name: str, findings: list[Finding]) -> str:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reach, "PATIENCE", 1.0)
-    monkeypatch.setattr(prober, "TIMEOUT", 2.0)
+    monkeypatch.setattr(probe, "TIMEOUT", 2.0)
 
 
 def certificate(folder: Path, name: str = "localhost", *days: str) -> ssl.SSLContext:

@@ -13,8 +13,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from bridge.config import Listener
-from bridge.init import registration_text
+from bridge.config.init import registration_text
+from bridge.config.settings import Listener
 
 
 class Zygote:

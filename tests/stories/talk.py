@@ -8,7 +8,7 @@ from email.message import EmailMessage
 from typing import Any
 
 from bridge.chat.command import TABLE
-from bridge.desk.converse import CARD_ACTS, REACTION_ACTS
+from bridge.desk.events.converse import CARD_ACTS, REACTION_ACTS
 from tests.real import Agent, Town
 from tests.servers.smtp import Fault
 from tests.stage import mail, until

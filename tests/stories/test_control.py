@@ -8,7 +8,7 @@ import time
 import aiohttp
 import pytest
 
-from bridge.desk import listen
+from bridge.desk.events import listen
 from bridge.model.task import Deliver
 from tests.stage import ALICE, CUSTOMER, SUPPORT, Stage, mail, until
 from tests.stories.desk import ask, begun, control_room
@@ -24,7 +24,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         raise KeyError("a bug of ours")
 
     monkeypatch.setattr("bridge.worker.delay_after", lambda tries, floor=None: 0.05)
-    monkeypatch.setattr("bridge.desk.receive.mail_event.content", fails)
+    monkeypatch.setattr("bridge.desk.inbound.receive.mail_event.content", fails)
     return monkeypatch
 
 

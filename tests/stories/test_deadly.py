@@ -10,9 +10,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bridge.desk import receive
-from bridge.desk.receive import accept
-from bridge.inbox import Inbox
+from bridge.config.inbox import Inbox
+from bridge.desk.inbound import receive
+from bridge.desk.inbound.receive import accept
 from bridge.model import InboxId
 from bridge.model.task import BringPost, Deliver, ReceiveMail
 from bridge.sandbox import lockdown

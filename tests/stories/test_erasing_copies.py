@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from bridge.demo.ports import free_ports
-from bridge.desk.remind import remind
+from bridge.desk.triage.remind import remind
 from tests.servers.database import rows
 from tests.servers.matrix_state import Refusal
 from tests.stage import ALICE, CUSTOMER, SALES, Stage, mail, until

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.vault import new_key
+from bridge.config.vault import new_key
 from tests.servers.database import rows
 from tests.servers.matrix_state import Room
 from tests.stage import ADMIN, ALICE, BOB, EVE, PASSWORD, SUPPORT, Stage, mail, until

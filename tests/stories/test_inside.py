@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from bridge.config import load
+from bridge.config.settings import load
+from bridge.config.vault import Keys, new_key
 from bridge.mail.token import Links, Tokens
-from bridge.safekeeping import rekey
-from bridge.vault import Keys, new_key
+from bridge.operate.backup import rekey
 from tests.stage import ADMIN, ALICE, BOB, CUSTOMER, EVE, SUPPORT, Stage, mail, until
 from tests.stories.desk import ask, begun, control_room
 from tests.stories.test_inbox import CANARY, empty, gone, nowhere

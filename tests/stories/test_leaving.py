@@ -10,7 +10,7 @@ from email.policy import default
 from pathlib import Path
 from typing import Any
 
-from bridge.desk import erase, janitor
+from bridge.desk.admin import erase, janitor
 from bridge.model import Number
 from tests.servers.database import rows
 from tests.servers.matrix_state import Room

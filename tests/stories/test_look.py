@@ -7,8 +7,9 @@ import time
 from dataclasses import replace
 
 from bridge.chat.render import state_line
-from bridge.desk import janitor, picture
-from bridge.desk.remind import remind
+from bridge.desk.admin import janitor
+from bridge.desk.rooms import picture
+from bridge.desk.triage.remind import remind
 from bridge.model import Address, Number, State
 from tests.servers.matrix_state import DOMAIN, Room
 from tests.stage import ALICE, BOB, CUSTOMER, SUPPORT, Stage, mail, until

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from bridge.desk.report import midnight
+from bridge.desk.admin.report import midnight
 from bridge.model import InboxId, Number
 from tests.stage import ALICE, BOB, SALES, Stage, mail
 from tests.stories.desk import ask, begun, control_room

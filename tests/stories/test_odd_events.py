@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from bridge.desk import listen
+from bridge.desk.events import listen
 from bridge.matrix.reconcile import Reconciler
 from bridge.model import Event, Transient
 from tests.chat.test_event import JSON, ODD

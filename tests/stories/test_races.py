@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from bridge.desk import state, vacate
+from bridge.desk.rooms import vacate
+from bridge.desk.triage import state
 from bridge.mail import compose
 from bridge.model import Number, State
 from tests.servers.database import rows

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.desk.converse import STILL_THERE
+from bridge.desk.events.converse import STILL_THERE
 from bridge.matrix.homeserver import Homeserver
 from bridge.model import Mxid, RoomId
 from tests.real import DOMAIN, Town

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from bridge.demo.ports import free_ports
-from bridge.hooks import signature
+from bridge.web.webhook import signature
 from tests.servers.matrix_state import Room
 from tests.stage import (
     ADMIN,

@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from bridge.desk import admin
-from bridge.egress import DATA_TIMEOUT
+from bridge.desk.admin import status
 from bridge.model import DeliveryState, Number
+from bridge.smtp.sender import DATA_TIMEOUT
 from tests.servers.smtp import Fault
 from tests.stage import ADMIN, ALICE, Stage, until
 from tests.stories.desk import begun
@@ -24,15 +24,15 @@ async def test_ten_minutes_without_a_good_check_are_told_once_and_so_is_the_end(
     account = next(iter(app.desk.settings.accounts()))
     async with app.database.transaction("account-health") as tx:
         await tx.keep.check(account, time.time(), "connection refused")
-    await admin.watch(app.desk)
+    await status.watch(app.desk)
     later = dataclasses.replace(app.desk, now=lambda: time.time() + 601)
     for _ in range(2):
-        await admin.watch(later)
+        await status.watch(later)
     told = await stage.sees(control, "Support: no successful check since")
     assert "connection refused" in told["content"]["body"]
     async with app.database.transaction("account-health") as tx:
         await tx.keep.check(account, time.time(), "")
-    await admin.watch(app.desk)
+    await status.watch(app.desk)
     await stage.sees(control, "✅ Support: the mailbox is checked again.")
     assert sum("no successful check" in body for body in stage.hs.bodies(control)) == 1
 
@@ -41,10 +41,10 @@ async def test_a_mailbox_that_falls_silent_without_a_problem_is_told_too(stage: 
     app = await stage.open()
     later = dataclasses.replace(app.desk, now=lambda: time.time() + 601)
     for _ in range(2):
-        await admin.watch(later)
+        await status.watch(later)
     control = await stage.room("Postroom control")
     await stage.sees(control, "The mail server gives no answer. Mail waits in the mailbox")
-    await admin.watch(app.desk)
+    await status.watch(app.desk)
     await stage.sees(control, "✅ Support: the mailbox is checked again.")
 
 

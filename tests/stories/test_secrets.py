@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.desk import sealed
+from bridge.desk.admin import sealed
 from tests.stage import ADMIN, EVE, SUPPORT, Stage, until
 from tests.stories.desk import ask
 from tests.stories.test_inbox import CANARY, empty, gone, nowhere, set_up

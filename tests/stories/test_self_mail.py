@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from bridge.probe import roundtrip
+from bridge.operate import roundtrip
 from tests import golden
 from tests.servers.smtp import Fault
 from tests.stage import ADMIN, ALICE, PASSWORD, SUPPORT, Stage, mail

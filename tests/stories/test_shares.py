@@ -12,10 +12,11 @@ from types import SimpleNamespace
 import pytest
 from aiohttp import web
 
-from bridge.config import Limits
-from bridge.desk import admin, overflow
-from bridge.desk.receive import accept
-from bridge.inbox import Inbox
+from bridge.config.inbox import Inbox
+from bridge.config.settings import Limits
+from bridge.desk.admin import status
+from bridge.desk.inbound import overflow
+from bridge.desk.inbound.receive import accept
 from bridge.model import InboxId, MailId, Mxid
 from bridge.model.task import CallHook
 from tests.servers.matrix_state import Room
@@ -233,15 +234,15 @@ async def test_a_nearly_full_disk_leaves_mail_in_the_mailbox_and_tells(stage: St
     await stage.open({**config, "limits": {"free_disk": 10**17}})
     control = await control_room(stage)
     await stage.mail(mail("It waits"))
-    await admin.watch(stage.app.desk)
-    await admin.watch(stage.app.desk)
+    await status.watch(stage.app.desk)
+    await status.watch(stage.app.desk)
     await stage.sees(control, "Mail waits in the mailboxes until there is more than")
     await until(lambda: _problem(stage, "mail waits in the mailbox"), "the watcher to say so")
     assert len(stage.hs.rooms) == 3
     await stage.close()
     await stage.open(config)
     await stage.sees(await stage.conversation(), "It waits")
-    await admin.watch(stage.app.desk)
+    await status.watch(stage.app.desk)
     await stage.sees(control, "mail is taken in again")
     assert sum("The disk" in body for body in stage.hs.bodies(control)) == 2
 

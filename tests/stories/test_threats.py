@@ -15,8 +15,8 @@ import bridge
 from bridge.chat import command
 from bridge.chat.file_event import content as file_content
 from bridge.chat.room import ghost_name
-from bridge.config import ConfigError, load
-from bridge.desk import listen
+from bridge.config.settings import ConfigError, load
+from bridge.desk.events import listen
 from bridge.mail.compose import build
 from bridge.mail.token import Tokens
 from bridge.matrix.homeserver import Homeserver

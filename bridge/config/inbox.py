@@ -1,0 +1,223 @@
+"""One shared mailbox: its keys, as config.yaml and the control room know them."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import UTC, date, datetime
+from pathlib import Path
+from string import Formatter
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from bridge.config.rule import Rule
+from bridge.config.section import MatrixId, Section
+from bridge.model import InboxId
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def secret(value: Any, info: ValidationInfo) -> Any:
+    """Accept a plain string, `{env: NAME}` or `{file: PATH}`; a relative path is taken from the
+    folder of config.yaml, which stands in the validation's context."""
+    if isinstance(value, dict) and len(value) == 1:
+        (source, name), *_ = value.items()
+        if source == "env":
+            if name not in os.environ:
+                raise ValueError(f"environment variable {name} is not set")
+            return os.environ[name]
+        if source == "file":
+            folder = Path((info.context or {}).get("folder", ""))
+            return (folder / name).read_text(encoding="utf-8").strip()
+        raise ValueError("write the secret itself, {env: NAME} or {file: PATH}")
+    return value
+
+
+Secret = Annotated[SecretStr, BeforeValidator(secret)]
+
+
+class Server(Section):
+    """One end of a mail connection."""
+
+    host: str = Field(min_length=1)
+    port: int = Field(0, ge=0, le=65535)
+    tls: Literal["implicit", "starttls", "none"] = "implicit"
+    plaintext_allowed: bool = False
+    ca_file: Path | None = None
+    user: str = ""
+    password: Secret = SecretStr("")
+
+    @property
+    def at_port(self) -> int:
+        """The port, the usual one where none is set."""
+        return self.port
+
+    @field_validator("host")
+    @classmethod
+    def _named(cls, value: str) -> str:
+        if re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?|[0-9A-Fa-f:]+", value) is None:
+            raise ValueError("that is no server's name; write it like mail.example.com")
+        return value
+
+    @field_validator("user", "password")
+    @classmethod
+    def _one_line(cls, value: Any) -> Any:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if re.search(r"[\x00-\x1f\x7f]", text):
+            raise ValueError("it holds a line break or another control character")
+        return value
+
+    @model_validator(mode="after")
+    def _encrypted(self) -> Server:
+        if self.tls == "none" and self.host not in LOOPBACK and not self.plaintext_allowed:
+            raise ValueError(
+                f"tls: none would send the password to {self.host} in the clear;"
+                " use implicit or starttls, or say plaintext_allowed: true"
+            )
+        return self
+
+
+class Imap(Server):
+    folders: tuple[str, ...] = Field(("INBOX",), min_length=1, max_length=50)
+    poll: int = Field(120, ge=1, le=86400)
+    """Seconds between checks where IDLE does not report."""
+    mark_seen: bool = False
+    since: date | None = None
+    """First start takes mail from this date; None takes mail from now on."""
+
+    @model_validator(mode="after")
+    def _log_in(self) -> Imap:
+        if not self.user or not self.password.get_secret_value():
+            raise ValueError("imap needs user and password")
+        return self
+
+    @property
+    def account(self) -> str:
+        """Names the mail account: inboxes with the same one share a connection."""
+        return f"{self.user}@{self.host}:{self.at_port}"
+
+    @property
+    def at_port(self) -> int:
+        return self.port or (993 if self.tls == "implicit" else 143)
+
+    @property
+    def starts_at(self) -> float | None:
+        if self.since is None:
+            return None
+        return datetime(self.since.year, self.since.month, self.since.day, tzinfo=UTC).timestamp()
+
+
+class Smtp(Server):
+    auth: Literal["password", "none"] = "password"
+
+    @property
+    def at_port(self) -> int:
+        return self.port or {"implicit": 465, "starttls": 587, "none": 25}[self.tls]
+
+    @model_validator(mode="after")
+    def _log_in(self) -> Smtp:
+        if self.auth == "password" and not (self.user and self.password.get_secret_value()):
+            raise ValueError("smtp needs user and password, or auth: none")
+        return self
+
+
+class Inbox(Section):
+    """One shared address and how it is answered."""
+
+    id: InboxId = InboxId("")
+    name: str = Field(min_length=1, max_length=80)
+    address: str = Field(max_length=254)
+    aliases: tuple[str, ...] = ()
+    agents: tuple[MatrixId, ...] = ()
+    leads: tuple[MatrixId, ...] = ()
+    agents_invite: Literal["admins", "leads"] = "admins"
+    federate: bool = False
+    paused: bool = False
+    default: bool = False
+    approval: Literal["none", "four-eyes", "leads"] = "none"
+    """Whose ✅ a mail needs before it leaves: nobody's, another agent's, or a lead's."""
+    undo: float = Field(10.0, ge=0, le=600)
+    """Seconds during which a send can be taken back."""
+    sender_name: str = "{agent} from {inbox}"
+    signature: str = Field("", max_length=5000)
+    authserv_id: str = ""
+    reply_to: str = ""
+    """Where answers to its mails shall go, if not to the address itself."""
+    bcc: tuple[str, ...] = ()
+    """Gets a blind copy of every mail that leaves."""
+    quote: bool = False
+    """Whether a reply quotes the mail it answers."""
+    assign: Literal["never", "round-robin", "least-busy"] = "never"
+    """Whether a new conversation is given to an agent at once, and to whom."""
+    answer_within: float = Field(0.0, ge=0, le=8760)
+    """Hours a customer may wait before the team is reminded; 0 for never."""
+    attachments: int = Field(25_000_000, ge=0)
+    """Bytes that the files of one mail may have together."""
+    answer_again_after: float = Field(24.0, ge=0, le=8760)
+    """Hours in which nobody, and no conversation, gets a second automatic answer."""
+    answers_in_10_minutes: int = Field(10, ge=0)
+    """Automatic answers of rules that may leave in that time; further ones are left out."""
+    answers_in_hour: int = Field(30, ge=0)
+    answers_in_day: int = Field(100, ge=0)
+    department: str = Field("", max_length=40)
+    """A label that lists and rules can use."""
+    rules: tuple[Rule, ...] = ()
+    sent_copy: Literal["auto", "always", "never"] = "auto"
+    reply_tokens: Literal["auto", "never"] = "auto"
+    """auto: answers get a +tag address once `!inbox test` saw mail to one arrive."""
+    on_unknown: Literal["ask", "retry"] = "ask"
+    imap: Imap | None = None
+    smtp: Smtp | None = None
+
+    @field_validator("address", "aliases", "reply_to", "bcc")
+    @classmethod
+    def _addresses(cls, value: Any, info: ValidationInfo) -> Any:
+        for spec in (value,) if isinstance(value, str) else value:
+            if not spec and info.field_name == "reply_to":
+                continue
+            if not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", spec):
+                raise ValueError(f"{spec!r} is no email address")
+        return value
+
+    @field_validator("name", "sender_name", "authserv_id", "department")
+    @classmethod
+    def _plain_line(cls, value: str) -> str:
+        if not value.isprintable() or len(value) > 200 or value != value.strip():
+            raise ValueError("it must be one line of at most 200 ordinary characters")
+        return value
+
+    @field_validator("sender_name")
+    @classmethod
+    def _fields(cls, value: str) -> str:
+        try:
+            named = list(Formatter().parse(value))
+        except ValueError as error:
+            raise ValueError("sender_name knows only {agent} and {inbox}") from error
+        for _, field, form, conversion in named:
+            if field not in (None, "agent", "inbox") or form or conversion:
+                raise ValueError("sender_name knows only {agent} and {inbox}")
+        return value
+
+    @model_validator(mode="after")
+    def _no_circle(self) -> Inbox:
+        for spec in self.bcc:
+            if spec.casefold() in self.own:
+                raise ValueError(f"bcc: {spec} is this inbox itself")
+        return self
+
+    @property
+    def own(self) -> frozenset[str]:
+        """Every address of ours in this inbox, case-folded."""
+        return frozenset(spec.casefold() for spec in (self.address, *self.aliases))
+
+    @property
+    def domain(self) -> str:
+        return self.address.rpartition("@")[2]

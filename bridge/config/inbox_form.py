@@ -1,0 +1,266 @@
+"""An inbox as it is set up by chat: dotted keys, texts in, a checked Inbox out. Pure."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from bridge.config.inbox import Imap, Inbox, Smtp
+from bridge.config.section import MXID
+from bridge.mail import provider
+from bridge.model import InboxId, Refused
+
+Values = dict[str, Any]
+SECRETS = ("imap.password", "smtp.password")
+NOT_BY_CHAT = ("id", "paused", "rules", "imap.ca_file", "smtp.ca_file")
+"""`!inbox pause` pauses; a path on the server is for who has the server."""
+NOTHING = "-"
+PLAIN_WORDS = {
+    "int_parsing": "A whole number is wanted", "float_parsing": "A number is wanted",
+    "bool_parsing": "It is true or false", "date_parsing": "Write a day as 2026-01-31",
+    "date_from_datetime_parsing": "Write a day as 2026-01-31",
+}  # fmt: skip
+"""What pydantic says of a value, as an admin would."""
+YES = ("ok", "yes", "y", "ja", "oui")
+
+
+def _keys() -> dict[str, Any]:
+    """Every dotted key of an inbox that chat may set, and its type."""
+    found: dict[str, Any] = {}
+    for name, field in Inbox.model_fields.items():
+        section = next((t for t in (Imap, Smtp) if t in get_args(field.annotation)), None)
+        if section is None:
+            found[name] = field.annotation
+        else:
+            found |= {f"{name}.{k}": f.annotation for k, f in section.model_fields.items()}
+    return {key: type_ for key, type_ in found.items() if key not in NOT_BY_CHAT}
+
+
+KEYS = _keys()
+
+
+def key_named(text: str) -> str:
+    """The key an admin means. Raises Refused naming the nearest one."""
+    key = text.casefold()
+    if key in KEYS:
+        return key
+    if key in NOT_BY_CHAT:
+        where = {
+            "paused": "!inbox pause and !inbox resume set it", "rules": "!rule add writes them"
+        }.get(key, "config.yaml sets it")  # fmt: skip
+        raise Refused(f"{key} cannot be set here: {where}. Nothing was changed.")
+    near = difflib.get_close_matches(key, KEYS, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else f"the keys are {', '.join(KEYS)}."
+    raise Refused(f"There is no key {text[:60]}; {hint} Nothing was changed.")
+
+
+def near(word: str) -> bool:
+    """Whether a word is a key, or one mistyped."""
+    known = [*KEYS, *NOT_BY_CHAT]
+    return bool(difflib.get_close_matches(word.casefold(), known, n=1, cutoff=0.6))
+
+
+def may_be_secret(key: str) -> bool:
+    """Whether what was given for a key, perhaps mistyped, has to be treated as a password."""
+    key = key.casefold()
+    return key in SECRETS or key not in (*KEYS, *NOT_BY_CHAT)
+
+
+def change(values: Mapping[str, Any], key: str, text: str) -> Values:
+    """The values with `key` set from text; `-` takes the default again."""
+    changed = copy.deepcopy(dict(values))
+    section, _, name = key.rpartition(".")
+    within = changed
+    if section:
+        within = changed[section] = dict(changed.get(section) or {})
+    if text == NOTHING:
+        within.pop(name, None)
+    elif key == "imap.folders":  # their names may hold blanks
+        within[name] = [word.strip() for word in text.split(",") if word.strip()]
+    elif str(KEYS[key]).startswith("tuple"):
+        within[name] = [word for word in re.split(r"[\s,;]+", text) if word]
+    else:
+        within[name] = text
+    return changed
+
+
+def build(inbox: InboxId, values: Mapping[str, Any], secrets: Mapping[str, str]) -> Inbox:
+    """The inbox these keys make; `secrets` are open. Raises Refused with one sentence a fault."""
+    built = attempt(inbox, values, secrets)
+    if isinstance(built, Inbox):
+        return built
+    raise Refused(" ".join(built.values()))
+
+
+def attempt(
+    inbox: InboxId, values: Mapping[str, Any], secrets: Mapping[str, str]
+) -> Inbox | dict[str, str]:
+    """The inbox, or what is wrong: a sentence for each dotted key."""
+    whole = copy.deepcopy(dict(values)) | {"id": inbox}
+    for key, secret in secrets.items():
+        section, _, name = key.partition(".")
+        whole[section] = {**(whole.get(section) or {}), name: secret}
+    _complete(whole)
+    try:
+        return Inbox.model_validate(whole)
+    except ValidationError as error:
+        return {
+            ".".join(map(str, fault["loc"])): _sentence(inbox, fault) for fault in error.errors()
+        }
+
+
+def _complete(whole: Values) -> None:
+    """What follows from what was given: most servers take one user and password for both ways."""
+    whole.setdefault("name", str(whole.get("address", "")).partition("@")[0].capitalize())
+    if whole.get("smtp") == {}:  # it only receives
+        del whole["smtp"]
+    imap, smtp = whole.get("imap"), whole.get("smtp")
+    if imap:
+        imap.setdefault("user", whole.get("address", ""))
+    if smtp and smtp.get("auth") != "none":
+        smtp.setdefault("user", (imap or {}).get("user") or whole.get("address", ""))
+        if imap and "password" in imap:
+            smtp.setdefault("password", imap["password"])
+
+
+def _sentence(inbox: InboxId, fault: Any) -> str:
+    key = ".".join(str(part) for part in fault["loc"])
+    # pydantic says the same in other words behind a comma
+    text = fault["msg"].removeprefix("Value error, ").partition(", unable to")[0]
+    if fault["type"] == "missing":
+        return f"{key} is missing: !inbox set {inbox} {key} VALUE."
+    given = fault.get("input")
+    text = PLAIN_WORDS.get(fault["type"], text)
+    if key and key not in SECRETS and isinstance(given, str) and repr(given) not in text:
+        return f"{key}: {given[:100]!r} does not fit: {text[0].lower()}{text[1:]}."
+    return f"{key}: {text}." if key else f"{text}."
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the walk-through of `!inbox add` asks next."""
+
+    key: str
+    text: str
+    suggestion: str = ""
+    """Taken when the admin answers `ok`."""
+
+
+def next_question(values: Mapping[str, Any], secrets: Mapping[str, str]) -> Question | None:
+    """The first thing a draft still needs; None when it is complete."""
+    imap, smtp = values.get("imap") or {}, values.get("smtp")
+    if not values.get("address"):
+        return Question("address", "Which address is it? Like support@example.com.")
+    if not imap.get("host"):
+        names = ", ".join(each.key for each in provider.PROVIDERS)
+        text = f"Where is the mailbox? A provider ({names}) or its IMAP server's name,"
+        return Question("imap.host", f"{text} like imap.example.com or imap.example.com:143.")
+    user = imap.get("user") or values["address"]
+    if "imap.password" not in secrets:
+        known = provider.of_host(imap["host"])
+        app = ""
+        if known is not None and not known.takes_passwords:
+            app = f" {known.label} may refuse it: it takes no passwords of programs any more."
+        elif known is not None:
+            app = f" {known.label} wants an app password: {known.app_passwords}"
+        text = f"What is the password of {user} at {imap['host']}?{app}"
+        return Question("imap.password", f"{text} Your message is redacted at once.")
+    if smtp is None:
+        guess = re.sub(r"^imap\b", "smtp", imap["host"])
+        text = f"Which server sends its mail? ok for {guess}, or another name;"
+        return Question(
+            "smtp.host",
+            f"{text} local for a relay on this machine without log-in, none to only receive.",
+            guess,
+        )
+    if "agents" not in values:
+        text = "Who answers this mail? Matrix ids like @bob:example.com, with spaces between;"
+        return Question("agents", f"{text} - for nobody yet.")
+    return None
+
+
+def answer(values: Mapping[str, Any], question: Question, text: str) -> Values:
+    """The values after a question was answered. Raises Refused, with what was wrong, to ask again;
+    a password is not among the values and is checked only for being there."""
+    text = (question.suggestion or text) if text.casefold() in YES else text
+    changed = copy.deepcopy(dict(values))
+    match question.key:
+        case "address":
+            return addressed(changed, text)
+        case "imap.host":
+            known = provider.named(text)
+            if known is not None:
+                return changed | known.settings()
+            changed["imap"] = {**(changed.get("imap") or {}), **_server(text, {143: "starttls"})}
+        case "smtp.host" if text.casefold() == "none":
+            changed["smtp"] = {}
+        case "smtp.host" if text.casefold() == "local":
+            local = {"host": "127.0.0.1", "tls": "none", "auth": "none"}
+            changed["smtp"] = {**(changed.get("smtp") or {}), **local}
+        case "smtp.host":
+            by_port = {587: "starttls", 25: "starttls"}
+            changed["smtp"] = {**(changed.get("smtp") or {}), **_server(text, by_port)}
+        case "agents":
+            words = [] if text == NOTHING else [w for w in re.split(r"[\s,;]+", text) if w]
+            for word in words:
+                if MXID.fullmatch(word) is None:
+                    raise Refused(f"{word[:100]} is no Matrix id; write it like @bob:example.com.")
+            changed["agents"] = words
+    return changed
+
+
+def addressed(values: Mapping[str, Any], text: str) -> Values:
+    """The values with the address, and with what its provider makes plain."""
+    if re.fullmatch(r"[^@\s<>]+@[^@\s<>.]+(\.[^@\s<>.]+)+", text) is None:
+        raise Refused(f"{text[:100]} is no email address; write it like support@example.com.")
+    changed = {**values, "address": text}
+    known = provider.of_domain(text.rpartition("@")[2])
+    if known is not None and not changed.get("imap"):
+        changed |= known.settings()
+    return changed
+
+
+def _server(text: str, by_port: Mapping[int, str]) -> Values:
+    """`host` or `host:port` as keys; a usual port tells its TLS mode."""
+    match = re.fullmatch(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(?::(\d{1,5}))?", text)
+    if match is None or (match[2] and not 0 < int(match[2]) < 65536):
+        raise Refused(f"{text[:100]} is no server's name; write it like mail.example.com.")
+    keys: Values = {"host": match[1].strip("[]")}
+    if match[2]:
+        keys["port"] = int(match[2])
+        keys["tls"] = by_port.get(int(match[2]), "implicit")
+    return keys
+
+
+def id_for(address: str, taken: frozenset[str]) -> InboxId:
+    """A short name for an inbox: `support` for support@acme.com, with a number when taken."""
+    local = address.partition("@")[0].casefold()
+    base = re.sub(r"[^a-z0-9-]+", "-", local).strip("-")[:36] or "inbox"
+    if base not in taken:
+        return InboxId(base)
+    return InboxId(next(f"{base}-{n}" for n in range(2, 1000) if f"{base}-{n}" not in taken))
+
+
+def shown(inbox: Inbox | None, values: Mapping[str, Any], secrets: Mapping[str, str]) -> list[str]:
+    """`key: value` lines of what was set; secrets are only said to be there."""
+    lines = []
+    if inbox is not None:
+        values = inbox.model_dump(mode="json", exclude_unset=True, exclude={"id"})
+    for key in KEYS:
+        section, _, name = key.rpartition(".")
+        within = (values.get(section) or {}) if section else values
+        if key in SECRETS:
+            given = key in secrets or (inbox is not None and name in within)
+            if given:
+                lines.append(f"{key}: set, not shown")
+        elif name in within and not isinstance(within[name], BaseModel):
+            value = within[name]
+            text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+            lines.append(f"{key}: {text[:300] or '(empty)'}")
+    return lines

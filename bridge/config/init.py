@@ -1,0 +1,192 @@
+"""`postroom init`: config.yaml and registration.yaml with fresh tokens."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from pathlib import Path
+
+from bridge.config.settings import ConfigError, Listener, write_private
+
+CONFIG = """\
+# Postroom's configuration. A key that is unknown or mistyped stops the start with its line.
+# A secret is written as it is, or as {{env: NAME}} or {{file: /run/secrets/name}}.
+
+homeserver:
+  url: http://127.0.0.1:8008      # how the bridge reaches Synapse
+  server_name: {server_name}      # the part of Matrix ids behind the colon
+  room_version: "12"              # of the rooms the bridge makes: "11" or "12"
+
+appservice:                       # where Synapse's pushes arrive
+  host: 127.0.0.1
+  port: 29330
+  url: ""                         # how Synapse reaches us, if not http://host:port
+  id: postroom
+  prefix: email_                  # our users and aliases begin with it
+  registration: registration.yaml # Synapse reads the same file
+
+health:                           # GET /health answers here
+  host: 127.0.0.1
+  port: 29331
+
+public_url: ""                    # like https://postroom.example.com; !original links there
+public:                           # where those pages are served; put a proxy with TLS before it
+  host: 127.0.0.1
+  port: 29332
+
+database: sqlite:postroom.db      # relative to this file
+
+admins:                           # who may use the control room
+  - "{admin}"
+
+limits:
+  mail_size: 52428800             # bytes; a larger mail stays in the mailbox and is announced
+  upload_size: null               # bytes; null asks the homeserver
+  rooms_per_sender: 30            # new conversations of one sender in an hour; more share a room
+  rooms_per_inbox: 300            # new conversations of an inbox in an hour
+  free_disk: 104857600            # bytes; with less on SQLite's disk mail waits in the mailbox
+
+retention:                        # days; null keeps for ever
+  raw_mail: null                  # the bytes of mails; what rooms show stays
+  rooms: 30                       # closed conversations: agents and ghosts leave their rooms
+  closed: null                    # closed conversations: redacted, deleted, their rooms emptied
+
+# Seals the passwords that admins give in chat. A key in a file or the environment; without this
+# line it is made in postroom.key beside this file. `postroom rekey` changes it.
+encryption_key: ""                # {{file: postroom.key}} or {{env: NAME}}
+
+webhook_secret: ""                # signs what rules tell other programs; {{env: NAME}}, {{file: …}}
+
+log_level: INFO                   # DEBUG, INFO, WARNING or ERROR
+log_format: text                  # text, or json for a log collector
+command_prefix: "!"               # commands begin with it
+
+inboxes:
+  support:                        # a short name of your choice: a-z, 0-9, -
+    name: Support                 # the space and the queue room are called so
+    address: support@example.com  # mail is sent from it
+    aliases: []                   # other addresses of ours that arrive here, never put into Cc
+    agents: ["@alice:{server_name}"] # invited at start; an agent is who joined the queue room
+    leads: []                     # agents with power level 50 in the queue room
+    agents_invite: admins         # who else may invite agents: admins or leads
+    federate: false               # true lets people of other homeservers in
+    paused: false                 # true stops mail in and out
+    default: true                 # of several inboxes on one account: takes mail that names none
+    undo: 10                      # seconds during which a send can be taken back
+    sender_name: "{{agent}} from {{inbox}}" # the name in From
+    signature: |                  # under every mail
+      Acme Support
+    reply_to: ""                  # where answers shall go, if not to address
+    bcc: []                       # addresses that get a blind copy of every mail that leaves
+    quote: false                  # true: a reply quotes the mail it answers
+    approval: none                # whose ✅ mails need: none, four-eyes, leads (all but their own)
+    assign: never                 # new conversations go to nobody, round-robin or least-busy
+    answer_again_after: 24        # hours in which nobody gets a second automatic answer
+    answers_in_10_minutes: 10     # automatic answers of rules that may leave in that time
+    answers_in_hour: 30
+    answers_in_day: 100
+    department: ""                # a label for lists and rules
+    rules: []                     # what is done with mails; docs/rules.md shows how
+    answer_within: 0              # hours a customer may wait before the team is reminded; 0: never
+    attachments: 25000000         # bytes that the files of one mail may have together
+    authserv_id: ""               # your mail server's name in Authentication-Results
+    sent_copy: auto               # in Sent: auto (not at Gmail, Microsoft), always, never
+    reply_tokens: auto            # Reply-To support+token@ once !inbox test saw +tags arrive; never
+    on_unknown: ask               # no answer after DATA: ask in the room, or retry
+    imap:
+      host: imap.example.com
+      port: 0                     # 0: 993 for implicit, else 143
+      tls: implicit               # implicit, starttls or none
+      plaintext_allowed: false    # tls: none beyond this machine needs true
+      ca_file: null               # a PEM file, where the server's certificate is your own
+      user: support@example.com
+      password: change-me
+      folders: [INBOX]
+      poll: 120                   # seconds between checks besides IDLE
+      mark_seen: false            # set the Seen flag once a mail is stored
+      since: null                 # take mail from this date at first start; null: from now on
+    smtp:
+      host: smtp.example.com
+      port: 0                     # 0: 465 for implicit, 587 for starttls, 25 for none
+      tls: implicit
+      plaintext_allowed: false
+      ca_file: null
+      auth: password              # none: a local relay without log-in
+      user: support@example.com
+      password: change-me
+"""
+
+REGISTRATION = """\
+# Postroom's registration: name this file in Synapse's homeserver.yaml under
+# app_service_config_files and restart Synapse. Keep it secret: whoever reads it is the bridge.
+id: {id}
+url: {url}
+as_token: {as_token}
+hs_token: {hs_token}
+# An idle name: the bot that people see is @{prefix}bot, an ordinary user of the namespace,
+# because /sync is refused to the sender.
+sender_localpart: {prefix}sender
+rate_limited: false
+# Devices of our users, which need no log-in (MSC4190): some homeservers want it said
+io.element.msc4190: true
+# Stable name and the one of older Synapses, for read receipts
+receive_ephemeral: true
+de.sorunome.msc2409.push_ephemeral: true
+namespaces:
+  users:
+    - exclusive: true
+      regex: '@{prefix}.*:{domain}'
+  aliases:
+    - exclusive: true
+      regex: '#{prefix}.*:{domain}'
+  rooms: []
+"""
+
+NEXT = """\
+Wrote {config} and {registration}.
+1. In Synapse's homeserver.yaml:
+     app_service_config_files:
+       - {registration}
+   and restart Synapse. Agents type fast: raise rc_message and rc_joins there, too.
+2. Fill in the inbox at the end of {config}.
+3. postroom check -c {config}
+4. postroom run -c {config}
+"""
+
+
+def config_text(server_name: str, admin: str, *, example: bool) -> str:
+    """config.yaml; the inbox is live in the example and commented out in a new file."""
+    text = CONFIG.format(server_name=server_name, admin=admin)
+    if example:
+        return text
+    head, mark, inbox = text.partition("inboxes:\n")
+    commented = "".join(f"#{line}\n" for line in inbox.splitlines())
+    return f"{head}{mark.rstrip()} {{}}  # remove the braces and the # below\n{commented}"
+
+
+def registration_text(
+    server_name: str, listener: Listener, *, as_token: str = "", hs_token: str = ""
+) -> str:
+    """registration.yaml, with fresh tokens where none are given."""
+    return REGISTRATION.format(
+        id=listener.id,
+        url=listener.reached_at,
+        as_token=as_token or secrets.token_hex(32),
+        hs_token=hs_token or secrets.token_hex(32),
+        prefix=listener.prefix,
+        domain=re.escape(server_name),
+    )
+
+
+def init(folder: Path, server_name: str, admin: str) -> str:
+    """Write both files, readable by us alone; returns what to do next. Raises ConfigError
+    where one is there already."""
+    config, registration = folder / "config.yaml", folder / "registration.yaml"
+    for path in (config, registration):
+        if path.exists():
+            raise ConfigError(f"{path} is there already; move it away to begin anew")
+    folder.mkdir(parents=True, exist_ok=True)
+    admin = admin or f"@admin:{server_name}"
+    write_private(config, config_text(server_name, admin, example=False))
+    write_private(registration, registration_text(server_name, Listener()))
+    return NEXT.format(config=config.resolve(), registration=registration.resolve())

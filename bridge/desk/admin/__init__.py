@@ -1,0 +1,1 @@
+"""The control room: inboxes, rules, agents, and what an admin watches over."""

@@ -1,0 +1,111 @@
+"""`!inbox add`: one question at a time, until a draft is whole."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bridge.chat import admin as texts
+from bridge.config import inbox_form
+from bridge.desk.admin import question, sealed
+from bridge.desk.context import Request
+from bridge.desk.desk import Desk
+from bridge.model import InboxId, Permanent, Refused
+from bridge.model.oversight import InboxState, StoredInbox
+from bridge.ports import Tx
+
+
+async def add(tx: Tx, desk: Desk, asked: Request) -> str:
+    """Begin a draft, or go on with one, and ask for the first thing that is missing."""
+    if len(asked.words) > 1:
+        raise Refused("Say one address: !inbox add support@example.com")
+    if asked.words:
+        return await _begin(tx, desk, asked, asked.words[0])
+    await question.ask(tx, asked.who, "address", "", desk.now())
+    first = inbox_form.next_question({}, {})
+    return f"{first.text if first else ''}\n{texts.STOPS}"
+
+
+async def _begin(tx: Tx, desk: Desk, asked: Request, address: str) -> str:
+    values = inbox_form.addressed({}, address)
+    _refuse_taken(desk, address)
+    known = await tx.inboxes.all()
+    begun = "nothing happens with it before it is published."
+    before = [each for each in known if _address(each) == address.casefold()]
+    if before and before[0].state is InboxState.DRAFT:
+        return await _ask_next(tx, desk, asked, before[0])
+    if before:
+        kept = {key: value for key, value in before[0].values.items() if key != "paused"}
+        stored = replace(before[0], state=InboxState.DRAFT, values=kept, changed_at=desk.now())
+        begun = "it was here before, and its conversations come back with it."
+    else:
+        taken = frozenset({*desk.settings.inboxes, *(each.id for each in known)})
+        id_ = inbox_form.id_for(address, taken)
+        stored = StoredInbox(id_, InboxState.DRAFT, values, {}, desk.now())
+    await tx.inboxes.save(stored)
+    await tx.audit.add(desk.now(), asked.who, f"inbox {stored.id}: began a draft")
+    return f"Draft {stored.id} begun; {begun}\n{await _ask_next(tx, desk, asked, stored)}"
+
+
+def _address(stored: StoredInbox) -> str:
+    return str(stored.values.get("address", "")).casefold()
+
+
+def _refuse_taken(desk: Desk, address: str) -> None:
+    for inbox in desk.settings.inboxes.values():
+        if address.casefold() in inbox.own:
+            raise Refused(f"{address} belongs to inbox {inbox.id} already; !inbox show {inbox.id}")
+
+
+async def _ask_next(tx: Tx, desk: Desk, asked: Request, stored: StoredInbox) -> str:
+    """The next question of the walk-through, or what to do with the whole draft."""
+    next_ = inbox_form.next_question(stored.values, stored.secrets)
+    if next_ is None:
+        await question.forget(tx, asked.who)
+        try:
+            desk.directory.built(stored)
+        except Permanent as error:
+            return f"{error}"
+        return texts.complete(stored.id, desk.settings.command_prefix)
+    await question.ask(tx, asked.who, next_.key, stored.id, desk.now())
+    return f"{next_.text}\n{texts.STOPS}"
+
+
+async def answered(tx: Tx, desk: Desk, asked: Request, about: question.Asked) -> str | None:
+    """Plain talk of an admin who was asked: take it as the answer, or ask the same again."""
+    if asked.rest.casefold() in ("stop", "cancel"):
+        await question.forget(tx, asked.who)
+        kept = f" Draft {about.about} is kept; !inbox set {about.about} KEY VALUE goes on."
+        return f"Stopped.{kept if about.about else ''}"
+    if not about.about:  # the address, of what is no draft yet
+        try:
+            return await _begin(tx, desk, asked, asked.rest)
+        except Refused as error:
+            return f"{sealed.without_any(str(error), asked.rest)}\n{texts.STOPS}"
+    stored = await tx.inboxes.get(InboxId(about.about))
+    if stored is None or stored.state is not InboxState.DRAFT:
+        await question.forget(tx, asked.who)
+        return None
+    next_ = inbox_form.next_question(stored.values, stored.secrets)
+    if next_ is None or next_.key != about.what:
+        return await _ask_next(tx, desk, asked, stored)
+    try:
+        changed = _with(desk, stored, next_, asked.rest)
+    except Refused as error:
+        if asked.rest in desk.directory.opened(stored, all_=False).values():
+            await sealed.wipe(tx, desk, asked.event)  # the password once more
+        return f"{sealed.without_any(str(error), asked.rest)}\n{next_.text}\n{texts.STOPS}"
+    await tx.inboxes.save(changed)
+    if next_.key in inbox_form.SECRETS:
+        await tx.audit.add(desk.now(), asked.who, f"inbox {stored.id}: set {next_.key}")
+        return f"{texts.WIPED}\n{await _ask_next(tx, desk, asked, changed)}"
+    return await _ask_next(tx, desk, asked, changed)
+
+
+def _with(desk: Desk, stored: StoredInbox, next_: inbox_form.Question, text: str) -> StoredInbox:
+    if next_.key in inbox_form.SECRETS:
+        if not text.isprintable():
+            raise Refused("A password has no line break; give it alone.")
+        sealed = {**stored.secrets, next_.key: desk.directory.vault.seal(text)}
+        return replace(stored, secrets=sealed, changed_at=desk.now())
+    values = inbox_form.answer(stored.values, next_, text)
+    return replace(stored, values=values, changed_at=desk.now())

@@ -1,0 +1,233 @@
+"""`!inbox`: mailboxes set up, changed, paused and removed by chat."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bridge.chat import admin as texts
+from bridge.config import inbox_form
+from bridge.config.inbox import Inbox
+from bridge.config.settings import ConfigError
+from bridge.desk import directory
+from bridge.desk.admin import question
+from bridge.desk.context import Request
+from bridge.desk.desk import Desk
+from bridge.desk.directory import touch
+from bridge.desk.outbound import decisions
+from bridge.desk.team import agents
+from bridge.desk.team.agents import refuse_unfit
+from bridge.model import InboxId, Mxid, Permanent, Refused, Role
+from bridge.model.oversight import InboxState, StoredInbox
+from bridge.model.task import Deliver
+from bridge.ports import Tx
+
+LIVE = InboxState.LIVE
+FREE = ("imap.folders", *inbox_form.SECRETS)
+"""Keys of a server whose value may hold blanks."""
+
+
+async def list_(tx: Tx, desk: Desk, asked: Request) -> str:
+    lines = [
+        texts.inbox_line(inbox.id, inbox.name, inbox.address, _state(inbox, None), "config.yaml")
+        for inbox in desk.directory.file.inboxes.values()
+    ]
+    for stored in await tx.inboxes.all():
+        if stored.state is InboxState.REMOVED:
+            continue
+        live = desk.settings.inboxes.get(stored.id)
+        problem = desk.directory.problems.get(stored.id, "")
+        name = str(stored.values.get("name") or (live.name if live else stored.id.capitalize()))
+        address = str(stored.values.get("address", "no address yet"))
+        state = _state(live, stored) if not problem else f"cannot be used: {problem}"
+        lines.append(texts.inbox_line(stored.id, name, address, state, "chat"))
+    if not lines:
+        return f"No inbox yet. {desk.settings.command_prefix}inbox add ADDRESS sets one up."
+    return "\n".join(lines)
+
+
+def _state(inbox: Inbox | None, stored: StoredInbox | None) -> str:
+    if stored is not None and stored.state is InboxState.DRAFT:
+        return "draft"
+    return "paused" if inbox is not None and inbox.paused else "live"
+
+
+async def show(tx: Tx, desk: Desk, asked: Request) -> str:
+    inbox = await named(tx, desk, asked, 1)
+    if isinstance(inbox, Inbox):
+        lines = inbox_form.shown(inbox, {}, {})
+        head = texts.inbox_line(inbox.id, inbox.name, inbox.address, _state(inbox, None),
+                                "config.yaml, read-only here")  # fmt: skip
+        return "\n".join((head, *lines))
+    live = desk.settings.inboxes.get(inbox.id)
+    head = f"{inbox.id}: {_state(live, inbox)}, set up by chat"
+    return "\n".join((head, *inbox_form.shown(None, inbox.values, inbox.secrets)))
+
+
+async def set_(tx: Tx, desk: Desk, asked: Request) -> str:
+    """Change one key of an inbox of the chat; a live one changes at once."""
+    parts = asked.rest.split(maxsplit=2)
+    if len(parts) < 3:
+        raise Refused("Say what: !inbox set INBOX KEY VALUE, like !inbox set support imap.port 993")
+    stored = await _of_chat(tx, desk, asked)
+    key, text = inbox_form.key_named(parts[1]), parts[2].strip()
+    if key in ("agents", "leads") and stored.state is LIVE:
+        raise Refused(f"{stored.id} is live: !agent add @who {stored.id} and !agent remove @who"
+                      f" {stored.id} change who answers it. Nothing was changed.")  # fmt: skip
+    if key.startswith(("imap.", "smtp.")) and key not in FREE and len(text.split()) > 1:
+        raise Refused(f"{key} takes one word; set one key at a time. Nothing was changed.")
+    if key in inbox_form.SECRETS:
+        secrets = {name: token for name, token in stored.secrets.items() if name != key}
+        if text != inbox_form.NOTHING:
+            secrets[key] = desk.directory.vault.seal(text)
+        changed = replace(stored, secrets=secrets, changed_at=desk.now())
+        done, deed = texts.WIPED, f"set {key}"
+    else:
+        values = inbox_form.change(stored.values, key, text)
+        changed = replace(stored, values=values, changed_at=desk.now())
+        done = f"{key} of {stored.id} is now {text[:200]}."
+        deed = f"set {key} to {text[:200]}"
+        if text == inbox_form.NOTHING:
+            done, deed = f"{key} of {stored.id} has its default again.", f"set {key} to its default"
+    todo = ""
+    opened = desk.directory.opened(changed, all_=False)
+    found = inbox_form.attempt(changed.id, changed.values, opened)
+    if isinstance(found, dict):
+        # a draft may be incomplete, but what is plainly wrong is not stored
+        mine = [text for name, text in found.items() if name == key or stored.state is LIVE]
+        if mine:
+            raise Refused(f"{' '.join(mine)} Nothing was changed.")
+        todo = f"\nStill to do: {' '.join(found.values())}"
+    elif stored.state is LIVE:
+        try:
+            _check(desk, found)
+        except (Permanent, ConfigError) as error:
+            raise Refused(f"{error} Nothing was changed.") from error
+    await tx.inboxes.save(changed)
+    if stored.state is LIVE:
+        await touch(tx)
+    await tx.audit.add(desk.now(), asked.who, f"inbox {stored.id}: {deed}")
+    return done + todo
+
+
+def _check(desk: Desk, inbox: Inbox) -> None:
+    """Raises Refused or ConfigError where an inbox gets in the way of something."""
+    for mxid in (*inbox.agents, *inbox.leads):
+        refuse_unfit(desk, mxid, federate=inbox.federate)
+    desk.settings.with_inbox(inbox)
+
+
+async def publish(tx: Tx, desk: Desk, asked: Request) -> str:
+    stored = await _of_chat(tx, desk, asked)
+    if stored.state is InboxState.LIVE:
+        raise Refused(f"{stored.id} is live already; what you set takes effect at once.")
+    try:
+        inbox = desk.directory.built(stored)
+        _check(desk, inbox)
+    except (Permanent, ConfigError) as error:
+        raise Refused(f"{stored.id} cannot go live: {error}") from error
+    comment = asked.rest.partition(asked.words[0])[2].strip()
+    await _save(tx, desk, replace(stored, state=InboxState.LIVE))
+    await tx.audit.add(
+        desk.now(), asked.who, f"inbox {stored.id}: published{f' ({comment})' if comment else ''}"
+    )
+    people = ", ".join(dict.fromkeys((*inbox.leads, *inbox.agents))) or "nobody yet"
+    await _invite_again(tx, desk, asked, inbox)
+    return texts.published(inbox, people, desk.settings.command_prefix)
+
+
+async def _invite_again(tx: Tx, desk: Desk, asked: Request, inbox: Inbox) -> None:
+    """Where the queue room is there from before, who left it meanwhile is asked in anew; a new
+    room invites them itself."""
+    queue = await tx.rooms.find(Role.QUEUE, inbox.id)
+    if queue is None:
+        return
+    for mxid in dict.fromkeys((*inbox.leads, *inbox.agents)):
+        if await tx.rooms.membership(queue.id, Mxid(mxid)) not in ("join", "invite"):
+            await agents.invite(tx, desk, inbox.id, Mxid(mxid), asked.event.id)
+
+
+async def _save(tx: Tx, desk: Desk, stored: StoredInbox) -> None:
+    await tx.inboxes.save(replace(stored, changed_at=desk.now()))
+    await touch(tx)
+
+
+async def pause(tx: Tx, desk: Desk, asked: Request) -> str:
+    return await _paused(tx, desk, asked, True)
+
+
+async def resume(tx: Tx, desk: Desk, asked: Request) -> str:
+    return await _paused(tx, desk, asked, False)
+
+
+async def _paused(tx: Tx, desk: Desk, asked: Request, paused: bool) -> str:
+    stored = await _of_chat(tx, desk, asked)
+    if stored.state is not InboxState.LIVE:
+        raise Refused(f"{stored.id} is a draft; !inbox publish {stored.id} takes it live.")
+    if bool(stored.values.get("paused")) == paused:
+        return f"{stored.id} is {'paused' if paused else 'live'} already."
+    await _save(tx, desk, replace(stored, values={**stored.values, "paused": paused}))
+    for delivery in [] if paused else await tx.deliveries.under_way(stored.id):
+        await tx.jobs.hasten(Deliver(delivery.id), desk.now())
+    deed = "paused" if paused else "resumed"
+    await tx.audit.add(desk.now(), asked.who, f"inbox {stored.id}: {deed}")
+    if paused:
+        return (f"{stored.id} is paused: no mail is read and none is sent. What arrives waits in"
+                f" the mailbox; !inbox resume {stored.id} takes it.")  # fmt: skip
+    return f"{stored.id} is live again; what waited in the mailbox comes now."
+
+
+async def remove(tx: Tx, desk: Desk, asked: Request) -> str:
+    """Ask, and say what stays; `!yes` removes."""
+    stored = await _of_chat(tx, desk, asked)
+    prefix = desk.settings.command_prefix
+    if stored.state is InboxState.DRAFT:
+        await question.ask(tx, asked.who, question.REMOVE, stored.id, desk.now())
+        return texts.draft_removal(stored.id, prefix)
+    count = len(await tx.conversations.of_inbox(stored.id))
+    await question.ask(tx, asked.who, question.REMOVE, stored.id, desk.now())
+    return texts.removal(directory.silent(stored), count, prefix)
+
+
+async def removed(tx: Tx, desk: Desk, asked: Request, inbox: InboxId) -> str:
+    """The removal was confirmed."""
+    stored = await tx.inboxes.get(inbox)
+    if stored is None or stored.state is InboxState.REMOVED:
+        raise Refused(f"There is no inbox {inbox} any more.")
+    if stored.state is InboxState.DRAFT:
+        if await tx.conversations.numbers(stored.id):  # it was live before
+            await tx.inboxes.save(replace(stored, state=InboxState.REMOVED, secrets={}))
+        else:
+            await tx.inboxes.discard(stored.id)
+        await tx.audit.add(desk.now(), asked.who, f"inbox {stored.id}: threw the draft away")
+        return f"Draft {stored.id} is thrown away."
+    silent = directory.silent(stored)
+    for delivery in await tx.deliveries.under_way(inbox):
+        await decisions.withdraw(tx, desk, silent, delivery, "the inbox was removed")
+    for account, sharing in desk.settings.accounts().items():
+        if [each.id for each in sharing] == [inbox]:
+            await tx.keep.forget_account(account)
+    await _save(tx, desk, replace(stored, state=InboxState.REMOVED, secrets={}))
+    await tx.audit.add(desk.now(), asked.who, f"inbox {inbox}: removed")
+    return f"{inbox} is removed. Its conversations and their mail stay; its passwords are deleted."
+
+
+async def named(tx: Tx, desk: Desk, asked: Request, words: int) -> Inbox | StoredInbox:
+    """The inbox the first word names, of the file or of the chat. Raises Refused."""
+    if len(asked.words) < words:
+        raise Refused("Say which inbox; !inbox list shows them.")
+    name = InboxId(asked.words[0].casefold())
+    file = desk.directory.file.inboxes.get(name)
+    stored = await tx.inboxes.get(name)
+    if file is None and (stored is None or stored.state is InboxState.REMOVED):
+        raise Refused(f"There is no inbox {asked.words[0][:60]}; !inbox list shows them.")
+    return file or stored  # type: ignore[return-value]  # one of the two is there
+
+
+async def _of_chat(tx: Tx, desk: Desk, asked: Request) -> StoredInbox:
+    found = await named(tx, desk, asked, 1)
+    if isinstance(found, Inbox):
+        raise Refused(
+            f"{found.id} is in config.yaml, which chat does not change: edit it there and restart"
+            " the bridge."
+        )
+    return found

@@ -1,0 +1,28 @@
+"""Retention: what is old is forgotten, a batch at a time."""
+
+from __future__ import annotations
+
+from bridge.desk.admin.erase import order_purge
+from bridge.desk.desk import Desk
+from bridge.desk.rooms.vacate import vacate
+
+DAY = 86400.0
+BATCH = 20
+
+
+async def clean(desk: Desk) -> int:
+    """Forget one batch of each kind that is over its days. Returns how much that was; 0 when
+    nothing is left to do."""
+    retention, now = desk.settings.retention, desk.now()
+    count = 0
+    async with desk.store.transaction("janitor") as tx:
+        if retention.raw_mail is not None:
+            count += await tx.erasing.old_bytes(now - retention.raw_mail * DAY)
+        if retention.rooms is not None:
+            for about in await tx.conversations.left_behind(now - retention.rooms * DAY, BATCH):
+                await vacate(tx, desk, about)
+                count += 1
+        if retention.closed is not None:
+            for number in await tx.erasing.closed(now - retention.closed * DAY):
+                await order_purge(tx, desk, number, ids=True)
+    return count

@@ -1,0 +1,142 @@
+"""`!queue`, `!retry` and `!quarantine`: what waits, and what failed for good."""
+
+from __future__ import annotations
+
+import re
+
+from bridge.chat import admin as texts
+from bridge.desk.admin import question
+from bridge.desk.context import Request
+from bridge.desk.desk import Desk
+from bridge.mail.parse import headers_only, senders
+from bridge.model import Address, Refused
+from bridge.model.oversight import Standing
+from bridge.model.task import ReadEventAgain, ReceiveMail
+from bridge.ports import Tx
+
+SHOWN, MANY = 15, 10_000
+Quarantined = Standing[ReceiveMail] | Standing[ReadEventAgain]
+"""The jobs that stand in quarantine when they are dead."""
+HEAD = 10_000
+"""Bytes of a quarantined mail that are read to show it: what broke on it once may do so again."""
+
+
+async def show(tx: Tx, desk: Desk, asked: Request) -> str:
+    return texts.queue(
+        await tx.jobs.counts(), await tx.jobs.waiting(SHOWN), await tx.jobs.dead(SHOWN),
+        desk.now(), desk.settings.command_prefix,
+    )  # fmt: skip
+
+
+async def retry(tx: Tx, desk: Desk, asked: Request) -> str:
+    """Everything that failed for good, or the job named by its number."""
+    job = _number(asked, 0) if asked.words else None
+    revived = await tx.jobs.revive(job)
+    if revived:
+        await tx.audit.add(desk.now(), asked.who, f"failed jobs tried again: {revived}")
+        some = "1 failed job gets" if revived == 1 else f"{revived} failed jobs get"
+        return f"{some} new tries."
+    if job is not None:
+        raise Refused(f"No failed job has the number {job}; !queue shows them.")
+    return "Nothing had failed for good."
+
+
+def _number(asked: Request, position: int) -> int:
+    words = asked.words
+    if len(words) <= position or not re.fullmatch("#?[0-9]{1,15}", words[position]):
+        raise Refused("Say which by its number, like 12.")
+    return int(words[position].lstrip("#"))
+
+
+async def list_(tx: Tx, desk: Desk, asked: Request) -> str:
+    """The mails that could not be taken in, and the Matrix events that could not be handled."""
+    entries = []
+    for job in await tx.jobs.dead_of(ReceiveMail, SHOWN):
+        inbox, raw, _, at = await tx.mails.intake(job.task.intake)
+        entries.append((job, inbox, at, _shown(await tx.mails.raw(raw))))
+    parked = await tx.jobs.dead_of(ReadEventAgain, SHOWN)
+    return texts.quarantine(entries, parked, desk.now(), desk.settings.command_prefix)
+
+
+async def show_one(tx: Tx, desk: Desk, asked: Request) -> str:
+    job = await _quarantined(tx, asked)
+    if isinstance(job.task, ReadEventAgain):
+        return texts.parked(job, job.task, desk.now())
+    inbox, raw, _, at = await tx.mails.intake(job.task.intake)
+    data = await tx.mails.raw(raw)
+    return texts.quarantined(job, inbox, at, _shown(data), len(data), desk.now())
+
+
+async def retry_one(tx: Tx, desk: Desk, asked: Request) -> str:
+    job = await _quarantined(tx, asked)
+    what = _what(job)
+    await tx.jobs.revive(job.id)
+    await tx.audit.add(desk.now(), asked.who, f"quarantine: retry of {what} {job.id}")
+    return f"{what.capitalize()} {job.id} gets new tries."
+
+
+async def drop(tx: Tx, desk: Desk, asked: Request) -> str:
+    job = await _quarantined(tx, asked)
+    await question.ask(tx, asked.who, question.DROP, str(job.id), desk.now())
+    return texts.dropping(_what(job), job.id, desk.settings.command_prefix)
+
+
+async def dropped(tx: Tx, desk: Desk, asked: Request, job: int) -> str:
+    """The drop was confirmed."""
+    found = await _dead(tx, job)
+    if found is None or not await discard(tx, found):
+        raise Refused(f"Number {job} is not in quarantine any more; nothing was dropped.")
+    what = _what(found)
+    await tx.audit.add(desk.now(), asked.who, f"quarantine: dropped {what} {job}")
+    return f"{what.capitalize()} {job} is dropped."
+
+
+async def discard(tx: Tx, job: Quarantined) -> bool:
+    """Forget what is in quarantine, a mail with its bytes. False when it is not there any more."""
+    if not await tx.jobs.discard(job.id):
+        return False
+    if isinstance(job.task, ReadEventAgain):
+        return True
+    _, raw, _, _ = await tx.mails.intake(job.task.intake)
+    await tx.erasing.unused(raw)
+    return True
+
+
+async def quarantined_from(tx: Tx, address: Address) -> list[Standing[ReceiveMail]]:
+    """The mails in quarantine that an address sent."""
+    found = []
+    for job in await tx.jobs.dead_of(ReceiveMail, MANY):
+        _, raw, _, _ = await tx.mails.intake(job.task.intake)
+        if senders(await tx.mails.raw(raw)) & {address.key}:
+            found.append(job)
+    return found
+
+
+async def _quarantined(tx: Tx, asked: Request) -> Quarantined:
+    number = _number(asked, 0)
+    found = await _dead(tx, number)
+    if found is None:
+        raise Refused(f"Nothing in quarantine has the number {number}; !quarantine list shows all.")
+    return found
+
+
+async def _dead(tx: Tx, number: int) -> Quarantined | None:
+    dead: list[Quarantined] = [
+        *await tx.jobs.dead_of(ReceiveMail, MANY),
+        *await tx.jobs.dead_of(ReadEventAgain, MANY),
+    ]
+    return next((job for job in dead if job.id == number), None)
+
+
+def _what(job: Quarantined) -> str:
+    return "mail" if isinstance(job.task, ReceiveMail) else "event"
+
+
+def _shown(raw: bytes) -> tuple[str, str, str]:
+    """(sender, subject, first text) as far as they can be read."""
+    try:
+        mail = headers_only(raw[:HEAD], "")
+    except Exception:  # noqa: BLE001 - it is here because it could not be read
+        head = raw[:2000].decode("ascii", "replace")
+        return "unknown", "unknown", head.replace("\x00", "")
+    return str(mail.sender), mail.subject, mail.text[:500]

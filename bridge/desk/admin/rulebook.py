@@ -1,0 +1,152 @@
+"""`!rule`: what rules there are, new ones, and what they would have done."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from bridge.chat import admin as texts
+from bridge.chat import render
+from bridge.chat.when import when
+from bridge.config.inbox import Inbox
+from bridge.config.rule import Rule, read
+from bridge.desk.context import Request
+from bridge.desk.desk import Desk
+from bridge.desk.rules import Incoming, holding, of_inbox
+from bridge.model import CONTROL, InboxId, Job, Mxid, PostKey, Refused, Shows, Transient, Wanted
+from bridge.model.task import RehearseRules
+from bridge.ports import Tx
+
+MAILS = 50
+
+
+async def list_(tx: Tx, desk: Desk, asked: Request) -> str:
+    """Every rule, where it is written, and what it says."""
+    lines = []
+    for inbox in desk.settings.inboxes.values():
+        lines += [f"{inbox.name} · config.yaml · {_told(rule)}" for rule in inbox.rules]
+        for number, text in await tx.rules.all(inbox.id):
+            try:
+                lines += [f"{inbox.name} · {number} · {_told(rule)}" for rule in read(text)]
+            except Refused as error:
+                lines.append(f"{inbox.name} · {number} · cannot be read any more: {error}")
+    return "\n".join(lines) or texts.NO_RULES
+
+
+def _told(rule: Rule) -> str:
+    """`invoices: from @billing.example → tag billing`."""
+    which = {"new": "", "reply": "answers, ", "every": "new mails and answers, "}[rule.on]
+    unless = f", unless {_said(rule.unless)}" if rule.unless is not None else ""
+    stops = " (stops)" if rule.stop else ""
+    return f"{rule.name}: {which}{_said(rule.when)}{unless} → {_said(rule.then)}{stops}"
+
+
+def _said(part: object) -> str:
+    given = part.model_dump(by_alias=True, exclude_unset=True)  # type: ignore[attr-defined]  # a Section
+    return ", ".join(
+        f"{key} {_plain(value)}"
+        for key, value in given.items()
+    ) or "every mail"  # fmt: skip
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, dict):
+        return " ".join(f"{key}: {_plain(each)}" for key, each in value.items())
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+async def add(tx: Tx, desk: Desk, asked: Request) -> str:
+    """`!rule add INBOX` and the YAML below."""
+    inbox, text = _inbox(desk, asked)
+    if not text:
+        raise Refused(texts.RULE_USAGE)
+    rules = read(text)
+    for rule in rules:
+        await _check(tx, desk, inbox, rule)
+    number = await tx.rules.add(inbox.id, text)
+    names = ", ".join(rule.name for rule in rules)
+    await tx.audit.add(desk.now(), asked.who, f"inbox {inbox.id}: added rule {number} ({names})")
+    return (f"Rule {number} of {inbox.name} holds from the next mail on: {names}. !rule test"
+            f" {inbox.id} shows what it would have done.")  # fmt: skip
+
+
+async def _check(tx: Tx, desk: Desk, inbox: Inbox, rule: Rule) -> None:
+    """Refuse at once what would fail with every mail."""
+    then = rule.then
+    if then.snooze and when(then.snooze, datetime.fromtimestamp(desk.now(), UTC)) is None:
+        raise Refused(f"{rule.name}: {then.snooze!r} is no time like 2d or tomorrow 9:00.")
+    if then.assign and not await tx.rooms.is_agent(inbox.id, Mxid(then.assign)):
+        raise Refused(f"{rule.name}: {then.assign} is no agent of {inbox.name}.")
+    if then.snippet and then.snippet.casefold() not in await tx.snippets.all(inbox.id):
+        raise Refused(f"{rule.name}: there is no snippet {then.snippet}; !snippet add writes one.")
+    if then.webhook and not desk.settings.webhook_secret.get_secret_value():
+        raise Refused(f"{rule.name}: a webhook needs webhook_secret in config.yaml, which signs"
+                      " what is sent.")  # fmt: skip
+
+
+async def remove(tx: Tx, desk: Desk, asked: Request) -> str:
+    word = asked.rest.strip()
+    if re.fullmatch("[0-9]{1,15}", word) is None:
+        raise Refused("Say which by its number, like !rule remove 3; !rule list shows them.")
+    inbox = await tx.rules.remove(int(word))
+    if inbox is None:
+        raise Refused(f"There is no rule {word}; those of config.yaml are changed there.")
+    await tx.audit.add(desk.now(), asked.who, f"inbox {inbox}: removed rule {word}")
+    return f"Rule {word} is removed."
+
+
+async def test(tx: Tx, desk: Desk, asked: Request) -> str:
+    """`!rule test INBOX`, perhaps with YAML that is not written down yet: a job reads the mails."""
+    inbox, text = _inbox(desk, asked)
+    if text:
+        read(text)
+    elif not await of_inbox(tx, inbox):
+        raise Refused(texts.NO_RULES)
+    await tx.jobs.add(RehearseRules(asked.event.id, inbox=inbox.id, text=text))
+    return f"Reading the last {MAILS} mails of {inbox.name}; nothing is done with them."
+
+
+async def rehearse(desk: Desk, job: Job[RehearseRules]) -> None:
+    """What the rules would have done with the last mails, in one answer."""
+    inbox = desk.inbox(job.task.inbox)
+    async with desk.store.reading() as tx:
+        letters = await tx.mails.last(inbox.id, MAILS)
+        rules = [("", rule) for rule in read(job.task.text)] if job.task.text else []
+        rules = rules or await of_inbox(tx, inbox)
+    lines, looked = [], 0
+    for letter in letters:
+        async with desk.store.reading() as tx:
+            raw = await tx.mails.raw(letter.raw) if letter.raw is not None else b""
+            first = (await tx.mails.of_conversation(letter.conversation))[:1]
+        if not raw:
+            continue
+        looked += 1
+        try:
+            mail, body = await desk.reader.read(raw, inbox.authserv_id, inbox.own)
+        except Transient:
+            continue
+        is_new = bool(first) and first[0].id == letter.id
+        held = holding(rules, Incoming.whole(mail, body, raw, letter, is_new).facts)
+        if held:
+            done = "; ".join(f"{rule.name}: {_said(rule.then)}" for _, rule in held)
+            lines.append(
+                f"#{letter.conversation} {mail.subject[:60]} ({mail.sender.spec}) → {done}"
+            )
+    text = texts.rehearsed(inbox.name, looked, lines)
+    async with desk.store.transaction("told") as tx:
+        await tx.jobs.finish(job)
+        event = job.task.event
+        key = PostKey.other(Shows.REHEARSED, event)
+        await tx.posts.put(Wanted.message(key, CONTROL, desk.bot, render.notice(text), event))
+
+
+def _inbox(desk: Desk, asked: Request) -> tuple[Inbox, str]:
+    """(inbox, YAML) of `INBOX` and the lines below; one inbox need not be named."""
+    first, _, text = asked.rest.partition("\n")
+    known, word = desk.settings.inboxes, first.strip().casefold()
+    if not word and len(known) == 1:
+        return next(iter(known.values())), text.strip()
+    if word not in known:
+        there = ", ".join(known) or "none yet"
+        raise Refused(f"Say which inbox, and the rule on the lines below; there are {there}.")
+    return known[InboxId(word)], text.strip()

@@ -1,0 +1,134 @@
+"""What is said in the control room may be a password: sealed on its way, wiped, never repeated."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection
+from dataclasses import replace
+
+from bridge.chat import command
+from bridge.config import inbox_form
+from bridge.desk.desk import Desk
+from bridge.model import CONTROL, Event, EventId, Kind, Place, PostKey, Shows, Wanted
+from bridge.ports import Tx
+
+SEALED = "app.postroom.sealed"
+"""Content key of a stored event that holds its sealed content."""
+SPEAKS = re.compile(
+    r"passw|\bpas+(?:word|wd|w|code|phrase)?\b|\.pas|\bpwd?\b|kennwort|contraseña|mot de passe"
+    r"|\bsecret\b|wachtwoord|has[lł]o\b|пароль|パスワード|密码"
+)
+"""How a message speaks of a password, mistyped a little, in whatever form it was said."""
+WORDS = frozenset(
+    "inbox set add list show test publish pause resume remove key value lead all help".split()  # noqa: SIM905 - names
+)
+"""Words of commands and of their answers, which tell nothing."""
+
+
+COMMON = frozenset(
+    (
+        "a",
+        "an",
+        "and",
+        "are",
+        "be",
+        "break",
+        "for",
+        "give",
+        "in",
+        "is",
+        "it",
+        "like",
+        "line",
+        "name",
+        "no",
+        "not",
+        "of",
+        "on",
+        "or",
+        "the",
+        "there",
+        "to",
+        "with",
+    )
+)
+"""Words so common that our own texts are full of them."""
+SPEAK_FREELY = ("help", "snippet", "rule")
+"""Commands that may speak of passwords and hold none: customers are told how to get new ones."""
+
+
+def is_for(desk: Desk, event: Event) -> bool:
+    """Whether a message, or an edit, is a command of this room wherever it was said."""
+    said = command.parse_text(_text(event), desk.settings.command_prefix)
+    return said is not None and said.name == "inbox"
+
+
+def _text(event: Event) -> str:
+    """What a message says, as edited when it is an edit."""
+    changed = event.content.get("m.new_content")
+    return command.new_text(changed if isinstance(changed, dict) else event.content)
+
+
+def seal(desk: Desk, event: Event) -> Event:
+    """The event as it is stored: what is said in the control room may be a password."""
+    token = desk.directory.vault.seal(json.dumps(event.content))
+    relation = command.relation(event.content)
+    return replace(event, content={SEALED: token, "m.relates_to": relation})
+
+
+def unseal(desk: Desk, event: Event) -> Event:
+    token = event.content.get(SEALED)
+    if not isinstance(token, str):
+        return event
+    return replace(event, content=json.loads(desk.directory.vault.open(token)))
+
+
+def may_hold_secret(event: Event, said: command.Command | None, asked: bool, prefix: str) -> bool:
+    """Whether a message, or an edit, speaks of a password, sets a key that is none, or is plain
+    talk while somebody is asked for a password (`asked`)."""
+    text = _text(event)
+    if SPEAKS.search(text.casefold()):
+        return said is None or said.name not in SPEAK_FREELY
+    if said is None:
+        said = command.parse_text(text, prefix)
+        if asked or said is None:
+            return asked
+    words = said.rest.casefold().split()
+    if said.name != "inbox" or not words:
+        return False
+    if words[0] == "add":
+        return len(words) > 2
+    return words[0] == "set" and len(words) > 2 and inbox_form.may_be_secret(words[2])
+
+
+def without(answer: str, said: str) -> str:
+    """An answer that repeats nothing which may be the password."""
+    for word in said.split():
+        plain = re.sub(r"^\W+", "", word.casefold())
+        if plain and plain not in WORDS and not inbox_form.near(plain):
+            answer = re.sub(rf"(?<![\w.]){re.escape(word)}(?!\w)", "…", answer)
+    return answer
+
+
+def without_any(answer: str, said: str, known: Collection[str] = ()) -> str:
+    """An answer that repeats no word of what was said, but for `known` names and dotted keys: a
+    password may be anything, a command's word, too, but hardly `imap.poll`."""
+    dotted = {key for key in inbox_form.KEYS if "." in key}
+    for word in sorted(set(said.split()) - COMMON - dotted - set(known), key=len, reverse=True):
+        answer = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", "…", answer)
+    return answer
+
+
+async def wipe(tx: Tx, desk: Desk, event: Event) -> None:
+    """Have a message with a password redacted, wherever it was said, and forget it ourselves."""
+    await tx.events.blank(event.id)
+    await redact(tx, desk, PostKey.other(Shows.WIPE, event.id), event.id, Place.at(event.room))
+
+
+async def redact(
+    tx: Tx, desk: Desk, key: PostKey, target: EventId | PostKey, place: Place = CONTROL
+) -> None:
+    """Redact an event, or the event of another post; in a lane of its own, so at once."""
+    wanted = Wanted(key, place, desk.bot, Kind.REDACTION, {}, "m.room.redaction", target=target)
+    await tx.posts.put(replace(wanted, lane=key.text))

@@ -1,0 +1,173 @@
+"""The control room: `!status`, `!help`, and what it is told without asking."""
+
+from __future__ import annotations
+
+from bridge.chat import admin as texts
+from bridge.chat import command, diagnosis, render
+from bridge.chat.diagnosis import Ailment, Trouble
+from bridge.config.inbox import Inbox
+from bridge.desk.context import Request
+from bridge.desk.desk import Desk
+from bridge.desk.outbound.dispatch import show
+from bridge.desk.rooms.refresh import answer, tell_control
+from bridge.mail.limits import size
+from bridge.model import DeliveryState, Job, PostKey, Shows
+from bridge.model.task import TITLES, Deliver, HandleEvent, ReceiveMail, Task
+from bridge.ports import Tx
+
+DISK_TOLD = "disk-told"
+ALARM_AFTER = 600.0
+"""Seconds without a good check after which an inbox's alarm is raised."""
+
+
+async def status(tx: Tx, desk: Desk, asked: Request) -> str:
+    """The answer to `!status`: one line for each thing that can be wrong."""
+    now = desk.now()
+    counts = await tx.jobs.counts()
+    waiting = sum(n for kind, n in counts.items() if kind not in ("dead", "event"))
+    oldest = await tx.jobs.oldest_due(now)
+    age = f", the oldest for {texts.duration(now - oldest)}" if waiting and oldest else ""
+    lines = [
+        f"Homeserver {desk.settings.homeserver.url}: answers",
+        f"Waiting jobs: {waiting}{age}; failed for good: {counts.get('dead', 0)}",
+    ]
+    for inbox in desk.settings.inboxes.values():
+        total, free, _ = await tx.conversations.waiting(inbox.id, 0)
+        lines.append(
+            f"{inbox.name} <{inbox.address}>: {await _intake(tx, inbox, now)};"
+            f" {total} waiting, {free} not taken"
+        )
+    lines += [f"{name}: cannot be used: {why}" for name, why in desk.directory.problems.items()]
+    if counts.get("dead"):
+        prefix = desk.settings.command_prefix
+        lines.append(f"{prefix}queue shows what failed, {prefix}retry gives it new tries.")
+    return "\n".join(lines)
+
+
+async def _intake(tx: Tx, inbox: Inbox, now: float) -> str:
+    if inbox.paused:
+        return "paused"
+    if inbox.imap is None:
+        return "no incoming server"
+    health = await tx.keep.health(inbox.imap.account)
+    if health is None:
+        return "not checked yet"
+    good_at, problem, _ = health
+    if problem:
+        return f"cannot be read ({problem}); no good check since {render.clock(good_at, now)}"
+    return f"checked {render.clock(good_at, now)}"
+
+
+def help_text(room: str, rest: str, prefix: str) -> str:
+    """`!help`, or `!help COMMAND`, for one kind of room."""
+    name = rest.split()[0].lower().removeprefix(prefix) if rest.split() else ""
+    specs = [spec for spec in command.TABLE if spec.room == room]
+    if name:
+        specs = [spec for spec in specs if spec.name == name]
+        if not specs:
+            return f"No command {prefix}{name} here; {prefix}help lists them."
+        return "\n".join(f"{prefix}{spec.usage}\n{spec.help}" for spec in specs)
+    lines = [f"{prefix}{spec.usage} – {spec.help}" for spec in specs]
+    if room == "conversation":
+        lines.append("Talk that is no command stays in this room. Reactions do the same:")
+        lines += [f"{emoji} {meaning}" for emoji, meaning in command.REACTIONS]
+    return "\n".join(lines)
+
+
+async def bury(desk: Desk, job: Job[Task], error: str) -> None:
+    """Tell people that a job failed for good; nothing of it is lost."""
+    if job.lane == "control:out":
+        return  # telling of it would be the next one to die
+    prefix = desk.settings.command_prefix
+    async with desk.store.transaction("told") as tx:
+        what = f"{TITLES.get(job.kind, job.kind)} (job {job.id}, {job.lane})"
+        cure = f"Nothing is lost: {prefix}retry {job.id} gives it new tries."
+        if isinstance(job.task, ReceiveMail):
+            cure = f"Its bytes are kept: {prefix}quarantine show {job.id} shows what it is."
+        text = f"⚠️ {what[0].upper()}{what[1:]} failed three times: {error[:500]}\n{cure}"
+        await tell_control(tx, desk, PostKey.other(Shows.DEAD, job.id, job.leases), text)
+        if isinstance(job.task, Deliver):
+            delivery = await tx.deliveries.get(job.task.delivery)
+            if delivery.state in (DeliveryState.WAITING, DeliveryState.SENDING):
+                detail = "the bridge could not send it; the admins were told"
+                await show(tx, desk, await tx.deliveries.update(delivery.id, detail=detail))
+        if isinstance(job.task, HandleEvent):
+            event = await tx.events.get(job.task.event)
+            room = await tx.rooms.known(event.room) if event is not None else None
+            if event is not None and room is not None and event.type == "m.room.message":
+                text = "That did not work; the admins were told."
+                await answer(tx, desk, room.place, event.id, text)
+
+
+async def watch(desk: Desk) -> None:
+    """Raise or end the alarms of the disk and of each mail account; called now and then."""
+    await _watch_disk(desk)
+    now = desk.now()
+    for account, inboxes in desk.settings.accounts().items():
+        if all(inbox.paused for inbox in inboxes):
+            continue
+        poll = max(inbox.imap.poll for inbox in inboxes if inbox.imap is not None)
+        async with desk.store.transaction("told") as tx:
+            health = await tx.keep.health(account)
+            if health is None:
+                continue
+            good_at, problem, told_at = health
+            names = ", ".join(inbox.name for inbox in inboxes)
+            stale = now - good_at > max(ALARM_AFTER, 3.0 * poll)
+            if stale and not told_at:
+                await tx.keep.tell(account, now)
+                await tell_control(
+                    tx, desk, PostKey.other(Shows.ALARM, account, int(now)),
+                    f"⚠️ {names}: no successful check since {render.clock(good_at, now)}."
+                    f" {problem or 'The mail server gives no answer'}. Mail waits in the mailbox"
+                    " and is taken when it works again.",
+                )  # fmt: skip
+            elif told_at and not problem and not stale:
+                await tx.keep.tell(account, 0.0)
+                await tell_control(
+                    tx, desk, PostKey.other(Shows.ALARM_OVER, account, int(told_at)),
+                    f"✅ {names}: the mailbox is checked again.",
+                )  # fmt: skip
+
+
+async def _watch_disk(desk: Desk) -> None:
+    """Tell once that no mail is taken in because the disk is nearly full, and once that it is."""
+    free, kept = desk.store.free_space(), desk.settings.limits.free_disk
+    if free is None:
+        return
+    async with desk.store.reading() as tx:
+        told = await tx.keep.value(DISK_TOLD)
+    is_full = free < kept
+    # a little more than the limit, so that the two are not told in turns
+    if is_full is (told is not None) or (told is not None and free < kept + kept // 4):
+        return
+    async with desk.store.transaction("told") as tx:
+        now = desk.now()
+        if is_full:
+            await tx.keep.set_value(DISK_TOLD, str(now))
+            text = (
+                f"⚠️ The disk of the database has {size(free)} left. Mail waits in the mailboxes"
+                f" until there is more than {size(kept)} (free_disk in config.yaml)."
+            )
+        else:
+            await tx.keep.drop_value(DISK_TOLD)
+            text = f"✅ The disk of the database has {size(free)} left; mail is taken in again."
+        await tell_control(tx, desk, PostKey.other(Shows.DISK, is_full, int(now)), text)
+
+
+async def refused_login(desk: Desk, account: str, text: str) -> None:
+    """Tell the control room once, until the log-in works again, that a mailbox lets us not in."""
+    async with desk.store.transaction("told") as tx:
+        health = await tx.keep.health(account)
+        inboxes = desk.settings.accounts().get(account, ())
+        if (health is not None and health[2]) or not inboxes:
+            return
+        await tx.keep.tell(account, desk.now())
+        inbox = inboxes[0]
+        assert inbox.imap is not None
+        why = diagnosis.text(inbox, inbox.imap, Trouble(Ailment.LOGIN, text))
+        names = ", ".join(each.name for each in inboxes)
+        await tell_control(
+            tx, desk, PostKey.other(Shows.LOGIN, account, int(desk.now())),
+            f"⚠️ {names}: {why} The next tries come at longer intervals, up to 15 min.",
+        )  # fmt: skip

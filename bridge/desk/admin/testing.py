@@ -1,0 +1,58 @@
+"""`!inbox test`: every step tried, the findings told in one message that grows."""
+
+from __future__ import annotations
+
+from bridge.chat import admin as texts
+from bridge.chat import render
+from bridge.config.inbox import Inbox
+from bridge.config.settings import ConfigError
+from bridge.desk.admin import inboxes
+from bridge.desk.context import Request
+from bridge.desk.desk import Desk
+from bridge.desk.rooms.refresh import answer_with
+from bridge.model import CONTROL, EventId, Job, Permanent, Refused
+from bridge.model.oversight import Finding, StoredInbox
+from bridge.model.task import TestInbox
+from bridge.ports import Tx
+
+
+async def order(tx: Tx, desk: Desk, asked: Request) -> str:
+    """Have an inbox tested; the answer to the command is edited as findings come."""
+    found = await inboxes.named(tx, desk, asked, 1)
+    built = _built(desk, found)
+    await tx.jobs.add(TestInbox(asked.event.id, inbox=found.id), f"test:{found.id}")
+    return texts.testing(built, [], done=False)
+
+
+def _built(desk: Desk, found: Inbox | StoredInbox) -> Inbox:
+    try:
+        return desk.directory.built(found) if isinstance(found, StoredInbox) else found
+    except (Permanent, ConfigError) as error:
+        raise Refused(f"{found.id} cannot be tested yet: {error}") from error
+
+
+async def test(desk: Desk, job: Job[TestInbox]) -> None:
+    """Try every step; a crash begins the test anew."""
+    inbox_id, event = job.task.inbox, job.task.event
+    async with desk.store.reading() as tx:
+        stored = await tx.inboxes.get(inbox_id)
+    found = desk.directory.file.inboxes.get(inbox_id) or stored
+    if found is None:
+        raise Permanent(f"inbox {inbox_id} is gone")
+    inbox = _built(desk, found)
+    findings: list[Finding] = []
+    async for finding in desk.prober.look(inbox):
+        findings.append(finding)
+        async with desk.store.transaction("told") as tx:
+            await tx.jobs.hold(job)
+            await _tell(tx, desk, event, texts.testing(inbox, findings, done=False))
+    async with desk.store.transaction("told") as tx:
+        await tx.jobs.finish(job)
+        for finding in findings:
+            if finding.tags is not None:
+                await tx.keep.set_value(f"tags:{inbox.address}", "1" if finding.tags else "")
+        await _tell(tx, desk, event, texts.testing(inbox, findings, done=True))
+
+
+async def _tell(tx: Tx, desk: Desk, event: str, text: str) -> None:
+    await answer_with(tx, desk, CONTROL, EventId(event), render.notice(text))

@@ -1,0 +1,66 @@
+"""One thing said by one person in one room, with everything an act needs to judge it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from bridge.config.inbox import Inbox
+from bridge.model import Content, Conversation, Event, Mxid, Place, Refused, Room
+from bridge.ports import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What an admin asks for in the control room."""
+
+    event: Event
+    rest: str
+    """What stands behind the command's words, or the answer to a question."""
+
+    @property
+    def who(self) -> Mxid:
+        return self.event.sender
+
+    @property
+    def words(self) -> list[str]:
+        return self.rest.split()
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """An event that asks for something. `target` is the event it is about, as it is now."""
+
+    event: Event
+    room: Room
+    inbox: Inbox
+    conversation: Conversation | None = None
+    rest: str = ""
+    """What stands behind the command word."""
+    target: Content | None = None
+    name: str = ""
+    """How the speaker is called, where an act asked for it."""
+    zone: ZoneInfo | None = None
+    """Where the speaker's clock is, if their profile says so; else the server's zone counts."""
+
+    @property
+    def who(self) -> Mxid:
+        return self.event.sender
+
+    @property
+    def where(self) -> Place:
+        """Where to answer."""
+        return self.room.place
+
+    @property
+    def about(self) -> Conversation:
+        """The conversation; raises Refused where there is none."""
+        if self.conversation is None:
+            raise Refused("this works in a conversation's room")
+        return self.conversation
+
+
+async def came_before(tx: Tx, at: float) -> bool:
+    """Whether something was said before a backup was restored and is only now heard of: what it
+    led to happened, outside of what we know."""
+    return at < float(await tx.keep.value("restored-at") or 0)

@@ -1,0 +1,1 @@
+"""Matrix events in, and the acts they lead to."""

@@ -1,0 +1,153 @@
+"""Matrix events in: keep what concerns us, once, and give it a job; park what cannot be read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+
+from bridge.chat import event as events
+from bridge.desk.admin import question, sealed
+from bridge.desk.desk import Desk
+from bridge.model import Event, EventId, Job, Permanent, Role, RoomId, Transient
+from bridge.model.task import ReadEventAgain
+from bridge.ports import Tx
+
+log = structlog.get_logger("listen")
+
+
+async def take(desk: Desk, raws: Sequence[Any]) -> int:
+    """Store the events of a push or a look; returns how many were new.
+
+    Each stands alone: one that cannot be read or stored is parked with its reason, and the others
+    are not held up. Raises Transient when the store fails: the homeserver then sends them again.
+    """
+    now = desk.now()
+    found: list[Event] = []
+    for raw in raws:
+        try:
+            event = events.read(raw, now)
+            event.content.pop(sealed.SEALED, None)  # ours alone
+            if _may_concern(desk, event):
+                found.append(event)
+        except Exception as error:  # noqa: BLE001 - whatever is odd about one event
+            await _park(desk, raw, _reason(error))
+    try:
+        return await _keep(desk, found)
+    except Transient:
+        raise
+    except Exception:
+        if not found:
+            raise
+        log.exception("events not stored together")
+    return sum([await _keep_alone(desk, event) for event in found])
+
+
+async def _keep(desk: Desk, found: Sequence[Event]) -> int:
+    """Store what concerns us of these, in one transaction."""
+    if not found:
+        return 0
+    async with desk.store.transaction("transaction-in") as tx:
+        if desk.directory.control is None:
+            control = await tx.rooms.find(Role.CONTROL)
+            desk.directory.control = control.id if control is not None else None
+        count = 0
+        for event in found:
+            in_control = event.room == desk.directory.control
+            if not _concerns(desk, event) and not (in_control and await _counts(tx, desk, event)):
+                continue
+            if event.type == "m.room.message" and (in_control or sealed.is_for(desk, event)):
+                event = sealed.seal(desk, event)
+            count += await tx.events.store(event, f"in:{event.room}")
+        return count
+
+
+async def _keep_alone(desk: Desk, event: Event) -> int:
+    """One event of several that could not be stored together: it is stored, or parked."""
+    try:
+        return await _keep(desk, [event])
+    except Transient:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever is odd about one event
+        raw = {"event_id": event.id, "room_id": event.room, "sender": event.sender,
+               "type": event.type}  # fmt: skip
+        await _park(desk, raw, _reason(error))
+        return 0
+
+
+def _reason(error: Exception) -> str:
+    """Why an event was parked; what it says stays out of there."""
+    if isinstance(error, events.Malformed):
+        return str(error)
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    return f"{type(error).__name__} while storing it"
+
+
+async def _park(desk: Desk, raw: Any, reason: str) -> None:
+    """Keep the ids of an event that cannot be handled, as a dead job: `!quarantine` shows it and
+    can have it read again. What it says is not kept; the homeserver has it."""
+    known = events.known_by(raw)
+    log.warning("event parked", reason=reason, **known)
+    try:  # what surrounds an event, as its age, differs each time it is heard of
+        told = known if "event_id" in known else raw
+        text = json.dumps([told, reason], sort_keys=True)
+    except (TypeError, ValueError, RecursionError):
+        text = json.dumps([known, reason])
+    digest = hashlib.sha256(text.encode()).hexdigest()[:32]
+    async with desk.store.transaction("transaction-in") as tx:
+        await tx.jobs.park(ReadEventAgain(digest, **known), reason)
+
+
+async def again(desk: Desk, job: Job[ReadEventAgain]) -> None:
+    """Read a parked event once more, as the homeserver has it. Raises Permanent where it still
+    cannot be handled."""
+    room, event_id = RoomId(job.task.room_id), EventId(job.task.event_id)
+    if not room or not event_id:
+        raise Permanent("nothing tells which event it was")
+    raw = await desk.chat.event(room, event_id)
+    if raw is None:
+        raise Permanent("the homeserver does not show that event")
+    try:
+        event = events.read({"room_id": room, **raw}, desk.now())
+        event.content.pop(sealed.SEALED, None)
+        await _keep(desk, [event] if _may_concern(desk, event) else [])
+    except (events.Malformed, RecursionError) as error:
+        raise Permanent(_reason(error)) from error
+    async with desk.store.transaction("transaction-in") as tx:
+        await tx.jobs.finish(job)
+
+
+async def notice(desk: Desk, passing: list[Any]) -> None:
+    """Note what agents have read in our rooms (Client-Server API v1.14, m.receipt)."""
+    read = [each for raw in passing for each in events.receipts(raw) if not desk.is_own(each[1])]
+    if not read:
+        return
+    async with desk.store.transaction("transaction-in") as tx:
+        for room, mxid, event, at in read:
+            if await tx.rooms.known(room) is not None:
+                await tx.agents.saw(room, mxid, event, at)
+
+
+async def _counts(tx: Tx, desk: Desk, event: Event) -> bool:
+    """Whether talk in the control room is the answer to a question, or may hold a password."""
+    if await question.asked(tx, event.sender, event.at):
+        return True
+    waited_for = await question.secrets_asked(tx, event.at)
+    return sealed.may_hold_secret(event, None, waited_for, desk.settings.command_prefix)
+
+
+def _concerns(desk: Desk, event: Event) -> bool:
+    return events.concerns_us(event, desk.own_prefix, desk.bot, desk.settings.command_prefix)
+
+
+def _may_concern(desk: Desk, event: Event) -> bool:
+    """What people say in the control room without a command may be an answer, or a secret."""
+    if event.type == "m.room.message" and not desk.is_own(event.sender):
+        in_control = desk.directory.control in (None, event.room)
+        if in_control or event.sender in desk.settings.admins:
+            return True
+    return _concerns(desk, event)

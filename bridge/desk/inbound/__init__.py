@@ -1,0 +1,1 @@
+"""From a mail that was accepted to its place in a conversation."""

@@ -1,0 +1,100 @@
+"""Automatic answers: the text of a standard response, to people only, and few of them."""
+
+from __future__ import annotations
+
+from bridge.chat import render
+from bridge.config.inbox import Inbox
+from bridge.config.rule import Rule
+from bridge.desk.desk import Desk
+from bridge.desk.outbound import dispatch
+from bridge.mail import snippet
+from bridge.mail.compose import reply_subject
+from bridge.model import (
+    Address,
+    Conversation,
+    Delivery,
+    EventId,
+    Form,
+    Letter,
+    Nature,
+    Place,
+    PostKey,
+    Recipient,
+    Shows,
+    Verdict,
+    Wanted,
+)
+from bridge.ports import Tx
+
+DAY = 86_400.0
+
+
+async def answer(
+    tx: Tx, desk: Desk, inbox: Inbox, about: Conversation, letter: Letter, rule: Rule
+) -> list[str]:
+    """Order one. Returns what hinders it and somebody has to mend; what simply gets none says
+    nothing: machines (RFC 3834 §2), failed sender checks, whoever had one today."""
+    known = await tx.snippets.all(inbox.id)
+    text = known.get(rule.then.snippet.casefold())
+    if text is None:
+        return [f"there is no snippet {rule.then.snippet}."]
+    if inbox.smtp is None or inbox.paused:
+        return [f"{inbox.name} sends nothing."]
+    if letter.nature is not Nature.PERSON or letter.verdict is Verdict.FAIL:
+        return []
+    if letter.sender.domain == "invalid" or letter.sender.is_of(desk.own_addresses):
+        return []
+    now = desk.now()
+    if await tx.deliveries.automatic(
+        inbox.id,
+        now - inbox.answer_again_after * 3600.0,
+        number=about.number,
+        spec=letter.sender.spec,
+    ):
+        return []
+    # a mail of somebody else in the conversation is answered to them, who are not its contact
+    who = about.contact if about.contact.key == letter.sender.key else letter.sender
+    values = {"address": letter.sender.spec, "number": f"#{about.number}",
+              "agent": inbox.name, "inbox": inbox.name}  # fmt: skip
+    proven = letter.verdict is Verdict.PASS
+    if proven:  # else whoever forged the sender would have us send their words
+        values |= {"first_name": snippet.first_name(who), "name": who.name,
+                   "subject": about.subject}  # fmt: skip
+    filled = snippet.fill(text, values)
+    if filled.missing:
+        gaps = ", ".join(filled.missing)
+        return [f"snippet {rule.then.snippet} needs a fallback for {gaps}."]
+    for seconds, limit in (
+        (600.0, inbox.answers_in_10_minutes), (3600.0, inbox.answers_in_hour),
+        (DAY, inbox.answers_in_day),
+    ):  # fmt: skip
+        if await tx.deliveries.automatic(inbox.id, now - seconds) >= limit:
+            minutes = f"{seconds / 60:.0f} minutes"
+            return [f"more than {limit} automatic answers in {minutes}; further ones are left out."]
+    subject = reply_subject(letter.subject if proven else "")
+    await _order(tx, desk, inbox, about, letter, subject, filled.text, rule)
+    return []
+
+
+async def _order(
+    tx: Tx, desk: Desk, inbox: Inbox, about: Conversation, letter: Letter, subject: str,
+    text: str, rule: Rule,
+) -> None:  # fmt: skip
+    source, now = EventId(f"rule:{letter.id}"), desk.now()
+    proven = letter.verdict is Verdict.PASS
+    to = letter.sender if proven else Address(letter.sender.spec)
+    delivery = await tx.deliveries.create(
+        Delivery(
+            inbox=inbox.id, conversation=about.number, source=source, order=source,
+            agent=desk.bot, answers=letter.id, subject=subject, run_at=now + inbox.undo,
+            created_at=now, recipients=(Recipient(to, "to"),), form=Form.AUTOMATIC, text=text,
+        ),
+        "",
+    )  # fmt: skip
+    if delivery is None:
+        return
+    content = render.notice(f"🤖 Automatic answer ({rule.name}):\n\n{text}")
+    key = PostKey.of_delivery(Shows.AUTOMATIC, delivery.id)
+    await tx.posts.put(Wanted.message(key, Place.of(about.number), desk.bot, content))
+    await dispatch.show(tx, desk, delivery)
+    await dispatch.dispatch(tx, delivery)

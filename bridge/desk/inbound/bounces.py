@@ -1,0 +1,106 @@
+"""What other mail servers report of a mail that left: bounced, delayed, read."""
+
+from __future__ import annotations
+
+from bridge.chat import render, status
+from bridge.config.inbox import Inbox
+from bridge.desk.desk import Desk
+from bridge.desk.outbound.dispatch import show
+from bridge.desk.outbound.outcome import overall, settle
+from bridge.model import (
+    Delivery,
+    DeliveryState,
+    Fate,
+    Mail,
+    MailId,
+    Nature,
+    Number,
+    Place,
+    PostKey,
+    Recipient,
+    Report,
+    Shows,
+    Verdict,
+    Wanted,
+)
+from bridge.ports import Tx
+
+BY_ADDRESS_FOR = 14 * 86400.0
+"""Seconds after sending during which a bounce that names no Message-ID may be about a mail to its
+address; servers give up after some days."""
+
+
+async def meant(tx: Tx, desk: Desk, inbox: Inbox, report: Report) -> Delivery | None:
+    """The delivery a report is about: by our signed Message-ID, which nobody can guess. None when
+    it names none of this inbox."""
+    for message_id in report.originals:
+        named = desk.tokens.read_delivery(message_id)
+        if named is None:  # signed with another key, before that was changed: we know it by heart
+            known = await tx.deliveries.by_message_id(inbox.id, message_id)
+            if known is not None:
+                return known
+            continue
+        found = await tx.deliveries.find(named[1])
+        if found is not None and (found.conversation, found.inbox) == (named[0], inbox.id):
+            return found
+    return None
+
+
+async def claimed(tx: Tx, desk: Desk, inbox: Inbox, mail: Mail, report: Report) -> Number | None:
+    """The conversation a bounce may be about, by the address it names alone: anybody can write
+    one, so this is for a person to judge.
+
+    It has to be a report by its form, of a sender that did not fail its check. One that names
+    another mail counts only where that mail was the inbox's own: some servers give mails that
+    leave an id of theirs, and an address also writes to others.
+    """
+    if mail.nature is not Nature.BOUNCE or mail.verdict is Verdict.FAIL or not report.is_formal:
+        return None
+    if report.originals and not report.senders & inbox.own:
+        return None
+    for spec in report.fates:
+        newest = await tx.deliveries.newest_to(inbox.id, spec, desk.now() - BY_ADDRESS_FOR)
+        if newest is not None:
+            return await tx.conversations.home(inbox.id, newest.conversation)
+    return None
+
+
+async def note(
+    tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery, report: Report, mail: MailId
+) -> None:
+    """Write down what became of the recipients, and tell who sent the mail when it came back."""
+    fates = {}
+    for recipient in delivery.recipients:
+        said = _said(delivery, recipient, report)
+        if said is not None and _is_news(recipient.fate, said[0]):
+            fates[recipient.address.spec] = said
+    if not fates:
+        return
+    await tx.deliveries.set_fates(delivery.id, fates)
+    changed = await tx.deliveries.get(delivery.id)
+    if delivery.state is DeliveryState.UNKNOWN:  # it did leave
+        changed = await settle(tx, desk, inbox, changed)
+    elif overall(changed) is not delivery.state:
+        changed = await tx.deliveries.update(delivery.id, state=overall(changed))
+    await show(tx, desk, changed)
+    if changed.state is DeliveryState.BOUNCED and delivery.state is not DeliveryState.BOUNCED:
+        content = render.text_message(status.bounce_notice(changed))
+        content["m.mentions"] = {"user_ids": [changed.agent]}
+        key, place = PostKey.of_mail(Shows.BOUNCE, mail), Place.of(changed.conversation)
+        await tx.posts.put(Wanted.message(key, place, desk.bot, content, changed.source))
+
+
+def _said(delivery: Delivery, recipient: Recipient, report: Report) -> tuple[Fate, str] | None:
+    """What a report says of a recipient. An address can be forwarded, and the report then names
+    only where to; with one recipient it is plain who is meant."""
+    if recipient.address.key in report.fates:
+        return report.fates[recipient.address.key]
+    if len(delivery.recipients) == 1 and report.fates:
+        return next(iter(report.fates.values()))
+    return None
+
+
+def _is_news(now: Fate, said: Fate) -> bool:
+    """Whether it says more than is known: what was read has arrived, what came back stays back."""
+    order = (Fate.UNKNOWN, Fate.SENT, Fate.DELAYED, Fate.READ, Fate.BOUNCED)
+    return now in order and order.index(said) > order.index(now)

@@ -1,0 +1,147 @@
+"""Where a mail belongs: the conversation it joins, or the one it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bridge.chat import file_event
+from bridge.chat.mail_event import FORWARDED
+from bridge.chat.render import preview_of
+from bridge.config.inbox import Inbox
+from bridge.desk.desk import Desk
+from bridge.desk.inbound import bounces, overflow
+from bridge.desk.triage import state
+from bridge.desk.triage.assign import next_in_turn
+from bridge.mail import author
+from bridge.mail.quote import Body
+from bridge.mail.thread import Fresh, Joined, Known, Reason, base_subject, place
+from bridge.model import (
+    Address,
+    Conversation,
+    InboxId,
+    Mail,
+    MessageId,
+    Nature,
+    Number,
+    State,
+    Verdict,
+)
+from bridge.ports import Tx
+
+REOPENS_FOR = 30 * 86400.0
+"""Seconds after closing during which a mail opens the conversation again."""
+
+
+async def conversation_for(
+    tx: Tx, desk: Desk, inbox: Inbox, mail: Mail, body: Body, at: float,
+    reported_on: Number | None, counts: bool,
+) -> tuple[Conversation, bool]:  # fmt: skip
+    """The conversation the mail belongs to, and whether it is a new one. `counts`: a new one counts
+    for the limits of the hour."""
+    found = place(mail, await _known(tx, desk, inbox.id, mail, reported_on))
+    follows = None
+    if isinstance(found, Joined):
+        old = await tx.conversations.get(found.number)
+        gone = old.inbox != inbox.id and old.inbox not in desk.settings.inboxes
+        if not old.contact.spec:  # erased
+            found = Fresh(Reason.FRESH)
+    person = author.author(mail.sender, mail.reply_to, desk.own_addresses)
+    blocked = await tx.blocked.holds(inbox.id, person.spec)
+    if isinstance(found, Joined):
+        long_over = old.state is State.CLOSED and at - (old.closed_at or at) > REOPENS_FOR
+        if not gone and not long_over:  # gone: moved to an inbox that is no more
+            if blocked or mail.nature is not Nature.PERSON or old.state is State.SPAM:
+                return old, False
+            return await state.wait_again(tx, old, at), False
+        follows = old.number
+    if counts and (why := await overflow.takes(tx, desk, inbox, person, at, blocked=blocked)):
+        return await overflow.conversation(tx, desk, inbox, why, at, blocked=blocked)
+    who = await tx.contacts.of(inbox.id, person.spec)
+    contact = Address(person.spec, who.name) if who and who.name else person
+    conversation = await tx.conversations.create(
+        inbox.id, contact, base_subject(mail.subject) or mail.subject, at,
+        preview=_preview(desk, mail, body), files=file_event.names(mail.attachments),
+        claim=found.claim if isinstance(found, Fresh) else None, follows=follows,
+        waiting=_waits(desk, mail) and not blocked,
+    )  # fmt: skip
+    if blocked:
+        return await tx.conversations.update(
+            conversation.number, state=State.SPAM, closed_at=at
+        ), True
+    if inbox.department:
+        conversation = await tx.conversations.update(
+            conversation.number, department=inbox.department
+        )
+    if _waits(desk, mail) and (agent := await next_in_turn(tx, inbox)) is not None:
+        conversation = await tx.conversations.update(conversation.number, assignee=agent)
+    return conversation, True
+
+
+async def _known(
+    tx: Tx, desk: Desk, inbox: InboxId, mail: Mail, reported_on: Number | None
+) -> Known:
+    ancestors = mail.ancestors()
+    by_address = filter(None, map(desk.tokens.read_address, mail.recipients))
+    by_id = filter(None, map(desk.tokens.read, ancestors))
+    homes = [
+        await tx.conversations.home(inbox, number)
+        for number in dict.fromkeys((*by_address, *by_id))
+    ]
+    signed = [number for number in homes if number is not None]
+    ids = await tx.mails.conversations_of(inbox, ancestors)
+    ids += await _named_by_old_tokens(tx, desk, inbox, mail, signed)
+    awaited = await tx.mails.waiting_for(inbox, mail.message_id)
+    participants = {
+        number: await tx.conversations.participants(number)
+        for number in {*(number for _, number in ids), *awaited}
+    }
+    same_subject = await _same_subject(tx, desk, inbox, mail)
+    if mail.report is not None:
+        named = await bounces.claimed(tx, desk, desk.inbox(inbox), mail, mail.report)
+        same_subject = named or same_subject
+    ours = author.domains(desk.own_addresses)
+    return Known(signed, ids, participants, awaited, same_subject, reported_on, ours)
+
+
+async def _named_by_old_tokens(
+    tx: Tx, desk: Desk, inbox: InboxId, mail: Mail, signed: Sequence[Number]
+) -> list[tuple[MessageId, Number]]:
+    """Conversations named by a reply address of before the key was changed. It counts like an id of
+    ours that anybody may know: for those who took part, and for nobody else not even as a claim."""
+    if mail.verdict is Verdict.FAIL:
+        return []
+    named = set(filter(None, map(desk.tokens.read_former_address, mail.recipients)))
+    found = []
+    for number in named - set(signed):
+        home = await tx.conversations.home(inbox, number)
+        if home is not None and mail.sender.key in await tx.conversations.participants(home):
+            found.append((mail.message_id, home))
+    return found
+
+
+def _waits(desk: Desk, mail: Mail) -> bool:
+    """Whether somebody waits for an answer to a mail that begins a conversation: a person, or who
+    filled in a form that a machine brought us."""
+    if mail.nature is Nature.AUTOMATIC:
+        return author.elsewhere(mail.sender, mail.reply_to, desk.own_addresses) is not None
+    return mail.nature is Nature.PERSON
+
+
+async def _same_subject(tx: Tx, desk: Desk, inbox: InboxId, mail: Mail) -> Number | None:
+    """A conversation of the same contact under the same subject: a claim, never a decision."""
+    subject = base_subject(mail.subject).casefold()
+    if not subject or subject == mail.subject.casefold():
+        return None
+    person = author.author(mail.sender, mail.reply_to, desk.own_addresses)
+    for each in await tx.conversations.of_contact(inbox, person.spec):
+        if base_subject(each.subject).casefold() == subject:
+            return each.number
+    return None
+
+
+def _preview(desk: Desk, mail: Mail, body: Body) -> str:
+    """The customer's words, also where a colleague forwards them."""
+    origin = author.forwarded(mail, desk.own_addresses)
+    if origin is None or not origin.text.strip():
+        return preview_of(body.text)
+    return preview_of(f"{FORWARDED}{origin.sender}\n{origin.text}")

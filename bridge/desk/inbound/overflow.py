@@ -1,0 +1,80 @@
+"""More new conversations than an inbox may have in an hour: the mails beyond that go into one
+conversation of the inbox, from which `!split` takes each where it belongs."""
+
+from __future__ import annotations
+
+from bridge.config.inbox import Inbox
+from bridge.desk.desk import Desk
+from bridge.desk.rooms.refresh import tell_control
+from bridge.desk.triage import state
+from bridge.model import (
+    Address,
+    Conversation,
+    InboxId,
+    Mail,
+    Number,
+    PostKey,
+    Shows,
+    State,
+)
+from bridge.model.conversation import VARIOUS
+from bridge.ports import Tx
+
+HOUR, DAY = 3600.0, 86_400.0
+SUBJECT = "More new mail than rooms are made for"
+
+
+async def takes(
+    tx: Tx, desk: Desk, inbox: Inbox, sender: Address, at: float, *, blocked: bool
+) -> str:
+    """Why a mail that would begin a conversation goes with the others beyond the limits; empty
+    where it may begin one, which then counts. Blocked senders count among themselves: they take no
+    room from the others."""
+    limits = desk.settings.limits
+    counted = _counted(inbox, blocked)
+    by_sender, by_inbox = await tx.conversations.begun(counted, sender.untagged, at - HOUR)
+    if by_sender >= limits.rooms_per_sender:
+        return f"more than {limits.rooms_per_sender} new conversations of this sender in an hour"
+    if by_inbox >= limits.rooms_per_inbox:
+        return f"more than {limits.rooms_per_inbox} new conversations in an hour"
+    await tx.conversations.count_begun(counted, sender.untagged, at)
+    return ""
+
+
+def _counted(inbox: Inbox, blocked: bool) -> InboxId:
+    return InboxId(f"{inbox.id}:blocked") if blocked else inbox.id
+
+
+async def conversation(
+    tx: Tx, desk: Desk, inbox: Inbox, why: str, at: float, *, blocked: bool
+) -> tuple[Conversation, bool]:
+    """The one conversation of an inbox for such mails, and whether it is made just now. That of
+    the blocked senders is spam, and nobody hears of it."""
+    if not blocked:
+        await tell_control(
+            tx, desk, PostKey.other(Shows.OVERFLOW, inbox.id, int(at // DAY)),
+            f"⚠️ {inbox.name}: {why}. Further ones are in one room of the inbox, where !split makes"
+            " conversations of them. Who writes so much can be blocked with !block ADDRESS there;"
+            " the limits are rooms_per_sender and rooms_per_inbox in config.yaml.",
+        )  # fmt: skip
+    key = f"overflow:{_counted(inbox, blocked)}"
+    number = await tx.keep.value(key)
+    if number is not None and await tx.conversations.exists(inbox.id, Number(int(number))):
+        found = await tx.conversations.get(Number(int(number)))
+        if found.is_overflow and found.merged is None:
+            if blocked:
+                return found, False
+            return await state.wait_again(tx, found, at), False
+    made = await tx.conversations.create(
+        inbox.id, VARIOUS, SUBJECT, at, preview=f"{why[0].upper()}{why[1:]}.", files="",
+        claim=None, follows=None, waiting=not blocked,
+    )  # fmt: skip
+    await tx.keep.set_value(key, str(made.number))
+    if blocked:
+        made = await tx.conversations.update(made.number, state=State.SPAM, closed_at=at)
+    return made, True
+
+
+def line(mail: Mail) -> str:
+    """What stands above such a mail, which the bot shows in its sender's place."""
+    return f"📥 {mail.sender}: {mail.subject or '(no subject)'} · !split makes it a conversation"

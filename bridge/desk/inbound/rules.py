@@ -1,0 +1,149 @@
+"""Rules: look at a mail that came in, and do what they say. One that fails stops nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from bridge.chat import render
+from bridge.chat.room import link, standing
+from bridge.chat.when import when as moment
+from bridge.config.inbox import Inbox
+from bridge.config.rule import Rule
+from bridge.desk.desk import Desk
+from bridge.desk.inbound import autoreply
+from bridge.desk.rooms.refresh import refresh, tell_control
+from bridge.desk.rules import Incoming, holding, of_inbox
+from bridge.desk.triage import state
+from bridge.desk.triage.assign import give
+from bridge.model import (
+    FINISHED,
+    Conversation,
+    ConversationChanges,
+    Mxid,
+    Permanent,
+    Place,
+    PostKey,
+    Priority,
+    Refused,
+    Shows,
+    State,
+    Wanted,
+)
+from bridge.model.task import CallHook
+from bridge.ports import Tx
+
+BODY = 20_000
+"""Characters of a mail's text that a webhook gets."""
+
+
+async def apply(
+    tx: Tx, desk: Desk, inbox: Inbox, about: Conversation, incoming: Incoming
+) -> Conversation:
+    """Do what the rules of an inbox say about a mail; spam is left alone."""
+    if about.state is State.SPAM:
+        return about
+    rules = await of_inbox(tx, inbox)
+    for index, (where, rule) in enumerate(holding(rules, incoming.facts) if rules else ()):
+        try:
+            await _do(tx, desk, inbox, about, incoming, rule, index)
+        except Permanent as error:
+            await tell_control(
+                tx, desk, PostKey.other(Shows.RULE, inbox.id, rule.name, error),
+                f"⚠️ {inbox.name}: the rule “{rule.name}” ({where}) could not do all it says:"
+                f" {error} The mail is in #{about.number} all the same.",
+            )  # fmt: skip
+        about = await tx.conversations.get(about.number)
+    return about
+
+
+async def _do(
+    tx: Tx,
+    desk: Desk,
+    inbox: Inbox,
+    about: Conversation,
+    incoming: Incoming,
+    rule: Rule,
+    index: int,
+) -> None:
+    """Everything one rule says. Raises Permanent with what could not be done, when the rest is.
+    `index` tells this rule from others that hold for the mail."""
+    then = rule.then
+    tags = dict.fromkeys((*about.tags, *then.tag))
+    changes: ConversationChanges = {"tags": tuple(tags)}
+    if then.department:
+        changes["department"] = then.department
+    if then.priority:
+        changes["priority"] = Priority[then.priority.upper()]
+    about = await tx.conversations.update(about.number, **changes)
+    problems = []
+    if then.close and about.state not in FINISHED:
+        about = await state.put(tx, desk, about, State.CLOSED)
+    elif then.snooze and about.state not in FINISHED:
+        until = moment(then.snooze, datetime.fromtimestamp(desk.now(), UTC).astimezone())
+        if until is None:
+            problems.append(f"{then.snooze!r} is no time like 2d or tomorrow 9:00.")
+        else:
+            about = await state.put(tx, desk, about, State.SNOOZED, until.timestamp())
+    if then.notify:
+        await _notify(tx, desk, inbox, about, incoming, rule, index)
+    if then.assign:
+        if await tx.rooms.is_agent(about.inbox, Mxid(then.assign)):
+            await give(tx, desk, about, Mxid(then.assign), f"rule:{incoming.letter.id}")
+        else:
+            problems.append(f"{then.assign} is no agent of {inbox.name}.")
+    if then.snippet:
+        problems += await autoreply.answer(tx, desk, inbox, about, incoming.letter, rule)
+    if then.webhook:
+        problems += await _hook(tx, desk, about, incoming, rule, index)
+    await refresh(tx, desk, await tx.conversations.get(about.number))
+    if problems:
+        raise Refused(" ".join(problems))
+
+
+async def _notify(
+    tx: Tx,
+    desk: Desk,
+    inbox: Inbox,
+    about: Conversation,
+    incoming: Incoming,
+    rule: Rule,
+    index: int,
+) -> None:
+    key = PostKey.of_mail(Shows.NOTIFY, incoming.letter.id, index)
+    if rule.then.notify is True:
+        url = f" {link(about.room, desk.server)}" if about.room else ""
+        subject = about.subject or "(no subject)"
+        text = f"🔔 {rule.name}: #{about.number} {subject}, from {incoming.mail.sender}{url}"
+        content = render.text_message(text)
+        await tx.posts.put(Wanted.message(key, Place.queue(inbox.id), desk.bot, content))
+        return
+    who = str(rule.then.notify)
+    content = render.text_message(f"🔔 {who}: {rule.name}.")
+    content["m.mentions"] = {"user_ids": [who]}
+    await tx.posts.put(Wanted.message(key, Place.of(about.number), desk.bot, content))
+
+
+async def _hook(
+    tx: Tx, desk: Desk, about: Conversation, incoming: Incoming, rule: Rule, index: int
+) -> list[str]:
+    if not desk.settings.webhook_secret.get_secret_value():
+        return ["a webhook needs webhook_secret in config.yaml, which signs what is sent."]
+    mail = incoming.mail
+    event = {
+        "type": "mail.received",
+        "timestamp": datetime.fromtimestamp(desk.now(), UTC).isoformat(),
+        "data": {
+            "rule": rule.name, "conversation": standing(about),
+            "mail": {
+                "message_id": mail.message_id, "from": str(mail.sender), "subject": mail.subject,
+                "to": [str(each) for each in mail.to], "cc": [str(each) for each in mail.cc],
+                "text": incoming.body.text[:BODY], "verdict": mail.verdict.value,
+                "attachments": [{"name": each.name, "type": each.type, "size": each.size}
+                                for each in mail.attachments],
+            },
+        },
+    }  # fmt: skip
+    await tx.jobs.add(
+        CallHook(incoming.letter.id, index, url=rule.then.webhook, event=event, at=desk.now())
+    )
+    return []

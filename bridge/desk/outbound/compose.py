@@ -1,0 +1,77 @@
+"""`!compose`: a conversation that begins with a mail of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bridge.chat import command, render
+from bridge.chat.render import preview_of
+from bridge.desk.context import Hearing
+from bridge.desk.desk import Desk
+from bridge.desk.outbound import dispatch
+from bridge.desk.outbound.forward import recipients, refuse_own
+from bridge.desk.rooms import picture
+from bridge.desk.rooms.refresh import refresh
+from bridge.mail.charset import clean_line
+from bridge.model import Address, Delivery, Form, Number, Place, PostKey, Refused, Shows, Wanted
+from bridge.model.task import MakeRoom
+from bridge.ports import Tx
+
+USAGE = "Say to whom, about what, and the text on the next lines:\n!compose ADDRESS… SUBJECT\nTEXT"
+
+
+async def compose(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+    """A new conversation with the first address; it belongs to who began it."""
+    addresses, rest = command.addressed(heard.rest)
+    first, _, text = rest.partition("\n")
+    subject, text = clean_line(first, 300), text.strip()
+    if not (addresses and subject and text):
+        raise Refused(USAGE)
+    dispatch.refuse_shut(heard.inbox)
+    refuse_own(desk, heard.inbox, addresses)
+    if await tx.deliveries.of_source(heard.event.id) is not None:
+        return None  # heard twice
+    now, inbox, contact = desk.now(), heard.inbox, addresses[0]
+    about = await tx.conversations.create(
+        inbox.id, contact, subject, now, preview=preview_of(text), files="", claim=None,
+        follows=None, waiting=False,
+    )  # fmt: skip
+    about = await tx.conversations.update(about.number, assignee=heard.who)
+    await tx.conversations.add_participants(about.number, [each.spec for each in addresses])
+    lane = f"{Place.of(about.number)}:out"
+    await tx.jobs.add(MakeRoom(about.number), lane)
+    await picture.bring_in(tx, desk, about.number, contact)
+    await show_text(tx, desk, about.number, heard.who, text)
+    wanted = Delivery(
+        inbox=inbox.id, conversation=about.number, source=heard.event.id, order=heard.event.id,
+        agent=heard.who, subject=subject, run_at=now + inbox.undo, created_at=now,
+        recipients=recipients(inbox, addresses), form=Form.COMPOSE,
+    )  # fmt: skip
+    await dispatch.begin(tx, desk, heard, wanted, "")
+    return f"#{about.number} is begun and yours: its room shows the mail on its way."
+
+
+async def amend(
+    tx: Tx, desk: Desk, delivery: Delivery, addresses: Sequence[Address], subject: str, text: str
+) -> None:
+    """The conversation is with whom the edited command names, about what it names."""
+    number, contact = delivery.conversation, addresses[0]
+    people = recipients(desk.inbox(delivery.inbox), addresses)
+    await tx.deliveries.set_recipients(delivery.id, people)
+    await tx.deliveries.update(delivery.id, subject=subject)
+    before = await tx.conversations.participants(number)
+    await tx.conversations.remove_participants(number, sorted(before))
+    await tx.conversations.add_participants(number, [each.spec for each in addresses])
+    about = await tx.conversations.update(
+        number, contact=contact, subject=subject, preview=preview_of(text), changed_at=desk.now(),
+    )  # fmt: skip
+    await picture.bring_in(tx, desk, number, contact)
+    await show_text(tx, desk, number, delivery.agent, text)
+    await refresh(tx, desk, about)
+
+
+async def show_text(tx: Tx, desk: Desk, number: Number, who: str, text: str) -> None:
+    """The words of the mail in its own room: they were written in another one."""
+    key = PostKey.of_conversation(Shows.OPENING, number)
+    content = render.notice(f"{who} writes:\n\n{text}")
+    await tx.posts.put(Wanted.message(key, Place.of(number), desk.bot, content))

@@ -1,0 +1,165 @@
+"""What people decide about a delivery: stop it, let it go, try again, say that it arrived."""
+
+from __future__ import annotations
+
+from bridge.chat import status
+from bridge.config.inbox import Inbox
+from bridge.desk.context import Hearing
+from bridge.desk.desk import Desk
+from bridge.desk.outbound import approval
+from bridge.desk.outbound.dispatch import dispatch, show
+from bridge.desk.outbound.outcome import settle
+from bridge.model import (
+    PREVIEWED,
+    RETRYABLE,
+    STOPPABLE,
+    Delivery,
+    DeliveryChanges,
+    DeliveryState,
+    EventId,
+    Fate,
+    PostKey,
+    Refused,
+    Shows,
+    Transient,
+)
+from bridge.model.task import Deliver
+from bridge.ports import Tx
+
+JUST_NOW = 5.0
+"""Seconds in which a yes may be quicker than our own note that its preview is in the room."""
+
+
+async def meant(
+    tx: Tx, heard: Hearing, event: EventId | None, states: tuple[DeliveryState, ...]
+) -> Delivery:
+    """The delivery of the status replied to, else the newest that waits for this decision."""
+    named: Delivery | None = None
+    if event is not None:
+        post = await tx.posts.by_event(event)
+        if post is not None and post.key.shows is Shows.STATUS:
+            named = await tx.deliveries.get(post.key.delivery or 0)
+        else:
+            named = await tx.deliveries.of_source(event)
+    if named is not None:
+        if named.conversation != heard.about.number:
+            raise Refused("That belongs to another conversation; nothing was done.")
+        return named
+    newest = await tx.deliveries.newest(heard.about.number, states)
+    if newest is None:
+        raise Refused("Nothing waits for that here.")
+    return newest
+
+
+async def undo(tx: Tx, desk: Desk, heard: Hearing, event: EventId | None) -> str | None:
+    """`!undo`, ❌ on the status, or `!no` to a question."""
+    delivery = await meant(tx, heard, event, STOPPABLE)
+    return await stop(tx, desk, delivery, f"stopped by {heard.who}")
+
+
+async def stop(tx: Tx, desk: Desk, delivery: Delivery, why: str) -> str | None:
+    """Cancel what was not attempted yet; what was cannot be called back."""
+    if delivery.state is DeliveryState.CANCELLED:
+        return None
+    if delivery.state not in STOPPABLE:
+        return f"Too late: {status.text(delivery, '', desk.now())}"
+    await tx.jobs.drop(Deliver(delivery.id))
+    delivery = await tx.deliveries.update(
+        delivery.id, state=DeliveryState.CANCELLED, detail=why, finished_at=desk.now()
+    )
+    await show(tx, desk, delivery)
+    return None
+
+
+async def withdraw(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery, why: str) -> None:
+    """No more attempts, because its inbox goes: what did not leave does not leave."""
+    if delivery.state in STOPPABLE:
+        await stop(tx, desk, delivery, why)
+    elif delivery.state is DeliveryState.DEFERRED:
+        await tx.jobs.drop(Deliver(delivery.id))
+        left = [r for r in delivery.recipients if r.fate in (Fate.PENDING, Fate.DEFERRED)]
+        await tx.deliveries.set_fates(
+            delivery.id, {r.address.spec: (Fate.FAILED, why) for r in left}
+        )
+        await settle(tx, desk, inbox, await tx.deliveries.get(delivery.id))
+
+
+async def yes(tx: Tx, desk: Desk, heard: Hearing, event: EventId | None) -> str | None:
+    """`!yes` or ✅: send what was asked about; on an unconfirmed one: it arrived."""
+    waits = (*PREVIEWED, DeliveryState.ASKING, DeliveryState.UNKNOWN)
+    delivery = await meant(tx, heard, event, waits)
+    if delivery.state is DeliveryState.UNKNOWN:
+        await tx.deliveries.set_fates(
+            delivery.id,
+            {
+                each.address.spec: (Fate.SENT, f"confirmed by {heard.who}")
+                for each in delivery.recipients
+                if each.fate is Fate.UNKNOWN
+            },
+        )
+        await settle(tx, desk, heard.inbox, await tx.deliveries.get(delivery.id))
+        return None
+    if delivery.state not in (*PREVIEWED, DeliveryState.ASKING):
+        raise Refused("Nothing waits for a yes there.")
+    await _agree(tx, desk, heard, delivery)
+    return None
+
+
+async def _agree(tx: Tx, desk: Desk, heard: Hearing, delivery: Delivery) -> None:
+    """Let it go, or have it looked at by whom its inbox wants."""
+    now, inbox = desk.now(), heard.inbox
+    if delivery.state in PREVIEWED and not delivery.shown:
+        raise Refused("Look at its preview first; it is not there yet, or says what is wrong.")
+    if delivery.state in PREVIEWED:
+        post = await tx.posts.by_key(PostKey.of_delivery(Shows.STATUS, delivery.id))
+        behind = post is None or post.sent < post.version
+        if behind and now - heard.event.at < JUST_NOW:
+            raise Transient("its preview is being brought into the room", retry_after=0.5)
+        if behind or heard.event.at < delivery.shown_at:
+            raise Refused("It was changed just now: look at the new preview, then say yes again.")
+    needed = await approval.is_needed(tx, inbox, delivery)
+    if delivery.state is DeliveryState.APPROVING and needed:
+        await approval.refuse_own(tx, inbox, delivery, heard.who)
+    changes: DeliveryChanges = {
+        "state": DeliveryState.WAITING, "run_at": now + inbox.undo, "created_at": now,
+    }  # fmt: skip
+    if needed:
+        agreed = await approval.may_approve(tx, inbox, delivery, heard.who)
+        if agreed and delivery.shown:
+            changes["approved_by"] = heard.who
+        else:
+            changes["state"] = DeliveryState.APPROVING
+    delivery = await tx.deliveries.update(delivery.id, **changes)
+    if delivery.state is DeliveryState.WAITING:
+        await dispatch(tx, delivery)
+    await show(tx, desk, delivery)
+
+
+async def retry(tx: Tx, desk: Desk, heard: Hearing, event: EventId | None) -> str | None:
+    """`!retry` or 🔁: the same bytes go out again, to whom they did not reach."""
+    delivery = await meant(tx, heard, event, RETRYABLE)
+    if delivery.state not in RETRYABLE:
+        raise Refused(f"Nothing to try again: {status.text(delivery, '', desk.now())}")
+    if delivery.state is DeliveryState.DEFERRED:
+        await tx.jobs.hasten(Deliver(delivery.id), 0.0)
+        await tx.deliveries.update(delivery.id, run_at=desk.now())
+        return None
+    live = await tx.deliveries.live(delivery.source)
+    if live is not None and live.id != delivery.id:
+        return status.text(live, "", desk.now())
+    await tx.deliveries.set_fates(
+        delivery.id,
+        {
+            each.address.spec: (Fate.PENDING, "")
+            for each in delivery.recipients
+            if not each.fate.arrived
+        },
+    )
+    now = desk.now()
+    delivery = await tx.deliveries.update(
+        delivery.id, state=DeliveryState.WAITING, run_at=now, created_at=now, detail="",
+        data_begun=False, finished_at=None,
+    )  # fmt: skip
+    await dispatch(tx, delivery)
+    await show(tx, desk, delivery)
+    return None

@@ -1,0 +1,217 @@
+"""Deliver: one attempt at one mail, with every step written down before it is taken."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from bridge import metrics
+from bridge.config.inbox import Inbox
+from bridge.desk.desk import Desk
+from bridge.desk.outbound import preview, unseen, writing
+from bridge.desk.outbound.decisions import stop
+from bridge.desk.outbound.dispatch import show
+from bridge.desk.outbound.outcome import next_try, settle
+from bridge.mail import compose
+from bridge.mail.provider import of_host
+from bridge.model import ANSWERS, Delivery, DeliveryState, Fate, Job, Permanent, Refused, Transient
+from bridge.model.task import CopyToSent, Deliver
+
+ATTEMPTABLE = (DeliveryState.WAITING, DeliveryState.SENDING, DeliveryState.DEFERRED)
+
+
+async def deliver(desk: Desk, job: Job[Deliver]) -> None:
+    """Attempt a delivery that is due. What was cut off after DATA began is unknown, never
+    simply tried again."""
+    async with desk.store.reading() as tx:
+        delivery = await tx.deliveries.get(job.task.delivery)
+        built = await tx.deliveries.mime(delivery.id)
+    inbox = desk.inbox(delivery.inbox)
+    if delivery.state is DeliveryState.SENDING and delivery.data_begun:
+        await _resolve_unknown(desk, job, inbox, delivery)
+        return
+    if inbox.smtp is None:
+        await _fail(desk, job, delivery, f"inbox {inbox.name} has no outgoing server any more")
+        return
+    if inbox.paused:
+        raise Transient(f"inbox {inbox.id} is paused", retry_after=60.0)
+    if delivery.state not in ATTEMPTABLE:
+        async with desk.store.transaction("verdict") as tx:
+            await tx.jobs.finish(job)
+        return
+    if built is None:
+        try:
+            built = await _build(desk, job, inbox, delivery)
+        except Refused as error:
+            async with desk.store.transaction("verdict") as tx:
+                await stop(tx, desk, await tx.deliveries.get(delivery.id), str(error))
+                await tx.jobs.finish(job)
+            return
+        except Permanent as error:
+            await _fail(desk, job, delivery, str(error))
+            return
+        if built is None:
+            return
+    await _attempt(desk, job, inbox, delivery, built)
+
+
+async def _attempt(
+    desk: Desk, job: Job[Deliver], inbox: Inbox, delivery: Delivery, mime: bytes
+) -> None:
+    async with desk.store.transaction("attempt") as tx:
+        await tx.jobs.hold(job)
+        current = await tx.deliveries.get(delivery.id)
+        if current.state not in ATTEMPTABLE:  # stopped meanwhile
+            await tx.jobs.finish(job)
+            return
+        _refuse_old_words(delivery, current)
+        attempts = current.attempts + 1
+        await tx.deliveries.update(
+            delivery.id, state=DeliveryState.SENDING, attempts=attempts, data_begun=False,
+            run_at=desk.now() + next_try(attempts),
+        )  # fmt: skip
+
+    async def data_begun() -> None:
+        async with desk.store.transaction("data-begun") as tx:
+            await tx.jobs.hold(job)
+            await tx.deliveries.update(delivery.id, data_begun=True)
+
+    open_ = [r.address.spec for r in current.recipients if r.fate in (Fate.PENDING, Fate.DEFERRED)]
+    fates = await desk.sender.send(inbox, inbox.address, open_, mime, data_begun)
+    unknown = [spec for spec, (fate, _) in fates.items() if fate is Fate.UNKNOWN]
+    if unknown and await _found_in_sent(desk, inbox, delivery):
+        fates = {**fates, **dict.fromkeys(unknown, (Fate.SENT, "found in the Sent folder"))}
+    await _verdict(desk, job, inbox, delivery, fates)
+
+
+def _refuse_old_words(begun: Delivery, current: Delivery) -> None:
+    """Raises Transient where it was reworded since this attempt began: the next one reads it."""
+    if begun.wording != current.wording:
+        raise Transient(f"delivery {begun.id} was edited meanwhile", retry_after=0.05)
+
+
+async def _verdict(
+    desk: Desk,
+    job: Job[Deliver],
+    inbox: Inbox,
+    delivery: Delivery,
+    fates: Mapping[str, tuple[Fate, str]],
+) -> None:
+    """Note what the server said. A store that fails just now is tried again a while: what is not
+    noted would have to be asked about."""
+    for pause in (0.2, 1.0, 5.0, None):
+        try:
+            async with desk.store.transaction("verdict") as tx:
+                await tx.jobs.finish(job)
+                await tx.deliveries.set_fates(delivery.id, fates)
+                settled = await settle(tx, desk, inbox, await tx.deliveries.get(delivery.id))
+            metrics.sent.labels(inbox.id, settled.state.value).inc()
+            if settled.state is DeliveryState.SENT:
+                took = desk.now() - settled.created_at - inbox.undo
+                metrics.delivery.labels(inbox.id).observe(max(0.0, took))
+            return
+        except Transient:
+            if pause is None:
+                raise
+            await asyncio.sleep(pause)
+
+
+async def _resolve_unknown(desk: Desk, job: Job[Deliver], inbox: Inbox, delivery: Delivery) -> None:
+    """We died after DATA began: the Sent folder may know, else a person must say."""
+    found = await _found_in_sent(desk, inbox, delivery)
+    fate = (Fate.SENT, "found in the Sent folder") if found else (Fate.UNKNOWN, "")
+    open_ = [r for r in delivery.recipients if r.fate in (Fate.PENDING, Fate.DEFERRED)]
+    await _verdict(desk, job, inbox, delivery, {r.address.spec: fate for r in open_})
+
+
+async def _found_in_sent(desk: Desk, inbox: Inbox, delivery: Delivery) -> bool:
+    """Whether the provider kept a copy. It proves nothing once some recipient was reached: the
+    copy may be of that attempt."""
+    async with desk.store.reading() as tx:
+        message_id = (await tx.deliveries.get(delivery.id)).message_id
+        ids = [message_id] if message_id is not None else []
+        left_before = bool(await tx.mails.conversations_of(inbox.id, ids))
+    reached = any(recipient.fate.arrived for recipient in delivery.recipients)
+    if inbox.imap is None or message_id is None or reached or left_before:
+        return False
+    try:
+        return await desk.mailbox.find_sent(inbox, message_id)
+    except Exception:  # noqa: BLE001 - not knowing is an answer here: a person will be asked
+        return False
+
+
+async def _fail(desk: Desk, job: Job[Deliver], delivery: Delivery, why: str) -> None:
+    async with desk.store.transaction("verdict") as tx:
+        await tx.jobs.finish(job)
+        failed = await tx.deliveries.update(
+            delivery.id, state=DeliveryState.FAILED, detail=why, finished_at=desk.now()
+        )
+        await show(tx, desk, failed)
+
+
+async def _build(desk: Desk, job: Job[Deliver], inbox: Inbox, delivery: Delivery) -> bytes | None:
+    """Read the source as it is now, and make the bytes of every attempt. None where it must be
+    looked at again first, because it is not what was shown and agreed to.
+
+    Raises Refused when it must not go out any more, Transient when the homeserver does not say.
+    """
+    if await _ask_about_news(desk, job, delivery):
+        return None
+    mail = await writing.outgoing(desk, inbox, delivery)
+    if delivery.shown and writing.digest(mail, delivery) != delivery.shown:
+        async with desk.store.transaction("verdict") as tx:
+            current = await tx.deliveries.get(delivery.id)
+            if current.state in ATTEMPTABLE:
+                await preview.again(tx, desk, current)
+            await tx.jobs.finish(job)
+        return None
+    mime = await asyncio.to_thread(compose.build, mail)
+    async with desk.store.transaction("built") as tx:
+        await tx.jobs.hold(job)
+        current = await tx.deliveries.get(delivery.id)
+        if current.state not in ATTEMPTABLE:  # stopped, or to be looked at again
+            await tx.jobs.finish(job)
+            return None
+        _refuse_old_words(delivery, current)
+        await tx.deliveries.set_mime(delivery.id, mime, mail.message_id, mail.text)
+    return mime
+
+
+async def _ask_about_news(desk: Desk, job: Job[Deliver], delivery: Delivery) -> bool:
+    """Whether a mail of the customer came during the undo time that its sender has not read."""
+    if delivery.form not in ANSWERS:
+        return False
+    async with desk.store.transaction("verdict") as tx:
+        if (await tx.deliveries.get(delivery.id)).state not in ATTEMPTABLE:
+            return False  # stopped, or to be looked at again; what follows finds out
+        about = await tx.conversations.get(delivery.conversation)
+        latest = await tx.mails.latest(about.number)
+        if latest is None or latest.id == delivery.answers or latest.at <= delivery.created_at:
+            return False
+        question = await unseen.unread(tx, delivery.agent, about, latest, delivery.created_at)
+        if not question:
+            return False
+        asking = await tx.deliveries.update(
+            delivery.id, state=DeliveryState.ASKING, question=question
+        )
+        await show(tx, desk, asking)
+        await tx.jobs.finish(job)
+        return True
+
+
+async def copy(desk: Desk, job: Job[CopyToSent]) -> None:
+    """Put a sent mail into the Sent folder, unless the provider did already."""
+    async with desk.store.reading() as tx:
+        delivery = await tx.deliveries.get(job.task.delivery)
+        mime = await tx.deliveries.mime(delivery.id)
+    inbox = desk.inbox(delivery.inbox)
+    provider = of_host(inbox.imap.host) if inbox.imap is not None else None
+    kept_by_provider = inbox.sent_copy == "auto" and provider is not None and provider.keeps_sent
+    message_id = delivery.message_id
+    wanted = inbox.imap is not None and not kept_by_provider
+    if wanted and mime is not None and message_id is not None:
+        found = await desk.mailbox.find_sent(inbox, message_id)
+        if not found:
+            await desk.mailbox.append_sent(inbox, mime)
+    async with desk.store.transaction("copied") as tx:
+        await tx.jobs.finish(job)

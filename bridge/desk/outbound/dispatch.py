@@ -1,0 +1,111 @@
+"""A delivery on its way: ordered, shown, and attempted when its time comes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bridge.chat import render, status
+from bridge.config.inbox import Inbox
+from bridge.desk.context import Hearing, came_before
+from bridge.desk.desk import Desk
+from bridge.desk.outbound import approval
+from bridge.mail.html import from_text
+from bridge.model import (
+    PREVIEWED,
+    Content,
+    Delivery,
+    DeliveryState,
+    Form,
+    Place,
+    PostKey,
+    Refused,
+    Shows,
+    Wanted,
+)
+from bridge.model.task import Deliver, ShowPreview
+from bridge.ports import Tx
+
+LATE = 3600.0
+"""Seconds after which a command that only now arrives asks before it sends."""
+SIGNED = (
+    DeliveryState.SENT,
+    DeliveryState.FAILED,
+    DeliveryState.DEFERRED,
+    DeliveryState.UNKNOWN,
+    DeliveryState.BOUNCED,
+)
+
+
+def refuse_shut(inbox: Inbox) -> None:
+    """Raises Refused for an inbox that sends nothing."""
+    if inbox.paused or inbox.smtp is None:
+        why = "is paused" if inbox.paused else "has no outgoing server"
+        raise Refused(f"Inbox {inbox.name} {why}; nothing was sent. An admin can change that.")
+
+
+async def begin(
+    tx: Tx, desk: Desk, heard: Hearing, wanted: Delivery, question: str, *, is_draft: bool = False
+) -> Delivery | None:
+    """Make the delivery an agent ordered: it waits for its undo time, or for somebody's yes.
+    None where the source has a live one already."""
+    inbox, now = heard.inbox, desk.now()
+    refuse_shut(inbox)
+    if await came_before(tx, heard.event.at):
+        question = f"This was written {render.clock(heard.event.at, now)}, before a backup was"
+        question += " restored, and may have been sent already. Send it?"
+    elif now - heard.event.at > LATE:
+        question = f"This was written {render.clock(heard.event.at, now)} and only now arrived."
+        question += " Send it still?"
+    state = DeliveryState.WAITING
+    if is_draft:
+        state = DeliveryState.DRAFT
+    elif question:
+        state = DeliveryState.ASKING
+    elif await approval.is_needed(tx, inbox, wanted):
+        state = DeliveryState.APPROVING
+    delivery = await tx.deliveries.create(replace(wanted, state=state), question)
+    if delivery is None:
+        return None
+    await show(tx, desk, delivery)
+    if state is DeliveryState.WAITING:
+        await dispatch(tx, delivery)
+    return delivery
+
+
+async def dispatch(tx: Tx, delivery: Delivery) -> None:
+    """Have a delivery attempted when its time comes, behind the conversation's earlier ones."""
+    lane = f"{Place.of(delivery.conversation)}:mail"
+    await tx.jobs.add(Deliver(delivery.id), lane, run_after=delivery.run_at)
+
+
+def status_of(desk: Desk, delivery: Delivery, content: Content) -> Wanted:
+    """The status of a delivery. A new conversation was begun in another room, a rule said nothing
+    in any: there is nothing to reply to."""
+    elsewhere = delivery.form in (Form.COMPOSE, Form.AUTOMATIC)
+    key = PostKey.of_delivery(Shows.STATUS, delivery.id)
+    place = Place.of(delivery.conversation)
+    target = None if elsewhere else delivery.source
+    return Wanted.message(key, place, desk.bot, content, target)
+
+
+async def show(tx: Tx, desk: Desk, delivery: Delivery) -> None:
+    """The one status message of a delivery, and its sign on the message sent."""
+    if delivery.state in PREVIEWED:  # needs the homeserver, so it is a step of its own
+        # a lane of its own: a file that does not come must hold up no mail of the room
+        lane = f"preview:{delivery.id}"
+        await tx.jobs.add(ShowPreview(delivery.id), lane)
+        return
+    text = status.text(delivery, await tx.deliveries.question(delivery.id), desk.now())
+    content = render.notice(text)
+    if delivery.form is Form.SNIPPET:  # no message of the room shows the words
+        quoted = f"{from_text(text)}<blockquote>{from_text(delivery.text)}</blockquote>"
+        content = render.text_message(f"{text}\n\n{delivery.text}", quoted, notice=True)
+    shown = status_of(desk, delivery, content)
+    await tx.posts.put(shown)
+    if delivery.form is Form.AUTOMATIC:
+        return
+    sign = status.SIGNS[delivery.state] if delivery.state in SIGNED else ""
+    key = PostKey.other(Shows.SIGN, delivery.source)
+    if sign or await tx.posts.by_key(key) is not None:
+        said_in = shown.place if shown.target else Place.queue(delivery.inbox)
+        await tx.posts.put(Wanted.reaction(key, said_in, desk.bot, sign, delivery.source))

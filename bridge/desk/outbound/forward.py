@@ -1,0 +1,82 @@
+"""`!forward`: mails of a conversation to somebody else. Room talk never goes along."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bridge.chat import command
+from bridge.config.inbox import Inbox
+from bridge.desk.context import Hearing
+from bridge.desk.desk import Desk, mail_meant
+from bridge.desk.outbound import dispatch
+from bridge.mail.compose import forward_subject
+from bridge.model import Address, Delivery, EventId, Form, Letter, Number, Recipient, Refused
+from bridge.ports import Tx
+
+USAGE = "Say to whom: !forward ADDRESS… [TEXT]. As a reply to a mail it forwards that mail."
+
+
+async def forward(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> str | None:
+    """The mail it replies to, else the newest that came in; `all` takes every mail, in and out."""
+    takes_all, addresses, _ = command.forwarded(heard.rest)
+    if not addresses:
+        raise Refused(USAGE)
+    refuse_own(desk, heard.inbox, addresses)
+    letters = await _meant(tx, heard.about.number, target, takes_all=takes_all)
+    wanted = Delivery(
+        inbox=heard.inbox.id, conversation=heard.about.number, source=heard.event.id,
+        order=heard.event.id, agent=heard.who,
+        subject=forward_subject(letters[-1].subject or heard.about.subject),
+        run_at=desk.now() + heard.inbox.undo, created_at=desk.now(),
+        recipients=recipients(heard.inbox, addresses), form=Form.FORWARD,
+        letters=tuple(letter.id for letter in letters),
+    )  # fmt: skip
+    await dispatch.begin(tx, desk, heard, wanted, "")
+    return None
+
+
+async def amend(
+    tx: Tx, desk: Desk, delivery: Delivery, addresses: Sequence[Address], *, takes_all: bool
+) -> None:
+    """The edited command names others, or other mails: all, or one where all had been meant."""
+    people = recipients(desk.inbox(delivery.inbox), addresses)
+    await tx.deliveries.set_recipients(delivery.id, people)
+    said = await tx.events.get(delivery.order)
+    if said is None or (not takes_all and len(delivery.letters) == 1):
+        return  # which may not be the newest any more
+    target = command.replied_to(said.content)
+    letters = await _meant(tx, delivery.conversation, target, takes_all=takes_all)
+    await tx.deliveries.update(
+        delivery.id, letters=tuple(letter.id for letter in letters),
+        subject=forward_subject(letters[-1].subject or delivery.subject),
+    )  # fmt: skip
+
+
+async def _meant(
+    tx: Tx, number: Number, target: EventId | None, *, takes_all: bool
+) -> Sequence[Letter]:
+    if target is not None and not takes_all:
+        letter = await mail_meant(tx, number, target)
+        if letter is None:
+            raise Refused("That is no mail of this conversation; nothing was forwarded.")
+        return [letter]
+    letters = await tx.mails.of_conversation(number)
+    if not letters:
+        raise Refused("This conversation has no mail to forward.")
+    came = [letter for letter in letters if not letter.outbound]
+    return letters if takes_all else (came or letters)[-1:]
+
+
+def recipients(inbox: Inbox, addresses: Sequence[Address]) -> tuple[Recipient, ...]:
+    """Those who were named, and whoever gets a blind copy of everything."""
+    named = {each.key: Recipient(each, "to") for each in addresses}
+    for spec in inbox.bcc:
+        named.setdefault(spec.casefold(), Recipient(Address(spec), "bcc"))
+    return tuple(named.values())
+
+
+def refuse_own(desk: Desk, inbox: Inbox, addresses: Sequence[Address]) -> None:
+    """Raises Refused for mail from us to us."""
+    for each in addresses:
+        if each.is_of(desk.own_addresses):
+            raise Refused(f"{each.spec} is an inbox of ours; nothing was sent from {inbox.name}.")

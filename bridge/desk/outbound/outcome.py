@@ -1,0 +1,134 @@
+"""What follows from a server's verdict on a delivery."""
+
+from __future__ import annotations
+
+from bridge.chat import render
+from bridge.config.inbox import Inbox
+from bridge.desk.desk import Desk
+from bridge.desk.outbound.dispatch import show
+from bridge.desk.rooms.refresh import refresh
+from bridge.mail.parse import headers_only
+from bridge.model import (
+    ANSWERS,
+    FINISHED,
+    Delivery,
+    DeliveryState,
+    Fate,
+    Form,
+    Letter,
+    MailId,
+    Nature,
+    State,
+    Verdict,
+)
+from bridge.model.task import CopyToSent, Deliver
+from bridge.ports import Tx
+
+SCHEDULE = (0.0, 60.0, 300.0, 900.0, 3600.0)
+"""Seconds to the next try after each; the last holds for all later ones."""
+GIVE_UP = 48 * 3600.0
+MAX_UNKNOWN = 5
+"""Attempts after which even `on_unknown: retry` asks: the server may accept and stay silent."""
+
+
+def next_try(attempts: int) -> float:
+    """Seconds after the nth attempt (from 1) at which the next one is due."""
+    return SCHEDULE[min(attempts, len(SCHEDULE) - 1)]
+
+
+def overall(delivery: Delivery) -> DeliveryState:
+    """The state of a delivery after an attempt, from the fates of its recipients."""
+    fates = {recipient.fate for recipient in delivery.recipients}
+    if Fate.UNKNOWN in fates:
+        return DeliveryState.UNKNOWN
+    if fates & {Fate.DEFERRED, Fate.PENDING}:
+        return DeliveryState.DEFERRED
+    if Fate.BOUNCED in fates:
+        return DeliveryState.BOUNCED
+    return DeliveryState.SENT if any(f.arrived for f in fates) else DeliveryState.FAILED
+
+
+async def settle(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery) -> Delivery:
+    """Write down where a delivery stands now, keep the mail once it left, and tell the room."""
+    now = desk.now()
+    if now - delivery.created_at > GIVE_UP:
+        left = [r for r in delivery.recipients if r.fate in (Fate.DEFERRED, Fate.PENDING)]
+        await tx.deliveries.set_fates(
+            delivery.id, {r.address.spec: (Fate.FAILED, f"given up: {r.reply}") for r in left}
+        )
+        delivery = await tx.deliveries.get(delivery.id)
+    state = overall(delivery)
+    replies = [
+        each.reply for each in delivery.recipients
+        if each.reply and each.fate in (Fate.DEFERRED, Fate.FAILED)
+    ]  # fmt: skip
+    again = inbox.on_unknown == "retry" and delivery.attempts < MAX_UNKNOWN
+    if state is DeliveryState.UNKNOWN and again:
+        await tx.deliveries.set_fates(
+            delivery.id,
+            {
+                each.address.spec: (Fate.DEFERRED, each.reply)
+                for each in delivery.recipients
+                if each.fate is Fate.UNKNOWN
+            },
+        )
+        state = DeliveryState.DEFERRED
+        replies = ["the server did not confirm"]
+    final = state in (DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.BOUNCED)
+    delivery = await tx.deliveries.update(
+        delivery.id, state=state, detail=replies[0] if replies else "",
+        finished_at=now if final else None,
+    )  # fmt: skip
+    if state is DeliveryState.DEFERRED:
+        lane = f"delivery:{delivery.id}"
+        await tx.jobs.add(Deliver(delivery.id), lane, run_after=delivery.run_at)
+    if state in (DeliveryState.SENT, DeliveryState.UNKNOWN, DeliveryState.BOUNCED):
+        # also when unknown: an answer to it must find its conversation
+        await _keep(tx, desk, delivery, now)
+    if state is DeliveryState.SENT:
+        await _answered(tx, desk, inbox, delivery, now)
+    await show(tx, desk, delivery)
+    return delivery
+
+
+async def _keep(tx: Tx, desk: Desk, delivery: Delivery, now: float) -> None:
+    raw = await tx.mails.keep_raw(await tx.deliveries.mime(delivery.id) or b"")
+    mail = headers_only(await tx.mails.raw(raw), "")
+    letter = Letter(
+        id=MailId(0), inbox=delivery.inbox, conversation=delivery.conversation, outbound=True,
+        message_id=mail.message_id, sender=mail.sender, to=mail.to, cc=mail.cc, reply_to=(),
+        subject=mail.subject, references=mail.references, nature=Nature.PERSON,
+        verdict=Verdict.NONE, new_addresses=(), at=now, raw=raw,
+    )  # fmt: skip
+    kept = await tx.mails.save(letter, mail.body_hash, ())
+    await tx.passages.add(
+        delivery.conversation, delivery.agent, now, delivery.text, mail=kept,
+        event=None if delivery.form is Form.AUTOMATIC else delivery.source,
+        more=f"{mail.subject} {render.people((*mail.to, *mail.cc))}",
+    )  # fmt: skip
+    await tx.conversations.add_participants(
+        delivery.conversation,
+        [
+            each.address.spec
+            for each in delivery.recipients
+            if each.fate is not Fate.FAILED and not each.address.is_of(desk.own_addresses)
+        ],
+    )
+
+
+async def _answered(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery, now: float) -> None:
+    await tx.conversations.unpin(files=delivery.files)
+    about = await tx.conversations.get(delivery.conversation)
+    is_answer = delivery.form in (*ANSWERS, Form.COMPOSE)  # the customer still waits
+    latest = await tx.mails.latest(about.number)
+    # what the customer wrote meanwhile still waits for its answer
+    newer = (
+        latest is not None and latest.id != delivery.answers and (latest.at > delivery.created_at)
+    )
+    if about.state not in (*FINISHED, State.SNOOZED) and is_answer and not newer:
+        about = await tx.conversations.update(
+            about.number, state=State.ANSWERED, waiting_since=None, changed_at=now
+        )
+    await refresh(tx, desk, about)
+    if inbox.sent_copy != "never" and inbox.imap is not None:
+        await tx.jobs.add(CopyToSent(delivery.id), f"copy:{inbox.id}")

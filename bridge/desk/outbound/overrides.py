@@ -1,0 +1,43 @@
+"""`!to !cc !bcc`: who the next emails of a conversation go to."""
+
+from __future__ import annotations
+
+import re
+
+from bridge.desk.context import Hearing
+from bridge.desk.desk import Desk
+from bridge.desk.outbound import recipients
+from bridge.mail.address import bare
+from bridge.model import Refused
+from bridge.ports import Tx
+
+
+async def change(tx: Tx, desk: Desk, heard: Hearing, field: str) -> str | None:
+    """Show the recipients, or add and remove addresses until changed again."""
+    number = heard.about.number
+    changes: list[tuple[str, bool]] = []
+    for word in re.split(r"[\s,]+", heard.rest.strip()):
+        if not word:
+            continue
+        found = bare(word.lstrip("+-"))
+        if found is None:
+            raise Refused(f"{word[:100]} is no email address; nothing was changed.")
+        if found.is_of(heard.inbox.own):
+            raise Refused(f"{found.spec} is this inbox itself; nothing was changed.")
+        changes.append((found.spec, not word.startswith("-")))
+    for spec, present in changes:
+        await tx.conversations.override(number, field, spec, present)
+    return await shown(tx, desk, heard)
+
+
+async def shown(tx: Tx, desk: Desk, heard: Hearing) -> str:
+    """Who an answer to the latest mail goes to now."""
+    about = heard.about
+    letter = await tx.mails.latest(about.number) or await tx.mails.newest(about.number)
+    addressed = await recipients.of(tx, desk, heard.inbox, about, letter)
+    lines = []
+    for name in ("to", "cc", "bcc"):
+        specs = [str(each.address) for each in addressed.recipients if each.field == name]
+        if specs:
+            lines.append(f"{name.capitalize()}: {', '.join(specs)}")
+    return "The next email goes\n" + "\n".join(lines or ["to nobody"])

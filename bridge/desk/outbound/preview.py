@@ -1,0 +1,108 @@
+"""A draft as the customer would see it, in the room and behind a link; and its rewording."""
+
+from __future__ import annotations
+
+from bridge.chat import command
+from bridge.chat import draft as texts
+from bridge.chat.command import Command
+from bridge.desk.desk import Desk
+from bridge.desk.outbound import approval, compose, forward, writing
+from bridge.desk.outbound.decisions import stop
+from bridge.desk.outbound.dispatch import show, status_of
+from bridge.mail.charset import clean_line
+from bridge.model import PREVIEWED, Delivery, DeliveryState, Form, Job, Permanent, Refused
+from bridge.model.task import Deliver, ShowPreview
+from bridge.ports import Tx
+
+
+async def preview(desk: Desk, job: Job[ShowPreview]) -> None:
+    """Show a draft as it is now; what it showed is noted, for nothing else may leave."""
+    async with desk.store.reading() as tx:
+        delivery = await tx.deliveries.find(job.task.delivery)
+        question = await tx.deliveries.question(job.task.delivery)
+    if delivery is None or delivery.state not in PREVIEWED:
+        async with desk.store.transaction("previewed") as tx:
+            await tx.jobs.finish(job)
+        return
+    inbox = desk.inbox(delivery.inbox)
+    shown, gone = "", ""
+    try:
+        mail = await writing.outgoing(desk, inbox, delivery)
+        shown = writing.digest(mail, delivery)
+        link = ""
+        if desk.settings.public_url:
+            token = desk.drafts.sign(delivery.id)
+            link = desk.drafts.url_of(desk.settings.public_url, token)
+        content = texts.preview(delivery, mail, inbox.approval, question, link)
+    except Refused as error:
+        gone = str(error)
+    except Permanent as error:
+        content = texts.problem(delivery, str(error))
+    async with desk.store.transaction("previewed") as tx:
+        await tx.jobs.finish(job)
+        current = await tx.deliveries.get(delivery.id)
+        if current.state not in PREVIEWED or current.wording != delivery.wording:
+            return  # decided, or reworded, meanwhile: then another preview is on its way
+        if gone:
+            await stop(tx, desk, current, gone)
+            return
+        await tx.deliveries.update(delivery.id, shown=shown)
+        content["app.postroom.shown"] = shown[:16]  # what reads the same may be another mail
+        await tx.posts.put(status_of(desk, delivery, content))
+
+
+async def reword(tx: Tx, desk: Desk, delivery: Delivery) -> None:
+    """Its author edited a mail that still waits. One that was looked at is looked at again."""
+    looked_at = bool(delivery.shown)
+    delivery = await tx.deliveries.reword(delivery.id)
+    if delivery.state is DeliveryState.WAITING and looked_at:
+        await again(tx, desk, delivery)
+        return
+    if delivery.state in PREVIEWED:
+        await tx.deliveries.update(delivery.id, shown="")
+    else:
+        detail = delivery.detail
+        if "as edited" not in detail:
+            detail = f"{detail} · as edited".removeprefix(" · ")
+        delivery = await tx.deliveries.update(delivery.id, detail=detail)
+    await show(tx, desk, delivery)
+
+
+async def readdress(tx: Tx, desk: Desk, delivery: Delivery, said: Command) -> bool:
+    """The edited command of a mail that names its own recipients may name others, or another
+    subject. Where it names none that can be, nothing is sent: it was not meant as before."""
+    composes, takes_all = delivery.form is Form.COMPOSE, False
+    if composes:
+        addresses, rest = command.addressed(said.rest)
+    else:
+        takes_all, addresses, rest = command.forwarded(said.rest)
+    subject, _, text = rest.partition("\n")
+    subject = clean_line(subject, 300)
+    why = ""
+    if not addresses:
+        why = "the edit names no address to send it to"
+    elif any(each.is_of(desk.own_addresses) for each in addresses):
+        why = "the edit names an inbox of ours"
+    elif composes and not (subject and text.strip()):
+        why = "the edit left it without subject or text"
+    elif composes:
+        await compose.amend(tx, desk, delivery, addresses, subject, text.strip())
+    else:
+        try:
+            await forward.amend(tx, desk, delivery, addresses, takes_all=takes_all)
+        except Refused:
+            why = "the mail it replied to is no longer in this conversation"
+    if why:
+        await stop(tx, desk, delivery, why)
+    return not why
+
+
+async def again(tx: Tx, desk: Desk, delivery: Delivery) -> None:
+    """Back to where somebody has to say yes: it is not what they saw any more."""
+    await tx.jobs.drop(Deliver(delivery.id))
+    state = DeliveryState.DRAFT
+    if await approval.is_needed(tx, desk.inbox(delivery.inbox), delivery):
+        state = DeliveryState.APPROVING
+    await tx.deliveries.reword(delivery.id)
+    delivery = await tx.deliveries.update(delivery.id, state=state, shown="")
+    await show(tx, desk, delivery)

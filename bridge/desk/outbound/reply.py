@@ -1,0 +1,190 @@
+"""`!reply`, `!send` and 📧: one explicit act of an agent becomes one delivery."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bridge.chat import command, render, status
+from bridge.desk.context import Hearing
+from bridge.desk.desk import Desk, mail_shown
+from bridge.desk.outbound import dispatch, recipients, unseen
+from bridge.desk.rooms.refresh import refresh
+from bridge.mail import limits
+from bridge.mail.compose import reply_subject
+from bridge.model import (
+    Conversation,
+    Delivery,
+    EventId,
+    Form,
+    Letter,
+    MailId,
+    Mxid,
+    PostKey,
+    Recipient,
+    Refused,
+    Shows,
+    Wanted,
+)
+from bridge.ports import Tx
+
+SPLIT_FIRST = (
+    "Say !split as a reply to the mail: it gets a room of its own, to be answered there. Nothing"
+    " was sent."
+)
+
+
+async def reply(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+    """`!reply TEXT`: answers the mail it replies to, else the latest one a person wrote."""
+    return await _answer(tx, desk, heard, "reply")
+
+
+async def draft(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+    """`!draft TEXT`: the same, but it is shown first and waits for a yes."""
+    return await _answer(tx, desk, heard, "draft")
+
+
+async def _answer(tx: Tx, desk: Desk, heard: Hearing, word: str) -> str | None:
+    files = await tx.conversations.pins(heard.about.number, heard.who)
+    target = command.replied_to(heard.event.content)
+    letter = None
+    if target is not None:
+        letter = await _letter(tx, heard, target)
+        content = _content(heard)
+        if letter is None and content is None:
+            raise Refused("The message you reply to is gone; nothing was sent.")
+        if letter is None and content is not None and command.is_file(content):
+            await _written_by_agent(tx, heard)
+            files = [target, *files]
+    if not heard.rest and not files:
+        raise Refused(
+            f"Nothing to send: write the text behind {desk.settings.command_prefix}{word}."
+        )
+    is_draft = word == "draft"
+    return await order(tx, desk, heard, heard.event.id, files, letter, is_draft=is_draft)
+
+
+async def send(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> str | None:
+    """`!send` as a reply, or 📧: the message it points at goes out as last edited."""
+    if target is None:
+        raise Refused("Use this as a reply to the message that shall be sent.")
+    content = _content(heard)
+    if content is None:
+        raise Refused("That message is gone; nothing was sent.")
+    await _written_by_agent(tx, heard)
+    files = await tx.conversations.pins(heard.about.number, heard.who)
+    prefix = desk.settings.command_prefix
+    if command.is_file(content):
+        _refuse_large(heard, content)
+        files = [target, *(file for file in files if file != target)]
+    else:
+        said = command.parse_text(command.new_text(content), prefix)
+        if said is not None and said.name not in ("reply", "draft"):
+            raise Refused(f"{prefix}{said.name} is a command, not a message to send.")
+        if not (said.rest if said else command.new_text(content)).strip():
+            raise Refused("That message has no text to send.")
+    replied = command.replied_to(content)
+    letter = await _letter(tx, heard, replied) if replied else None
+    author = Mxid(str((heard.target or {}).get("sender", "")))
+    return await order(tx, desk, heard, target, files, letter, author=author)
+
+
+async def attach(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> str | None:
+    """`!attach` as a reply, or 📎: a file is kept for this agent's next email."""
+    content = _content(heard)
+    if target is None or content is None or not command.is_file(content):
+        raise Refused("Use this as a reply to a file.")
+    await _written_by_agent(tx, heard)
+    await tx.conversations.pin(heard.about.number, heard.who, target, heard.event.id)
+    name = str(content.get("filename") or content.get("body") or "The file")[:100]
+    _refuse_large(heard, content)
+    return f"📎 {name} goes with your next email."
+
+
+def _refuse_large(heard: Hearing, content: Mapping[str, object]) -> None:
+    """A file that is plainly too large is refused at once; what a client says of its size is
+    looked at again when the mail is built."""
+    info = content.get("info")
+    size = info.get("size") if isinstance(info, dict) else None
+    if isinstance(size, int):
+        name = str(content.get("filename") or content.get("body") or "The file")[:100]
+        if too_large := limits.over([(name, size)], heard.inbox.attachments):
+            raise Refused(f"{too_large} Nothing was sent.")
+
+
+def _content(heard: Hearing) -> dict[str, object] | None:
+    return command.latest(heard.target) if heard.target is not None else None
+
+
+async def _letter(tx: Tx, heard: Hearing, event: EventId) -> Letter | None:
+    """The mail an event of ours shows, when it is one of this very conversation."""
+    mail = mail_shown(await tx.posts.by_event(event))
+    letter = await tx.mails.letter(MailId(mail)) if mail is not None else None
+    if letter is not None and letter.conversation != heard.about.number:
+        raise Refused("That mail belongs to another conversation; nothing was sent.")
+    return letter
+
+
+async def _written_by_agent(tx: Tx, heard: Hearing) -> None:
+    author = (heard.target or {}).get("sender", "")
+    if not await tx.rooms.is_agent(heard.inbox.id, author):
+        raise Refused("That was not written by an agent; use !reply.")
+
+
+async def order(
+    tx: Tx, desk: Desk, heard: Hearing, source: EventId, files: Sequence[EventId],
+    letter: Letter | None, *, is_draft: bool = False, text: str = "", author: Mxid | None = None,
+) -> str | None:  # fmt: skip
+    """Order an answer to `letter`, or to the latest mail a person wrote. `text` is what is sent
+    where the source says something else."""
+    about, inbox, now = heard.about, heard.inbox, desk.now()
+    dispatch.refuse_shut(inbox)
+    if about.is_overflow:
+        raise Refused(SPLIT_FIRST)
+    latest = await tx.mails.latest(about.number)
+    # where only machines wrote, the newest of their mails is answered
+    chosen, letter = letter, letter or latest or await tx.mails.newest(about.number)
+    addressed = await recipients.of(tx, desk, inbox, about, letter)
+    if not addressed.recipients:
+        raise Refused(addressed.question or "Nobody to send to; add an address with !to +ADDRESS.")
+    question = addressed.question or await unseen.colleague(tx, desk, heard)
+    if latest is not None and (chosen is None or chosen.id != latest.id):
+        question = question or await unseen.unread(tx, heard.who, about, latest, heard.event.at)
+    wanted = Delivery(
+        inbox=inbox.id, conversation=about.number, source=source, order=heard.event.id,
+        agent=heard.who, answers=letter.id if letter else None, files=tuple(files),
+        subject=reply_subject(_subject(about, letter, addressed.recipients)),
+        run_at=now + inbox.undo, detail=addressed.note, created_at=now,
+        recipients=addressed.recipients,
+        text=text, author=author, form=Form.SNIPPET if text else Form.REPLY,
+    )  # fmt: skip
+    delivery = await dispatch.begin(tx, desk, heard, wanted, question, is_draft=is_draft)
+    if delivery is None:
+        live = await tx.deliveries.live(source)
+        return status.text(live, "", now) if live and live.order != heard.event.id else None
+    await tx.conversations.unpin(files=files)
+    return await _own(tx, desk, heard, about)
+
+
+def _subject(about: Conversation, letter: Letter | None, to: Sequence[Recipient]) -> str:
+    """Of the mail that is answered; a colleague who forwards one may have written another above."""
+    if letter is None or about.renamed:
+        return about.subject
+    if letter.forwarded_subject and all(each.address.key != letter.sender.key for each in to):
+        return letter.forwarded_subject
+    return letter.subject or about.subject
+
+
+async def _own(tx: Tx, desk: Desk, heard: Hearing, about: Conversation) -> str | None:
+    """Who replies first owns the conversation; an owner is told when somebody else replies."""
+    if about.assignee is None:
+        about = await tx.conversations.update(
+            about.number, assignee=heard.who, changed_at=desk.now()
+        )
+        await refresh(tx, desk, about)
+    elif about.assignee != heard.who:
+        # no m.notice: clients tell nobody of those, whoever is mentioned
+        content = render.text_message(f"{heard.who} replies here; {about.assignee} has taken it.")
+        content["m.mentions"] = {"user_ids": [about.assignee]}
+        key = PostKey.other(Shows.OWNER, heard.event.id)
+        await tx.posts.put(Wanted.message(key, heard.where, desk.bot, content))
+    return None

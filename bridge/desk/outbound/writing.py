@@ -1,0 +1,167 @@
+"""Write: what a delivery says, read from the homeserver and the mail store as they are now."""
+
+from __future__ import annotations
+
+import hashlib
+
+from bridge.chat import command
+from bridge.config.inbox import Inbox
+from bridge.desk.desk import Desk
+from bridge.desk.outbound import forwarding, quotation
+from bridge.mail import compose, limits
+from bridge.mail.written import from_matrix
+from bridge.model import (
+    ANSWERS,
+    Address,
+    Content,
+    Delivery,
+    Form,
+    Letter,
+    MessageId,
+    Permanent,
+    Refused,
+    Role,
+    RoomId,
+    Transient,
+)
+
+MAX_FILES = 100 * 1024 * 1024
+"""Bytes of one file of an agent."""
+WORDING = {
+    Form.REPLY: ("reply", "draft"),
+    Form.SNIPPET: ("snippet", "draft", "reply"),
+    Form.FORWARD: ("forward",),
+    Form.COMPOSE: ("compose",),
+    Form.AUTOMATIC: (),
+}
+"""The commands that a message of each form may begin with, also after an edit."""
+
+
+async def outgoing(desk: Desk, inbox: Inbox, delivery: Delivery) -> compose.Outgoing:
+    """The mail of a delivery, ready to be built or shown.
+
+    Raises Refused when it must not go out any more: gone, edited into something else, or its
+    sender no longer an agent. Permanent when it cannot be written; Transient when the homeserver
+    does not say.
+    """
+    async with desk.store.reading() as tx:
+        about = await tx.conversations.get(delivery.conversation)
+        queue = await tx.rooms.find(Role.QUEUE, delivery.inbox)
+        letter = await tx.mails.letter(delivery.answers) if delivery.answers else None
+        tags = inbox.reply_tokens == "auto" and await tx.keep.value(f"tags:{inbox.address}")
+        said_in = await tx.events.get(delivery.source)
+    if about.room is None and about.contact.spec:
+        raise Transient(f"the room of #{about.number} is not made yet", retry_after=1.0)
+    if about.room is None or queue is None:
+        raise Refused("its room is gone")
+    automatic = delivery.form is Form.AUTOMATIC
+    name = ""
+    text, html = delivery.text, ""
+    if not automatic:
+        if await desk.chat.membership(queue.id, delivery.agent) != "join":
+            raise Refused(f"{delivery.agent} is no agent of {inbox.name} any more")
+        name = await desk.chat.display_name(queue.id, delivery.agent)
+        text, html = await _said(desk, delivery, about.room, said_in.room if said_in else None)
+    if not (text.strip() or html or delivery.files or delivery.letters):
+        raise Refused("the message was emptied")
+    files = [await _file(desk, about.room, file) for file in delivery.files]
+    forwarded = await forwarding.of(desk, inbox, delivery.letters)
+    files += [file for each in forwarded for file in each.files]
+    too_large = limits.over([(each.name, len(each.data)) for each in files], inbox.attachments)
+    if too_large:
+        raise Permanent(too_large)
+    reply_to = Address(inbox.reply_to) if inbox.reply_to else None
+    if tags and reply_to is None:
+        reply_to = Address(desk.tokens.reply_address(about.number, inbox.address))
+    answers = letter if delivery.form is not Form.FORWARD else None
+    quoted = inbox.quote and delivery.form in ANSWERS
+    to = [each.address for each in delivery.recipients]
+    return compose.Outgoing(
+        message_id=desk.tokens.message_id(about.number, delivery.id, inbox.domain),
+        sender=_sender(inbox, name), to=_named(delivery, "to"), cc=_named(delivery, "cc"),
+        subject=delivery.subject, at=desk.now(), text=text, html=html, signature=inbox.signature,
+        in_reply_to=answers.message_id if answers else None, references=_references(answers),
+        files=tuple(files), reply_to=reply_to,
+        quote=await quotation.of(desk, inbox, letter, to) if quoted else None,
+        forwarded=tuple(each.passage for each in forwarded),
+        automatic="auto-replied" if automatic else "",
+    )  # fmt: skip
+
+
+def _sender(inbox: Inbox, agent: str) -> Address:
+    """Who it is from; a mail that no person wrote carries the inbox's name alone."""
+    name = inbox.sender_name.format(agent=agent, inbox=inbox.name) if agent else inbox.name
+    return Address(inbox.address, name)
+
+
+def _named(delivery: Delivery, field: str) -> tuple[Address, ...]:
+    return tuple(each.address for each in delivery.recipients if each.field == field)
+
+
+def _references(letter: Letter | None) -> tuple[MessageId, ...]:
+    if letter is None:
+        return ()
+    return compose.references_for(letter.message_id, letter.references)
+
+
+def digest(mail: compose.Outgoing, delivery: Delivery) -> str:
+    """Tells whether a mail is still the one that was shown: everything that agents see of it."""
+    parts = [
+        str(mail.sender), mail.subject, mail.text, mail.html, mail.signature,
+        *(f"{each.field} {each.address}" for each in delivery.recipients),
+        *(f"{each.name} {hashlib.sha256(each.data).hexdigest()}" for each in mail.files),
+        *(each.text for each in mail.forwarded),
+    ]  # fmt: skip
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()
+
+
+async def _said(
+    desk: Desk, delivery: Delivery, room: RoomId, said_in: RoomId | None
+) -> tuple[str, str]:
+    """(text, HTML) of the source message as its author last edited it. A new conversation is
+    begun in the queue room, so a source that we keep says which room it is in."""
+    source = await desk.chat.event(said_in or room, delivery.source)
+    content = command.latest(source) if source else None
+    if content is None:
+        raise Refused("the message was removed")
+    if delivery.order != delivery.source:
+        order = await desk.chat.event(room, delivery.order)
+        if not order or not order.get("content"):
+            raise Refused("the order to send it was taken back")
+    return words(desk, delivery, content)
+
+
+def words(desk: Desk, delivery: Delivery, content: Content) -> tuple[str, str]:
+    """(text, HTML) of a source message, without the command word. Raises Refused where it was
+    edited into something else."""
+    if command.is_file(content):
+        filename = content.get("filename")
+        caption = str(content.get("body") or "")
+        return ("" if filename in (None, caption) else caption), ""
+    text = command.new_text(content)
+    said = command.parse_text(text, desk.settings.command_prefix)
+    if said is not None and said.name == "snippet" and delivery.form is Form.SNIPPET:
+        return delivery.text, ""
+    if said is not None and said.name in WORDING[delivery.form]:
+        return command.body_of(said), ""
+    if delivery.order == delivery.source or said is not None:
+        raise Refused("the message was edited into something else")
+    formatted = content.get("formatted_body")
+    if content.get("format") == "org.matrix.custom.html" and isinstance(formatted, str):
+        return from_matrix(formatted)
+    return text, ""
+
+
+async def _file(desk: Desk, room: str, event_id: str) -> compose.File:
+    event = await desk.chat.event(room, event_id)  # type: ignore[arg-type]  # NewTypes of str
+    content = command.latest(event) if event else None
+    if content is None or not command.is_file(content):
+        raise Refused("a file of it was removed")
+    url = content.get("url")
+    if not isinstance(url, str):
+        raise Permanent("an encrypted file cannot be sent; upload it again in this room")
+    name = str(content.get("filename") or content.get("body") or "file")
+    info = content.get("info")
+    type_ = str(info.get("mimetype", "")) if isinstance(info, dict) else ""
+    shown = content.get("msgtype") == "m.image"
+    return compose.File(name, type_, await desk.chat.download(url, MAX_FILES), shown)

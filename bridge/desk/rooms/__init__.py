@@ -1,0 +1,1 @@
+"""What rooms hold: posts brought into them, kept in line with what they show."""

@@ -1,0 +1,102 @@
+"""The files of a mail into the media repository, each on its own."""
+
+from __future__ import annotations
+
+from bridge.chat import file_event
+from bridge.desk.desk import Desk
+from bridge.mail.limits import size
+from bridge.model import Attachment, Content, Job, Permanent, Post, Transient, Wanted
+from bridge.model.mail import WHOLE_MAIL, WHOLE_TEXT
+from bridge.model.task import UploadFile
+from bridge.ports import Tx
+
+
+async def upload(desk: Desk, job: Job[UploadFile]) -> None:
+    """Upload one file, then have its post show it. Create, note the address, then fill it:
+    a repeat after a crash fills the same address."""
+    async with desk.store.reading() as tx:
+        file = await tx.posts.file(job.task.post)
+        post = await tx.posts.get(job.task.post)
+        if file is None or post is None:
+            raise Permanent(f"the file of post {job.task.post} is not there")
+    attachment = file.attachment
+    try:
+        data = await _bytes(desk, file.raw, attachment.part)
+        limit = desk.settings.limits.upload_size or await desk.chat.upload_limit()
+        if len(data) > limit:
+            await _give_up(desk, job, post, attachment, limit)
+            return
+        mxc = file.mxc
+        if not mxc:
+            mxc = await desk.chat.reserve_media()
+            async with desk.store.transaction("media-made") as tx:
+                await tx.posts.set_mxc(post.id, mxc, done=False)
+        content = file_event.content(attachment, mxc, len(data))
+        await desk.chat.fill_media(mxc, attachment.name, content["info"]["mimetype"], data)
+    except Transient:
+        await _place(desk, job, post, attachment, "not uploaded yet, the bridge keeps trying")
+        raise
+    except Permanent as error:
+        # an address that was reserved long ago may be gone: reserve another one next time
+        problem = f"could not be uploaded: {error}"
+        await _place(desk, job, post, attachment, problem, forget=True)
+        raise
+    async with desk.store.transaction("uploaded") as tx:
+        await tx.posts.set_mxc(post.id, mxc, done=True)
+        await tx.posts.put(Wanted.message(post.key, post.place, post.sender, content))
+        await _elsewhere(tx, post, content)
+        await tx.jobs.finish(job)
+
+
+async def _elsewhere(tx: Tx, post: Post, content: Content) -> None:
+    """The same file in rooms to which its mail was brought meanwhile."""
+    for other in await tx.posts.of_mail(post.key.mail) if post.key.mail is not None else ():
+        copy = other.key.conversation
+        if copy is not None and other.key == post.key.copy_in(copy):
+            await tx.posts.put(Wanted.message(other.key, other.place, other.sender, content))
+
+
+async def _bytes(desk: Desk, raw: int, part: int) -> bytes:
+    async def load() -> bytes:
+        async with desk.store.reading() as tx:
+            return await tx.mails.raw(raw)
+
+    if part == WHOLE_MAIL:
+        return await load()
+    if part == WHOLE_TEXT:
+        mail, body = await desk.reader.read(await load(), "", frozenset())
+        return (body.whole or mail.text).encode()
+    return await desk.reader.part(f"raw:{raw}", part, load)
+
+
+async def _place(
+    desk: Desk,
+    job: Job[UploadFile],
+    post: Post,
+    file: Attachment,
+    problem: str,
+    *,
+    forget: bool = False,
+) -> None:
+    """Name a file in the room that is not uploaded; a later try replaces the line. Raises LostLease
+    where its conversation was erased meanwhile."""
+    async with desk.store.transaction("placeholder") as tx:
+        await tx.jobs.hold(job)
+        content = file_event.placeholder(file, problem)
+        await tx.posts.put(Wanted.message(post.key, post.place, post.sender, content))
+        if forget:
+            await tx.posts.set_mxc(post.id, "", done=False)
+
+
+async def _give_up(
+    desk: Desk, job: Job[UploadFile], post: Post, file: Attachment, limit: int
+) -> None:
+    problem = (
+        f"over the homeserver's upload limit of {size(limit)}; the mail in the mailbox has"
+        " it. An admin can raise max_upload_size in Synapse"
+    )
+    async with desk.store.transaction("placeholder") as tx:
+        content = file_event.placeholder(file, problem)
+        await tx.posts.put(Wanted.message(post.key, post.place, post.sender, content))
+        await tx.posts.set_mxc(post.id, "", done=True)
+        await tx.jobs.finish(job)

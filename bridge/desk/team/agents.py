@@ -1,0 +1,128 @@
+"""`!agent`: who answers an inbox's mail is who is in its queue room."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bridge.chat import room
+from bridge.config.inbox import Inbox
+from bridge.config.section import MXID
+from bridge.desk.context import Request
+from bridge.desk.desk import Desk
+from bridge.model import InboxId, Mxid, Place, PostKey, Refused, Role, Shows, Wanted
+from bridge.ports import Tx
+
+
+async def list_(tx: Tx, desk: Desk, asked: Request) -> str:
+    lines = []
+    for inbox in desk.settings.inboxes.values():
+        leads = await led_by(tx, inbox)
+        joined = await tx.rooms.agents(inbox.id)
+        people = [f"{mxid}{' (lead)' if mxid in leads else ''}" for mxid in joined]
+        queue = await tx.rooms.find(Role.QUEUE, inbox.id)
+        if queue is not None:
+            invited = sorted(set(await tx.rooms.invited(queue.id)) - set(joined))
+            people += [f"{mxid} (invited)" for mxid in invited if not desk.is_own(mxid)]
+        lines.append(f"{inbox.name}: {', '.join(people) or 'nobody yet'}")
+    lines += [f"{name}: cannot be used: {why}" for name, why in desk.directory.problems.items()]
+    return "\n".join(lines) or f"No inbox yet; {desk.settings.command_prefix}inbox add begins one."
+
+
+async def add(tx: Tx, desk: Desk, asked: Request) -> str:
+    who, lead, inboxes = _said(desk, asked, "add @who:server [lead] [INBOX]")
+    for inbox in inboxes:
+        refuse_unfit(desk, who, federate=inbox.federate)
+    done = []
+    for inbox in inboxes:
+        queue = await tx.rooms.find(Role.QUEUE, inbox.id)  # perhaps still to be made
+        await tx.inboxes.set_lead(inbox.id, who, lead)
+        await powers(tx, desk, inbox)
+        membership = await tx.rooms.membership(queue.id, who) if queue is not None else ""
+        if membership != "join":
+            await invite(tx, desk, inbox.id, who, asked.event.id)
+        what = "a lead" if lead else "an agent"
+        await tx.audit.add(desk.now(), asked.who, f"inbox {inbox.id}: {who} is to be {what}")
+        done.append(
+            f"{who} is {what} of {inbox.name}." if membership == "join"
+            else f"{who} is invited to {inbox.name} queue and is {what} once there."
+        )  # fmt: skip
+    return "\n".join(done)
+
+
+async def invite(tx: Tx, desk: Desk, inbox: InboxId, who: Mxid, mark: str) -> None:
+    """Ask somebody into a queue room; `mark` tells this invitation from earlier ones."""
+    queue = Place.queue(inbox)
+    key = PostKey.other(Shows.INVITE, queue, who, mark)
+    await tx.posts.put(Wanted.invitation(key, queue, desk.bot, who))
+
+
+async def remove(tx: Tx, desk: Desk, asked: Request) -> str:
+    who, _, inboxes = _said(desk, asked, "remove @who:server [INBOX]")
+    done = []
+    for inbox in inboxes:
+        queue = await tx.rooms.find(Role.QUEUE, inbox.id)
+        if queue is None or await tx.rooms.membership(queue.id, who) not in ("join", "invite"):
+            done.append(f"{who} is no agent of {inbox.name}.")
+            continue
+        await tx.inboxes.set_lead(inbox.id, who, False)
+        # what they lose beside it follows when the homeserver says that they are out
+        key = PostKey.other(Shows.EXPEL, queue.id, who, asked.event.id)
+        place, why = Place.at(queue.id), "no agent of this inbox any more"
+        removal = Wanted.removal(key, place, desk.bot, who, why)
+        await tx.posts.put(replace(removal, lane=f"expel:{queue.id}"))
+        await tx.audit.add(desk.now(), asked.who, f"inbox {inbox.id}: {who} is no agent any more")
+        done.append(f"{who} is out of {inbox.name} and of its rooms within a minute.")
+    return "\n".join(done)
+
+
+def _said(desk: Desk, asked: Request, usage: str) -> tuple[Mxid, bool, list[Inbox]]:
+    """(who, whether as a lead, which inboxes); an inbox need not be named where there is one."""
+    people = [word for word in asked.words if MXID.fullmatch(word)]
+    others = [word.casefold() for word in asked.words if word not in people]
+    lead = "lead" in others
+    names = [word for word in others if word != "lead"]
+    prefix = desk.settings.command_prefix
+    if len(people) != 1:
+        raise Refused(f"Say who: {prefix}agent {usage}, like @bob:{desk.server}.")
+    known = desk.settings.inboxes
+    if not known:
+        raise Refused(f"No inbox yet; {prefix}inbox add begins one.")
+    if names == ["all"]:
+        names = list(known)
+    if not names and len(known) != 1:
+        raise Refused(f"Say which inbox: {', '.join([*known, 'all'])}.")
+    for name in names:
+        if name not in known:
+            raise Refused(f"There is no inbox {name[:60]}; there are {', '.join(known)}.")
+    return Mxid(people[0]), lead, [known[InboxId(name)] for name in names or known]
+
+
+def refuse_unfit(desk: Desk, mxid: str, *, federate: bool) -> None:
+    """Raises Refused for whom no inbox can have as an agent."""
+    if desk.is_own(mxid):
+        raise Refused(f"{mxid} is the bridge's own user; name a person.")
+    if not federate and not mxid.endswith(f":{desk.server}"):
+        raise Refused(
+            f"{mxid} is of another homeserver, and this inbox's rooms are closed to those. Name"
+            f" somebody of {desk.server}; federate: true opens the rooms made from then on."
+        )
+
+
+async def led_by(tx: Tx, inbox: Inbox) -> frozenset[Mxid]:
+    """The leads of the configuration, as changed by chat since."""
+    named = await tx.inboxes.leads(inbox.id)
+    return frozenset(
+        {Mxid(lead) for lead in inbox.leads if named.get(Mxid(lead), True)}
+        | {mxid for mxid, lead in named.items() if lead}
+    )
+
+
+async def powers(tx: Tx, desk: Desk, inbox: Inbox) -> None:
+    """Power levels of the queue room: its leads have 50."""
+    queue = await tx.rooms.find(Role.QUEUE, inbox.id)
+    version = queue.version if queue else desk.version
+    leads = sorted(await led_by(tx, inbox))
+    content = room.queue_power(inbox, leads, version, desk.bot)
+    place = Place.queue(inbox.id)
+    key = PostKey.other(Shows.POWERS, place)
+    await tx.posts.put(Wanted.state(key, place, desk.bot, "m.room.power_levels", content))

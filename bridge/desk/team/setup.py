@@ -1,0 +1,204 @@
+"""The rooms of the bridge: control, queue, space, and one for each conversation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import structlog
+
+from bridge.chat import room
+from bridge.config.inbox import Inbox
+from bridge.desk.desk import Desk
+from bridge.desk.rooms import picture
+from bridge.desk.rooms.invite import invite
+from bridge.desk.rooms.refresh import powers, refresh, refresh_summary, standing, tell_control
+from bridge.desk.team import agents
+from bridge.desk.team.members import changed
+from bridge.model import (
+    CONTROL,
+    Address,
+    Content,
+    InboxId,
+    Job,
+    Mxid,
+    Permanent,
+    PostKey,
+    Role,
+    Room,
+    RoomId,
+    Shows,
+    Transient,
+    Wanted,
+)
+from bridge.model.task import BringPost, MakeRoom, SetUp
+from bridge.ports import Tx
+
+log = structlog.get_logger("setup")
+
+INTRODUCED = "bot-introduced"
+WELCOME = (
+    "Postroom is running. Admin commands work in this room and nowhere else: !status shows how"
+    " things are, !help what there is."
+)
+
+
+async def order_rooms(desk: Desk) -> None:
+    """At every start: have the rooms of the configuration made or looked at."""
+    async with desk.store.transaction("setup") as tx:
+        await tx.jobs.add(SetUp(Role.CONTROL), "setup")
+        for inbox in desk.settings.inboxes:
+            for role in (Role.QUEUE, Role.SPACE):
+                await tx.jobs.add(SetUp(role, inbox), "setup")
+
+
+async def setup(desk: Desk, job: Job[SetUp]) -> None:
+    """Make or find one room, note who is in it, invite whom the configuration names."""
+    role, inbox = job.task.role, job.task.inbox or None
+    async with desk.store.reading() as tx:
+        found = await tx.rooms.find(role, inbox)
+        queue = await tx.rooms.find(Role.QUEUE, inbox)
+    await desk.chat.ensure_ghost(desk.bot)
+    if role is Role.CONTROL:
+        await _introduce(desk)
+    is_new = found is None
+    if found is None:
+        made = await _make(desk, role, inbox, queue.id if queue else None)
+        found = Room(made, role, inbox, None, desk.version)
+    members = await desk.chat.members(found.id)
+    encrypted = await desk.chat.state(found.id, "m.room.encryption") is not None
+    async with desk.store.transaction("setup") as tx:
+        await tx.rooms.save(found)
+        known = await tx.rooms.members(found.id)
+        for mxid in sorted({*members, *known}):
+            # who came or went while we were away is treated as when we had seen it
+            if not desk.is_own(mxid):
+                membership = members.get(mxid, "leave")
+                await changed(
+                    tx, desk, found, mxid, membership, f"setup:{desk.now()}", invited=True
+                )
+        await _furnish(tx, desk, found, made=is_new)
+        if encrypted:
+            await tell_control(
+                tx, desk, PostKey.other(Shows.ENCRYPTED, found.id),
+                f"The homeserver encrypts new rooms ({role} {inbox or ''}), and the bridge cannot"
+                " read those. Set encryption_enabled_by_default_for_room_type: off in Synapse, then"
+                " remove the room and start the bridge again.",
+            )  # fmt: skip
+        if is_new:
+            await tx.jobs.hurry((SetUp, MakeRoom, BringPost))
+        await tx.jobs.finish(job)
+
+
+async def _make(desk: Desk, role: Role, inbox: InboxId | None, queue: RoomId | None) -> RoomId:
+    alias = desk.alias(role, inbox or "")
+    if role is Role.CONTROL:
+        body = room.control(desk.settings.admins, alias, desk.version, desk.bot)
+    elif role is Role.QUEUE:
+        body = room.queue(desk.inbox(inbox), alias, desk.version, desk.bot)
+    elif queue is None:
+        raise Transient(f"the queue room of {inbox} is not made yet", retry_after=1.0)
+    else:
+        body = room.space(desk.inbox(inbox), alias, desk.version, desk.bot, queue, desk.server)
+    return await make_room(desk, alias, body)
+
+
+async def _introduce(desk: Desk) -> None:
+    """The bot's own name and picture, once."""
+    async with desk.store.reading() as tx:
+        done = await tx.keep.value(INTRODUCED)
+    if done is None:
+        face = await picture.of(desk, picture.wanted(Address("postroom@", "Postroom")))
+        try:
+            await desk.chat.call_myself("Postroom", face)
+        except Permanent as error:  # a homeserver may keep profiles to itself
+            log.info("no name and picture of its own", error=str(error))
+        async with desk.store.transaction("setup") as tx:
+            await tx.keep.set_value(INTRODUCED, face)
+
+
+async def make_room(desk: Desk, alias: str, body: Content) -> RoomId:
+    try:
+        return await desk.chat.make_room(f"#{alias}:{desk.server}", body)
+    except Permanent as error:
+        raise Permanent(f"room {body['name']!r} could not be made: {error}") from error
+
+
+async def _furnish(tx: Tx, desk: Desk, found: Room, *, made: bool) -> None:
+    """What each room shows, and who is invited: each named person once, ever. `made`: the room
+    is new, with its name and topic."""
+    place = found.place
+    if found.inbox is None:
+        await tell_control(tx, desk, PostKey.other(Shows.WELCOME), WELCOME)
+        people = list(desk.settings.admins)
+        await _put_out(tx, desk, found)
+    else:
+        inbox = desk.inbox(found.inbox)
+        people = sorted({*inbox.agents, *inbox.leads})
+        if found.role is Role.QUEUE:
+            await refresh_summary(tx, desk, inbox)
+            await agents.powers(tx, desk, inbox)
+        await _title(tx, desk, found, inbox, made=made)
+    for mxid in people:
+        there = await tx.rooms.membership(found.id, Mxid(mxid))
+        wanted = Wanted.invitation(PostKey.other(Shows.INVITE, place, mxid), place, desk.bot, mxid)
+        await tx.posts.put(replace(wanted, already_there=there in ("join", "invite")))
+
+
+async def _title(tx: Tx, desk: Desk, found: Room, inbox: Inbox, *, made: bool) -> None:
+    """Name, topic and picture of an inbox's queue room or space."""
+    place = found.place
+    name, topic = room.title(found.role, inbox)
+    for shows, type_, content in (
+        (Shows.NAME, "m.room.name", {"name": name}),
+        (Shows.TOPIC, "m.room.topic", {"topic": topic}),
+    ):
+        wanted = Wanted.state(PostKey.other(shows, place), place, desk.bot, type_, content)
+        await tx.posts.put(replace(wanted, already_there=made))
+    face = picture.wanted(Address(inbox.address, inbox.name))
+    key = PostKey.other(Shows.AVATAR, place)
+    wanted = Wanted.state(key, place, desk.bot, "m.room.avatar", face)
+    await tx.posts.put(replace(wanted, lane=f"avatar:{place}"))
+
+
+async def _put_out(tx: Tx, desk: Desk, control: Room) -> None:
+    """Whoever is no admin any more leaves the control room, and an invitation there ends."""
+    there = {*await tx.rooms.members(control.id), *await tx.rooms.invited(control.id)}
+    for mxid in sorted(there - set(desk.settings.admins)):
+        # a guest whom an admin asked in may stay
+        asked = PostKey.other(Shows.INVITE, CONTROL, mxid)
+        if await tx.posts.by_key(asked) is not None:
+            await tx.posts.rename(asked, asked.until("until", desk.now()))  # they may come back
+            key = PostKey.other(Shows.EXPEL, CONTROL, mxid, desk.now())
+            why = "no admin of Postroom any more"
+            removal = Wanted.removal(key, CONTROL, desk.bot, mxid, why)
+            await tx.posts.put(replace(removal, lane="expel:control"))
+
+
+async def make_conversation_room(desk: Desk, job: Job[MakeRoom]) -> None:
+    """Make the room of a new conversation; its mail waits behind this job in the same lane."""
+    number = job.task.number
+    async with desk.store.reading() as tx:
+        about = await tx.conversations.get(number)
+        queue = await tx.rooms.find(Role.QUEUE, about.inbox)
+        space = await tx.rooms.find(Role.SPACE, about.inbox)
+        agents = await tx.rooms.agents(about.inbox)
+    inbox = desk.inbox(about.inbox)
+    if queue is None or space is None:
+        raise Transient(f"the rooms of {inbox.id} are not made yet", retry_after=1.0)
+    ghost = desk.ghost(about.contact)
+    await desk.chat.ensure_ghost(ghost)
+    alias = desk.alias(Role.CONVERSATION, number)
+    face = await picture.of(desk, picture.wanted(about.contact))
+    made = about.room or await make_room(
+        desk, alias,
+        room.conversation(about, inbox, alias, desk.version, desk.bot, ghost, agents, queue.id,
+                          space.id, desk.server, face),
+    )  # fmt: skip
+    async with desk.store.transaction("room") as tx:
+        conversation = await tx.conversations.update(number, room=made)
+        await tx.rooms.save(Room(made, Role.CONVERSATION, inbox.id, number, desk.version))
+        await standing(tx, desk, about, inbox, already_there=True, faceless=not face)
+        await powers(tx, desk, conversation, already_there=True)
+        await invite(tx, desk, conversation, "new")
+        await refresh(tx, desk, conversation)
+        await tx.jobs.finish(job)

@@ -1,0 +1,63 @@
+"""Senders that are not listened to: their mails are kept as spam, and nobody is told."""
+
+from __future__ import annotations
+
+import re
+
+from bridge.desk.context import Hearing
+from bridge.desk.desk import Desk
+from bridge.desk.triage import state
+from bridge.mail.address import bare, is_free_mail
+from bridge.model import Address, Conversation, Refused, State
+from bridge.ports import Tx
+
+DOMAIN = re.compile(r"(?=.{4,253}\Z)(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W\d_][^\W_]{1,62}")
+
+
+async def block(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+    """`!block [ADDRESS|DOMAIN]`: alone it means the contact of the conversation."""
+    about = heard.about
+    sender = _named(heard.rest) if heard.rest.strip() else about.contact.key
+    if not sender:
+        raise Refused("The contact of this conversation was erased.")
+    if Address(sender).is_of(heard.inbox.own) or sender in {
+        own.rpartition("@")[2] for own in heard.inbox.own
+    }:
+        raise Refused(f"{sender} is this inbox's own; nothing was changed.")
+    if is_free_mail(sender):
+        raise Refused(f"{sender} is the domain of very many people: block one address instead.")
+    new = await tx.blocked.add(heard.inbox.id, sender, heard.who, desk.now())
+    said = f"{sender} is blocked already."
+    if new:
+        said = f"{sender} is blocked: what comes from there is kept as spam and tells nobody."
+    if _is_from(about, sender) and about.state is not State.SPAM:
+        await state.put(tx, desk, about, State.SPAM)
+        said += " This conversation is spam now."
+    return f"{said} !unblock {sender} takes it back." if new else said
+
+
+async def unblock(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+    """`!unblock ADDRESS|DOMAIN`; alone it shows what is blocked."""
+    blocked = await tx.blocked.all(heard.inbox.id)
+    if not heard.rest.strip():
+        return f"Blocked in {heard.inbox.name}: {', '.join(blocked[:100]) or 'nobody'}"
+    sender = _named(heard.rest)
+    if not await tx.blocked.remove(heard.inbox.id, sender):
+        raise Refused(f"{sender} is not blocked; !unblock alone shows who is.")
+    return f"{sender} is not blocked any more. What came before stays spam until !reopen."
+
+
+def _named(text: str) -> str:
+    """The case-folded address or domain in a command. Raises Refused."""
+    word = text.strip().casefold()
+    if "@" in word.lstrip("@"):
+        address = bare(text.strip())
+        if address is not None:
+            return address.key
+    elif DOMAIN.fullmatch(word.lstrip("@")):
+        return word.lstrip("@")
+    raise Refused(f"{text.strip()[:80]} is no address and no domain, like x@spam.example.")
+
+
+def _is_from(about: Conversation, sender: str) -> bool:
+    return about.contact.key == sender or about.contact.key.endswith((f"@{sender}", f".{sender}"))

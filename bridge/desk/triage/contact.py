@@ -1,0 +1,168 @@
+"""`!contact`: who a conversation is with, and what the team knows of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bridge.chat.command import PERSON
+from bridge.desk.context import Hearing
+from bridge.desk.desk import Desk, mail_meant
+from bridge.desk.rooms import picture
+from bridge.desk.rooms.refresh import refresh
+from bridge.mail.address import bare, parse_list
+from bridge.mail.charset import clean, clean_line
+from bridge.model import Address, Contact, EventId, Number, Place, PostKey, Refused, Shows, Wanted
+from bridge.ports import Tx
+
+MAX_NOTES = 4_000
+"""Characters of notes on one person."""
+USAGE = (
+    "Say !contact alone, or !contact name TEXT, note TEXT (note - clears them), add ADDRESS,"
+    " remove ADDRESS, set ADDRESS."
+)
+
+
+async def contact(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+    """Shown alone, else changed; everything of it stays with this inbox."""
+    if not heard.about.contact.spec:
+        raise Refused("The contact of this conversation was erased.")
+    _refuse_several(heard)
+    word, _, rest = heard.rest.partition(" ")
+    match word.casefold():
+        case "":
+            return await _shown(tx, heard)
+        case "name":
+            return await _name(tx, desk, heard, rest)
+        case "note":
+            return await _note(tx, heard, rest)
+        case "add":
+            return await _add(tx, desk, heard, rest)
+        case "remove":
+            return await _remove(tx, heard, rest)
+        case "set":
+            return await _set(tx, desk, heard, rest)
+    raise Refused(USAGE)
+
+
+def _refuse_several(heard: Hearing) -> None:
+    if heard.about.is_overflow:
+        raise Refused("The mails here are of different people; !split gives one a room of its own.")
+
+
+async def _shown(tx: Tx, heard: Hearing) -> str:
+    about = heard.about
+    known = await tx.contacts.of(heard.inbox.id, about.contact.spec)
+    if known is None:
+        known = Contact(0, about.contact.name, "", (about.contact.spec,))
+    before = await tx.conversations.of_contact(heard.inbox.id, *known.specs)
+    many = f"{len(before)}{' or more' if len(before) >= 20 else ''}"
+    lines = [known.name or "(no name)", *known.specs, f"Conversations here: {many} · !history"]
+    return "\n".join([*lines, *(["Notes:", known.notes] if known.notes else [])])
+
+
+async def _name(tx: Tx, desk: Desk, heard: Hearing, text: str) -> str:
+    name = clean_line(text, 64)
+    if not name:
+        raise Refused("Say the name: !contact name Alice Doe.")
+    known = await tx.contacts.begin(heard.inbox.id, heard.about.contact)
+    await tx.contacts.update(known.id, name, known.notes)
+    changed = await tx.conversations.update(
+        heard.about.number, contact=Address(heard.about.contact.spec, name)
+    )
+    await refresh(tx, desk, changed)
+    return f"{heard.about.contact.spec} is called {name}, here and in new conversations."
+
+
+async def _note(tx: Tx, heard: Hearing, text: str) -> str:
+    text = clean(text).strip()
+    if not text:
+        raise Refused("Say what to note: !contact note TEXT; - clears the notes.")
+    known = await tx.contacts.begin(heard.inbox.id, heard.about.contact)
+    notes = "" if text == "-" else f"{known.notes}\n{text}".strip()
+    if len(notes) > MAX_NOTES:
+        raise Refused(f"Notes have {MAX_NOTES} characters at most; !contact note - clears them.")
+    await tx.contacts.update(known.id, known.name, notes)
+    return "Noted. Customers never see this." if notes else "The notes are cleared."
+
+
+async def _add(tx: Tx, desk: Desk, heard: Hearing, text: str) -> str:
+    address = _address(desk, heard, text)
+    known = await tx.contacts.begin(heard.inbox.id, heard.about.contact)
+    if address.key in {spec.casefold() for spec in known.specs}:
+        return f"{address.spec} is known as theirs already."
+    await tx.contacts.add_address(heard.inbox.id, known.id, address.spec)
+    return f"{address.spec} is theirs, too; !history shows both. Emails go where they went before."
+
+
+async def _remove(tx: Tx, heard: Hearing, text: str) -> str:
+    address = bare(text.strip())
+    known = await tx.contacts.of(heard.inbox.id, heard.about.contact.spec)
+    theirs = {spec.casefold() for spec in known.specs} if known is not None else set()
+    if address is None or address.key not in theirs:
+        raise Refused(f"{text.strip()[:80] or 'That'} is no address of theirs.")
+    if address.key == heard.about.contact.key:
+        raise Refused(f"{address.spec} is the contact of this conversation; !contact set changes"
+                      " that.")  # fmt: skip
+    await tx.contacts.remove_address(heard.inbox.id, address.spec)
+    return f"{address.spec} is not theirs any more."
+
+
+async def offer(tx: Tx, desk: Desk, number: Number, shown: PostKey) -> None:
+    """👤 under a mail that a colleague forwarded, as `shown` shows it in a conversation's room."""
+    key = replace(shown, shows=Shows.FORWARDED, text=f"{Shows.FORWARDED}:{shown.text}")
+    await tx.posts.put(Wanted.reaction(key, Place.of(number), desk.bot, PERSON, shown))
+
+
+async def forwarded(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> str | None:
+    """👤 on a mail that a colleague forwarded: the conversation is with who wrote it first."""
+    letter = await mail_meant(tx, heard.about.number, target) if target is not None else None
+    if letter is None or letter.forwarded is None:
+        return None
+    _refuse_several(heard)
+    await tx.mails.set_author(letter.id, letter.forwarded)
+    if heard.about.contact.key == letter.forwarded.key:
+        return f"{letter.forwarded.spec} is the contact, and emails go there."
+    return await _become(tx, desk, heard, letter.forwarded)
+
+
+async def _set(tx: Tx, desk: Desk, heard: Hearing, text: str) -> str:
+    """The conversation is with somebody else, or expressly with whom it is."""
+    address = _address(desk, heard, text)
+    if address.key == heard.about.contact.key:
+        address = heard.about.contact
+    for letter in await tx.mails.of_conversation(heard.about.number):
+        if letter.forwarded is not None and letter.author is None:
+            await tx.mails.set_author(letter.id, address)
+    if address.key == heard.about.contact.key:
+        return f"{address.spec} is the contact, and emails go there."
+    return await _become(tx, desk, heard, address)
+
+
+async def _become(tx: Tx, desk: Desk, heard: Hearing, address: Address) -> str:
+    """Answers go there, and not to who was the contact."""
+    before, number = heard.about.contact, heard.about.number
+    known = await tx.contacts.of(heard.inbox.id, address.spec)
+    if known is not None and known.name:
+        address = Address(address.spec, known.name)
+    changed = await tx.conversations.update(
+        number, contact=address, changed_at=desk.now()
+    )  # fmt: skip
+    await tx.conversations.add_participants(number, [address.spec])
+    await tx.conversations.override(number, "to", address.spec, True)
+    await tx.conversations.override(number, "to", before.spec, False)
+    await picture.bring_in(tx, desk, number, address)
+    await refresh(tx, desk, changed)
+    if before.domain == "invalid":  # nobody
+        return f"This conversation is with {address}. Emails go there."
+    return (f"This conversation is with {address}. Emails go there, and not to {before.spec};"
+            f" !to +{before.spec} adds them again.")  # fmt: skip
+
+
+def _address(desk: Desk, heard: Hearing, text: str) -> Address:
+    """The one address in `text`, perhaps with a name. Raises Refused."""
+    found = parse_list(text.strip())
+    if len(found) != 1 or bare(found[0].spec) is None:
+        raise Refused(f"{text.strip()[:80] or 'That'} is no email address, like x@example.com.")
+    if found[0].is_of(desk.own_addresses):
+        raise Refused(f"{found[0].spec} is an inbox of ours; nothing was changed.")
+    return found[0]

@@ -1,0 +1,192 @@
+"""Mails that belong elsewhere: `!merge`, `!split`, and the card's claim answered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from bridge.chat import file_event, render
+from bridge.chat.render import preview_of
+from bridge.chat.room import link
+from bridge.desk.context import Hearing
+from bridge.desk.desk import Desk, mail_meant
+from bridge.desk.rooms import picture
+from bridge.desk.rooms.refresh import refresh
+from bridge.desk.triage import contact, state
+from bridge.mail import author
+from bridge.mail.thread import base_subject
+from bridge.model import (
+    UNDER_WAY,
+    Content,
+    Conversation,
+    EventId,
+    Letter,
+    Number,
+    Place,
+    Post,
+    PostKey,
+    Refused,
+    Shows,
+    State,
+    Wanted,
+)
+from bridge.model.task import MakeRoom
+from bridge.ports import Tx
+
+
+async def merge(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+    """`!merge #12`: this conversation goes on in #12, with all its mails."""
+    digits = heard.rest.strip().lstrip("#")
+    if re.fullmatch("[0-9]{1,15}", digits) is None:
+        raise Refused("Say with which: !merge #12 has this conversation go on in #12.")
+    number = Number(int(digits))
+    if not await tx.conversations.exists(heard.inbox.id, number):
+        raise Refused(f"There is no #{number} in {heard.inbox.name}.")
+    into = await tx.conversations.get(number)
+    await _merge(tx, desk, heard.about, into)
+    return f"This goes on in #{into.number}: {_link(desk, into)}"
+
+
+async def claimed(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+    """🔗 on a card: it does belong to the conversation it claims to belong to."""
+    about = heard.about
+    if about.claim is None or not await tx.conversations.exists(heard.inbox.id, about.claim):
+        return f"#{about.number} claims to belong to no other conversation."
+    into = await tx.conversations.get(about.claim)
+    await _merge(tx, desk, about, into)
+    return None
+
+
+async def _merge(tx: Tx, desk: Desk, about: Conversation, into: Conversation) -> None:
+    """Have the mails of one conversation, and whatever comes for it, in another."""
+    if about.number == into.number:
+        raise Refused("That is this very conversation.")
+    if about.is_overflow or into.is_overflow:
+        raise Refused("That room holds mails of different people; !split takes each out of it.")
+    if into.merged is not None:
+        raise Refused(f"#{into.number} goes on in #{into.merged} itself; merge with that.")
+    if about.merged is not None:
+        raise Refused(f"#{about.number} goes on in #{about.merged} already.")
+    if into.state is State.SPAM and about.state is not State.SPAM:
+        raise Refused(f"#{into.number} is spam; say !reopen there first.")
+    await refuse_under_way(tx, about)
+    letters = await tx.mails.of_conversation(about.number)
+    there = render.notice(f"Merged from #{about.number}: {_link(desk, about)}")
+    await _say(tx, desk, into, PostKey.of_conversation(Shows.MERGED, about.number), there)
+    await _bring(tx, desk, letters, into)
+    await tx.conversations.add_participants(
+        into.number, sorted(await tx.conversations.participants(about.number))
+    )
+    waits = [w for w in (about.waiting_since, into.waiting_since) if w is not None]
+    # what slept here would be forgotten in one that is closed
+    wakes = about.state is State.SNOOZED and into.state is not State.SNOOZED
+    opens = wakes or State.OPEN in (about.state, into.state)
+    into = await tx.conversations.update(
+        into.number, state=State.OPEN if opens else into.state, changed_at=desk.now(),
+        closed_at=None if opens else into.closed_at,
+        snoozed_until=None if opens else into.snoozed_until,
+        waiting_since=min(waits) if opens and waits else into.waiting_since,
+        tags=tuple(dict.fromkeys((*into.tags, *about.tags))),
+        priority=max(about.priority, into.priority),
+        assignee=into.assignee or about.assignee,
+    )  # fmt: skip
+    await refresh(tx, desk, into)
+    gone = await tx.conversations.update(
+        about.number, merged=into.number, assignee=None, claim=None
+    )
+    await state.put(tx, desk, gone, State.CLOSED)
+    text = f"This goes on in #{into.number}: {_link(desk, into)}"
+    await _say(
+        tx, desk, about, PostKey.of_conversation(Shows.GOES_ON, about.number), render.notice(text)
+    )
+
+
+async def split(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> str | None:
+    """`!split` as a reply to a mail: it begins a conversation of its own."""
+    letter = None
+    if target is not None:
+        letter = await mail_meant(tx, heard.about.number, target)
+    if letter is None or letter.outbound:
+        raise Refused("Use this as a reply to a mail that came in: it begins a new conversation.")
+    alone = len(await tx.mails.of_conversation(heard.about.number)) == 1
+    if alone and not heard.about.is_overflow:
+        raise Refused("It is the only mail here; there is nothing to split.")
+    await refuse_under_way(tx, heard.about)
+    now = desk.now()
+    person = author.author(letter.sender, letter.reply_to, desk.own_addresses)
+    new = await tx.conversations.create(
+        heard.inbox.id, person, base_subject(letter.subject) or letter.subject, now,
+        preview=await _preview(tx, letter), files=await _files(tx, letter), claim=None,
+        follows=None, waiting=True,
+    )  # fmt: skip
+    new = await tx.conversations.update(
+        new.number, assignee=heard.who, waiting_since=min(letter.at, now)
+    )
+    await tx.jobs.add(MakeRoom(new.number), f"{Place.of(new.number)}:out")
+    if not letter.sender.is_of(desk.own_addresses):
+        await tx.conversations.add_participants(new.number, [letter.sender.spec])
+    from_ = render.notice(f"Split from #{heard.about.number}: {_link(desk, heard.about)}")
+    await _say(tx, desk, new, PostKey.of_conversation(Shows.SPLIT, new.number), from_)
+    await _bring(tx, desk, [letter], new)
+    await refresh(tx, desk, new)
+    return f"That mail is now #{new.number}, and yours; its card has the link."
+
+
+async def _bring(tx: Tx, desk: Desk, letters: Sequence[Letter], to: Conversation) -> None:
+    """Mails into a conversation, and what shows them into its room, too: a reply to them there
+    answers them. What was written here of ours is told by whom it went to."""
+    await tx.mails.relocate(letters, to.number)
+    place = Place.of(to.number)
+    for letter in letters:
+        await tx.passages.relocate(letter.id, to.number)
+        for post in await tx.posts.of_mail(letter.id):
+            if post.place == place or not post.content or post.key.is_copy:
+                continue
+            sender = await _bring_sender(tx, desk, letter, post, to)
+            content = {**post.content, "m.mentions": {}}
+            await tx.posts.put(Wanted.message(post.key.copy_in(to.number), place, sender, content))
+        if letter.forwarded is not None:
+            shown = PostKey.of_mail(Shows.MAIL, letter.id).copy_in(to.number)
+            await contact.offer(tx, desk, to.number, shown)
+        if letter.outbound:
+            to_whom = render.people((*letter.to, *letter.cc)[:10])
+            text = f"↗ sent {render.clock(letter.at, desk.now())} to {to_whom}: {letter.subject}"
+            key = PostKey.of_mail(Shows.WENT, letter.id, to.number)
+            await _say(tx, desk, to, key, render.notice(text))
+
+
+async def _bring_sender(tx: Tx, desk: Desk, letter: Letter, post: Post, to: Conversation) -> str:
+    """Who shows a mail in the room it comes to, there already."""
+    if post.sender == desk.bot and not letter.outbound:  # it came beyond the limits
+        person = author.author(letter.sender, letter.reply_to, desk.own_addresses)
+        return await picture.bring_in(tx, desk, to.number, person)
+    entry = await tx.posts.entry(post.place, post.sender)
+    who = entry.content if entry is not None else {"name": str(letter.sender)}
+    await picture.enter(tx, to.number, post.sender, who)
+    return post.sender
+
+
+async def _preview(tx: Tx, letter: Letter) -> str:
+    shown = await tx.posts.by_key(PostKey.of_mail(Shows.MAIL, letter.id))
+    return preview_of(str(shown.content.get("body", ""))) if shown is not None else ""
+
+
+async def _files(tx: Tx, letter: Letter) -> str:
+    posts = [p for p in await tx.posts.of_mail(letter.id) if p.key.shows is Shows.FILE]
+    files = [await tx.posts.file(post.id) for post in posts]
+    return file_event.names([each.attachment for each in files if each is not None])
+
+
+async def refuse_under_way(tx: Tx, about: Conversation) -> None:
+    """Raises Refused while a mail of the conversation is on its way or waits for a yes."""
+    if await tx.deliveries.newest(about.number, UNDER_WAY) is not None:
+        raise Refused("An email of this conversation is still on its way, or waits for an answer;"
+                      " wait for it or stop it first.")  # fmt: skip
+
+
+async def _say(tx: Tx, desk: Desk, about: Conversation, key: PostKey, content: Content) -> None:
+    await tx.posts.put(Wanted.message(key, Place.of(about.number), desk.bot, content))
+
+
+def _link(desk: Desk, about: Conversation) -> str:
+    return link(about.room, desk.server) if about.room else f"#{about.number}"

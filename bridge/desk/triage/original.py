@@ -1,0 +1,41 @@
+"""`!original`: the whole mail as it came, on a sealed page or as a file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bridge.chat import file_event
+from bridge.desk.context import Hearing
+from bridge.desk.desk import Desk, mail_meant
+from bridge.model import Attachment, EventId, Letter, PostKey, Refused, Shows, Wanted
+from bridge.model.mail import WHOLE_MAIL
+from bridge.ports import Tx
+
+
+async def original(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> str | None:
+    """Of the mail it replies to, else of the newest one of the conversation."""
+    letter = await _meant(tx, heard, target)
+    raw = await tx.mails.raw(letter.raw) if letter.raw is not None else b""
+    if letter.raw is None or not raw:
+        raise Refused("The bytes of that mail are not kept any more; the room has what was shown.")
+    if desk.settings.public_url:
+        url = desk.links.url_of(desk.settings.public_url, desk.links.sign(letter.id))
+        return f"The mail as it came, for {desk.links.hours} hours: {url}"
+    key = PostKey.other(Shows.ORIGINAL, heard.event.id)
+    file = Attachment(WHOLE_MAIL, f"mail-{letter.id}.eml", "message/rfc822", len(raw))
+    shown = Wanted.message(key, heard.where, desk.bot, file_event.placeholder(file))
+    await tx.posts.put(replace(shown, held=True))
+    await tx.posts.add_file(key, letter.raw, file)
+    return None
+
+
+async def _meant(tx: Tx, heard: Hearing, target: EventId | None) -> Letter:
+    if target is not None:
+        found = await mail_meant(tx, heard.about.number, target)
+        if found is None:
+            raise Refused("That is no mail of this conversation; reply to one, or to nothing.")
+        return found
+    letters = await tx.mails.of_conversation(heard.about.number)
+    if not letters:
+        raise Refused("This conversation has no mail yet.")
+    return letters[-1]

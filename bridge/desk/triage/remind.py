@@ -1,0 +1,42 @@
+"""A customer waits longer than the inbox promises: whoever has it is told, else the queue."""
+
+from __future__ import annotations
+
+from bridge.chat import render
+from bridge.chat.admin import duration
+from bridge.chat.room import link
+from bridge.config.inbox import Inbox
+from bridge.desk.desk import Desk
+from bridge.model import Conversation, Place, PostKey, Shows, Wanted
+from bridge.ports import Tx
+
+BATCH = 50
+
+
+async def remind(desk: Desk) -> None:
+    """Look once over every inbox with a target; each wait is told of once."""
+    for inbox in desk.settings.inboxes.values():
+        if not inbox.answer_within:
+            continue
+        since = desk.now() - inbox.answer_within * 3600.0
+        async with desk.store.transaction("told") as tx:
+            for about in await tx.conversations.overdue(inbox.id, since, BATCH):
+                await tx.conversations.update(about.number, reminded_at=desk.now())
+                await _tell(tx, desk, inbox, about)
+
+
+async def _tell(tx: Tx, desk: Desk, inbox: Inbox, about: Conversation) -> None:
+    waits = duration(desk.now() - (about.waiting_since or desk.now()))
+    who = about.contact.name or about.contact.spec
+    key = PostKey.of_conversation(Shows.REMINDER, about.number, about.waiting_since)
+    if about.assignee is not None:
+        text = f"⏰ {about.assignee}, {who} has waited {waits} for an answer."
+        content = render.text_message(text)
+        content["m.mentions"] = {"user_ids": [about.assignee]}
+        await tx.posts.put(Wanted.message(key, Place.of(about.number), desk.bot, content))
+        return
+    url = f" {link(about.room, desk.server)}" if about.room else ""
+    subject = about.subject or "(no subject)"
+    text = f"⏰ #{about.number} {subject}: {who} has waited {waits}, and nobody has taken it.{url}"
+    content = render.text_message(text)
+    await tx.posts.put(Wanted.message(key, Place.queue(inbox.id), desk.bot, content))

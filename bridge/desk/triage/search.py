@@ -1,0 +1,106 @@
+"""`!search` over mails and notes, `!note`, and the words of older mails."""
+
+from __future__ import annotations
+
+from bridge.chat import command, listing
+from bridge.desk.context import Hearing
+from bridge.desk.desk import Desk
+from bridge.desk.rooms.refresh import answer_with
+from bridge.mail import search as words
+from bridge.mail.charset import clean
+from bridge.model import Event, EventId, Job, MailId, Passage, PostKey, Refused, Shows
+from bridge.model.task import IndexWords
+from bridge.ports import Store, Tx
+
+SHOWN, BATCH = 20, 50
+DONE = "words-indexed"
+MAX_NOTE = 10_000
+"""Characters of a note."""
+
+
+async def search(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+    """`!search words`: the newest mails and notes of this inbox that hold all of them."""
+    terms = words.terms(heard.rest)
+    if not terms:
+        raise Refused('Say what to look for: !search refund, or !search "exact words".')
+    total, found = await tx.passages.find(heard.inbox.id, terms, SHOWN)
+    if not found:
+        return f"Nothing in {heard.inbox.name} holds “{' '.join(heard.rest.split())[:100]}”."
+    rows = []
+    for each in found:
+        about = await tx.conversations.get(each.number)
+        rows.append((about, await _event(tx, each), each, words.excerpt(each.text, terms)))
+    content = listing.found(heard.rest, rows, total, desk.server, desk.now())
+    await answer_with(tx, desk, heard.where, heard.event.id, content)
+    return None
+
+
+async def _event(tx: Tx, found: Passage) -> EventId | None:
+    """The message that shows a passage, in the room its mail is in now."""
+    if found.mail is not None:
+        shown = PostKey.of_mail(Shows.MAIL, found.mail)
+        for key in (shown.copy_in(found.number), shown):
+            post = await tx.posts.by_key(key)
+            if post is not None:
+                return post.event
+    return found.event
+
+
+async def note(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+    """`!note TEXT`: kept with the conversation, found by the search, never sent."""
+    text = clean(heard.rest).strip()[:MAX_NOTE]
+    if not text:
+        raise Refused("Say what to note: !note TEXT. Customers never see it.")
+    now = desk.now()
+    await tx.passages.add(heard.about.number, heard.who, now, text, event=heard.event.id)
+    return "📝 Noted: !search finds it. Customers never see it."
+
+
+async def reworded(tx: Tx, desk: Desk, event: Event, source: EventId) -> None:
+    """A note was edited by who wrote it: its new words are found, and not the old ones."""
+    changed = event.content.get("m.new_content")
+    text = command.new_text(changed) if isinstance(changed, dict) else ""
+    said = command.parse_text(text, desk.settings.command_prefix)
+    original = await tx.events.get(source)
+    if original is None or original.sender != event.sender:
+        return
+    number = await tx.passages.forget_note(source)
+    if number is not None and said is not None and said.name == "note" and said.rest:
+        text = clean(said.rest).strip()[:MAX_NOTE]
+        await tx.passages.add(number, event.sender, desk.now(), text, event=source)
+
+
+async def order_index(store: Store) -> None:
+    """At a start: have mails of the time before the search read once more, for their words."""
+    async with store.transaction("setup") as tx:
+        if await tx.keep.value(DONE) is None:
+            await tx.jobs.add(IndexWords(0), "index")
+
+
+async def index(desk: Desk, job: Job[IndexWords]) -> None:
+    """Read the next letters, and come again until there is none."""
+    async with desk.store.reading() as tx:
+        letters = await tx.passages.without(MailId(job.task.after), BATCH)
+    read = []
+    for letter in letters:
+        inbox = desk.settings.inboxes.get(letter.inbox)
+        if inbox is None:
+            continue
+        async with desk.store.reading() as tx:
+            raw = await tx.mails.raw(letter.raw) if letter.raw is not None else b""
+        if raw:
+            mail, body = await desk.reader.read(raw, inbox.authserv_id, inbox.own)
+            read.append((letter, body.text, f"{mail.subject} {mail.sender}"))
+    async with desk.store.transaction("setup") as tx:
+        for letter, text, more in read:
+            still = await tx.mails.letter(letter.id)
+            if still is None or not still.sender.spec:  # erased meanwhile
+                continue
+            await tx.passages.add(
+                still.conversation, str(letter.sender), letter.at, text, mail=letter.id, more=more
+            )
+        await tx.jobs.finish(job)
+        if letters:
+            await tx.jobs.add(IndexWords(letters[-1].id), "index")
+        else:
+            await tx.keep.set_value(DONE, str(desk.now()))

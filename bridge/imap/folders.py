@@ -1,0 +1,107 @@
+"""The folders of an inbox's account: the Sent one, and where a mail arrived."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from bridge.config.inbox import Inbox
+from bridge.imap.account import connect
+from bridge.imap.connection import ImapConnection
+from bridge.imap.syntax import CommandRefused, Folder, ImapError
+from bridge.model import MessageId, Permanent, Transient
+
+POLL = 1.0
+"""Seconds between looks for a mail that is to arrive."""
+JUNK = (
+    "junk", "spam", "junk email", "junk-e-mail", "bulk mail", "bulk", "unbekannt", "spamverdacht",
+    "courrier indésirable", "correo no deseado", "posta indesiderata", "ongewenste e-mail",
+)  # fmt: skip
+SENT = (
+    "sent", "sent items", "sent messages", "sent mail", "gesendet", "gesendete elemente",
+    "envoyés", "enviados", "inviati", "verzonden items",
+)  # fmt: skip
+
+
+class Folders:
+    """Implements ports.Mailbox, one connection a call: it is used once for each mail sent."""
+
+    async def find_sent(self, inbox: Inbox, message_id: MessageId) -> bool:
+        """Whether the Sent folder holds a mail with this Message-ID."""
+        async with _Session(inbox) as connection:
+            folder = await _folder(connection)
+            if folder is None:
+                return False
+            await connection.select(folder)
+            return bool(await connection.search(f'HEADER Message-ID "{quoted(message_id)}"'))
+
+    async def wait_for(
+        self, inbox: Inbox, message_id: MessageId, seconds: float
+    ) -> tuple[str, bool]:
+        """(folder, whether it is the junk one) of a mail that is to arrive; an empty name when it
+        did not within `seconds`."""
+        assert inbox.imap is not None
+        deadline = time.monotonic() + seconds
+        async with _Session(inbox) as connection:
+            junk = await _special(connection, "\\junk", JUNK)
+            folders: list[str | Folder] = [*inbox.imap.folders, *([junk] if junk else [])]
+            while True:
+                for folder in folders:
+                    await connection.select(folder)
+                    if await connection.search(f'HEADER Message-ID "{quoted(message_id)}"'):
+                        return str(getattr(folder, "name", folder)), folder is junk
+                if time.monotonic() > deadline:
+                    return "", False
+                await asyncio.sleep(POLL)
+
+    async def append_sent(self, inbox: Inbox, mime: bytes) -> None:
+        async with _Session(inbox) as connection:
+            folder = await _folder(connection)
+            if folder is None:  # mail programs make one, too
+                await connection.create("Sent")
+            await connection.append(folder or "Sent", mime, ["\\Seen"], datetime.now(UTC))
+
+
+class _Session:
+    """A connection for one errand, with IMAP's errors told as ours."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        assert inbox.imap is not None
+        self._imap = inbox.imap
+
+    async def __aenter__(self) -> ImapConnection:
+        try:
+            self._connection = await connect(self._imap)
+        except (ImapError, OSError) as error:
+            raise Transient(f"{self._imap.account} does not answer: {error}") from error
+        return self._connection
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        await self._connection.logout()
+        if isinstance(error, CommandRefused):
+            raise Permanent(f"{self._imap.account} refuses: {error}") from error
+        if isinstance(error, ImapError):
+            raise Transient(f"{self._imap.account} does not answer: {error}") from error
+
+
+def quoted(message_id: MessageId) -> str:
+    """Inside an IMAP quoted string."""
+    return message_id.replace("\\", "\\\\").replace('"', '\\"')
+
+
+async def _folder(connection: ImapConnection) -> Folder | None:
+    return await _special(connection, "\\sent", SENT)
+
+
+async def _special(connection: ImapConnection, mark: str, names: Sequence[str]) -> Folder | None:
+    """The folder with the mark of RFC 6154, else the one with a usual name."""
+    folders = await connection.list_folders()
+    for folder in folders:
+        if mark in folder.attributes:
+            return folder
+    for folder in folders:
+        if folder.name.rpartition(folder.delimiter or "/")[2].casefold() in names:
+            return folder
+    return None

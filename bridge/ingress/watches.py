@@ -1,0 +1,104 @@
+"""Which mail accounts are watched: one watcher each, begun and ended as inboxes come and go."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol
+
+import structlog
+
+from bridge.config.inbox import Inbox
+from bridge.desk.admin import status
+from bridge.desk.desk import Desk
+from bridge.desk.team import setup
+from bridge.ingress.imap import Watcher
+from bridge.ports import Store
+
+log = structlog.get_logger("watches")
+
+LOOK = 2.0
+"""Seconds between looks for what another process changed."""
+
+
+class SharedStore(Store, Protocol):
+    """A database that several processes may use."""
+
+    async def alone(self, what: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run `work` in one process at a time."""
+        ...
+
+
+class Watches:
+    """Follows the directory: its rooms are ordered, its accounts watched."""
+
+    def __init__(self, database: SharedStore, desk: Desk) -> None:
+        self._database, self._desk = database, desk
+        self._running: dict[str, tuple[tuple[Inbox, ...], asyncio.Task[None]]] = {}
+
+    async def run(self) -> None:
+        """Follow until cancelled."""
+        directory = self._desk.directory
+        try:
+            while True:
+                if directory.changed.is_set():
+                    directory.changed.clear()
+                    await self._follow()
+                await self._rest()
+                await self._begin_again()
+        finally:
+            await self._end(list(self._running))
+
+    async def _rest(self) -> None:
+        directory = self._desk.directory
+        try:
+            async with asyncio.timeout(LOOK):
+                await directory.changed.wait()
+        except TimeoutError:
+            try:
+                await directory.load(self._database)
+            except Exception as error:  # noqa: BLE001 - mail goes on with what was known
+                log.warning("inboxes not looked at", error=f"{type(error).__name__}: {error}")
+
+    async def _begin_again(self) -> None:
+        """Begin a watcher that ended, which none should, anew: the others go on meanwhile."""
+        ended = [account for account, (_, task) in self._running.items() if task.done()]
+        for account in ended:
+            _, task = self._running.pop(account)
+            error = None if task.cancelled() else task.exception()
+            log.error("watcher ended", account=account, exc_info=error)
+            self._desk.directory.changed.set()
+        if ended:
+            await asyncio.sleep(LOOK)
+
+    async def _follow(self) -> None:
+        try:
+            await setup.order_rooms(self._desk)
+        except Exception as error:  # noqa: BLE001 - the next try may go well
+            log.warning("rooms not ordered", error=f"{type(error).__name__}: {error}")
+            self._desk.directory.changed.set()
+            await asyncio.sleep(1.0)
+        wanted = {
+            account: inboxes
+            for account, inboxes in self._desk.settings.accounts().items()
+            if not all(inbox.paused for inbox in inboxes)
+        }
+        await self._end([a for a, (now, _) in self._running.items() if wanted.get(a) != now])
+        for account, inboxes in wanted.items():
+            if account not in self._running:
+                self._running[account] = (inboxes, self._begin(account, inboxes))
+        log.info("following", inboxes=list(self._desk.settings.inboxes))
+
+    def _begin(self, account: str, inboxes: Sequence[Inbox]) -> asyncio.Task[None]:
+        refused = functools.partial(status.refused_login, self._desk)
+        limits = self._desk.settings.limits
+        watcher = Watcher(self._database, inboxes, limits, refused, self._database.free_space)
+        name = f"imap:{account}"
+        return asyncio.create_task(self._database.alone(name, watcher.run), name=name)
+
+    async def _end(self, accounts: Sequence[str]) -> None:
+        tasks = [self._running.pop(account)[1] for account in accounts]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,1 @@
+"""What an operator runs: check, backup, restore, tests of an inbox."""

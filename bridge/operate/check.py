@@ -1,0 +1,167 @@
+"""`postroom check`: one line for each part that must work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from bridge.config.inbox import Inbox
+from bridge.config.settings import Registration, Settings
+from bridge.config.vault import Keys, Vault
+from bridge.desk.directory import Directory
+from bridge.imap.folders import Folders
+from bridge.mail.token import Tokens
+from bridge.matrix.client import HomeserverError
+from bridge.matrix.homeserver import Homeserver
+from bridge.model import BridgeError
+from bridge.model.oversight import Grade
+from bridge.operate.probe import Prober
+from bridge.sandbox import lockdown
+from bridge.sandbox.reader import MailReader
+from bridge.sandbox.starter import ReadingProcess
+from bridge.smtp.sender import SmtpSender
+from bridge.store.database import Database
+
+TIMEOUT = 30.0
+WORDS = {Grade.GOOD: "ok    ", Grade.WARNING: "note  ", Grade.BAD: "FAILED"}
+
+
+async def check(settings: Settings, registration: Registration) -> bool:
+    """Try homeserver, database and inboxes; prints one line each. True when all work."""
+    results = [
+        await _try("homeserver", lambda: _homeserver(settings, registration)),
+        await _try("homeserver reaches us", lambda: _reached(settings, registration)),
+        await _try("database", lambda: _database(settings)),
+        await _try("reading mail", _reading),
+    ]
+    directory, tokens = await _inboxes(settings)
+    sender, mailbox = SmtpSender(), Folders()
+    prober = Prober(sender, mailbox, tokens)
+    results += [await _inbox(prober, each) for each in directory.settings.inboxes.values()]
+    for name, problem in directory.problems.items():
+        print(f"FAILED  inbox {name}: {problem}")
+        results.append(False)
+    return all(results)
+
+
+async def _inboxes(settings: Settings) -> tuple[Directory, Tokens | None]:
+    """The inboxes of the file, and those of the chat where the database can be opened. Tokens,
+    too: with them a test mail is known again, and the bridge makes no room of it."""
+    encryption_keys = settings.encryption_key.get_secret_value().split()
+    directory = Directory(settings, Vault(encryption_keys))
+    try:
+        database = await Database.open(settings.database)
+    except BridgeError:
+        print(
+            "        inboxes: those set up by chat, and the mail to itself, are left out while the"
+        )
+        print("        database cannot be opened; !inbox test in the control room does both")
+        return directory, None
+    try:
+        await directory.load(database)
+        async with database.transaction("settings") as tx:
+            keys = Keys.of(encryption_keys, await tx.keep.secret(), await tx.keep.former_ids())
+    finally:
+        await database.close()
+    return directory, Tokens(keys.ids, keys.former)
+
+
+async def _inbox(prober: Prober, inbox: Inbox) -> bool:
+    good = True
+    async for finding in prober.look(inbox):
+        good = good and finding.grade is not Grade.BAD
+        print(f"{WORDS[finding.grade]}  inbox {inbox.id}: {finding.text}")
+    return good
+
+
+async def _try(what: str, attempt: Callable[[], Awaitable[str]]) -> bool:
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            print(f"ok      {what}: {await attempt()}")
+        return True
+    except (BridgeError, OSError) as error:
+        print(f"FAILED  {what}: {str(error) or type(error).__name__}")
+    return False
+
+
+async def _homeserver(settings: Settings, registration: Registration) -> str:
+    server = settings.homeserver.server_name
+    bot = f"@{settings.appservice.prefix}bot:{server}"
+    homeserver = Homeserver(settings.homeserver.url, registration.as_token.get_secret_value(), bot)
+    await homeserver.start()
+    try:
+        try:
+            await homeserver.ensure_ghost(bot)
+        except HomeserverError as error:
+            raise BridgeError(
+                f"{settings.homeserver.url} does not know our token ({error.code}); name"
+                f" {settings.appservice.registration} under app_service_config_files and restart"
+                " Synapse"
+            ) from error
+        if await homeserver.encrypts_new_rooms():
+            raise BridgeError(
+                f"{settings.homeserver.url} encrypts new rooms, which the bridge cannot read; set"
+                " encryption_enabled_by_default_for_room_type: off in Synapse"
+            )
+        mxc = await homeserver.reserve_media()
+        await homeserver.fill_media(mxc, "check.txt", "text/plain", b"Postroom check")
+        note = ""
+        if await homeserver.is_open_to_all(mxc):
+            note = (
+                "; but it gives every file to whoever learns its address: set"
+                " enable_authenticated_media: true in Synapse"
+            )
+        return f"{settings.homeserver.url} knows {bot}{note}"
+    finally:
+        await homeserver.close()
+
+
+async def _reached(settings: Settings, registration: Registration) -> str:
+    """The homeserver calls us back: on our own port, or on the running bridge's."""
+    token = registration.as_token.get_secret_value()
+    server = settings.homeserver.server_name
+    bot = f"@{settings.appservice.prefix}bot:{server}"
+    homeserver = Homeserver(settings.homeserver.url, token, bot)
+    await homeserver.start()
+    app = web.Application()
+    app.router.add_post("/_matrix/app/v1/ping", _pong)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        listener = settings.appservice
+        try:
+            await web.TCPSite(runner, listener.host, listener.port).start()
+            by = "this check"
+        except OSError:
+            by = "the bridge that runs already"
+        await homeserver.ensure_ghost(bot)
+        await homeserver.ping(registration.id)
+        return f"at {listener.reached_at} ({by} answered)"
+    finally:
+        await runner.cleanup()
+        await homeserver.close()
+
+
+async def _pong(request: web.Request) -> web.Response:
+    return web.json_response({})
+
+
+async def _reading() -> str:
+    process = ReadingProcess()
+    try:
+        return lockdown.described(await MailReader(process).held())
+    finally:
+        process.close()
+
+
+async def _database(settings: Settings) -> str:
+    try:
+        database = await Database.open(settings.database)
+    except BridgeError as error:
+        if "in use" in str(error):
+            return f"{settings.database_name} ({error})"
+        raise
+    await database.close()
+    return settings.database_name

@@ -1,0 +1,175 @@
+"""Every step of an inbox's two servers, in order, until one fails."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiosmtplib
+
+from bridge.chat import diagnosis
+from bridge.chat.diagnosis import Ailment, Trouble
+from bridge.config.inbox import Imap, Inbox, Server, Smtp
+from bridge.config.redact import masked
+from bridge.imap.account import connect
+from bridge.imap.connection import ImapConnection
+from bridge.imap.syntax import CommandRefused, ConnectionLost, ImapError, LoginRefused
+from bridge.mail.token import Tokens
+from bridge.model.oversight import Finding, Grade
+from bridge.operate.reach import reach
+from bridge.operate.roundtrip import round_trip
+from bridge.ports import Mailbox, Sender
+from bridge.smtp.sender import dial
+
+TIMEOUT = 20.0
+EXPIRES_SOON = 14 * 86400.0
+SMALL = 10_000_000
+"""Bytes under which a server's limit is worth a word."""
+
+
+class Prober:
+    """Implements ports.Prober. Without tokens, no mail is sent: nobody could know it again."""
+
+    def __init__(self, sender: Sender, mailbox: Mailbox, tokens: Tokens | None) -> None:
+        self._sender, self._mailbox, self._tokens = sender, mailbox, tokens
+
+    async def look(self, inbox: Inbox) -> AsyncIterator[Finding]:
+        """One finding a step. What follows a failed step of a server is left out; where both
+        work, a mail to itself must come back."""
+        failed = False
+        if inbox.imap is not None:
+            try:
+                async for finding in self._imap(inbox.imap):
+                    yield finding
+            except Trouble as trouble:
+                failed = True
+                yield Finding(Grade.BAD, diagnosis.text(inbox, inbox.imap, trouble))
+        if inbox.smtp is not None:
+            try:
+                async for finding in self._smtp(inbox, inbox.smtp):
+                    yield finding
+            except Trouble as trouble:
+                failed = True
+                yield Finding(Grade.BAD, diagnosis.text(inbox, inbox.smtp, trouble))
+        if self._tokens and inbox.imap and inbox.smtp and not failed:
+            async for finding in round_trip(self._sender, self._mailbox, self._tokens, inbox):
+                yield finding
+
+    async def _reached(self, server: Server) -> Finding:
+        certificate = await reach(server)
+        where = diagnosis.where(server)
+        if not certificate:
+            return Finding(Grade.GOOD, f"{where} answers, without encryption")
+        ends = ssl.cert_time_to_seconds(certificate["notAfter"])
+        day = time.strftime("%d %b %Y", time.gmtime(ends))
+        if ends - time.time() < EXPIRES_SOON:
+            return Finding(
+                Grade.WARNING,
+                f"{where}: its certificate ends on {day}. Its operator must renew it before.",
+            )
+        return Finding(Grade.GOOD, f"{where} answers, its certificate is good until {day}")
+
+    async def _imap(self, imap: Imap) -> AsyncIterator[Finding]:
+        yield await self._reached(imap)
+        connection = await self._logged_in(imap)
+        try:
+            yield Finding(Grade.GOOD, f"IMAP lets {imap.user} in")
+            for folder in imap.folders:
+                yield await self._folder(connection, folder)
+            yield await self._idle(connection, imap)
+        finally:
+            await connection.logout()
+
+    async def _logged_in(self, imap: Imap) -> ImapConnection:
+        try:
+            return await connect(imap, TIMEOUT)
+        except LoginRefused as error:
+            if error.is_temporary:
+                raise Trouble(Ailment.LATER, str(error)) from error
+            if error.code == "PRIVACYREQUIRED":
+                raise Trouble(Ailment.NO_LOGIN_HERE, str(error)) from error
+            raise Trouble(Ailment.LOGIN, str(error)) from error
+        except (ImapError, ValueError) as error:
+            raise Trouble(Ailment.BROKEN, str(error)) from error
+
+    async def _folder(self, connection: ImapConnection, folder: str) -> Finding:
+        try:
+            _, _, count = await connection.select(folder)
+        except CommandRefused as error:
+            there = [each.name for each in await connection.list_folders()]
+            raise Trouble(Ailment.NO_FOLDER, str(error), (folder, ", ".join(there[:20]))) from error
+        except ConnectionLost as error:
+            raise Trouble(Ailment.BROKEN, str(error)) from error
+        return Finding(
+            Grade.GOOD, f"IMAP folder {folder}: {count} {'mail' if count == 1 else 'mails'}"
+        )
+
+    async def _idle(self, connection: ImapConnection, imap: Imap) -> Finding:
+        slow = f"new mail is seen within {imap.poll} s. Lower imap.poll if that is too long."
+        if "IDLE" not in connection.capabilities:
+            return Finding(Grade.WARNING, f"IMAP has no IDLE, so {slow}")
+        try:
+            await connection.idle(0.2)
+        except CommandRefused as error:
+            said = masked(str(error), imap)
+            return Finding(Grade.WARNING, f"IMAP offers IDLE and refuses it ({said}), so {slow}")
+        except ConnectionLost as error:
+            raise Trouble(Ailment.BROKEN, str(error)) from error
+        return Finding(Grade.GOOD, "IMAP tells of new mail at once (IDLE)")
+
+    async def _smtp(self, inbox: Inbox, smtp: Smtp) -> AsyncIterator[Finding]:
+        yield await self._reached(smtp)
+        client = await self._dialled(inbox, smtp)
+        try:
+            if smtp.auth == "password":
+                yield Finding(Grade.GOOD, f"SMTP lets {smtp.user} in")
+            yield await self._sends_as(inbox, client)
+            size = _number(client.esmtp_extensions.get("size"))
+            if size >= SMALL:
+                yield Finding(Grade.GOOD, f"SMTP takes mails up to {size / 1_000_000:.0f} MB")
+            elif size:
+                yield Finding(
+                    Grade.WARNING,
+                    f"SMTP takes mails up to {size / 1_000_000:.1f} MB only: answers with larger"
+                    " files are refused. Ask its operator for a higher limit.",
+                )
+        finally:
+            client.close()
+
+    async def _dialled(self, inbox: Inbox, smtp: Smtp) -> aiosmtplib.SMTP:
+        try:
+            return await dial(smtp, inbox.domain)
+        except aiosmtplib.SMTPAuthenticationError as error:
+            ailment = Ailment.LATER if error.code < 500 else Ailment.LOGIN
+            raise Trouble(ailment, f"{error.code} {error.message}") from error
+        except aiosmtplib.SMTPResponseException as error:
+            ailment = Ailment.LATER if error.code < 500 else Ailment.BROKEN
+            raise Trouble(ailment, f"{error.code} {error.message}") from error
+        except aiosmtplib.SMTPException as error:
+            no_auth = "AUTH" in str(error)
+            raise Trouble(
+                Ailment.NO_LOGIN_HERE if no_auth else Ailment.BROKEN, str(error)
+            ) from error
+        except OSError as error:
+            raise Trouble(Ailment.BROKEN, str(error)) from error
+
+    async def _sends_as(self, inbox: Inbox, client: aiosmtplib.SMTP) -> Finding:
+        try:
+            await client.mail(inbox.address)
+            await client.rset()
+        except aiosmtplib.SMTPResponseException as error:
+            said = f"{error.code} {error.message}"
+            if error.code < 500:
+                raise Trouble(Ailment.LATER, said) from error
+            wants_login = error.code == 530 or "authentication required" in said.casefold()
+            raise Trouble(Ailment.LOGIN_WANTED if wants_login else Ailment.SENDER, said) from error
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise Trouble(Ailment.BROKEN, str(error)) from error
+        return Finding(Grade.GOOD, f"SMTP lets us send as {inbox.address}")
+
+
+def _number(value: Any) -> int:
+    text = str(value or "")
+    return int(text) if text.isdecimal() else 0

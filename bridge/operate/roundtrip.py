@@ -1,0 +1,60 @@
+"""A mail that an inbox sends to itself, and a second one to a +tag address of it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import AsyncIterator
+
+from bridge.chat import diagnosis
+from bridge.config.inbox import Inbox
+from bridge.mail import compose
+from bridge.mail.token import Tokens
+from bridge.model import Address, Fate, MessageId
+from bridge.model.oversight import Finding, Grade
+from bridge.ports import Mailbox, Sender
+
+RETURN, TAG_RETURN = 60.0, 10.0
+"""Seconds within which the mail must be back, and then the one to the +tag address."""
+
+
+async def round_trip(
+    sender: Sender, mailbox: Mailbox, tokens: Tokens, inbox: Inbox
+) -> AsyncIterator[Finding]:
+    """Two findings: the mail, and the +tag; one where the mail itself fails."""
+    local, _, domain = inbox.address.partition("@")
+    began = time.monotonic()
+    plain, said = await _send(sender, tokens, inbox, inbox.address)
+    if plain is None:
+        yield Finding(Grade.BAD, diagnosis.not_sent(inbox.address, said))
+        return
+    # a server that does not know +tags refuses here or bounces later; neither is a fault
+    tagged, _ = await _send(sender, tokens, inbox, f"{local}+test{secrets.token_hex(3)}@{domain}")
+    folder, is_junk = await mailbox.wait_for(inbox, plain, RETURN)
+    if not folder:
+        yield Finding(Grade.BAD, diagnosis.not_back(inbox.address, RETURN))
+        return
+    text = diagnosis.came_back(inbox.address, folder, is_junk, time.monotonic() - began)
+    yield Finding(Grade.WARNING if is_junk else Grade.GOOD, text)
+    arrived = bool(tagged and (await mailbox.wait_for(inbox, tagged, TAG_RETURN))[0])
+    grade = Grade.GOOD if arrived else Grade.WARNING
+    yield Finding(grade, diagnosis.tags(inbox.address, arrive=arrived), tags=arrived)
+
+
+async def _send(
+    sender: Sender, tokens: Tokens, inbox: Inbox, to: str
+) -> tuple[MessageId | None, str]:
+    """(Message-ID of what left, what the server said)."""
+    message_id = tokens.test_id(secrets.token_hex(8), inbox.domain)
+    mail = compose.Outgoing(
+        message_id=message_id, sender=Address(inbox.address, inbox.name), to=(Address(to),), cc=(),
+        subject="Postroom test", at=time.time(), html="", automatic="auto-generated",
+        text=f"Postroom sent this mail to test {inbox.address}. You can delete it.",
+    )  # fmt: skip
+    fates = await sender.send(inbox, inbox.address, [to], compose.build(mail), _nothing_to_note)
+    fate, said = fates[to]
+    return (message_id if fate in (Fate.SENT, Fate.UNKNOWN) else None), said
+
+
+async def _nothing_to_note() -> None:
+    """A test mail that is lost is sent again by the next test."""

@@ -1,1 +1,0 @@
-"""Tries the servers of an inbox, step by step, and says what failed."""

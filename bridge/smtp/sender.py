@@ -1,0 +1,171 @@
+"""Mail out: one message to one SMTP server, and its verdict for each recipient."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import aiosmtplib
+import structlog
+
+from bridge import failpoint
+from bridge.config.inbox import Inbox, Smtp
+from bridge.config.redact import masked
+from bridge.mail.address import idna
+from bridge.mail.charset import clean_line, decode
+from bridge.mail.limits import size
+from bridge.model import Fate
+
+log = structlog.get_logger("egress")
+
+DIAL_TIMEOUT = 30.0
+COMMAND_TIMEOUT = 120.0
+DATA_TIMEOUT = 600.0
+"""Seconds; RFC 5321 §4.5.3.2.6 gives the server ten minutes after the final dot."""
+Fates = dict[str, tuple[Fate, str]]
+NOT_ASCII = "the outgoing server takes no address that is not ASCII, and {} is none"
+
+
+class SmtpSender:
+    """Implements ports.Sender. The phases of SMTP are ours, because what breaks before DATA may
+    be tried again, and what breaks after it may have arrived."""
+
+    async def send(
+        self,
+        inbox: Inbox,
+        sender: str,
+        recipients: Sequence[str],
+        mime: bytes,
+        data_begun: Callable[[], Awaitable[None]],
+    ) -> Mapping[str, tuple[Fate, str]]:
+        """Send `mime` as it is. Returns (fate, what the server said) for each recipient."""
+        assert inbox.smtp is not None
+        client = _client(inbox.smtp, inbox.domain)
+        fates: Fates = {}
+        try:
+            async with failpoint.around("smtp.dial"):
+                await _log_in(client, inbox.smtp)
+            accepted = await _envelope(client, sender, recipients, mime, fates)
+        except (aiosmtplib.SMTPException, OSError) as error:
+            client.close()
+            return {spec: fates.get(spec, _before_data(error)) for spec in recipients}
+        try:
+            if accepted:
+                await data_begun()
+                verdict = await _data(client, mime)
+                fates |= dict.fromkeys(accepted, verdict)
+        finally:
+            await _hang_up(client)
+        return fates
+
+
+def _client(smtp: Smtp, domain: str) -> aiosmtplib.SMTP:
+    context = ssl.create_default_context(cafile=str(smtp.ca_file) if smtp.ca_file else None)
+    return aiosmtplib.SMTP(
+        hostname=smtp.host,
+        port=smtp.at_port,
+        local_hostname=domain,  # ours would tell the world our machine's name
+        use_tls=smtp.tls == "implicit",
+        start_tls=smtp.tls == "starttls",
+        tls_context=None if smtp.tls == "none" else context,
+        timeout=DIAL_TIMEOUT,
+    )
+
+
+async def dial(smtp: Smtp, domain: str) -> aiosmtplib.SMTP:
+    """A connection that is logged in. Raises SMTPException or OSError."""
+    client = _client(smtp, domain)
+    await _log_in(client, smtp)
+    return client
+
+
+async def _log_in(client: aiosmtplib.SMTP, smtp: Smtp) -> None:
+    await client.connect()
+    if smtp.auth == "password":
+        try:
+            await client.login(smtp.user, smtp.password.get_secret_value())
+        except aiosmtplib.SMTPResponseException as error:
+            # not from the error: a log would show it with the password
+            raise type(error)(error.code, masked(error.message, smtp)) from None
+        except aiosmtplib.SMTPException as error:
+            raise type(error)(masked(str(error), smtp)) from None
+
+
+async def _envelope(
+    client: aiosmtplib.SMTP, sender: str, recipients: Sequence[str], mime: bytes, fates: Fates
+) -> list[str]:
+    """MAIL and RCPT. Fills the fates of the refused; returns the accepted."""
+    await client._ehlo_or_helo_if_needed()
+    refusal = _cannot(client, mime)
+    if refusal:
+        fates |= dict.fromkeys(recipients, (Fate.FAILED, refusal))
+        return []
+    odd = not idna(sender).isascii() or not mime.partition(b"\r\n\r\n")[0].isascii()
+    odd = odd or not all(idna(spec).isascii() for spec in recipients)
+    options = ["SMTPUTF8"] if odd and client.supports_extension("smtputf8") else []
+    encoding = "utf-8" if options else "ascii"
+    await client.mail(idna(sender), options=options, encoding=encoding, timeout=COMMAND_TIMEOUT)
+    accepted = []
+    for spec in recipients:
+        if not idna(spec).isascii() and not options:
+            fates[spec] = (Fate.FAILED, NOT_ASCII.format(spec))
+            continue
+        try:
+            await client.rcpt(idna(spec), encoding=encoding, timeout=COMMAND_TIMEOUT)
+            accepted.append(spec)
+        except aiosmtplib.SMTPRecipientRefused as error:
+            fates[spec] = _refusal(error.code, error.message)
+    return accepted
+
+
+def _cannot(client: aiosmtplib.SMTP, mime: bytes) -> str:
+    """Why a server cannot take a mail at all, by what it said of itself; empty when it can."""
+    head = mime.partition(b"\r\n\r\n")[0]
+    if not head.isascii() and not client.supports_extension("smtputf8"):
+        return NOT_ASCII.format("one that this mail names")
+    limit = client.esmtp_extensions.get("size", "")  # RFC 1870
+    if limit.isdecimal() and 0 < int(limit) < len(mime):
+        return (
+            f"the mail has {size(len(mime))} with its files, the outgoing server takes"
+            f" {size(int(limit))}"
+        )
+    return ""
+
+
+async def _data(client: aiosmtplib.SMTP, mime: bytes) -> tuple[Fate, str]:
+    """DATA, body and dot. No answer after it began means unknown."""
+    try:
+        async with failpoint.around("smtp.data"):
+            code, text = await client.data(mime, timeout=DATA_TIMEOUT)
+        return Fate.SENT, _said(f"{code} {text}")
+    except aiosmtplib.SMTPDataError as error:
+        return _refusal(error.code, error.message)
+    except (aiosmtplib.SMTPException, OSError) as error:
+        log.warning("no answer after DATA", error=_said(str(error)))
+        return Fate.UNKNOWN, _said(str(error))
+
+
+def _refusal(code: int, message: str) -> tuple[Fate, str]:
+    return (Fate.FAILED if code >= 500 else Fate.DEFERRED), _said(f"{code} {message}")
+
+
+def _said(text: str) -> str:
+    """What a server said, in whatever charset, as one clean line: it goes into the database."""
+    return clean_line(decode(text.encode("utf-8", "surrogateescape"), None), 600)
+
+
+def _before_data(error: Exception) -> tuple[Fate, str]:
+    """What broke before DATA did no harm. Only a refused sender is final: a refused log-in can
+    be mended, and the mail then goes."""
+    if isinstance(error, aiosmtplib.SMTPSenderRefused):
+        return _refusal(error.code, error.message)
+    if isinstance(error, aiosmtplib.SMTPResponseException):
+        return Fate.DEFERRED, _said(f"{error.code} {error.message}")
+    return Fate.DEFERRED, _said(str(error)) or type(error).__name__
+
+
+async def _hang_up(client: aiosmtplib.SMTP) -> None:
+    try:
+        await client.quit(timeout=1)
+    except (aiosmtplib.SMTPException, OSError):
+        client.close()
