@@ -26,7 +26,7 @@ from bench.raw_client import RawClient
 from bridge.chat import room as rooms
 from bridge.config.settings import load
 from bridge.demo.synapse import VERSION
-from bridge.desk.inbound.receive import accept
+from bridge.desk.inbound.accept import accept
 from bridge.imap.connection import ImapConnection
 from bridge.store.database import Database
 from tests.real import DOMAIN, Town

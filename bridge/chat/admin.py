@@ -117,9 +117,12 @@ def duration(seconds: float) -> str:
 
 
 def queue(
-    counts: Mapping[str, int], waiting: Sequence[Standing[Task]], dead: Sequence[Standing[Task]],
-    now: float, prefix: str,
-) -> str:  # fmt: skip
+    counts: Mapping[str, int],
+    waiting: Sequence[Standing[Task]],
+    dead: Sequence[Standing[Task]],
+    now: float,
+    prefix: str,
+) -> str:
     """The answer to `!queue`."""
     some = {kind: count for kind, count in counts.items() if kind not in ("dead", "event")}
     if not some and not dead:
@@ -151,8 +154,10 @@ def _about(job: Standing[Task]) -> str:
 
 def quarantine(
     entries: Sequence[tuple[Standing[ReceiveMail], str, float, tuple[str, str, str]]],
-    parked: Sequence[Standing[ReadEventAgain]], now: float, prefix: str,
-) -> str:  # fmt: skip
+    parked: Sequence[Standing[ReadEventAgain]],
+    now: float,
+    prefix: str,
+) -> str:
     """The answer to `!quarantine list`."""
     if not entries and not parked:
         return "Nothing is in quarantine."

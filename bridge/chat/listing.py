@@ -37,9 +37,12 @@ def summary(
 
 
 def found(
-    query: str, rows: Sequence[tuple[Conversation, EventId | None, Passage, str]], total: int,
-    server: str, now: float,
-) -> Content:  # fmt: skip
+    query: str,
+    rows: Sequence[tuple[Conversation, EventId | None, Passage, str]],
+    total: int,
+    server: str,
+    now: float,
+) -> Content:
     """What a search found, newest first, with links to the messages; `rows` are (conversation,
     message, passage, excerpt)."""
     many = "1 hit" if total == 1 else f"{total} hits"

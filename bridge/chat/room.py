@@ -88,9 +88,15 @@ def _locked(users: dict[str, int], invite: int, bot: str, version: str) -> Conte
 
 
 def _body(
-    name: str, topic: str, alias: str, version: str, power: Content, federate: bool,
-    invite: Sequence[str], state: list[Content],
-) -> Content:  # fmt: skip
+    name: str,
+    topic: str,
+    alias: str,
+    version: str,
+    power: Content,
+    federate: bool,
+    invite: Sequence[str],
+    state: list[Content],
+) -> Content:
     return {
         "preset": "private_chat",
         "visibility": "private",
@@ -204,9 +210,18 @@ def _milliseconds(at: float | None) -> int | None:
 
 
 def conversation(
-    about: Conversation, inbox: Inbox, alias: str, version: str, bot: str, ghost: str,
-    agents: Sequence[Mxid], queue_room: RoomId, space_room: RoomId, server: str, face: str,
-) -> Content:  # fmt: skip
+    about: Conversation,
+    inbox: Inbox,
+    alias: str,
+    version: str,
+    bot: str,
+    ghost: str,
+    agents: Sequence[Mxid],
+    queue_room: RoomId,
+    space_room: RoomId,
+    server: str,
+    face: str,
+) -> Content:
     """One conversation's room: any agent of the inbox walks in and reads from the start."""
     return _body(
         name(about), topic(about, inbox), alias, version,

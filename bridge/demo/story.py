@@ -146,9 +146,14 @@ STORY: tuple[tuple[str, Callable[[World], Awaitable[str]]], ...] = (
 
 
 async def _post(
-    world: World, message_id: str, subject: str, text: str, *, answers: str = "",
+    world: World,
+    message_id: str,
+    subject: str,
+    text: str,
+    *,
+    answers: str = "",
     picture: bool = False,
-) -> None:  # fmt: skip
+) -> None:
     """Send as the customer, through SMTP like any other mail; the same bytes each time."""
     key = f"sent {message_id}"
     if key not in world.state:

@@ -14,7 +14,7 @@ import structlog
 from bridge.chat.diagnosis import Ailment, Trouble
 from bridge.config.inbox import Imap, Inbox
 from bridge.config.settings import Limits
-from bridge.desk.inbound.receive import accept, addressed
+from bridge.desk.inbound.accept import accept, addressed
 from bridge.imap.account import connect
 from bridge.imap.connection import ImapConnection
 from bridge.imap.syntax import (
@@ -60,9 +60,13 @@ class Watcher:
     """Watches one account; its inboxes share the connection."""
 
     def __init__(
-        self, store: Store, inboxes: Sequence[Inbox], limits: Limits, refused: Refused,
+        self,
+        store: Store,
+        inboxes: Sequence[Inbox],
+        limits: Limits,
+        refused: Refused,
         free: Callable[[], int | None],
-    ) -> None:  # fmt: skip
+    ) -> None:
         """`free` tells how many bytes the disk of the database has left, where that is known."""
         assert inboxes[0].imap is not None
         self._store, self._inboxes, self._limits = store, inboxes, limits
@@ -199,9 +203,13 @@ class Watcher:
                 await tx.keep.set_value(f"since:{self.account}:{folder}:{validity}", since)
 
     async def _take_batch(
-        self, connection: ImapConnection, folder: str, validity: int, uids: list[int],
+        self,
+        connection: ImapConnection,
+        folder: str,
+        validity: int,
+        uids: list[int],
         since: float | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         try:
             meta = {uid: (size, when) for uid, size, when in await connection.fetch_meta(uids)}
         except CommandRefused as error:

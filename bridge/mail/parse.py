@@ -144,9 +144,13 @@ def _split(raw: bytes) -> tuple[bytes, bytes]:
 
 
 def _read(
-    message: Message, raw: bytes, authserv_id: str, own: frozenset[str], contents: body.Contents,
+    message: Message,
+    raw: bytes,
+    authserv_id: str,
+    own: frozenset[str],
+    contents: body.Contents,
     problem: str,
-) -> Mail:  # fmt: skip
+) -> Mail:
     senders = header.addresses(message, "from")
     sender = senders[0] if senders else NOBODY
     digest = body_hash(raw)

@@ -97,9 +97,13 @@ def bound(bounds: Bounds) -> None:
     """Limits of the process that reads one mail."""
     seconds = bounds.processor
     for limit, value in (
-        (resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CPU, seconds), (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_NOFILE, 32), (resource.RLIMIT_NPROC, 0),
-    ):  # fmt: skip
+        (resource.RLIMIT_AS, MEMORY),
+        (resource.RLIMIT_CPU, seconds),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_NOFILE, 32),
+        (resource.RLIMIT_NPROC, 0),
+    ):
         resource.setrlimit(limit, (value, value))
     signal.alarm(bounds.wall)
     with contextlib.suppress(OSError):  # root may fork whatever RLIMIT_NPROC says

@@ -18,9 +18,16 @@ class Passages:
         self._postgres = postgres
 
     async def add(
-        self, number: Number, who: str, at: float, text: str, *, mail: MailId | None = None,
-        event: EventId | None = None, more: str = "",
-    ) -> None:  # fmt: skip
+        self,
+        number: Number,
+        who: str,
+        at: float,
+        text: str,
+        *,
+        mail: MailId | None = None,
+        event: EventId | None = None,
+        more: str = "",
+    ) -> None:
         """Have a text found; `more` is found, too, and not shown: a subject, names of files."""
         if mail is not None:  # one that was found again, or whose verdict changed
             await self._conn.execute("DELETE FROM passage WHERE mail = $1", mail)

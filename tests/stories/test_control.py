@@ -24,7 +24,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         raise KeyError("a bug of ours")
 
     monkeypatch.setattr("bridge.worker.delay_after", lambda tries, floor=None: 0.05)
-    monkeypatch.setattr("bridge.desk.inbound.receive.mail_event.content", fails)
+    monkeypatch.setattr("bridge.desk.inbound.show.mail_event.content", fails)
     return monkeypatch
 
 

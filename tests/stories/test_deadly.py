@@ -12,7 +12,7 @@ import pytest
 
 from bridge.config.inbox import Inbox
 from bridge.desk.inbound import receive
-from bridge.desk.inbound.receive import accept
+from bridge.desk.inbound.accept import accept
 from bridge.model import InboxId
 from bridge.model.task import BringPost, Deliver, ReceiveMail
 from bridge.sandbox import lockdown

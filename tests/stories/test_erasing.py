@@ -59,7 +59,7 @@ async def test_mail_in_quarantine_is_erased_too(
         raise KeyError("a bug of ours")
 
     monkeypatch.setattr("bridge.worker.delay_after", lambda tries, floor=None: 0.05)
-    monkeypatch.setattr("bridge.desk.inbound.receive.mail_event.content", fails)
+    monkeypatch.setattr("bridge.desk.inbound.show.mail_event.content", fails)
     await stage.open()
     control = await control_room(stage)
     await stage.mail(mail())

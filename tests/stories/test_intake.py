@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bridge.demo.ports import free_ports
-from bridge.desk.inbound.receive import accept
+from bridge.desk.inbound.accept import accept
 from bridge.imap.connection import ImapConnection
 from tests.stage import (
     ADMIN,

@@ -16,7 +16,7 @@ from bridge.config.inbox import Inbox
 from bridge.config.settings import Limits
 from bridge.desk.admin import status
 from bridge.desk.inbound import overflow
-from bridge.desk.inbound.receive import accept
+from bridge.desk.inbound.accept import accept
 from bridge.model import InboxId, MailId, Mxid
 from bridge.model.task import CallHook
 from tests.servers.matrix_state import Room

@@ -58,7 +58,7 @@ async def test_what_an_admin_reads_when_something_failed(
 
     monkeypatch.setattr("bridge.worker.delay_after", lambda tries, floor=None: 0.05)
     with monkeypatch.context() as broken:
-        broken.setattr("bridge.desk.inbound.receive.mail_event.content", fails)
+        broken.setattr("bridge.desk.inbound.show.mail_event.content", fails)
         await stage.open()
         control = await control_room(stage)
         await stage.mail(mail())

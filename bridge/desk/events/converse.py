@@ -231,9 +231,17 @@ def _said(desk: Desk, event: Event, room: Room) -> tuple[str, str, EventId | Non
 
 
 async def _act(
-    tx: Tx, desk: Desk, event: Event, room: Room, name: str, rest: str,
-    target: EventId | None, seen: Content | None, zone: ZoneInfo | None, speaker: str,
-) -> str | None:  # fmt: skip
+    tx: Tx,
+    desk: Desk,
+    event: Event,
+    room: Room,
+    name: str,
+    rest: str,
+    target: EventId | None,
+    seen: Content | None,
+    zone: ZoneInfo | None,
+    speaker: str,
+) -> str | None:
     """Judge who speaks where, then do it. A refusal is a short answer and changes nothing."""
     by_reaction = event.type == "m.reaction"
     try:

@@ -65,9 +65,10 @@ async def answer(
         gaps = ", ".join(filled.missing)
         return [f"snippet {rule.then.snippet} needs a fallback for {gaps}."]
     for seconds, limit in (
-        (600.0, inbox.answers_in_10_minutes), (3600.0, inbox.answers_in_hour),
+        (600.0, inbox.answers_in_10_minutes),
+        (3600.0, inbox.answers_in_hour),
         (DAY, inbox.answers_in_day),
-    ):  # fmt: skip
+    ):
         if await tx.deliveries.automatic(inbox.id, now - seconds) >= limit:
             minutes = f"{seconds / 60:.0f} minutes"
             return [f"more than {limit} automatic answers in {minutes}; further ones are left out."]
@@ -77,9 +78,15 @@ async def answer(
 
 
 async def _order(
-    tx: Tx, desk: Desk, inbox: Inbox, about: Conversation, letter: Letter, subject: str,
-    text: str, rule: Rule,
-) -> None:  # fmt: skip
+    tx: Tx,
+    desk: Desk,
+    inbox: Inbox,
+    about: Conversation,
+    letter: Letter,
+    subject: str,
+    text: str,
+    rule: Rule,
+) -> None:
     source, now = EventId(f"rule:{letter.id}"), desk.now()
     proven = letter.verdict is Verdict.PASS
     to = letter.sender if proven else Address(letter.sender.spec)

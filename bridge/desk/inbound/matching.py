@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from bridge.chat import file_event
 from bridge.chat.mail_event import FORWARDED
 from bridge.chat.render import preview_of
-from bridge.config.inbox import Inbox
 from bridge.desk.desk import Desk
 from bridge.desk.inbound import bounces, overflow
+from bridge.desk.inbound.arrival import Arrival
 from bridge.desk.triage import state
 from bridge.desk.triage.assign import next_in_turn
 from bridge.mail import author
@@ -33,11 +33,11 @@ REOPENS_FOR = 30 * 86400.0
 
 
 async def conversation_for(
-    tx: Tx, desk: Desk, inbox: Inbox, mail: Mail, body: Body, at: float,
-    reported_on: Number | None, counts: bool,
-) -> tuple[Conversation, bool]:  # fmt: skip
-    """The conversation the mail belongs to, and whether it is a new one. `counts`: a new one counts
-    for the limits of the hour."""
+    tx: Tx, desk: Desk, arrival: Arrival, reported_on: Number | None
+) -> tuple[Conversation, bool]:
+    """The conversation a mail belongs to, and whether it is a new one. A report is on a mail of
+    `reported_on`."""
+    inbox, mail, at = arrival.inbox, arrival.mail, arrival.at
     found = place(mail, await _known(tx, desk, inbox.id, mail, reported_on))
     follows = None
     if isinstance(found, Joined):
@@ -54,13 +54,15 @@ async def conversation_for(
                 return old, False
             return await state.wait_again(tx, old, at), False
         follows = old.number
-    if counts and (why := await overflow.takes(tx, desk, inbox, person, at, blocked=blocked)):
+    if arrival.counts and (
+        why := await overflow.takes(tx, desk, inbox, person, at, blocked=blocked)
+    ):
         return await overflow.conversation(tx, desk, inbox, why, at, blocked=blocked)
     who = await tx.contacts.of(inbox.id, person.spec)
     contact = Address(person.spec, who.name) if who and who.name else person
     conversation = await tx.conversations.create(
         inbox.id, contact, base_subject(mail.subject) or mail.subject, at,
-        preview=_preview(desk, mail, body), files=file_event.names(mail.attachments),
+        preview=_preview(desk, mail, arrival.body), files=file_event.names(mail.attachments),
         claim=found.claim if isinstance(found, Fresh) else None, follows=follows,
         waiting=_waits(desk, mail) and not blocked,
     )  # fmt: skip

@@ -88,9 +88,12 @@ async def of(
 
 
 def _whom(
-    own: frozenset[str], conversation: Conversation, letter: Letter | None,
-    overrides: Sequence[tuple[str, str, bool]], known: frozenset[str],
-) -> tuple[Address, str]:  # fmt: skip
+    own: frozenset[str],
+    conversation: Conversation,
+    letter: Letter | None,
+    overrides: Sequence[tuple[str, str, bool]],
+    known: frozenset[str],
+) -> tuple[Address, str]:
     """Who is answered, and what must be asked about that first."""
     contact = conversation.contact
     if letter is None:

@@ -131,9 +131,17 @@ async def _written_by_agent(tx: Tx, heard: Hearing) -> None:
 
 
 async def order(
-    tx: Tx, desk: Desk, heard: Hearing, source: EventId, files: Sequence[EventId],
-    letter: Letter | None, *, is_draft: bool = False, text: str = "", author: Mxid | None = None,
-) -> str | None:  # fmt: skip
+    tx: Tx,
+    desk: Desk,
+    heard: Hearing,
+    source: EventId,
+    files: Sequence[EventId],
+    letter: Letter | None,
+    *,
+    is_draft: bool = False,
+    text: str = "",
+    author: Mxid | None = None,
+) -> str | None:
     """Order an answer to `letter`, or to the latest mail a person wrote. `text` is what is sent
     where the source says something else."""
     about, inbox, now = heard.about, heard.inbox, desk.now()

@@ -59,9 +59,14 @@ async def _is_silent(tx: Tx, conversation: Conversation) -> bool:
 
 
 async def standing(
-    tx: Tx, desk: Desk, conversation: Conversation, inbox: Inbox, *, already_there: bool,
+    tx: Tx,
+    desk: Desk,
+    conversation: Conversation,
+    inbox: Inbox,
+    *,
+    already_there: bool,
     faceless: bool = False,
-) -> None:  # fmt: skip
+) -> None:
     """Name, topic, face and namespaced state of a room; `already_there`: it was made with them,
     or with all but its face."""
     number = conversation.number

@@ -1,0 +1,116 @@
+"""File a mail: its conversation, its row, its words, what shows it, and what rules say of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from structlog.contextvars import bind_contextvars
+
+from bridge.chat import render
+from bridge.config.inbox import Inbox
+from bridge.desk.desk import Desk
+from bridge.desk.inbound import bounces, rules
+from bridge.desk.inbound.arrival import Arrival
+from bridge.desk.inbound.matching import conversation_for
+from bridge.desk.inbound.show import mention, show
+from bridge.desk.rooms.refresh import refresh
+from bridge.desk.rules import Incoming
+from bridge.mail import author
+from bridge.model import (
+    Conversation,
+    Letter,
+    Mail,
+    MailId,
+    Nature,
+    Place,
+    PostKey,
+    Shows,
+    Wanted,
+)
+from bridge.model.task import MakeRoom
+from bridge.ports import Tx
+
+
+async def file(tx: Tx, desk: Desk, arrival: Arrival) -> bool:
+    """Put a mail where it belongs; whether that is a new conversation."""
+    inbox, mail, at = arrival.inbox, arrival.mail, arrival.at
+    delivery = None
+    if mail.report is not None:
+        delivery = await bounces.meant(tx, desk, inbox, mail.report)
+    about = None
+    if delivery is not None:
+        about = await tx.conversations.home(inbox.id, delivery.conversation)
+    conversation, fresh = await conversation_for(tx, desk, arrival, about)
+    # it may have been moved to another inbox, whose agents answer it now
+    home = desk.inbox(conversation.inbox)
+    number = conversation.number
+    bind_contextvars(conversation=number)
+    letter = await _letter(tx, desk, arrival, conversation)
+    mail_id = await tx.mails.save(letter, mail.body_hash, ())
+    files = " ".join(each.name for each in mail.attachments)
+    await tx.passages.add(
+        number,
+        str(mail.sender),
+        at,
+        arrival.body.text,
+        mail=mail_id,
+        more=f"{mail.subject} {files}",
+    )
+    ancestors = mail.ancestors()
+    missing = set(ancestors) - {
+        message_id for message_id, _ in await tx.mails.conversations_of(inbox.id, ancestors)
+    }
+    await tx.mails.wait_for(inbox.id, [each for each in ancestors if each in missing], number)
+    if mail.nature is Nature.PERSON and not mail.sender.is_of(desk.own_addresses):
+        await tx.conversations.add_participants(number, [mail.sender.spec])
+    if fresh:
+        await tx.jobs.add(MakeRoom(number), f"{Place.of(number)}:out")
+    letter = replace(letter, id=mail_id)
+    await show(tx, desk, home, conversation, arrival, letter)
+    if delivery is not None and mail.report is not None:
+        await bounces.note(tx, desk, inbox, delivery, mail.report, mail_id)
+        conversation = await tx.conversations.get(number)
+    if delivery is None and not conversation.is_overflow:
+        incoming = Incoming.whole(mail, arrival.body, arrival.raw, letter, fresh)
+        if arrival.too_large is not None:
+            incoming = replace(incoming, size=arrival.too_large, files=arrival.left)
+        ruled = await rules.apply(tx, desk, home, conversation, incoming)
+        await mention(tx, conversation, ruled, mail_id)
+        conversation = ruled
+    await _link_twins(tx, desk, inbox, conversation, mail, mail_id)
+    await refresh(tx, desk, conversation)
+    return fresh
+
+
+async def _letter(tx: Tx, desk: Desk, arrival: Arrival, about: Conversation) -> Letter:
+    """The row of a mail, not yet saved."""
+    mail, own = arrival.mail, desk.own_addresses
+    known = await tx.mails.addresses(about.number)
+    named = (*mail.to, *mail.cc, *mail.reply_to)
+    origin = author.forwarded(mail, own)
+    return Letter(
+        id=MailId(0), inbox=arrival.inbox.id, conversation=about.number, outbound=False,
+        message_id=mail.message_id, sender=mail.sender, to=mail.to, cc=mail.cc,
+        reply_to=mail.reply_to, subject=mail.subject, references=mail.references,
+        nature=mail.nature, verdict=mail.verdict, at=arrival.at, raw=arrival.raw_id,
+        new_addresses=tuple(a.key for a in named if a.key not in known and not a.is_of(own)),
+        forwarded=origin.sender if origin else None,
+        forwarded_subject=origin.subject if origin else "",
+    )  # fmt: skip
+
+
+async def _link_twins(
+    tx: Tx, desk: Desk, inbox: Inbox, conversation: Conversation, mail: Mail, mail_id: MailId
+) -> None:
+    """A mail to two inboxes has a room in each; each names the other."""
+    for twin in await tx.mails.twins(inbox.id, mail.message_id, mail.body_hash):
+        other = desk.settings.inboxes.get(twin.inbox)
+        if other is None:
+            continue
+        for at, text, key in (
+            (conversation.number, f"{other.name}: #{twin.conversation}", (mail_id, twin.id)),
+            (twin.conversation, f"{inbox.name}: #{conversation.number}", (twin.id, mail_id)),
+        ):
+            content = render.notice(f"This mail also went to {text}")
+            told = PostKey.of_mail(Shows.TWIN, *key)
+            await tx.posts.put(Wanted.message(told, Place.of(at), desk.bot, content))

@@ -1,0 +1,77 @@
+"""Show a mail in its room: its text by its sender's ghost, and its files."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bridge.chat import file_event, mail_event
+from bridge.config.inbox import Inbox
+from bridge.desk.desk import Desk
+from bridge.desk.inbound import overflow
+from bridge.desk.inbound.arrival import Arrival
+from bridge.desk.rooms import picture
+from bridge.desk.triage import contact
+from bridge.mail import author
+from bridge.model import (
+    Attachment,
+    Conversation,
+    Letter,
+    MailId,
+    Nature,
+    Place,
+    PostKey,
+    Shows,
+    State,
+    Wanted,
+)
+from bridge.model.mail import WHOLE_MAIL, WHOLE_TEXT
+from bridge.ports import Tx
+
+SLOW = 2_000_000
+"""Bytes from which a placeholder keeps a file's place while it is uploaded."""
+
+
+async def show(
+    tx: Tx, desk: Desk, inbox: Inbox, conversation: Conversation, arrival: Arrival, letter: Letter
+) -> None:
+    """The mail's text by its sender's ghost, then its files."""
+    mail, body, number = arrival.mail, arrival.body, conversation.number
+    beyond = conversation.is_overflow
+    person = author.author(mail.sender, mail.reply_to, desk.own_addresses)
+    if person.domain == "invalid":  # our own mail: shown as what it is
+        person = mail.sender
+    ghost = desk.bot if beyond else await picture.bring_in(tx, desk, number, person)
+    room, shown = Place.of(number), PostKey.of_mail(Shows.MAIL, letter.id)
+    agents = [mxid[1:].partition(":")[0] for mxid in await tx.rooms.agents(inbox.id)]
+    ours = (*(each.name for each in desk.settings.inboxes.values()), *agents)
+    above = mail_event.lines_above(
+        mail, inbox, conversation, letter.new_addresses, ours, person, letter.forwarded
+    )  # fmt: skip
+    if beyond:
+        above = [overflow.line(mail), *above]
+    matters = mail.nature is Nature.PERSON and conversation.state is not State.SPAM
+    mention = conversation.assignee if matters else None
+    content, too_long = mail_event.content(mail, body, above, mention)
+    await tx.posts.put(Wanted.message(shown, room, ghost, content))
+    if letter.forwarded is not None and not beyond:
+        await contact.offer(tx, desk, number, shown)
+    files = list(mail.attachments)
+    if too_long:
+        whole = len((body.whole or mail.text).encode())
+        files.append(Attachment(WHOLE_TEXT, "whole text.txt", "text/plain", whole))
+    if mail.problem and arrival.too_large is None:
+        files.append(Attachment(WHOLE_MAIL, "original.eml", "message/rfc822", 0))
+    for file in files:
+        key = PostKey.of_mail(Shows.FILE, letter.id, file.part)
+        wanted = Wanted.message(key, room, ghost, file_event.placeholder(file))
+        await tx.posts.put(replace(wanted, held=file.size < SLOW))
+        await tx.posts.add_file(key, arrival.raw_id, file)
+
+
+async def mention(tx: Tx, before: Conversation, after: Conversation, mail_id: MailId) -> None:
+    """A rule gave the conversation to somebody: the mail, which is not posted yet, is for them."""
+    post = await tx.posts.by_key(PostKey.of_mail(Shows.MAIL, mail_id))
+    if after.assignee == before.assignee or after.assignee is None or post is None:
+        return
+    content = {**post.content, "m.mentions": {"user_ids": [after.assignee]}}
+    await tx.posts.put(Wanted.message(post.key, post.place, post.sender, content))
