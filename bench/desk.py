@@ -23,6 +23,7 @@ from bridge.model import (
     State,
     Verdict,
 )
+from bridge.model.conversation import NewConversation
 from tests import provision
 from tests.servers.postgres import PostgresServer
 from tests.stage import ALICE, BOB, Stage, mail, until
@@ -57,10 +58,8 @@ async def fill(stage: Stage) -> None:
             for number in range(begin, begin + 500):
                 at = now - (CONVERSATIONS - number) * 60
                 who = Address(f"c{number % 2000}@customer.example", f"Customer {number % 2000}")
-                about = await tx.conversations.create(
-                    inbox, who, f"Case {number}", at, preview="…", files="", claim=None,
-                    follows=None, waiting=True,
-                )  # fmt: skip
+                new = NewConversation(inbox, who, f"Case {number}", at, "…")
+                about = await tx.conversations.create(new)
                 state = states[number % len(states)]
                 await tx.conversations.update(
                     about.number,

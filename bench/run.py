@@ -23,7 +23,7 @@ import nio
 
 from bench import reading
 from bench.raw_client import RawClient
-from bridge.chat import room as rooms
+from bridge.chat.new_room import FirstMembers, NewRooms
 from bridge.config.settings import load
 from bridge.demo.synapse import VERSION
 from bridge.desk.inbound.accept import accept
@@ -189,19 +189,9 @@ async def throughput(bench: Bench) -> None:
     example = json.loads(bench.sql("SELECT content FROM post WHERE key LIKE 'mail:%'")[0][0])
     inbox = load(bench.config).inboxes["support"]  # type: ignore[index]  # InboxId is a str
     about = await _conversation(bench)
-    body = rooms.conversation(
-        about,
-        inbox,
-        "",
-        "12",
-        f"@email_bot:{DOMAIN}",
-        "",
-        [],
-        queue,
-        space,
-        DOMAIN,
-        f"mxc://{DOMAIN}/face",
-    )
+    rooms = NewRooms("12", f"@email_bot:{DOMAIN}", DOMAIN)
+    first = FirstMembers("", f"mxc://{DOMAIN}/face", [])
+    body = rooms.conversation(about, inbox, "", first, queue, space)
     for _ in range(ROUNDS):
 
         async def new(_: int) -> Any:

@@ -62,11 +62,11 @@ def topic(conversation: Conversation, inbox: Inbox) -> str:
     return clean_line(" · ".join(parts), 500)
 
 
-def _state(type: str, content: Content, state_key: str = "") -> Content:
+def state_event(type: str, content: Content, state_key: str = "") -> Content:
     return {"type": type, "state_key": state_key, "content": content}
 
 
-def _locked(users: dict[str, int], invite: int, bot: str, version: str) -> Content:
+def locked(users: dict[str, int], invite: int, bot: str, version: str) -> Content:
     """Power levels in which only the bot decides on access.
 
     The override replaces keys whole, so every key stands here. From version 12 on the creator
@@ -87,47 +87,10 @@ def _locked(users: dict[str, int], invite: int, bot: str, version: str) -> Conte
     }
 
 
-def _body(
-    name: str,
-    topic: str,
-    alias: str,
-    version: str,
-    power: Content,
-    federate: bool,
-    invite: Sequence[str],
-    state: list[Content],
-) -> Content:
-    return {
-        "preset": "private_chat",
-        "visibility": "private",
-        "room_version": version,
-        "name": name,
-        "topic": topic,
-        "room_alias_name": alias,
-        "creation_content": {"m.federate": federate},
-        "invite": list(invite),
-        "power_level_content_override": power,
-        "initial_state": [
-            *state,
-            _state("m.room.history_visibility", {"history_visibility": "shared"}),
-            _state("m.room.guest_access", {"guest_access": "forbidden"}),
-        ],
-    }
-
-
-def control(admins: Sequence[str], alias: str, version: str, bot: str) -> Content:
-    """The one room in which admin commands count."""
-    return _body(
-        "Postroom control", "Admin commands work here: !help", alias, version,
-        _locked({}, BOT_POWER, bot, version), False, admins,
-        [_state("m.room.join_rules", {"join_rule": "invite"})],
-    )  # fmt: skip
-
-
 def queue_power(inbox: Inbox, leads: Sequence[str], version: str, bot: str) -> Content:
     """Leads 50; they may invite where the inbox says so, else only the bot does."""
     invite = AGENT_POWER if inbox.agents_invite == "leads" else BOT_POWER
-    return _locked(dict.fromkeys(leads, AGENT_POWER), invite, bot, version)
+    return locked(dict.fromkeys(leads, AGENT_POWER), invite, bot, version)
 
 
 def title(role: str, inbox: Inbox) -> tuple[str, str]:
@@ -135,16 +98,6 @@ def title(role: str, inbox: Inbox) -> tuple[str, str]:
     if role == "queue":
         return f"{inbox.name} queue", f"New mail to {inbox.address}. Press ✋ on a card to take it."
     return inbox.name, f"Conversations of {inbox.address}"
-
-
-def queue(inbox: Inbox, alias: str, version: str, bot: str) -> Content:
-    """The room whose joined members are the inbox's agents."""
-    return _body(
-        *title("queue", inbox), alias, version,
-        queue_power(inbox, inbox.leads, version, bot), inbox.federate,
-        sorted({*inbox.agents, *inbox.leads}),
-        [_state("m.room.join_rules", {"join_rule": "invite"})],
-    )  # fmt: skip
 
 
 def restricted(queue_room: RoomId) -> Content:
@@ -155,25 +108,9 @@ def restricted(queue_room: RoomId) -> Content:
     }
 
 
-def space(
-    inbox: Inbox, alias: str, version: str, bot: str, queue_room: RoomId, server: str
-) -> Content:
-    """The folder of an inbox's rooms; its list is closed to who is not in the queue room."""
-    body = _body(
-        *title("space", inbox), alias, version,
-        _locked({}, BOT_POWER, bot, version), inbox.federate,
-        sorted({*inbox.agents, *inbox.leads}),
-        [
-            _state("m.room.join_rules", restricted(queue_room)),
-            _state("m.space.child", {"via": [server], "order": "0"}, queue_room),
-        ],
-    )  # fmt: skip
-    return {**body, "creation_content": {**body["creation_content"], "type": "m.space"}}
-
-
 def conversation_power(agents: Sequence[Mxid], version: str, bot: str) -> Content:
     """Agents 50, so that Element's own invite works for them and for nobody else."""
-    return _locked(dict.fromkeys(agents, AGENT_POWER), AGENT_POWER, bot, version)
+    return locked(dict.fromkeys(agents, AGENT_POWER), AGENT_POWER, bot, version)
 
 
 def bridge_state(about: Conversation, inbox: Inbox, bot: Mxid) -> list[Content]:
@@ -185,7 +122,7 @@ def bridge_state(about: Conversation, inbox: Inbox, bot: Mxid) -> list[Content]:
         "channel": {"id": str(about.number), "displayname": str(about.contact)},
     }
     key = f"app.postroom/{inbox.id}/{about.number}"
-    return [_state(type, content, key) for type in ("m.bridge", "uk.half-shot.bridge")]
+    return [state_event(type, content, key) for type in ("m.bridge", "uk.half-shot.bridge")]
 
 
 def standing(about: Conversation) -> Content:
@@ -207,30 +144,3 @@ def standing(about: Conversation) -> Content:
 
 def _milliseconds(at: float | None) -> int | None:
     return None if at is None else int(at * 1000)
-
-
-def conversation(
-    about: Conversation,
-    inbox: Inbox,
-    alias: str,
-    version: str,
-    bot: str,
-    ghost: str,
-    agents: Sequence[Mxid],
-    queue_room: RoomId,
-    space_room: RoomId,
-    server: str,
-    face: str,
-) -> Content:
-    """One conversation's room: any agent of the inbox walks in and reads from the start."""
-    return _body(
-        name(about), topic(about, inbox), alias, version,
-        conversation_power(agents, version, bot), inbox.federate, [ghost],
-        [
-            _state("m.room.join_rules", restricted(queue_room)),
-            _state("m.space.parent", {"via": [server], "canonical": True}, space_room),
-            _state(STANDING, standing(about)),
-            *bridge_state(about, inbox, Mxid(bot)),
-            *([_state("m.room.avatar", {"url": face})] if face else []),
-        ],
-    )  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bridge.chat import room
+from bridge.chat.new_room import NewRooms
 from bridge.config.inbox import Inbox
 from bridge.config.settings import Settings
 from bridge.config.vault import Keys
@@ -70,6 +71,11 @@ class Desk:
     @property
     def version(self) -> str:
         return self.settings.homeserver.room_version
+
+    @property
+    def new_rooms(self) -> NewRooms:
+        """What the homeserver is asked for to make our rooms."""
+        return NewRooms(self.version, self.bot, self.server)
 
     @property
     def own_prefix(self) -> str:

@@ -73,6 +73,23 @@ class Conversation:
         return self.contact.spec == VARIOUS.spec
 
 
+@dataclass(frozen=True, slots=True)
+class NewConversation:
+    """A conversation that is to be made."""
+
+    inbox: InboxId
+    contact: Address
+    subject: str
+    at: float
+    preview: str
+    files: str = ""
+    """Names of the files of its first mail, for the card."""
+    claim: Number | None = None
+    follows: Number | None = None
+    waits: bool = True
+    """Whether somebody waits for an answer."""
+
+
 class ConversationChanges(TypedDict, total=False):
     """What of a conversation can change."""
 

@@ -28,6 +28,7 @@ from bridge.model import (
     RoomId,
     Took,
 )
+from bridge.model.conversation import NewConversation
 
 
 class Mails(Protocol):
@@ -66,19 +67,7 @@ class Mails(Protocol):
 class Conversations(Protocol):
     """Conversations, participants, recipients set by hand, kept files."""
 
-    async def create(
-        self,
-        inbox: InboxId,
-        contact: Address,
-        subject: str,
-        now: float,
-        *,
-        preview: str,
-        files: str,
-        claim: Number | None,
-        follows: Number | None,
-        waiting: bool,
-    ) -> Conversation: ...
+    async def create(self, new: NewConversation) -> Conversation: ...
     async def begun(self, inbox: InboxId, sender: str, since: float) -> tuple[int, int]: ...
     async def count_begun(self, inbox: InboxId, sender: str, at: float) -> None: ...
     async def get(self, number: Number) -> Conversation: ...

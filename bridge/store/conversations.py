@@ -20,6 +20,7 @@ from bridge.model import (
     RoomId,
     State,
 )
+from bridge.model.conversation import NewConversation
 from bridge.store.connection import Connection
 from bridge.store.words import listed
 
@@ -30,19 +31,7 @@ class Conversations:
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
 
-    async def create(
-        self,
-        inbox: InboxId,
-        contact: Address,
-        subject: str,
-        now: float,
-        *,
-        preview: str,
-        files: str,
-        claim: Number | None,
-        follows: Number | None,
-        waiting: bool,
-    ) -> Conversation:
+    async def create(self, new: NewConversation) -> Conversation:
         """A new conversation with the next number of the installation. A sequence would leave
         gaps where a transaction failed; only one is open at a time, so the next number is known.
         After a restore numbers begin anew at `first-number`."""
@@ -53,19 +42,19 @@ class Conversations:
             " VALUES ((SELECT CASE WHEN COALESCE(MAX(number), 0) < $12 THEN $12"
             "  ELSE MAX(number) + 1 END FROM conversation),"
             " $1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10, $11, $13) RETURNING *",
-            inbox,
-            contact.spec,
-            contact.name,
-            subject,
+            new.inbox,
+            new.contact.spec,
+            new.contact.name,
+            new.subject,
             State.OPEN,
-            now,
-            now if waiting else None,
-            preview,
-            files,
-            claim,
-            follows,
+            new.at,
+            new.at if new.waits else None,
+            new.preview,
+            new.files,
+            new.claim,
+            new.follows,
             int(first or 1),
-            contact.key,
+            new.contact.key,
         )
         return _conversation(row)
 

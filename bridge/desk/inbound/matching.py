@@ -26,6 +26,7 @@ from bridge.model import (
     State,
     Verdict,
 )
+from bridge.model.conversation import NewConversation
 from bridge.ports import Tx
 
 REOPENS_FOR = 30 * 86400.0
@@ -60,12 +61,13 @@ async def conversation_for(
         return await overflow.conversation(tx, desk, inbox, why, at, blocked=blocked)
     who = await tx.contacts.of(inbox.id, person.spec)
     contact = Address(person.spec, who.name) if who and who.name else person
-    conversation = await tx.conversations.create(
+    new = NewConversation(
         inbox.id, contact, base_subject(mail.subject) or mail.subject, at,
         preview=_preview(desk, mail, arrival.body), files=file_event.names(mail.attachments),
         claim=found.claim if isinstance(found, Fresh) else None, follows=follows,
-        waiting=_waits(desk, mail) and not blocked,
+        waits=_waits(desk, mail) and not blocked,
     )  # fmt: skip
+    conversation = await tx.conversations.create(new)
     if blocked:
         return await tx.conversations.update(
             conversation.number, state=State.SPAM, closed_at=at

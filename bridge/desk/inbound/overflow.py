@@ -17,7 +17,7 @@ from bridge.model import (
     Shows,
     State,
 )
-from bridge.model.conversation import VARIOUS
+from bridge.model.conversation import VARIOUS, NewConversation
 from bridge.ports import Tx
 
 HOUR, DAY = 3600.0, 86_400.0
@@ -65,10 +65,9 @@ async def conversation(
             if blocked:
                 return found, False
             return await state.wait_again(tx, found, at), False
-    made = await tx.conversations.create(
-        inbox.id, VARIOUS, SUBJECT, at, preview=f"{why[0].upper()}{why[1:]}.", files="",
-        claim=None, follows=None, waiting=not blocked,
-    )  # fmt: skip
+    said = f"{why[0].upper()}{why[1:]}."
+    new = NewConversation(inbox.id, VARIOUS, SUBJECT, at, said, waits=not blocked)
+    made = await tx.conversations.create(new)
     await tx.keep.set_value(key, str(made.number))
     if blocked:
         made = await tx.conversations.update(made.number, state=State.SPAM, closed_at=at)

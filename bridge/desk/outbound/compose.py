@@ -14,6 +14,7 @@ from bridge.desk.rooms import picture
 from bridge.desk.rooms.refresh import refresh
 from bridge.mail.charset import clean_line
 from bridge.model import Address, Delivery, Form, Number, Place, PostKey, Refused, Shows, Wanted
+from bridge.model.conversation import NewConversation
 from bridge.model.task import MakeRoom
 from bridge.ports import Tx
 
@@ -32,10 +33,8 @@ async def compose(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     if await tx.deliveries.of_source(heard.event.id) is not None:
         return None  # heard twice
     now, inbox, contact = desk.now(), heard.inbox, addresses[0]
-    about = await tx.conversations.create(
-        inbox.id, contact, subject, now, preview=preview_of(text), files="", claim=None,
-        follows=None, waiting=False,
-    )  # fmt: skip
+    new = NewConversation(inbox.id, contact, subject, now, preview_of(text), waits=False)
+    about = await tx.conversations.create(new)
     about = await tx.conversations.update(about.number, assignee=heard.who)
     await tx.conversations.add_participants(about.number, [each.spec for each in addresses])
     lane = f"{Place.of(about.number)}:out"

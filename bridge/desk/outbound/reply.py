@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from bridge.chat import command, render, status
 from bridge.desk.context import Hearing
@@ -60,7 +61,7 @@ async def _answer(tx: Tx, desk: Desk, heard: Hearing, word: str) -> str | None:
             f"Nothing to send: write the text behind {desk.settings.command_prefix}{word}."
         )
     is_draft = word == "draft"
-    return await order(tx, desk, heard, heard.event.id, files, letter, is_draft=is_draft)
+    return await order(tx, desk, heard, Answer(heard.event.id, files, letter, is_draft))
 
 
 async def send(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> str | None:
@@ -85,7 +86,7 @@ async def send(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> st
     replied = command.replied_to(content)
     letter = await _letter(tx, heard, replied) if replied else None
     author = Mxid(str((heard.target or {}).get("sender", "")))
-    return await order(tx, desk, heard, target, files, letter, author=author)
+    return await order(tx, desk, heard, Answer(target, files, letter, author=author))
 
 
 async def attach(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> str | None:
@@ -130,27 +131,31 @@ async def _written_by_agent(tx: Tx, heard: Hearing) -> None:
         raise Refused("That was not written by an agent; use !reply.")
 
 
-async def order(
-    tx: Tx,
-    desk: Desk,
-    heard: Hearing,
-    source: EventId,
-    files: Sequence[EventId],
-    letter: Letter | None,
-    *,
-    is_draft: bool = False,
-    text: str = "",
-    author: Mxid | None = None,
-) -> str | None:
-    """Order an answer to `letter`, or to the latest mail a person wrote. `text` is what is sent
-    where the source says something else."""
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer that somebody wants sent."""
+
+    source: EventId
+    """The message that is sent, or that asks for it."""
+    files: Sequence[EventId]
+    letter: Letter | None
+    """The mail that is answered; None for the latest one a person wrote."""
+    is_draft: bool = False
+    text: str = ""
+    """What is sent, where the source says something else."""
+    author: Mxid | None = None
+    """Who wrote it, where that is not who sends it."""
+
+
+async def order(tx: Tx, desk: Desk, heard: Hearing, answer: Answer) -> str | None:
+    """Order an answer."""
     about, inbox, now = heard.about, heard.inbox, desk.now()
     dispatch.refuse_shut(inbox)
     if about.is_overflow:
         raise Refused(SPLIT_FIRST)
     latest = await tx.mails.latest(about.number)
     # where only machines wrote, the newest of their mails is answered
-    chosen, letter = letter, letter or latest or await tx.mails.newest(about.number)
+    chosen, letter = answer.letter, answer.letter or latest or await tx.mails.newest(about.number)
     addressed = await recipients.of(tx, desk, inbox, about, letter)
     if not addressed.recipients:
         raise Refused(addressed.question or "Nobody to send to; add an address with !to +ADDRESS.")
@@ -158,18 +163,19 @@ async def order(
     if latest is not None and (chosen is None or chosen.id != latest.id):
         question = question or await unseen.unread(tx, heard.who, about, latest, heard.event.at)
     wanted = Delivery(
-        inbox=inbox.id, conversation=about.number, source=source, order=heard.event.id,
-        agent=heard.who, answers=letter.id if letter else None, files=tuple(files),
+        inbox=inbox.id, conversation=about.number, source=answer.source, order=heard.event.id,
+        agent=heard.who, answers=letter.id if letter else None, files=tuple(answer.files),
         subject=reply_subject(_subject(about, letter, addressed.recipients)),
         run_at=now + inbox.undo, detail=addressed.note, created_at=now,
         recipients=addressed.recipients,
-        text=text, author=author, form=Form.SNIPPET if text else Form.REPLY,
+        text=answer.text, author=answer.author,
+        form=Form.SNIPPET if answer.text else Form.REPLY,
     )  # fmt: skip
-    delivery = await dispatch.begin(tx, desk, heard, wanted, question, is_draft=is_draft)
+    delivery = await dispatch.begin(tx, desk, heard, wanted, question, is_draft=answer.is_draft)
     if delivery is None:
-        live = await tx.deliveries.live(source)
+        live = await tx.deliveries.live(answer.source)
         return status.text(live, "", now) if live and live.order != heard.event.id else None
-    await tx.conversations.unpin(files=files)
+    await tx.conversations.unpin(files=answer.files)
     return await _own(tx, desk, heard, about)
 
 

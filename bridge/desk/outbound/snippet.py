@@ -40,9 +40,8 @@ async def use(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> str
         letter = await mail_meant(tx, heard.about.number, target)
     files = await tx.conversations.pins(heard.about.number, heard.who)
     sends = words[1:] == ["send"] and not filled.missing
-    said = await reply.order(
-        tx, desk, heard, heard.event.id, files, letter, is_draft=not sends, text=filled.text
-    )
+    answer = reply.Answer(heard.event.id, files, letter, is_draft=not sends, text=filled.text)
+    said = await reply.order(tx, desk, heard, answer)
     if filled.missing:
         gaps = " and ".join(texts.VARIABLES[each] for each in filled.missing)
         return f"Look at it first: {gaps} is not known here."

@@ -7,6 +7,7 @@ from dataclasses import replace
 import structlog
 
 from bridge.chat import room
+from bridge.chat.new_room import FirstMembers
 from bridge.config.inbox import Inbox
 from bridge.desk.desk import Desk
 from bridge.desk.rooms import picture
@@ -90,15 +91,15 @@ async def setup(desk: Desk, job: Job[SetUp]) -> None:
 
 
 async def _make(desk: Desk, role: Role, inbox: InboxId | None, queue: RoomId | None) -> RoomId:
-    alias = desk.alias(role, inbox or "")
+    alias, rooms = desk.alias(role, inbox or ""), desk.new_rooms
     if role is Role.CONTROL:
-        body = room.control(desk.settings.admins, alias, desk.version, desk.bot)
+        body = rooms.control(desk.settings.admins, alias)
     elif role is Role.QUEUE:
-        body = room.queue(desk.inbox(inbox), alias, desk.version, desk.bot)
+        body = rooms.queue(desk.inbox(inbox), alias)
     elif queue is None:
         raise Transient(f"the queue room of {inbox} is not made yet", retry_after=1.0)
     else:
-        body = room.space(desk.inbox(inbox), alias, desk.version, desk.bot, queue, desk.server)
+        body = rooms.space(desk.inbox(inbox), alias, queue)
     return await make_room(desk, alias, body)
 
 
@@ -189,11 +190,9 @@ async def make_conversation_room(desk: Desk, job: Job[MakeRoom]) -> None:
     await desk.chat.ensure_ghost(ghost)
     alias = desk.alias(Role.CONVERSATION, number)
     face = await picture.of(desk, picture.wanted(about.contact))
-    made = about.room or await make_room(
-        desk, alias,
-        room.conversation(about, inbox, alias, desk.version, desk.bot, ghost, agents, queue.id,
-                          space.id, desk.server, face),
-    )  # fmt: skip
+    first = FirstMembers(ghost, face, agents)
+    body = desk.new_rooms.conversation(about, inbox, alias, first, queue.id, space.id)
+    made = about.room or await make_room(desk, alias, body)
     async with desk.store.transaction("room") as tx:
         conversation = await tx.conversations.update(number, room=made)
         await tx.rooms.save(Room(made, Role.CONVERSATION, inbox.id, number, desk.version))

@@ -30,6 +30,7 @@ from bridge.model import (
     State,
     Wanted,
 )
+from bridge.model.conversation import NewConversation
 from bridge.model.task import MakeRoom
 from bridge.ports import Tx
 
@@ -114,11 +115,10 @@ async def split(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> s
     await refuse_under_way(tx, heard.about)
     now = desk.now()
     person = author.author(letter.sender, letter.reply_to, desk.own_addresses)
-    new = await tx.conversations.create(
-        heard.inbox.id, person, base_subject(letter.subject) or letter.subject, now,
-        preview=await _preview(tx, letter), files=await _files(tx, letter), claim=None,
-        follows=None, waiting=True,
-    )  # fmt: skip
+    subject = base_subject(letter.subject) or letter.subject
+    preview, files = await _preview(tx, letter), await _files(tx, letter)
+    wanted = NewConversation(heard.inbox.id, person, subject, now, preview, files)
+    new = await tx.conversations.create(wanted)
     new = await tx.conversations.update(
         new.number, assignee=heard.who, waiting_since=min(letter.at, now)
     )
