@@ -11,15 +11,13 @@ from pydantic import BaseModel
 from ruamel.yaml import YAML
 
 from bridge.__main__ import main
-from bridge.chat import reference
-from bridge.chat.command import TABLE
+from bridge.chat import command
 from bridge.config.inbox import Inbox
 from bridge.config.init import config_text, registration_text
 from bridge.config.rule import Then, When
 from bridge.config.rule import read as read_rules
 from bridge.config.settings import Listener, Settings, load
-from bridge.desk.admin import control
-from bridge.desk.events import converse
+from bridge.desk.events import commands
 
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "config.example.yaml"
@@ -90,22 +88,19 @@ def test_sender_and_bot_are_two_users() -> None:
     assert re.fullmatch(data["namespaces"]["users"][0]["regex"], "@email_bot:example.com")
 
 
-def test_the_command_reference_is_made_from_the_table() -> None:
-    assert (ROOT / "docs" / "agents.md").read_text() == reference.agents()
-    assert (ROOT / "docs" / "admins.md").read_text() == reference.admins()
+def test_the_command_reference_is_made_from_the_commands() -> None:
+    assert (ROOT / "docs" / "agents.md").read_text() == commands.agents_page()
+    assert (ROOT / "docs" / "admins.md").read_text() == commands.admins_page()
 
 
-def test_every_command_of_the_table_has_its_act_and_every_act_its_line() -> None:
-    def words(act: str, usage: str) -> bool:
-        return usage == act or usage.startswith(f"{act} ")
-
-    usages = [spec.usage for spec in TABLE if spec.room == "control"]
-    for act in control.ACTS:
-        assert sum(words(act, usage) for usage in usages) == 1, act
-    for usage in usages:
-        assert any(words(act, usage) for act in control.ACTS), usage
-    for spec in TABLE:
-        assert spec.room == "control" or spec.name in converse.ACTS, spec
+def test_no_two_commands_of_a_room_are_one_and_each_can_be_said() -> None:
+    names = [(spec.room, spec.name) for spec in commands.ALL]
+    assert len(names) == len(set(names))
+    for spec in commands.ALL:
+        said = command.parse_text(f"!{spec.usage}", "!")
+        assert said is not None, spec
+        assert said.name == spec.word
+        assert spec.help.endswith("."), spec
 
 
 def test_the_operating_guide_names_every_command_of_the_shell(
@@ -113,10 +108,10 @@ def test_the_operating_guide_names_every_command_of_the_shell(
 ) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
-    commands = re.findall(r"^    ([a-z-]+) ", capsys.readouterr().out, re.MULTILINE)
+    words = re.findall(r"^    ([a-z-]+) ", capsys.readouterr().out, re.MULTILINE)
     text = (ROOT / "docs" / "operating.md").read_text()
-    for command in set(commands) - {"demo", "failpoints", "version"}:
-        assert f"`postroom {command}" in text, command
+    for word in set(words) - {"demo", "failpoints", "version"}:
+        assert f"`postroom {word}" in text, word
 
 
 @pytest.mark.parametrize(

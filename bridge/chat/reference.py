@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bridge.chat.command import REACTIONS, TABLE
 from bridge.config.inbox_form import KEYS
 from bridge.mail.provider import PROVIDERS
 
@@ -43,28 +42,32 @@ password, made on the provider's page after two-factor log-in was switched on th
 """
 
 
-def _commands(room: str, prefix: str) -> list[str]:
-    rows = [f"| `{prefix}{spec.usage}` | {spec.help} |" for spec in TABLE if spec.room == room]
-    return ["| command | what it does |", "|---|---|", *rows]
+Rows = Sequence[tuple[str, str]]
+"""Commands as they are used, or reactions, and what each does."""
+
+
+def _commands(rows: Rows, prefix: str) -> list[str]:
+    lines = [f"| `{prefix}{usage}` | {what} |" for usage, what in rows]
+    return ["| command | what it does |", "|---|---|", *lines]
 
 
 def _page(parts: Sequence[str]) -> str:
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
-def agents(prefix: str = "!") -> str:
+def agents(conversation: Rows, queue: Rows, reactions: Rows, prefix: str) -> str:
     """docs/agents.md."""
     parts = [AGENTS]
-    for room, title in (("conversation", "In a conversation"), ("queue", "In the queue room")):
-        parts.append("\n".join((f"## {title}\n", *_commands(room, prefix))))
-    rows = [f"| {emoji} | {meaning} |" for emoji, meaning in REACTIONS]
+    for commands, title in ((conversation, "In a conversation"), (queue, "In the queue room")):
+        parts.append("\n".join((f"## {title}\n", *_commands(commands, prefix))))
+    rows = [f"| {emoji} | {what} |" for emoji, what in reactions]
     parts.append("\n".join(("## Reactions\n", "| reaction | what it does |", "|---|---|", *rows)))
     return _page(parts)
 
 
-def admins(prefix: str = "!") -> str:
+def admins(control: Rows, prefix: str) -> str:
     """docs/admins.md."""
-    commands = "\n".join(("## Commands\n", *_commands("control", prefix)))
+    commands = "\n".join(("## Commands\n", *_commands(control, prefix)))
     keys = ", ".join(f"`{key}`" for key in KEYS)
     rows = [
         f"| `{each.key}` | {each.label} | {each.imap} | {each.smtp}, {each.smtp_tls} |"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from bridge.config.inbox import Inbox
-from bridge.model import Content, Conversation, Event, Mxid, Place, Refused, Room
+from bridge.model import Content, Conversation, Event, EventId, Mxid, Place, Refused, Room
 from bridge.ports import Tx
 
 
@@ -29,15 +29,18 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Hearing:
-    """An event that asks for something. `target` is the event it is about, as it is now."""
+    """An event that asks for something."""
 
     event: Event
     room: Room
     inbox: Inbox
     conversation: Conversation | None = None
+    points_at: EventId | None = None
+    """What it replies to, or reacts on."""
     rest: str = ""
     """What stands behind the command word."""
     target: Content | None = None
+    """What it points at, as it is now, where the act asked for it."""
     name: str = ""
     """How the speaker is called, where an act asked for it."""
     zone: ZoneInfo | None = None

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from email.message import EmailMessage
 from typing import Any
 
-from bridge.chat.command import TABLE
-from bridge.desk.events.converse import CARD_ACTS, REACTION_ACTS
+from bridge.desk.events.commands import ALL, REACTIONS
+from bridge.model import Shows
 from tests.real import Agent, Town
 from tests.servers.smtp import Fault
 from tests.stage import mail, until
@@ -25,20 +25,17 @@ FORWARDED = {
 CONTROL = ("snippet", "rule", "report")
 """What of the control room is about the work of agents; an admin's inboxes have stories of their
 own."""
-REACTED = (
-    {f"queue {emoji}" for emoji in CARD_ACTS}
-    | {f"conversation {emoji}" for emoji in REACTION_ACTS}
-)  # fmt: skip
-EVERYTHING = (
-    {f"{spec.room} !{spec.name}" for spec in TABLE
-     if spec.room != "control" or spec.name in CONTROL}
-    | REACTED
-)  # fmt: skip
+REACTED = {
+    f"{'queue' if each.on is Shows.CARD else 'conversation'} {each.emoji}" for each in REACTIONS
+}
+EVERYTHING = REACTED | {
+    f"{spec.room} !{spec.word}" for spec in ALL if spec.room != "control" or spec.word in CONTROL
+}
 
 
 def named(room: str) -> list[str]:
     """The commands of a kind of room."""
-    return list(dict.fromkeys(spec.name for spec in TABLE if spec.room == room))
+    return list(dict.fromkeys(spec.word for spec in ALL if spec.room == room))
 
 
 @dataclass(frozen=True)

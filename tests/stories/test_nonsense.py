@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from bridge.chat.command import TABLE
+from bridge.desk.events.commands import ALL
 from tests.servers.database import rows
 from tests.servers.matrix_state import DOMAIN
 from tests.stage import ADMIN, ALICE, Stage
@@ -34,12 +34,12 @@ async def test_nonsense_behind_every_command(stage: Stage) -> None:
     rooms = {"conversation": (ALICE, room), "queue": (ALICE, await stage.queue()),
              "control": (ADMIN, await control_room(stage))}  # fmt: skip
     said = {}
-    for row, spec in enumerate(TABLE):
+    for row, spec in enumerate(ALL):
         who, where = rooms[spec.room]
         for text in itertools.islice(NONSENSE, row % 5, None, 5):  # another part for each
-            if spec.name == "inbox" and text.startswith("test"):
+            if spec.word == "inbox" and text.startswith("test"):
                 continue  # which is an order that takes its time
-            said[stage.hs.say(who, where.id, f"!{spec.name} {text}")] = f"!{spec.name} {text[:40]}"
+            said[stage.hs.say(who, where.id, f"!{spec.word} {text}")] = f"!{spec.word} {text[:40]}"
     await idle(stage)
     answers = Counter(
         each["content"].get("m.relates_to", {}).get("m.in_reply_to", {}).get("event_id")

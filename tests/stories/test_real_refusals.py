@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.desk.events.converse import STILL_THERE
+from bridge.desk.events.commands import AGENTS
 from bridge.matrix.homeserver import Homeserver
 from bridge.model import Mxid, RoomId
 from tests.real import DOMAIN, Town
@@ -24,6 +24,8 @@ from tests.stories.talk import (
     named,
     status_of,
 )
+
+STILL_THERE = tuple(spec.word for spec in AGENTS if spec.after_merge)
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 ONLY_AGENTS = "Only agents of Support can do that; nothing was done."

@@ -7,6 +7,7 @@ import json
 
 from bridge.chat import admin as texts
 from bridge.desk.admin import jobs, question
+from bridge.desk.command import CommandSpec
 from bridge.desk.context import Request
 from bridge.desk.desk import Desk
 from bridge.desk.outbound import decisions
@@ -251,3 +252,15 @@ def _says_something(event: Content, number: Number) -> bool:
 async def _redact(desk: Desk, room: RoomId, event: EventId) -> None:
     txn = hashlib.sha256(f"{desk.keys.rooms}:purge:{event}".encode()).hexdigest()[:32]
     await desk.chat.redact(room, desk.bot, event, txn)
+
+
+ADMIN_COMMANDS: tuple[CommandSpec[Request], ...] = (
+    CommandSpec(
+        "erase",
+        Role.CONTROL,
+        "ADDRESS",
+        "Erase everything of one person: redacts it in the rooms, deletes it here. Says "
+        "what stays, and asks first.",
+        order,
+    ),
+)

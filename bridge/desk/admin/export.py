@@ -8,6 +8,7 @@ import re
 from bridge.chat import admin as texts
 from bridge.chat import file_event, render
 from bridge.desk.admin import inboxes
+from bridge.desk.command import CommandSpec
 from bridge.desk.context import Hearing, Request
 from bridge.desk.desk import Desk
 from bridge.desk.rooms.refresh import answer_with
@@ -22,6 +23,7 @@ from bridge.model import (
     Place,
     PostKey,
     Refused,
+    Role,
     Shows,
     Wanted,
 )
@@ -104,3 +106,26 @@ async def _show(desk: Desk, job: Job[Export], name: str, part: int, data: bytes)
         content = file_event.content(Attachment(0, name, TYPE, len(data)), mxc, len(data))
         key, place = PostKey.other(Shows.EXPORT, job.task.event, part), Place.read(job.task.place)
         await tx.posts.put(Wanted.message(key, place, desk.bot, content))
+
+
+COMMANDS: tuple[CommandSpec[Hearing], ...] = (
+    CommandSpec(
+        "export",
+        Role.CONVERSATION,
+        "",
+        "Get all mails of this conversation as an .mbox file, attachments included.",
+        order_here,
+        after_merge=True,
+    ),
+)
+
+
+ADMIN_COMMANDS: tuple[CommandSpec[Request], ...] = (
+    CommandSpec(
+        "export",
+        Role.CONTROL,
+        "#NUMBER | INBOX",
+        "Get the mails of a conversation, or of a whole inbox, as .mbox files.",
+        order,
+    ),
+)

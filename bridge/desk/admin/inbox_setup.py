@@ -7,9 +7,10 @@ from dataclasses import replace
 from bridge.chat import admin as texts
 from bridge.config import inbox_form
 from bridge.desk.admin import question, sealed
+from bridge.desk.command import CommandSpec
 from bridge.desk.context import Request
 from bridge.desk.desk import Desk
-from bridge.model import InboxId, Permanent, Refused
+from bridge.model import InboxId, Permanent, Refused, Role
 from bridge.model.oversight import InboxState, StoredInbox
 from bridge.ports import Tx
 
@@ -109,3 +110,14 @@ def _with(desk: Desk, stored: StoredInbox, next_: inbox_form.Question, text: str
         return replace(stored, secrets=sealed, changed_at=desk.now())
     values = inbox_form.answer(stored.values, next_, text)
     return replace(stored, values=values, changed_at=desk.now())
+
+
+ADMIN_COMMANDS: tuple[CommandSpec[Request], ...] = (
+    CommandSpec(
+        "inbox add",
+        Role.CONTROL,
+        "[ADDRESS]",
+        "Set up an inbox: asks for what is missing, one question at a time, and makes a draft.",
+        add,
+    ),
+)

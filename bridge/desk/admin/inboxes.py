@@ -10,6 +10,7 @@ from bridge.config.inbox import Inbox
 from bridge.config.settings import ConfigError
 from bridge.desk import directory
 from bridge.desk.admin import question
+from bridge.desk.command import CommandSpec
 from bridge.desk.context import Request
 from bridge.desk.desk import Desk
 from bridge.desk.directory import touch
@@ -231,3 +232,57 @@ async def _of_chat(tx: Tx, desk: Desk, asked: Request) -> StoredInbox:
             " the bridge."
         )
     return found
+
+
+ADMIN_COMMANDS: tuple[CommandSpec[Request], ...] = (
+    CommandSpec(
+        "inbox list",
+        Role.CONTROL,
+        "",
+        "Show every inbox, its state, and where it is set up.",
+        list_,
+    ),
+    CommandSpec(
+        "inbox show",
+        Role.CONTROL,
+        "INBOX",
+        "Show what is set, passwords excepted.",
+        show,
+    ),
+    CommandSpec(
+        "inbox set",
+        Role.CONTROL,
+        "INBOX KEY VALUE",
+        "Change one key, like imap.port; - gives it its default. A live inbox changes at "
+        "once. A password is redacted and kept encrypted.",
+        set_,
+    ),
+    CommandSpec(
+        "inbox publish",
+        Role.CONTROL,
+        "INBOX [COMMENT]",
+        "Take a draft live.",
+        publish,
+    ),
+    CommandSpec(
+        "inbox pause",
+        Role.CONTROL,
+        "INBOX",
+        "Read and send no mail for now; what arrives waits in the mailbox.",
+        pause,
+    ),
+    CommandSpec(
+        "inbox resume",
+        Role.CONTROL,
+        "INBOX",
+        "Go on after a pause.",
+        resume,
+    ),
+    CommandSpec(
+        "inbox remove",
+        Role.CONTROL,
+        "INBOX",
+        "Take an inbox away; says what stays, and asks first.",
+        remove,
+    ),
+)

@@ -6,10 +6,11 @@ import re
 
 from bridge.chat import admin as texts
 from bridge.desk.admin import question
+from bridge.desk.command import CommandSpec
 from bridge.desk.context import Request
 from bridge.desk.desk import Desk
 from bridge.mail.parse import headers_only, senders
-from bridge.model import Address, Refused
+from bridge.model import Address, Refused, Role
 from bridge.model.oversight import Standing
 from bridge.model.task import ReadEventAgain, ReceiveMail
 from bridge.ports import Tx
@@ -140,3 +141,50 @@ def _shown(raw: bytes) -> tuple[str, str, str]:
         head = raw[:2000].decode("ascii", "replace")
         return "unknown", "unknown", head.replace("\x00", "")
     return str(mail.sender), mail.subject, mail.text[:500]
+
+
+ADMIN_COMMANDS: tuple[CommandSpec[Request], ...] = (
+    CommandSpec(
+        "queue",
+        Role.CONTROL,
+        "",
+        "Show what waits, why, and what failed for good.",
+        show,
+    ),
+    CommandSpec(
+        "retry",
+        Role.CONTROL,
+        "[NUMBER]",
+        "Give what failed for good new tries: everything, or one job of the queue.",
+        retry,
+    ),
+    CommandSpec(
+        "quarantine list",
+        Role.CONTROL,
+        "",
+        "Show mails that could not be taken in, whose bytes are kept, and Matrix events "
+        "that could not be handled.",
+        list_,
+    ),
+    CommandSpec(
+        "quarantine show",
+        Role.CONTROL,
+        "NUMBER",
+        "Show one of them, and why.",
+        show_one,
+    ),
+    CommandSpec(
+        "quarantine retry",
+        Role.CONTROL,
+        "NUMBER",
+        "Try one of them again.",
+        retry_one,
+    ),
+    CommandSpec(
+        "quarantine drop",
+        Role.CONTROL,
+        "NUMBER",
+        "Give one of them up; asks first.",
+        drop,
+    ),
+)

@@ -7,10 +7,11 @@ import time
 from collections import Counter
 
 from bridge.chat import chart, file_event, report
+from bridge.desk.command import CommandSpec
 from bridge.desk.context import Hearing, Request
 from bridge.desk.desk import Desk
 from bridge.desk.rooms.refresh import answer_with
-from bridge.model import CONTROL, Attachment, InboxId, Job, PostKey, Refused, Shows, Wanted
+from bridge.model import CONTROL, Attachment, InboxId, Job, PostKey, Refused, Role, Shows, Wanted
 from bridge.model.task import MakeReport
 from bridge.ports import Tx
 
@@ -100,3 +101,26 @@ def _days(counted: list[report.Counted], since: float, now: float, days: int) ->
     went = Counter(name(each.at) for inbox in counted for each in inbox.answered)
     names = [name(midnight(now, back)) for back in range(days - 1, -1, -1)]
     return [chart.Day(each, came[each], went[each]) for each in names]
+
+
+COMMANDS: tuple[CommandSpec[Hearing], ...] = (
+    CommandSpec(
+        "stats",
+        Role.QUEUE,
+        "",
+        "Show who waits, what came and was answered, and how long it took.",
+        stats,
+    ),
+)
+
+
+ADMIN_COMMANDS: tuple[CommandSpec[Request], ...] = (
+    CommandSpec(
+        "report",
+        Role.CONTROL,
+        "week|month",
+        "Show what came, was answered and resolved, and how long it took, by inbox and "
+        "tag: text, table and picture.",
+        order,
+    ),
+)

@@ -10,10 +10,22 @@ from bridge.chat import render
 from bridge.chat.when import when
 from bridge.config.inbox import Inbox
 from bridge.config.rule import Rule, read
+from bridge.desk.command import CommandSpec
 from bridge.desk.context import Request
 from bridge.desk.desk import Desk
 from bridge.desk.rules import Incoming, holding, of_inbox
-from bridge.model import CONTROL, InboxId, Job, Mxid, PostKey, Refused, Shows, Transient, Wanted
+from bridge.model import (
+    CONTROL,
+    InboxId,
+    Job,
+    Mxid,
+    PostKey,
+    Refused,
+    Role,
+    Shows,
+    Transient,
+    Wanted,
+)
 from bridge.model.task import RehearseRules
 from bridge.ports import Tx
 
@@ -150,3 +162,35 @@ def _inbox(desk: Desk, asked: Request) -> tuple[Inbox, str]:
         there = ", ".join(known) or "none yet"
         raise Refused(f"Say which inbox, and the rule on the lines below; there are {there}.")
     return known[InboxId(word)], text.strip()
+
+
+ADMIN_COMMANDS: tuple[CommandSpec[Request], ...] = (
+    CommandSpec(
+        "rule list",
+        Role.CONTROL,
+        "",
+        "Show every rule: when it holds, and what it does.",
+        list_,
+    ),
+    CommandSpec(
+        "rule add",
+        Role.CONTROL,
+        "INBOX",
+        "Write a rule, as YAML on the lines below; it holds from the next mail on.",
+        add,
+    ),
+    CommandSpec(
+        "rule test",
+        Role.CONTROL,
+        "INBOX",
+        "Show what the rules, or those on the lines below, would have done with the last 50 mails.",
+        test,
+    ),
+    CommandSpec(
+        "rule remove",
+        Role.CONTROL,
+        "NUMBER",
+        "Take a rule away.",
+        remove,
+    ),
+)

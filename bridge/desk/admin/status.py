@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from bridge.chat import admin as texts
-from bridge.chat import command, diagnosis, render
+from bridge.chat import diagnosis, render
 from bridge.chat.diagnosis import Ailment, Trouble
 from bridge.config.inbox import Inbox
+from bridge.desk.command import CommandSpec
 from bridge.desk.context import Request
 from bridge.desk.desk import Desk
 from bridge.desk.outbound.dispatch import show
 from bridge.desk.rooms.refresh import answer, tell_control
 from bridge.mail.limits import size
-from bridge.model import DeliveryState, Job, PostKey, Shows
+from bridge.model import DeliveryState, Job, PostKey, Role, Shows
 from bridge.model.task import TITLES, Deliver, HandleEvent, ReceiveMail, Task
 from bridge.ports import Tx
 
@@ -56,22 +57,6 @@ async def _intake(tx: Tx, inbox: Inbox, now: float) -> str:
     if problem:
         return f"cannot be read ({problem}); no good check since {render.clock(good_at, now)}"
     return f"checked {render.clock(good_at, now)}"
-
-
-def help_text(room: str, rest: str, prefix: str) -> str:
-    """`!help`, or `!help COMMAND`, for one kind of room."""
-    name = rest.split()[0].lower().removeprefix(prefix) if rest.split() else ""
-    specs = [spec for spec in command.TABLE if spec.room == room]
-    if name:
-        specs = [spec for spec in specs if spec.name == name]
-        if not specs:
-            return f"No command {prefix}{name} here; {prefix}help lists them."
-        return "\n".join(f"{prefix}{spec.usage}\n{spec.help}" for spec in specs)
-    lines = [f"{prefix}{spec.usage} – {spec.help}" for spec in specs]
-    if room == "conversation":
-        lines.append("Talk that is no command stays in this room. Reactions do the same:")
-        lines += [f"{emoji} {meaning}" for emoji, meaning in command.REACTIONS]
-    return "\n".join(lines)
 
 
 async def bury(desk: Desk, job: Job[Task], error: str) -> None:
@@ -171,3 +156,14 @@ async def refused_login(desk: Desk, account: str, text: str) -> None:
             tx, desk, PostKey.other(Shows.LOGIN, account, int(desk.now())),
             f"⚠️ {names}: {why} The next tries come at longer intervals, up to 15 min.",
         )  # fmt: skip
+
+
+ADMIN_COMMANDS: tuple[CommandSpec[Request], ...] = (
+    CommandSpec(
+        "status",
+        Role.CONTROL,
+        "",
+        "Show the homeserver, every inbox and what is waiting.",
+        status,
+    ),
+)

@@ -7,10 +7,11 @@ from bridge.chat import render
 from bridge.config.inbox import Inbox
 from bridge.config.settings import ConfigError
 from bridge.desk.admin import inboxes
+from bridge.desk.command import CommandSpec
 from bridge.desk.context import Request
 from bridge.desk.desk import Desk
 from bridge.desk.rooms.refresh import answer_with
-from bridge.model import CONTROL, EventId, Job, Permanent, Refused
+from bridge.model import CONTROL, EventId, Job, Permanent, Refused, Role
 from bridge.model.oversight import Finding, StoredInbox
 from bridge.model.task import TestInbox
 from bridge.ports import Tx
@@ -56,3 +57,15 @@ async def test(desk: Desk, job: Job[TestInbox]) -> None:
 
 async def _tell(tx: Tx, desk: Desk, event: str, text: str) -> None:
     await answer_with(tx, desk, CONTROL, EventId(event), render.notice(text))
+
+
+ADMIN_COMMANDS: tuple[CommandSpec[Request], ...] = (
+    CommandSpec(
+        "inbox test",
+        Role.CONTROL,
+        "INBOX",
+        "Try every step, from the server's name to a real mail to itself, and say what "
+        "failed and what to do.",
+        order,
+    ),
+)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bridge.chat import command, render
 from bridge.chat.render import preview_of
+from bridge.desk.command import CommandSpec
 from bridge.desk.context import Hearing
 from bridge.desk.desk import Desk
 from bridge.desk.outbound import dispatch
@@ -13,7 +14,18 @@ from bridge.desk.outbound.forward import recipients, refuse_own
 from bridge.desk.rooms import picture
 from bridge.desk.rooms.refresh import refresh
 from bridge.mail.charset import clean_line
-from bridge.model import Address, Delivery, Form, Number, Place, PostKey, Refused, Shows, Wanted
+from bridge.model import (
+    Address,
+    Delivery,
+    Form,
+    Number,
+    Place,
+    PostKey,
+    Refused,
+    Role,
+    Shows,
+    Wanted,
+)
 from bridge.model.conversation import NewConversation
 from bridge.model.task import MakeRoom
 from bridge.ports import Tx
@@ -74,3 +86,14 @@ async def show_text(tx: Tx, desk: Desk, number: Number, who: str, text: str) -> 
     key = PostKey.of_conversation(Shows.OPENING, number)
     content = render.notice(f"{who} writes:\n\n{text}")
     await tx.posts.put(Wanted.message(key, Place.of(number), desk.bot, content))
+
+
+COMMANDS: tuple[CommandSpec[Hearing], ...] = (
+    CommandSpec(
+        "compose",
+        Role.QUEUE,
+        "ADDRESS… SUBJECT",
+        "Begin a conversation by email: the text stands on the lines below.",
+        compose,
+    ),
+)

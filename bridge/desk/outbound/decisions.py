@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from bridge.chat import status
+from bridge.chat.command import AGAIN, CROSS, TICK
 from bridge.config.inbox import Inbox
+from bridge.desk.command import CommandSpec, ReactionSpec
 from bridge.desk.context import Hearing
 from bridge.desk.desk import Desk
 from bridge.desk.outbound import approval
@@ -20,6 +22,7 @@ from bridge.model import (
     Fate,
     PostKey,
     Refused,
+    Role,
     Shows,
     Transient,
 )
@@ -51,9 +54,9 @@ async def meant(
     return newest
 
 
-async def undo(tx: Tx, desk: Desk, heard: Hearing, event: EventId | None) -> str | None:
+async def undo(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     """`!undo`, ❌ on the status, or `!no` to a question."""
-    delivery = await meant(tx, heard, event, STOPPABLE)
+    delivery = await meant(tx, heard, heard.points_at, STOPPABLE)
     return await stop(tx, desk, delivery, f"stopped by {heard.who}")
 
 
@@ -84,10 +87,10 @@ async def withdraw(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery, why: st
         await settle(tx, desk, inbox, await tx.deliveries.get(delivery.id))
 
 
-async def yes(tx: Tx, desk: Desk, heard: Hearing, event: EventId | None) -> str | None:
+async def yes(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     """`!yes` or ✅: send what was asked about; on an unconfirmed one: it arrived."""
     waits = (*PREVIEWED, DeliveryState.ASKING, DeliveryState.UNKNOWN)
-    delivery = await meant(tx, heard, event, waits)
+    delivery = await meant(tx, heard, heard.points_at, waits)
     if delivery.state is DeliveryState.UNKNOWN:
         await tx.deliveries.set_fates(
             delivery.id,
@@ -135,9 +138,9 @@ async def _agree(tx: Tx, desk: Desk, heard: Hearing, delivery: Delivery) -> None
     await show(tx, desk, delivery)
 
 
-async def retry(tx: Tx, desk: Desk, heard: Hearing, event: EventId | None) -> str | None:
+async def retry(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     """`!retry` or 🔁: the same bytes go out again, to whom they did not reach."""
-    delivery = await meant(tx, heard, event, RETRYABLE)
+    delivery = await meant(tx, heard, heard.points_at, RETRYABLE)
     if delivery.state not in RETRYABLE:
         raise Refused(f"Nothing to try again: {status.text(delivery, '', desk.now())}")
     if delivery.state is DeliveryState.DEFERRED:
@@ -163,3 +166,48 @@ async def retry(tx: Tx, desk: Desk, heard: Hearing, event: EventId | None) -> st
     await dispatch(tx, delivery)
     await show(tx, desk, delivery)
     return None
+
+
+COMMANDS: tuple[CommandSpec[Hearing], ...] = (
+    CommandSpec(
+        "undo",
+        Role.CONVERSATION,
+        "",
+        "Stop the email that is about to leave. The same as ❌ on its status.",
+        undo,
+    ),
+    CommandSpec(
+        "yes",
+        Role.CONVERSATION,
+        "",
+        "Answer the bridge's question with yes, as ✅ does.",
+        yes,
+        is_answer=True,
+    ),
+    CommandSpec(
+        "no",
+        Role.CONVERSATION,
+        "",
+        "Answer the bridge's question with no, as ❌ does.",
+        undo,
+    ),
+    CommandSpec(
+        "retry",
+        Role.CONVERSATION,
+        "",
+        "Try a failed or unconfirmed email again, as 🔁 does.",
+        retry,
+        is_answer=True,
+    ),
+)
+REACTIONS = (
+    ReactionSpec(CROSS, undo, Shows.STATUS, "on a status or draft: stop the email, or answer no"),
+    ReactionSpec(
+        TICK,
+        yes,
+        Shows.STATUS,
+        "on a status or draft: answer yes, or say that it arrived",
+        is_answer=True,
+    ),
+    ReactionSpec(AGAIN, retry, Shows.STATUS, "on a status: try again", is_answer=True),
+)

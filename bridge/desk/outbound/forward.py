@@ -6,23 +6,24 @@ from collections.abc import Sequence
 
 from bridge.chat import command
 from bridge.config.inbox import Inbox
+from bridge.desk.command import CommandSpec
 from bridge.desk.context import Hearing
 from bridge.desk.desk import Desk, mail_meant
 from bridge.desk.outbound import dispatch
 from bridge.mail.compose import forward_subject
-from bridge.model import Address, Delivery, EventId, Form, Letter, Number, Recipient, Refused
+from bridge.model import Address, Delivery, EventId, Form, Letter, Number, Recipient, Refused, Role
 from bridge.ports import Tx
 
 USAGE = "Say to whom: !forward ADDRESS… [TEXT]. As a reply to a mail it forwards that mail."
 
 
-async def forward(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> str | None:
+async def forward(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     """The mail it replies to, else the newest that came in; `all` takes every mail, in and out."""
     takes_all, addresses, _ = command.forwarded(heard.rest)
     if not addresses:
         raise Refused(USAGE)
     refuse_own(desk, heard.inbox, addresses)
-    letters = await _meant(tx, heard.about.number, target, takes_all=takes_all)
+    letters = await _meant(tx, heard.about.number, heard.points_at, takes_all=takes_all)
     wanted = Delivery(
         inbox=heard.inbox.id, conversation=heard.about.number, source=heard.event.id,
         order=heard.event.id, agent=heard.who,
@@ -80,3 +81,15 @@ def refuse_own(desk: Desk, inbox: Inbox, addresses: Sequence[Address]) -> None:
     for each in addresses:
         if each.is_of(desk.own_addresses):
             raise Refused(f"{each.spec} is an inbox of ours; nothing was sent from {inbox.name}.")
+
+
+COMMANDS: tuple[CommandSpec[Hearing], ...] = (
+    CommandSpec(
+        "forward",
+        Role.CONVERSATION,
+        "[all] ADDRESS… [TEXT]",
+        "Email the newest mail that came in, or the one it replies to, to somebody else, "
+        "files included; all takes the whole conversation. Room talk never goes along.",
+        forward,
+    ),
+)

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import re
 
+from bridge.desk.command import CommandSpec
 from bridge.desk.context import Hearing
 from bridge.desk.desk import Desk
 from bridge.desk.outbound import recipients
 from bridge.mail.address import bare
-from bridge.model import Refused
+from bridge.model import Refused, Role
 from bridge.ports import Tx
 
 
-async def change(tx: Tx, desk: Desk, heard: Hearing, field: str) -> str | None:
+async def change_to(tx: Tx, desk: Desk, heard: Hearing) -> str:
+    return await _change(tx, desk, heard, "to")
+
+
+async def change_cc(tx: Tx, desk: Desk, heard: Hearing) -> str:
+    return await _change(tx, desk, heard, "cc")
+
+
+async def change_bcc(tx: Tx, desk: Desk, heard: Hearing) -> str:
+    return await _change(tx, desk, heard, "bcc")
+
+
+async def _change(tx: Tx, desk: Desk, heard: Hearing, field: str) -> str:
     """Show the recipients, or add and remove addresses until changed again."""
     number = heard.about.number
     changes: list[tuple[str, bool]] = []
@@ -41,3 +54,28 @@ async def shown(tx: Tx, desk: Desk, heard: Hearing) -> str:
         if specs:
             lines.append(f"{name.capitalize()}: {', '.join(specs)}")
     return "The next email goes\n" + "\n".join(lines or ["to nobody"])
+
+
+COMMANDS: tuple[CommandSpec[Hearing], ...] = (
+    CommandSpec(
+        "to",
+        Role.CONVERSATION,
+        "[+ADDRESS…] [-ADDRESS…]",
+        "Show who the next email goes to, or add and remove addresses until changed again.",
+        change_to,
+    ),
+    CommandSpec(
+        "cc",
+        Role.CONVERSATION,
+        "[+ADDRESS…] [-ADDRESS…]",
+        "The same for copies.",
+        change_cc,
+    ),
+    CommandSpec(
+        "bcc",
+        Role.CONVERSATION,
+        "[+ADDRESS…] [-ADDRESS…]",
+        "The same for blind copies.",
+        change_bcc,
+    ),
+)

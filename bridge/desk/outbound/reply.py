@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bridge.chat import command, render, status
+from bridge.chat.command import CLIP, MAIL
+from bridge.desk.command import CommandSpec, Needs, ReactionSpec
 from bridge.desk.context import Hearing
 from bridge.desk.desk import Desk, mail_shown
 from bridge.desk.outbound import dispatch, recipients, unseen
@@ -23,6 +25,7 @@ from bridge.model import (
     PostKey,
     Recipient,
     Refused,
+    Role,
     Shows,
     Wanted,
 )
@@ -64,9 +67,9 @@ async def _answer(tx: Tx, desk: Desk, heard: Hearing, word: str) -> str | None:
     return await order(tx, desk, heard, Answer(heard.event.id, files, letter, is_draft))
 
 
-async def send(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> str | None:
+async def send(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     """`!send` as a reply, or 📧: the message it points at goes out as last edited."""
-    if target is None:
+    if heard.points_at is None:
         raise Refused("Use this as a reply to the message that shall be sent.")
     content = _content(heard)
     if content is None:
@@ -76,7 +79,7 @@ async def send(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> st
     prefix = desk.settings.command_prefix
     if command.is_file(content):
         _refuse_large(heard, content)
-        files = [target, *(file for file in files if file != target)]
+        files = [heard.points_at, *(file for file in files if file != heard.points_at)]
     else:
         said = command.parse_text(command.new_text(content), prefix)
         if said is not None and said.name not in ("reply", "draft"):
@@ -86,16 +89,16 @@ async def send(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> st
     replied = command.replied_to(content)
     letter = await _letter(tx, heard, replied) if replied else None
     author = Mxid(str((heard.target or {}).get("sender", "")))
-    return await order(tx, desk, heard, Answer(target, files, letter, author=author))
+    return await order(tx, desk, heard, Answer(heard.points_at, files, letter, author=author))
 
 
-async def attach(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> str | None:
+async def attach(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     """`!attach` as a reply, or 📎: a file is kept for this agent's next email."""
     content = _content(heard)
-    if target is None or content is None or not command.is_file(content):
+    if heard.points_at is None or content is None or not command.is_file(content):
         raise Refused("Use this as a reply to a file.")
     await _written_by_agent(tx, heard)
-    await tx.conversations.pin(heard.about.number, heard.who, target, heard.event.id)
+    await tx.conversations.pin(heard.about.number, heard.who, heard.points_at, heard.event.id)
     name = str(content.get("filename") or content.get("body") or "The file")[:100]
     _refuse_large(heard, content)
     return f"📎 {name} goes with your next email."
@@ -202,3 +205,49 @@ async def _own(tx: Tx, desk: Desk, heard: Hearing, about: Conversation) -> str |
         key = PostKey.other(Shows.OWNER, heard.event.id)
         await tx.posts.put(Wanted.message(key, heard.where, desk.bot, content))
     return None
+
+
+COMMANDS: tuple[CommandSpec[Hearing], ...] = (
+    CommandSpec(
+        "reply",
+        Role.CONVERSATION,
+        "TEXT",
+        "Email TEXT to the customer. Markdown works, and many lines. As a reply to a mail "
+        "it answers that mail, as a reply to your file it sends the file too.",
+        reply,
+        needs=frozenset({Needs.TARGET}),
+    ),
+    CommandSpec(
+        "send",
+        Role.CONVERSATION,
+        "",
+        "As a reply to an agent's message: email that message. The same as reacting with 📧.",
+        send,
+        needs=frozenset({Needs.TARGET}),
+    ),
+    CommandSpec(
+        "attach",
+        Role.CONVERSATION,
+        "",
+        "As a reply to a file: keep it for your next email. The same as reacting with 📎.",
+        attach,
+        needs=frozenset({Needs.TARGET}),
+    ),
+    CommandSpec(
+        "draft",
+        Role.CONVERSATION,
+        "TEXT",
+        "Show the whole email as the customer would get it, and send it when somebody "
+        "says yes. An edit of your message changes it.",
+        draft,
+        needs=frozenset({Needs.TARGET}),
+    ),
+)
+REACTIONS = (
+    ReactionSpec(
+        MAIL, send, help="on an agent's message or file: email it", needs=frozenset({Needs.TARGET})
+    ),
+    ReactionSpec(
+        CLIP, attach, help="on a file: keep it for your next email", needs=frozenset({Needs.TARGET})
+    ),
+)

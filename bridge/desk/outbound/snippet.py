@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from bridge.chat import command, render
+from bridge.desk.command import CommandSpec, Needs
 from bridge.desk.context import Hearing, Request
 from bridge.desk.desk import Desk, mail_meant
 from bridge.desk.outbound import reply
@@ -12,7 +13,7 @@ from bridge.desk.rooms.refresh import answer_with
 from bridge.desk.rules import of_inbox
 from bridge.mail import snippet as texts
 from bridge.mail.html import from_text
-from bridge.model import EventId, InboxId, Refused
+from bridge.model import InboxId, Refused, Role
 from bridge.ports import Tx
 
 NAME = re.compile(r"[^\W_](?:[^\W_]|-){0,39}")
@@ -21,7 +22,7 @@ RESERVED = ("add", "edit", "remove", "list", "send")
 SHOWN = 60
 
 
-async def use(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> str | None:
+async def use(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     """`!snippet NAME [send]`: shown as a draft, or sent at once. `!snippet add NAME` as a reply
     keeps an agent's message."""
     words = heard.rest.split()
@@ -36,8 +37,8 @@ async def use(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> str
         raise Refused(f"There is no snippet {words[0][:40]}; there {_are(known)}.")
     filled = texts.fill(known[name], _values(heard))
     letter = None
-    if target is not None:
-        letter = await mail_meant(tx, heard.about.number, target)
+    if heard.points_at is not None:
+        letter = await mail_meant(tx, heard.about.number, heard.points_at)
     files = await tx.conversations.pins(heard.about.number, heard.who)
     sends = words[1:] == ["send"] and not filled.missing
     answer = reply.Answer(heard.event.id, files, letter, is_draft=not sends, text=filled.text)
@@ -193,3 +194,69 @@ def _said(desk: Desk, asked: Request) -> tuple[str, InboxId, str]:
         raise Refused(f"There is no inbox {words[1][:40]}; there are"
                       f" {', '.join(desk.settings.inboxes)}.")  # fmt: skip
     return _named(words[0]), inbox, text
+
+
+COMMANDS: tuple[CommandSpec[Hearing], ...] = (
+    CommandSpec(
+        "snippet",
+        Role.CONVERSATION,
+        "NAME [send]",
+        "Show a standard response as a draft, or send it at once.",
+        use,
+        needs=frozenset({Needs.TARGET, Needs.NAME}),
+    ),
+    CommandSpec(
+        "snippet add",
+        Role.CONVERSATION,
+        "NAME",
+        "As a reply to an agent's message: keep its text as a standard response of this inbox.",
+        use,
+        needs=frozenset({Needs.TARGET, Needs.NAME}),
+    ),
+    CommandSpec(
+        "snippets",
+        Role.CONVERSATION,
+        "[NAME]",
+        "Show the standard responses, or one whole.",
+        browse,
+    ),
+    CommandSpec(
+        "snippets",
+        Role.QUEUE,
+        "[NAME]",
+        "Show the standard responses, or one whole.",
+        browse,
+    ),
+)
+
+
+ADMIN_COMMANDS: tuple[CommandSpec[Request], ...] = (
+    CommandSpec(
+        "snippet list",
+        Role.CONTROL,
+        "",
+        "Show all standard responses, and the variables they can hold.",
+        list_,
+    ),
+    CommandSpec(
+        "snippet add",
+        Role.CONTROL,
+        "NAME [INBOX]",
+        "Write a standard response, its text on the lines below; for all inboxes, or for one.",
+        add,
+    ),
+    CommandSpec(
+        "snippet edit",
+        Role.CONTROL,
+        "NAME [INBOX]",
+        "Write it anew, in the same way.",
+        edit,
+    ),
+    CommandSpec(
+        "snippet remove",
+        Role.CONTROL,
+        "NAME [INBOX]",
+        "Take one away.",
+        remove,
+    ),
+)

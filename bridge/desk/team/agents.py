@@ -7,6 +7,7 @@ from dataclasses import replace
 from bridge.chat import room
 from bridge.config.inbox import Inbox
 from bridge.config.section import MXID
+from bridge.desk.command import CommandSpec
 from bridge.desk.context import Request
 from bridge.desk.desk import Desk
 from bridge.model import InboxId, Mxid, Place, PostKey, Refused, Role, Shows, Wanted
@@ -126,3 +127,28 @@ async def powers(tx: Tx, desk: Desk, inbox: Inbox) -> None:
     place = Place.queue(inbox.id)
     key = PostKey.other(Shows.POWERS, place)
     await tx.posts.put(Wanted.state(key, place, desk.bot, "m.room.power_levels", content))
+
+
+ADMIN_COMMANDS: tuple[CommandSpec[Request], ...] = (
+    CommandSpec(
+        "agent list",
+        Role.CONTROL,
+        "",
+        "Show who answers each inbox, and who is invited.",
+        list_,
+    ),
+    CommandSpec(
+        "agent add",
+        Role.CONTROL,
+        "@WHO [lead] [INBOX]",
+        "Invite somebody to an inbox's queue room; lead makes them one.",
+        add,
+    ),
+    CommandSpec(
+        "agent remove",
+        Role.CONTROL,
+        "@WHO [INBOX]",
+        "Remove somebody from the queue room and every conversation of an inbox.",
+        remove,
+    ),
+)

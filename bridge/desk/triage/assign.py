@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from bridge.chat import command, render
+from bridge.chat.command import HAND
 from bridge.config.inbox import Inbox
+from bridge.desk.command import CommandSpec, ReactionSpec
 from bridge.desk.context import Hearing
 from bridge.desk.desk import Desk
 from bridge.desk.rooms.invite import invite
@@ -16,6 +18,7 @@ from bridge.model import (
     Place,
     PostKey,
     Refused,
+    Role,
     Shows,
     Wanted,
 )
@@ -136,3 +139,53 @@ async def _tell(tx: Tx, desk: Desk, heard: Hearing, who: Mxid, text: str) -> Non
     content["m.mentions"] = {"user_ids": [who]}
     key = PostKey.other(Shows.TELL, heard.event.id, who)
     await tx.posts.put(Wanted.message(key, Place.of(heard.about.number), desk.bot, content))
+
+
+COMMANDS: tuple[CommandSpec[Hearing], ...] = (
+    CommandSpec(
+        "take",
+        Role.CONVERSATION,
+        "",
+        "Make this conversation yours. The same as ✋ on its card.",
+        take,
+    ),
+    CommandSpec(
+        "assign",
+        Role.CONVERSATION,
+        "@WHO",
+        "Give this conversation to another agent, who is told.",
+        assign,
+    ),
+    CommandSpec(
+        "unassign",
+        Role.CONVERSATION,
+        "",
+        "Let whoever likes take this conversation.",
+        unassign,
+    ),
+    CommandSpec(
+        "take",
+        Role.QUEUE,
+        "NUMBER",
+        "Make conversation NUMBER yours.",
+        take,
+        names_conversation=True,
+    ),
+    CommandSpec(
+        "away",
+        Role.QUEUE,
+        "",
+        "Get no new conversations by yourself for now; you keep those you have.",
+        go_away,
+    ),
+    CommandSpec(
+        "back",
+        Role.QUEUE,
+        "",
+        "Be there again.",
+        come_back,
+    ),
+)
+REACTIONS = (
+    ReactionSpec(HAND, take, Shows.CARD, "on a card: take the conversation; ✅ there closes it"),
+)

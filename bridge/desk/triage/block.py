@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
+from bridge.desk.command import CommandSpec
 from bridge.desk.context import Hearing
 from bridge.desk.desk import Desk
 from bridge.desk.triage import state
 from bridge.mail.address import bare, is_free_mail
-from bridge.model import Address, Conversation, Refused, State
+from bridge.model import Address, Conversation, Refused, Role, State
 from bridge.ports import Tx
 
 DOMAIN = re.compile(r"(?=.{4,253}\Z)(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W\d_][^\W_]{1,62}")
@@ -61,3 +62,21 @@ def _named(text: str) -> str:
 
 def _is_from(about: Conversation, sender: str) -> bool:
     return about.contact.key == sender or about.contact.key.endswith((f"@{sender}", f".{sender}"))
+
+
+COMMANDS: tuple[CommandSpec[Hearing], ...] = (
+    CommandSpec(
+        "block",
+        Role.CONVERSATION,
+        "[ADDRESS|DOMAIN]",
+        "Keep what comes from there as spam that tells nobody; alone it means this contact.",
+        block,
+    ),
+    CommandSpec(
+        "unblock",
+        Role.CONVERSATION,
+        "[ADDRESS|DOMAIN]",
+        "Listen to it again; alone it shows what is blocked.",
+        unblock,
+    ),
+)

@@ -5,13 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bridge.chat.command import PERSON
+from bridge.desk.command import CommandSpec, ReactionSpec
 from bridge.desk.context import Hearing
 from bridge.desk.desk import Desk, mail_meant
 from bridge.desk.rooms import picture
 from bridge.desk.rooms.refresh import refresh
 from bridge.mail.address import bare, parse_list
 from bridge.mail.charset import clean, clean_line
-from bridge.model import Address, Contact, EventId, Number, Place, PostKey, Refused, Shows, Wanted
+from bridge.model import (
+    Address,
+    Contact,
+    Number,
+    Place,
+    PostKey,
+    Refused,
+    Role,
+    Shows,
+    Wanted,
+)
 from bridge.ports import Tx
 
 MAX_NOTES = 4_000
@@ -113,9 +124,13 @@ async def offer(tx: Tx, desk: Desk, number: Number, shown: PostKey) -> None:
     await tx.posts.put(Wanted.reaction(key, Place.of(number), desk.bot, PERSON, shown))
 
 
-async def forwarded(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> str | None:
+async def forwarded(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     """👤 on a mail that a colleague forwarded: the conversation is with who wrote it first."""
-    letter = await mail_meant(tx, heard.about.number, target) if target is not None else None
+    letter = (
+        await mail_meant(tx, heard.about.number, heard.points_at)
+        if heard.points_at is not None
+        else None
+    )
     if letter is None or letter.forwarded is None:
         return None
     _refuse_several(heard)
@@ -166,3 +181,24 @@ def _address(desk: Desk, heard: Hearing, text: str) -> Address:
     if found[0].is_of(desk.own_addresses):
         raise Refused(f"{found[0].spec} is an inbox of ours; nothing was changed.")
     return found[0]
+
+
+COMMANDS: tuple[CommandSpec[Hearing], ...] = (
+    CommandSpec(
+        "contact",
+        Role.CONVERSATION,
+        "[name TEXT | note TEXT | add ADDRESS | remove ADDRESS | set ADDRESS]",
+        "Show who this is, or change what is known of them; set makes ADDRESS the contact "
+        "here, for a mail that a colleague forwarded.",
+        contact,
+        after_merge=True,
+    ),
+)
+REACTIONS = (
+    ReactionSpec(
+        PERSON,
+        forwarded,
+        Shows.MAIL,
+        "on a mail that a colleague forwarded: whoever wrote it first is the contact",
+    ),
+)

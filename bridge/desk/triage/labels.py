@@ -7,6 +7,7 @@ import re
 from typing import Unpack
 
 from bridge.chat import listing, render
+from bridge.desk.command import CommandSpec
 from bridge.desk.context import Hearing
 from bridge.desk.desk import Desk, mail_meant
 from bridge.desk.rooms.refresh import answer_with, refresh
@@ -15,10 +16,10 @@ from bridge.model import (
     FINISHED,
     Conversation,
     ConversationChanges,
-    EventId,
     Filter,
     Priority,
     Refused,
+    Role,
     State,
 )
 from bridge.ports import Tx
@@ -121,10 +122,14 @@ async def _show(
     await answer_with(tx, desk, heard.where, heard.event.id, content)
 
 
-async def headers(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> str | None:
+async def headers(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     """`!headers`: of the mail it replies to, else of the newest that came in."""
     number = heard.about.number
-    letter = await (tx.mails.latest(number) if target is None else mail_meant(tx, number, target))
+    letter = await (
+        tx.mails.latest(number)
+        if heard.points_at is None
+        else mail_meant(tx, number, heard.points_at)
+    )
     if letter is None:
         raise Refused("Reply to a mail of this conversation to see its headers.")
     raw = await tx.mails.raw(letter.raw) if letter.raw is not None else b""
@@ -136,3 +141,51 @@ async def headers(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) ->
     content = render.text_message(text, shown, notice=True)
     await answer_with(tx, desk, heard.where, heard.event.id, content)
     return None
+
+
+COMMANDS: tuple[CommandSpec[Hearing], ...] = (
+    CommandSpec(
+        "tag",
+        Role.CONVERSATION,
+        "[+NAME…] [-NAME…]",
+        "Show the tags, or add and take away some.",
+        tag,
+    ),
+    CommandSpec(
+        "priority",
+        Role.CONVERSATION,
+        "high|normal|low",
+        "Have it before or behind the others in the list.",
+        priority,
+    ),
+    CommandSpec(
+        "subject",
+        Role.CONVERSATION,
+        "[TEXT]",
+        "Call the room and the next emails TEXT.",
+        subject,
+    ),
+    CommandSpec(
+        "history",
+        Role.CONVERSATION,
+        "",
+        "Show this contact's other conversations.",
+        history,
+        after_merge=True,
+    ),
+    CommandSpec(
+        "headers",
+        Role.CONVERSATION,
+        "",
+        "Show a mail's headers. As a reply to a mail: its, else those of the newest that came in.",
+        headers,
+        after_merge=True,
+    ),
+    CommandSpec(
+        "list",
+        Role.QUEUE,
+        "[open|mine|unassigned|snoozed|answered|closed|spam|tag:NAME|department:NAME]",
+        "List conversations, with links.",
+        list_,
+    ),
+)

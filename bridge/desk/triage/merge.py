@@ -6,8 +6,10 @@ import re
 from collections.abc import Sequence
 
 from bridge.chat import file_event, render
+from bridge.chat.command import LINK
 from bridge.chat.render import preview_of
 from bridge.chat.room import link
+from bridge.desk.command import CommandSpec, ReactionSpec
 from bridge.desk.context import Hearing
 from bridge.desk.desk import Desk, mail_meant
 from bridge.desk.rooms import picture
@@ -19,13 +21,13 @@ from bridge.model import (
     UNDER_WAY,
     Content,
     Conversation,
-    EventId,
     Letter,
     Number,
     Place,
     Post,
     PostKey,
     Refused,
+    Role,
     Shows,
     State,
     Wanted,
@@ -102,11 +104,11 @@ async def _merge(tx: Tx, desk: Desk, about: Conversation, into: Conversation) ->
     )
 
 
-async def split(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> str | None:
+async def split(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     """`!split` as a reply to a mail: it begins a conversation of its own."""
     letter = None
-    if target is not None:
-        letter = await mail_meant(tx, heard.about.number, target)
+    if heard.points_at is not None:
+        letter = await mail_meant(tx, heard.about.number, heard.points_at)
     if letter is None or letter.outbound:
         raise Refused("Use this as a reply to a mail that came in: it begins a new conversation.")
     alone = len(await tx.mails.of_conversation(heard.about.number)) == 1
@@ -190,3 +192,29 @@ async def _say(tx: Tx, desk: Desk, about: Conversation, key: PostKey, content: C
 
 def _link(desk: Desk, about: Conversation) -> str:
     return link(about.room, desk.server) if about.room else f"#{about.number}"
+
+
+COMMANDS: tuple[CommandSpec[Hearing], ...] = (
+    CommandSpec(
+        "merge",
+        Role.CONVERSATION,
+        "#NUMBER",
+        "Have this conversation go on in another one, with all its mails.",
+        merge,
+    ),
+    CommandSpec(
+        "split",
+        Role.CONVERSATION,
+        "",
+        "As a reply to a mail: have it begin a conversation of its own.",
+        split,
+    ),
+)
+REACTIONS = (
+    ReactionSpec(
+        LINK,
+        claimed,
+        Shows.CARD,
+        "on a card: merge it into the conversation it claims to belong to",
+    ),
+)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from bridge.chat import render, room
 from bridge.chat.room import link
 from bridge.config.inbox import Inbox
+from bridge.desk.command import CommandSpec
 from bridge.desk.context import Hearing
 from bridge.desk.desk import Desk
 from bridge.desk.rooms.refresh import answer, in_space, powers, refresh, refresh_summary
@@ -109,3 +110,14 @@ async def _expel(tx: Tx, desk: Desk, heard: Hearing, agents: Sequence[str], new:
         key = PostKey.of_conversation(Shows.EXPEL, number, mxid, heard.event.id)
         why = f"moved to {new.name}"
         await tx.posts.put(Wanted.removal(key, Place.of(number), desk.bot, mxid, why))
+
+
+COMMANDS: tuple[CommandSpec[Hearing], ...] = (
+    CommandSpec(
+        "move",
+        Role.CONVERSATION,
+        "ADDRESS",
+        "Give this conversation to another inbox and its team, room and number included.",
+        move,
+    ),
+)

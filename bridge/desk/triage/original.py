@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bridge.chat import file_event
+from bridge.desk.command import CommandSpec
 from bridge.desk.context import Hearing
 from bridge.desk.desk import Desk, mail_meant
-from bridge.model import Attachment, EventId, Letter, PostKey, Refused, Shows, Wanted
+from bridge.model import Attachment, EventId, Letter, PostKey, Refused, Role, Shows, Wanted
 from bridge.model.mail import WHOLE_MAIL
 from bridge.ports import Tx
 
 
-async def original(tx: Tx, desk: Desk, heard: Hearing, target: EventId | None) -> str | None:
+async def original(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     """Of the mail it replies to, else of the newest one of the conversation."""
-    letter = await _meant(tx, heard, target)
+    letter = await _meant(tx, heard, heard.points_at)
     raw = await tx.mails.raw(letter.raw) if letter.raw is not None else b""
     if letter.raw is None or not raw:
         raise Refused("The bytes of that mail are not kept any more; the room has what was shown.")
@@ -39,3 +40,16 @@ async def _meant(tx: Tx, heard: Hearing, target: EventId | None) -> Letter:
     if not letters:
         raise Refused("This conversation has no mail yet.")
     return letters[-1]
+
+
+COMMANDS: tuple[CommandSpec[Hearing], ...] = (
+    CommandSpec(
+        "original",
+        Role.CONVERSATION,
+        "",
+        "See a mail as it came, with its pictures, on a page of its own. As a reply to a "
+        "mail: that one, else the newest.",
+        original,
+        after_merge=True,
+    ),
+)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from bridge.chat import command, listing
+from bridge.desk.command import CommandSpec
 from bridge.desk.context import Hearing
 from bridge.desk.desk import Desk
 from bridge.desk.rooms.refresh import answer_with
 from bridge.mail import search as words
 from bridge.mail.charset import clean
-from bridge.model import Event, EventId, Job, MailId, Passage, PostKey, Refused, Shows
+from bridge.model import Event, EventId, Job, MailId, Passage, PostKey, Refused, Role, Shows
 from bridge.model.task import IndexWords
 from bridge.ports import Store, Tx
 
@@ -104,3 +105,23 @@ async def index(desk: Desk, job: Job[IndexWords]) -> None:
             await tx.jobs.add(IndexWords(letters[-1].id), "index")
         else:
             await tx.keep.set_value(DONE, str(desk.now()))
+
+
+COMMANDS: tuple[CommandSpec[Hearing], ...] = (
+    CommandSpec(
+        "note",
+        Role.CONVERSATION,
+        "TEXT",
+        "Keep TEXT so that the search finds it. All talk in a room is internal; a note is "
+        "what one wants to find again.",
+        note,
+    ),
+    CommandSpec(
+        "search",
+        Role.QUEUE,
+        "WORDS",
+        "Find mails and notes of this inbox that hold all WORDS, with links to the "
+        'messages. "exact words" in quotes stay together.',
+        search,
+    ),
+)

@@ -5,11 +5,24 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from bridge.chat import render
+from bridge.chat.command import TICK
 from bridge.chat.when import USAGE, moment, when
+from bridge.desk.command import CommandSpec, Needs, ReactionSpec
 from bridge.desk.context import Hearing
 from bridge.desk.desk import Desk
 from bridge.desk.rooms.refresh import refresh
-from bridge.model import FINISHED, Conversation, Job, Place, PostKey, Refused, Shows, State, Wanted
+from bridge.model import (
+    FINISHED,
+    Conversation,
+    Job,
+    Place,
+    PostKey,
+    Refused,
+    Role,
+    Shows,
+    State,
+    Wanted,
+)
 from bridge.model.task import Wake
 from bridge.ports import Tx
 
@@ -94,3 +107,38 @@ async def wait_again(tx: Tx, about: Conversation, at: float) -> Conversation:
         about.number, state=State.OPEN, waiting_since=since or at, changed_at=at, closed_at=None,
         snoozed_until=None,
     )  # fmt: skip
+
+
+COMMANDS: tuple[CommandSpec[Hearing], ...] = (
+    CommandSpec(
+        "close",
+        Role.CONVERSATION,
+        "",
+        "Close the conversation, as ✅ on its card does. A mail from the customer opens it again.",
+        close,
+    ),
+    CommandSpec(
+        "reopen",
+        Role.CONVERSATION,
+        "",
+        "Open a closed conversation again.",
+        reopen,
+    ),
+    CommandSpec(
+        "spam",
+        Role.CONVERSATION,
+        "",
+        "Put it away as spam: mails that follow it open nothing. !reopen takes it back.",
+        spam,
+    ),
+    CommandSpec(
+        "snooze",
+        Role.CONVERSATION,
+        "TIME",
+        "Put it aside until TIME, like 2d, 3h, tomorrow 9:00 or monday, in the zone of "
+        "your profile. A mail from the customer wakes it before.",
+        snooze,
+        needs=frozenset({Needs.TIME_ZONE}),
+    ),
+)
+REACTIONS = (ReactionSpec(TICK, close, Shows.CARD),)

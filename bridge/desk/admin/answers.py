@@ -1,0 +1,48 @@
+"""`!yes` and `!no` of the control room: an admin's answer to what the bridge asked before it does
+something that cannot be undone."""
+
+from __future__ import annotations
+
+from bridge.desk.admin import erase, inboxes, jobs, question
+from bridge.desk.command import CommandSpec
+from bridge.desk.context import Request
+from bridge.desk.desk import Desk
+from bridge.model import InboxId, Refused, Role
+from bridge.ports import Tx
+
+
+async def yes(tx: Tx, desk: Desk, asked: Request) -> str | None:
+    open_ = await question.deed(tx, asked.who, desk.now())
+    if open_ is None:
+        raise Refused("Nothing waits for a yes of yours here.")
+    await question.decided(tx, asked.who)
+    if open_.what == question.ERASE:
+        return await erase.confirmed(tx, desk, asked, open_.about)
+    if open_.what == question.DROP:
+        return await jobs.dropped(tx, desk, asked, int(open_.about))
+    return await inboxes.removed(tx, desk, asked, InboxId(open_.about))
+
+
+async def no(tx: Tx, desk: Desk, asked: Request) -> str:
+    if await question.deed(tx, asked.who, desk.now()) is None:
+        raise Refused("Nothing waits for a no of yours here.")
+    await question.decided(tx, asked.who)
+    return "Nothing was done."
+
+
+ADMIN_COMMANDS: tuple[CommandSpec[Request], ...] = (
+    CommandSpec(
+        "yes",
+        Role.CONTROL,
+        "",
+        "Answer the bridge's question with yes.",
+        yes,
+    ),
+    CommandSpec(
+        "no",
+        Role.CONTROL,
+        "",
+        "Answer the bridge's question with no.",
+        no,
+    ),
+)

@@ -1,0 +1,101 @@
+"""One command or reaction: who may say it where, and the one answer it gets."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from bridge.desk.command import CommandSpec, ReactionSpec
+from bridge.desk.context import Hearing, came_before
+from bridge.desk.desk import Desk
+from bridge.desk.events.commands import AGENTS, unknown
+from bridge.model import Content, Event, EventId, Number, Post, Refused, Room
+from bridge.ports import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What somebody said with a command or a reaction, and what was asked of the homeserver for
+    it."""
+
+    event: Event
+    room: Room
+    meant: CommandSpec[Hearing] | ReactionSpec | None
+    """None for a command that is none here."""
+    word: str = ""
+    rest: str = ""
+    points_at: EventId | None = None
+    target: Content | None = None
+    zone: ZoneInfo | None = None
+    name: str = ""
+
+
+async def act(tx: Tx, desk: Desk, said: Said) -> str | None:
+    """Judge who speaks where, then do it. A refusal is a short answer and changes nothing."""
+    try:
+        return await _judged(tx, desk, said)
+    except Refused as refusal:
+        return str(refusal)
+
+
+async def _judged(tx: Tx, desk: Desk, said: Said) -> str | None:
+    event, room, meant = said.event, said.room, said.meant
+    if room.inbox is None:
+        return None
+    inbox, prefix = desk.inbox(room.inbox), desk.settings.command_prefix
+    if not await tx.rooms.is_agent(inbox.id, event.sender):
+        if not _is_told(said):
+            return None
+        raise Refused(f"Only agents of {inbox.name} can do that; nothing was done.")
+    if meant is None:
+        raise Refused(unknown(said.word, room.role, prefix))
+    if isinstance(meant, ReactionSpec):
+        post = await tx.posts.by_event(said.points_at) if said.points_at is not None else None
+        if not _is_on(meant, post, room):
+            return None
+        number = room.conversation or (post.key.conversation if post is not None else None)
+        if number is None:
+            return None
+    else:
+        number = room.conversation or _named(said.rest, meant)
+    if number is not None and not await tx.conversations.exists(inbox.id, number):
+        raise Refused(f"There is no #{number} in {inbox.name}.")
+    if meant.is_answer and await came_before(tx, event.at):
+        # it may be what sent a mail that the backup does not know as sent
+        if isinstance(meant, ReactionSpec):
+            return None
+        raise Refused("That was said before a backup was restored; say it again if it counts.")
+    about = await tx.conversations.get(number) if number is not None else None
+    works_after = isinstance(meant, CommandSpec) and meant.after_merge
+    if about is not None and about.merged is not None and not works_after:
+        raise Refused(f"This conversation goes on in #{about.merged}; nothing was done here.")
+    heard = Hearing(
+        event, room, inbox, about, said.points_at, said.rest, said.target, said.name, said.zone
+    )
+    return await meant.act(tx, desk, heard)
+
+
+def _is_told(said: Said) -> bool:
+    """Whether somebody who is no agent is told so: not for talk that only begins as a command does,
+    nor for reactions that mean nothing here."""
+    if isinstance(said.meant, ReactionSpec):
+        return said.meant.on is None
+    return any(each.word == said.word for each in AGENTS)
+
+
+def _is_on(reaction: ReactionSpec, post: Post | None, room: Room) -> bool:
+    """Whether a reaction is on what it means something on."""
+    if reaction.on is None:
+        return True
+    return post is not None and post.key.shows is reaction.on and post.place == room.place
+
+
+def _named(rest: str, command: CommandSpec[Hearing]) -> Number | None:
+    """The conversation that a command in the queue room names. Raises Refused."""
+    if not command.names_conversation:
+        return None
+    digits = rest.strip().lstrip("#")
+    if re.fullmatch("[0-9]{1,15}", digits) is None:
+        raise Refused("Say which: !take NUMBER, or press ✋ on its card.")
+    return Number(int(digits))

@@ -1,0 +1,55 @@
+"""A message that was edited or taken back: what it led to changes with it, while there is time."""
+
+from __future__ import annotations
+
+from bridge.chat import command
+from bridge.desk.desk import Desk
+from bridge.desk.outbound import decisions, preview, writing
+from bridge.desk.rooms.refresh import answer
+from bridge.desk.triage import search
+from bridge.model import STOPPABLE, Event, EventId, Form, Place
+from bridge.ports import Tx
+
+
+async def redacted(tx: Tx, desk: Desk, event: Event) -> None:
+    """Taking back a message, a 📧 or a 📎 takes back what it led to, while there is time."""
+    gone = event.redacts
+    if gone is None:
+        return
+    await tx.conversations.unpin(by=gone)
+    await tx.passages.forget_note(gone)
+    delivery = await tx.deliveries.live(gone) or await tx.deliveries.by_order(gone)
+    if delivery is None:
+        return
+    late = await decisions.stop(tx, desk, delivery, "the message was taken back")
+    if late:
+        await answer(tx, desk, Place.of(delivery.conversation), event.id, late)
+
+
+async def edited(tx: Tx, desk: Desk, event: Event, source: EventId) -> None:
+    """An edit by the author changes a mail that still waits, and the status says so. What is
+    sent is read from the homeserver when the time comes; an edit never makes a new command."""
+    delivery = await tx.deliveries.live(source)
+    if delivery is None:
+        await search.reworded(tx, desk, event, source)
+        return
+    original = await tx.events.get(source)
+    author = delivery.author or (original.sender if original is not None else delivery.agent)
+    if author != event.sender:
+        return
+    place = Place.of(delivery.conversation)
+    if delivery.state not in STOPPABLE:
+        await answer(tx, desk, place, event.id, "Already sent as it was before this edit.")
+        return
+    changed = event.content.get("m.new_content")
+    text = command.new_text(changed) if isinstance(changed, dict) else ""
+    said = command.parse_text(text, desk.settings.command_prefix)
+    is_order = delivery.source == delivery.order
+    kept = said is not None and said.name in writing.WORDING[delivery.form]
+    if is_order and (not kept or (said is not None and said.name == "snippet")):
+        await decisions.stop(tx, desk, delivery, "the message was edited into something else")
+        return
+    names_people = is_order and delivery.form in (Form.FORWARD, Form.COMPOSE)
+    if names_people and said and not await preview.readdress(tx, desk, delivery, said):
+        return
+    await preview.reword(tx, desk, delivery)

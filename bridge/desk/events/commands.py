@@ -1,0 +1,140 @@
+"""Every command and reaction there is, in the order of `!help`."""
+
+from __future__ import annotations
+
+from bridge.chat import reference
+from bridge.desk.admin import (
+    answers,
+    audit,
+    erase,
+    export,
+    inbox_setup,
+    inboxes,
+    jobs,
+    report,
+    rulebook,
+    status,
+    testing,
+)
+from bridge.desk.command import CommandSpec, ReactionSpec
+from bridge.desk.context import Hearing, Request
+from bridge.desk.desk import Desk
+from bridge.desk.outbound import compose, decisions, forward, info, overrides, reply, snippet
+from bridge.desk.team import agents
+from bridge.desk.triage import assign, block, contact, labels, merge, move, original, search, state
+from bridge.model import Role
+from bridge.ports import Tx
+
+HELP_TEXT = "Show the commands, or one of them."
+ROOMS = {
+    Role.CONVERSATION: "a conversation's room",
+    Role.QUEUE: "the queue room",
+    Role.CONTROL: "the control room",
+}
+
+
+async def _help(tx: Tx, desk: Desk, heard: Hearing) -> str:
+    return help_text(heard.room.role, heard.rest, desk.settings.command_prefix)
+
+
+async def _admin_help(tx: Tx, desk: Desk, asked: Request) -> str:
+    return help_text(Role.CONTROL, asked.rest, desk.settings.command_prefix)
+
+
+AGENTS: tuple[CommandSpec[Hearing], ...] = (
+    *reply.COMMANDS,
+    *compose.COMMANDS,
+    *forward.COMMANDS,
+    *decisions.COMMANDS,
+    *overrides.COMMANDS,
+    *assign.COMMANDS,
+    *state.COMMANDS,
+    *block.COMMANDS,
+    *labels.COMMANDS,
+    *snippet.COMMANDS,
+    *contact.COMMANDS,
+    *merge.COMMANDS,
+    *move.COMMANDS,
+    *search.COMMANDS,
+    *info.COMMANDS,
+    *original.COMMANDS,
+    *export.COMMANDS,
+    *report.COMMANDS,
+    CommandSpec("help", Role.CONVERSATION, "[COMMAND]", HELP_TEXT, _help, after_merge=True),
+    CommandSpec("help", Role.QUEUE, "[COMMAND]", HELP_TEXT, _help),
+)
+ADMINS: tuple[CommandSpec[Request], ...] = (
+    *inbox_setup.ADMIN_COMMANDS,
+    *inboxes.ADMIN_COMMANDS,
+    *testing.ADMIN_COMMANDS,
+    *agents.ADMIN_COMMANDS,
+    *snippet.ADMIN_COMMANDS,
+    *rulebook.ADMIN_COMMANDS,
+    *status.ADMIN_COMMANDS,
+    *jobs.ADMIN_COMMANDS,
+    *report.ADMIN_COMMANDS,
+    *export.ADMIN_COMMANDS,
+    *erase.ADMIN_COMMANDS,
+    *audit.ADMIN_COMMANDS,
+    *answers.ADMIN_COMMANDS,
+    CommandSpec(
+        "help", Role.CONTROL, "[COMMAND]", "Show the commands, or those of one word.", _admin_help
+    ),
+)
+ALL: tuple[CommandSpec[Hearing] | CommandSpec[Request], ...] = (*AGENTS, *ADMINS)
+REACTIONS: tuple[ReactionSpec, ...] = (
+    *assign.REACTIONS,
+    *state.REACTIONS,
+    *reply.REACTIONS,
+    *contact.REACTIONS,
+    *merge.REACTIONS,
+    *decisions.REACTIONS,
+)
+
+
+def of_agents(word: str, room: Role) -> CommandSpec[Hearing] | None:
+    """The command that a word means in a room."""
+    return next((each for each in AGENTS if (each.word, each.room) == (word, room)), None)
+
+
+def unknown(word: str, room: Role | None, prefix: str) -> str:
+    """The answer to a command that is none here."""
+    elsewhere = [each.room for each in ALL if each.word == word and each.room is not room]
+    if elsewhere:
+        return f"{prefix}{word} works in {ROOMS[elsewhere[0]]}."
+    return f"No command {prefix}{word}; {prefix}help lists them."
+
+
+def rows(room: Role) -> list[tuple[str, str]]:
+    """(usage, help) of the commands of a room."""
+    return [(each.usage, each.help) for each in ALL if each.room is room]
+
+
+def reaction_rows() -> list[tuple[str, str]]:
+    """(emoji, help) of the reactions."""
+    return [(each.emoji, each.help) for each in REACTIONS if each.help]
+
+
+def help_text(room: Role | None, rest: str, prefix: str) -> str:
+    """`!help`, or `!help COMMAND`, for one kind of room."""
+    word = rest.split()[0].lower().removeprefix(prefix) if rest.split() else ""
+    named = [(each.usage, each.help) for each in ALL if (each.word, each.room) == (word, room)]
+    if word and not named:
+        return f"No command {prefix}{word} here; {prefix}help lists them."
+    if word:
+        return "\n".join(f"{prefix}{usage}\n{what}" for usage, what in named)
+    lines = [f"{prefix}{usage} – {what}" for usage, what in (rows(room) if room else ())]
+    if room is Role.CONVERSATION:
+        lines.append("Talk that is no command stays in this room. Reactions do the same:")
+        lines += [f"{emoji} {what}" for emoji, what in reaction_rows()]
+    return "\n".join(lines)
+
+
+def agents_page(prefix: str = "!") -> str:
+    """docs/agents.md."""
+    return reference.agents(rows(Role.CONVERSATION), rows(Role.QUEUE), reaction_rows(), prefix)
+
+
+def admins_page(prefix: str = "!") -> str:
+    """docs/admins.md."""
+    return reference.admins(rows(Role.CONTROL), prefix)

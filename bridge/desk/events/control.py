@@ -1,0 +1,73 @@
+"""The control room: which command is which act, and who may give it."""
+
+from __future__ import annotations
+
+from bridge.chat import admin as texts
+from bridge.chat import command
+from bridge.config import inbox_form
+from bridge.desk.admin import (
+    inbox_setup,
+    question,
+    sealed,
+)
+from bridge.desk.command import CommandSpec
+from bridge.desk.context import Request, came_before
+from bridge.desk.desk import Desk
+from bridge.desk.events.commands import ADMINS, unknown
+from bridge.model import Event, Refused, Role
+from bridge.ports import Tx
+
+
+async def act(tx: Tx, desk: Desk, event: Event) -> str | None:
+    """Do what an admin says in the control room, or take it as the answer to a question."""
+    prefix = desk.settings.command_prefix
+    text = command.new_text(event.content)
+    said = command.parse_text(text, prefix)
+    is_edit = command.edited(event.content) is not None
+    by_admin = event.sender in desk.settings.admins
+    open_ = await question.asked(tx, event.sender, event.at) if by_admin else None
+    if open_ is not None and open_.what in inbox_form.SECRETS and said and said.name not in WORDS:
+        said = None  # a password may begin as a command does
+    waited_for = await question.secrets_asked(tx, event.at)
+    secret = sealed.may_hold_secret(event, said, waited_for, prefix)
+    if secret:
+        await sealed.wipe(tx, desk, event)
+    if is_edit:
+        return None
+    if not by_admin:
+        return "Only admins can do that." if said is not None else None
+    if await came_before(tx, event.at):
+        return texts.BEFORE_RESTORE if said is not None else None
+    try:
+        if said is not None:
+            meant, rest = _meant(said, prefix)
+            return await meant.act(tx, desk, Request(event, rest))
+        if open_ is not None and text.strip():
+            return await inbox_setup.answered(tx, desk, Request(event, text.strip()), open_)
+        return texts.REDACTED if secret else None
+    except Refused as refusal:
+        # while questions are asked, anything may be the answer to one: a password said twice
+        if open_ is not None or waited_for:
+            known: set[str] = {*desk.settings.inboxes}
+            known |= {each.id for each in await tx.inboxes.all()}
+            if said is not None and said.name in WORDS:
+                known.add(f"{prefix}{said.name}")
+            return sealed.without_any(str(refusal), text, known)
+        return sealed.without(str(refusal), text) if secret else str(refusal)
+
+
+def _meant(said: command.Command, prefix: str) -> tuple[CommandSpec[Request], str]:
+    """(command, what stands behind its words). Raises Refused with the usage."""
+    word, rest = [*said.rest.split(maxsplit=1), "", ""][:2]
+    for each in ADMINS:
+        if each.name == said.name:
+            return each, said.rest
+        if each.name == f"{said.name} {word.casefold()}":
+            return each, rest
+    usages = [f"{prefix}{each.usage}" for each in ADMINS if each.word == said.name]
+    if usages:
+        raise Refused("Say one of these:\n" + "\n".join(usages))
+    raise Refused(unknown(said.name, Role.CONTROL, prefix))
+
+
+WORDS = {each.word for each in ADMINS}

@@ -1,0 +1,29 @@
+"""`!info`: who a conversation is with, how it stands, and who its emails go to."""
+
+from __future__ import annotations
+
+from bridge.chat import render
+from bridge.desk.command import CommandSpec
+from bridge.desk.context import Hearing
+from bridge.desk.desk import Desk
+from bridge.desk.outbound import overrides
+from bridge.model import Role
+from bridge.ports import Tx
+
+
+async def info(tx: Tx, desk: Desk, heard: Hearing) -> str:
+    letter = await tx.mails.latest(heard.about.number)
+    to = (await overrides.shown(tx, desk, heard)).split("\n")[1:]
+    return render.info(heard.about, heard.inbox, letter, to, desk.now())
+
+
+COMMANDS: tuple[CommandSpec[Hearing], ...] = (
+    CommandSpec(
+        "info",
+        Role.CONVERSATION,
+        "",
+        "Show the contact, state, agent and people of this conversation.",
+        info,
+        after_merge=True,
+    ),
+)
