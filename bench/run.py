@@ -24,7 +24,7 @@ import nio
 from bench import reading
 from bench.raw_client import RawClient
 from bridge.chat.new_room import FirstMembers, NewRooms
-from bridge.config.settings import load
+from bridge.config.load import load
 from bridge.demo.synapse import VERSION
 from bridge.desk.inbound.accept import accept
 from bridge.imap.connection import ImapConnection

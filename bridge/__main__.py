@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge import __version__, failpoint
-from bridge.config.settings import ConfigError, Registration, Settings, load, load_registration
+from bridge.config.load import load, load_registration
+from bridge.config.settings import ConfigError, Registration, Settings
 from bridge.logs import logs
 from bridge.model import BridgeError
 

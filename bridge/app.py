@@ -199,18 +199,8 @@ class App:
         return reading
 
     async def _listen(self, take: Callable[[list[object]], Awaitable[int]]) -> None:
-        settings, registration = self._settings, self._registration
-        self.service = Service(
-            take,
-            functools.partial(listen.notice, self.desk),
-            self._nudged,
-            url=settings.homeserver.url,
-            domain=settings.homeserver.server_name,
-            as_token=registration.as_token.get_secret_value(),
-            hs_token=registration.hs_token.get_secret_value(),
-            sender=registration.sender_localpart,
-            id=registration.id,
-        )
+        settings, notice = self._settings, functools.partial(listen.notice, self.desk)
+        self.service = Service(take, notice, self._nudged, settings.homeserver, self._registration)
         self._stop.push_async_callback(self.service.stop)
         await _bind(
             "appservice", settings.appservice.host, settings.appservice.port, self.service.start

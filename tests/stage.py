@@ -17,7 +17,8 @@ from typing import Any
 
 from bridge.app import App
 from bridge.config.init import registration_text
-from bridge.config.settings import Listener, load, load_registration
+from bridge.config.load import load, load_registration
+from bridge.config.settings import Listener
 from bridge.demo.imapserver import PymapServer
 from bridge.demo.ports import free_ports
 from bridge.sandbox.starter import ReadingProcess

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from bridge.__main__ import main
-from bridge.config.settings import ConfigError, load, load_registration
+from bridge.config.load import load, load_registration
+from bridge.config.settings import ConfigError
 
 GOOD = """\
 homeserver:

@@ -14,9 +14,10 @@ from bridge.__main__ import main
 from bridge.chat import command
 from bridge.config.inbox import Inbox
 from bridge.config.init import config_text, registration_text
+from bridge.config.load import load
 from bridge.config.rule import Then, When
 from bridge.config.rule import read as read_rules
-from bridge.config.settings import Listener, Settings, load
+from bridge.config.settings import Listener, Settings
 from bridge.desk.events import commands
 
 ROOT = Path(__file__).parent.parent

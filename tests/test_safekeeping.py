@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.config.settings import KEY_FILE, Settings, load
+from bridge.config.load import load
+from bridge.config.settings import KEY_FILE, Settings
 from bridge.model import InboxId, Permanent
 from bridge.operate import backup
 from bridge.store.copying import DERIVED, TABLES

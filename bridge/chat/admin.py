@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from bridge.chat.render import clock
 from bridge.config.inbox import Inbox
+from bridge.model.job import TITLES
 from bridge.model.oversight import Deed, Finding, Grade, Standing
-from bridge.model.task import TITLES, ReadEventAgain, ReceiveMail, Task
+from bridge.model.task import ReadEventAgain, ReceiveMail, Task
 
 STOPS = "(Just answer here; stop ends the questions.)"
 BEFORE_RESTORE = (

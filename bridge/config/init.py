@@ -6,7 +6,8 @@ import re
 import secrets
 from pathlib import Path
 
-from bridge.config.settings import ConfigError, Listener, write_private
+from bridge.config.load import write_private
+from bridge.config.settings import ConfigError, Listener
 
 CONFIG = """\
 # Postroom's configuration. A key that is unknown or mistyped stops the start with its line.

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import difflib
-import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,16 +12,12 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
-    ValidationError,
     field_validator,
     model_validator,
 )
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
 
 from bridge.config.inbox import Inbox, Secret, secret
 from bridge.config.section import MatrixId, Section
-from bridge.config.vault import new_key
 from bridge.model import BridgeError, InboxId
 
 MIB = 1024 * 1024
@@ -208,132 +202,3 @@ class Registration(Section):
     as_token: SecretStr
     hs_token: SecretStr
     sender_localpart: str
-
-
-def load(path: Path, *, make_key: bool = False) -> Settings:
-    """Read and check config.yaml. Raises ConfigError; relative paths are taken from its folder.
-    `make_key`: where no encryption key is named and none lies beside it, one is made there."""
-    data = _read(path)
-    try:
-        settings = Settings.model_validate(data, context={"folder": path.parent})
-    except ValidationError as error:
-        raise ConfigError("\n".join(_explain(path, data, error))) from error
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.filename}: {error.strerror}") from error
-    registration = path.parent / settings.appservice.registration
-    database = settings.database
-    if database.startswith("sqlite:"):
-        database = f"sqlite:{(path.parent / database.removeprefix('sqlite:')).resolve()}"
-    appservice = settings.appservice.model_copy(update={"registration": registration})
-    key = settings.encryption_key
-    if not key.get_secret_value():
-        key = SecretStr(_key_beside(path, make=make_key))
-    return settings.model_copy(
-        update={"appservice": appservice, "database": database, "encryption_key": key}
-    )
-
-
-def _key_beside(path: Path, *, make: bool) -> str:
-    """The key in postroom.key beside config.yaml; where there is none, one that is kept only when
-    it is to be made."""
-    beside = path.parent / KEY_FILE
-    try:
-        if not beside.exists():
-            if not make:
-                return new_key()
-            write_private(beside, new_key() + "\n")
-        return beside.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ConfigError(
-            f"{beside}: {error.strerror}; or give encryption_key in {path.name}"
-        ) from error
-
-
-def key_file(path: Path) -> Path | None:
-    """The file the encryption key lies in; None when config.yaml gives it another way."""
-    given = _read(path).get("encryption_key")
-    if not given:
-        return path.parent / KEY_FILE
-    named = given.get("file") if isinstance(given, dict) else None
-    return path.parent / named if named else None
-
-
-def write_private(path: Path, text: str) -> None:
-    """Create a file that only its owner may read."""
-    with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-
-
-def load_registration(settings: Settings) -> Registration:
-    """Read the tokens. Raises ConfigError."""
-    path = settings.appservice.registration
-    try:
-        return Registration.model_validate(_read(path))
-    except ValidationError as error:
-        raise ConfigError(f"{path}: {error.errors()[0]['loc'][0]} is missing") from error
-
-
-def _read(path: Path) -> Any:
-    try:
-        data = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path}: no such file; `postroom init` writes one") from error
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
-    except (MarkedYAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not readable as YAML: {error}") from error
-    if not isinstance(data, dict):
-        raise ConfigError(f"{path}: empty or not a map of keys")
-    return data
-
-
-def _explain(path: Path, data: Any, error: ValidationError) -> list[str]:
-    """One line a fault: file, line, key, what is wrong, and the nearest known key."""
-    lines = []
-    for fault in error.errors():
-        loc = fault["loc"]
-        where = f"{path}:{_line(data, loc)}: {'.'.join(map(str, loc)) or 'file'}"
-        if fault["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(str(loc[-1]), _known(loc[:-1]), n=1, cutoff=0.5)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            lines.append(f"{where}: unknown key{hint}")
-        elif fault["type"] == "missing":
-            lines.append(f"{where}: missing")
-        else:
-            lines.append(f"{where}: {fault['msg'].removeprefix('Value error, ')}")
-    return lines
-
-
-def _line(data: Any, loc: tuple[int | str, ...]) -> int:
-    """The line of the deepest key of `loc` that is in the file."""
-    line = 1
-    for key in loc:
-        position = getattr(data, "lc", None)
-        if position is None:
-            break
-        if isinstance(data, dict) and key in data:
-            line = position.key(key)[0] + 1
-            data = data[key]
-        elif isinstance(data, list) and isinstance(key, int) and key < len(data):
-            line = position.item(key)[0] + 1
-            data = data[key]
-        else:
-            break
-    return line
-
-
-def _known(loc: tuple[int | str, ...]) -> list[str]:
-    """The keys known at `loc`."""
-    section: Any = Settings
-    for key in loc:
-        if section is Settings and key == "inboxes":
-            section = dict
-        elif section is dict:
-            section = Inbox
-        else:
-            inner = section.model_fields[str(key)].annotation
-            section = next(
-                (part for part in getattr(inner, "__args__", (inner,)) if part is not type(None)),
-                None,
-            )
-    return [name for name in section.model_fields if name != "id" or section is not Inbox]

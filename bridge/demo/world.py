@@ -16,7 +16,8 @@ import aiohttp
 
 from bridge.app import App
 from bridge.config.init import registration_text
-from bridge.config.settings import Listener, load, load_registration, write_private
+from bridge.config.load import load, load_registration, write_private
+from bridge.config.settings import Listener
 from bridge.demo.imapserver import PymapServer
 from bridge.demo.mailserver import MailServer
 from bridge.demo.person import Person

@@ -1,163 +1,31 @@
-"""One IMAP connection: log-in, folders, search, fetch, IDLE, append."""
+"""What is done over an IMAP connection: folders, search, fetch, IDLE, append."""
 
 from __future__ import annotations
 
-import asyncio
-import base64
 import re
-import ssl
-from collections.abc import AsyncIterator, Collection, Iterable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from aioimaplib import aioimaplib as lib
 
 from bridge import failpoint
-from bridge.imap.protocol import SMALL_LITERAL, Protocol
+from bridge.imap.protocol import SMALL_LITERAL
+from bridge.imap.session import SLOWEST, Session
 from bridge.imap.syntax import (
     CommandRefused,
-    ConnectionLost,
     Folder,
-    ImapError,
-    LoginRefused,
     NoSuchMessage,
     clean,
     mailbox,
     parse,
     parse_date,
-    quote,
     utf7_decode,
 )
 
-SLOWEST = 20_000
-"""Bytes per second under which a transfer is given up."""
 
-
-class ImapConnection:
-    """One connection. Every await is bounded; whatever ends a command early, be it time or
-    cancelling, ends the connection. Raises ImapError and its kin only."""
-
-    def __init__(self, protocol: Protocol, timeout: float) -> None:
-        self._p, self.timeout = protocol, timeout
-        self._lock = asyncio.Lock()
-        self._woken = False
-
-    @asynccontextmanager
-    async def _session(self, patience: float = 0.0, transfer: int = 0) -> AsyncIterator[Protocol]:
-        """Exclusive use. `patience`: the longest silence in seconds; `transfer`: bytes that may
-        take their time."""
-        p, loop, patience = self._p, asyncio.get_running_loop(), patience or self.timeout
-        try:
-            async with asyncio.timeout(self.timeout):
-                await self._lock.acquire()
-        except TimeoutError:
-            raise ImapError("the connection is busy") from None
-        last = loop.time() + 10 * patience + transfer / SLOWEST
-        try:
-            async with asyncio.timeout(patience) as scope:
-
-                def progress() -> None:
-                    if not scope.expired():
-                        scope.reschedule(min(loop.time() + patience, last))
-
-                p.progress = progress
-                try:
-                    yield p
-                finally:
-                    p.progress = None
-        except CommandRefused:
-            raise
-        except TimeoutError:
-            p.fail(ConnectionLost("no answer in time"))
-            raise p.error or ImapError() from None
-        except (ImapError, OSError) as error:
-            p.fail(
-                error
-                if isinstance(error, ImapError)
-                else ConnectionLost(f"connection failed: {error}")
-            )
-            raise p.error or error from (None if error is p.error else error)
-        except (lib.AioImapException, ValueError, IndexError, TypeError) as error:
-            p.fail(ConnectionLost(f"broken IMAP from the server ({type(error).__name__})"))
-            raise p.error or ImapError() from None
-        except BaseException:
-            p.fail(ConnectionLost("given up"))
-            raise
-        finally:
-            self._lock.release()
-
-    @classmethod
-    async def connect(
-        cls,
-        host: str,
-        port: int,
-        tls: Literal["implicit", "starttls", "none"] = "implicit",
-        ssl_context: ssl.SSLContext | None = None,
-        timeout: float = 60.0,
-    ) -> ImapConnection:
-        loop = asyncio.get_running_loop()
-        p = Protocol(loop)
-        self = cls(p, timeout)
-        context = None if tls == "none" else ssl_context or ssl.create_default_context()
-        async with self._session():
-            await loop.create_connection(
-                lambda: p, host, port, ssl=context if tls == "implicit" else None
-            )
-            await p.until(lambda: bool(p.greeting))
-            if tls == "starttls":
-                if p.state != lib.NONAUTH:
-                    raise ConnectionLost("the server lets us in without TLS (PREAUTH)")
-                try:
-                    await p.starttls(context or ssl.create_default_context(), host)
-                except CommandRefused as error:
-                    raise ConnectionLost(f"the server refuses STARTTLS: {error}") from None
-            if not p.capabilities:
-                await p.command("CAPABILITY")
-        return self
-
-    @property
-    def closed(self) -> bool:
-        return self._p.error is not None
-
-    @property
-    def capabilities(self) -> frozenset[str]:
-        return frozenset(self._p.capabilities)
-
-    async def _authenticate(self, name: str, *args: str, answers: Iterable[bytes]) -> None:
-        async with self._session() as p:
-            before, p.capabilities, p.challenge = p.capabilities, set(), b""
-            try:
-                await p.command(name, *args, answers=answers)
-            except CommandRefused as error:
-                p.capabilities, reason = before, p.challenge
-                with suppress(ValueError):
-                    reason = base64.b64decode(reason, validate=True)
-                raise LoginRefused(f"{error} {clean(reason)}".strip()) from None
-            p.state = lib.AUTH
-            if not p.capabilities:
-                await p.command("CAPABILITY")
-
-    async def login(self, user: str, password: str) -> None:
-        if "LOGINDISABLED" in self.capabilities:
-            raise LoginRefused("NO [PRIVACYREQUIRED] the server allows no LOGIN here")
-        if (user + password).isascii():
-            return await self._authenticate("LOGIN", quote(user), quote(password), answers=())
-        quote(user + password)  # for its check
-        u, w = user.encode(), password.encode()
-        await self._authenticate(
-            "LOGIN", f"{{{len(u)}}}", answers=(u + b" {%d}\r\n" % len(w), w + b"\r\n")
-        )
-
-    async def xoauth2(self, user: str, token: str) -> None:
-        quote(user + token)
-        secret = base64.b64encode(f"user={user}\1auth=Bearer {token}\1\1".encode()).decode()
-        if "SASL-IR" in self.capabilities:
-            await self._authenticate("AUTHENTICATE", "XOAUTH2", secret, answers=())
-        else:
-            await self._authenticate(
-                "AUTHENTICATE", "XOAUTH2", answers=(secret.encode() + b"\r\n",)
-            )
+class ImapConnection(Session):
+    """A connection's folders and messages."""
 
     async def select(self, folder: str | Folder) -> tuple[int, int | None, int]:
         """UIDVALIDITY, UIDNEXT, EXISTS"""
@@ -304,25 +172,3 @@ class ImapConnection:
                     )
                 )
             return folders
-
-    async def noop(self) -> None:
-        async with self._session() as p:
-            await p.command("NOOP")
-
-    async def logout(self) -> None:
-        try:
-            async with self._session() as p:
-                await p.command("LOGOUT")
-        except ImapError:
-            pass
-        finally:
-            await self.close()
-
-    async def close(self) -> None:
-        self._p.fail(ConnectionLost("closed"))
-        if self._p.transport:
-            try:
-                async with asyncio.timeout(2):
-                    await self._p.closed.wait()
-            except TimeoutError:
-                pass

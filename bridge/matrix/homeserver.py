@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mautrix.api import Method
 
 from bridge import failpoint
-from bridge.chat.content import cleaned
-from bridge.matrix.client import CLIENT, TIMEOUT, HomeserverError
+from bridge.matrix.client import CLIENT, HomeserverError
 from bridge.matrix.client import quoted as _q
-from bridge.matrix.media import Media
+from bridge.matrix.queries import Queries
 from bridge.model import Content, EventId, Mxid, RoomId
 
 MARK = "app.postroom.post"
@@ -24,7 +22,7 @@ PATIENCE = 15.0
 """Seconds a room may stay half before it is given up."""
 
 
-class Homeserver(Media):
+class Homeserver(Queries):
     """What the desk asks of Matrix. Raises Transient when the homeserver is away, Permanent when
     it refuses."""
 
@@ -234,122 +232,3 @@ class Homeserver(Media):
             and power is not None
             and power.get("state_default") == wanted["state_default"]
         )
-
-    async def state(self, room: RoomId, type: str, state_key: str = "") -> Content | None:
-        """A state event's content; None when the room has none."""
-        path = f"{CLIENT}/rooms/{_q(room)}/state/{_q(type)}/{_q(state_key)}"
-        try:
-            answer = await self.request(Method.GET, path)
-        except HomeserverError as error:
-            if error.status == 404:
-                return None
-            raise
-        return answer if isinstance(answer, dict) else None
-
-    async def membership(self, room: RoomId, mxid: Mxid) -> str:
-        """join, invite, knock, leave or ban; empty when never there."""
-        content = await self.state(room, "m.room.member", mxid)
-        return str((content or {}).get("membership", ""))
-
-    async def display_name(self, room: RoomId, mxid: Mxid) -> str:
-        """How a member is called in a room; the localpart when it has no name."""
-        content = await self.state(room, "m.room.member", mxid)
-        name = (content or {}).get("displayname")
-        return name if isinstance(name, str) and name else mxid[1:].partition(":")[0]
-
-    async def time_zone(self, mxid: Mxid) -> ZoneInfo | None:
-        """The zone in a profile (Client-Server API v1.16, `m.tz`); None where it names none, or the
-        homeserver knows no such field."""
-        path = f"{CLIENT}/profile/{_q(mxid)}/m.tz"
-        try:
-            answer = await self.request(Method.GET, path)
-            return ZoneInfo(str(answer.get("m.tz")))
-        except (HomeserverError, ValueError, ZoneInfoNotFoundError):
-            return None
-
-    async def members(self, room: RoomId) -> dict[Mxid, str]:
-        answer = await self.request(Method.GET, f"{CLIENT}/rooms/{_q(room)}/members")
-        return {
-            Mxid(event["state_key"]): str(event["content"].get("membership", ""))
-            for event in answer.get("chunk", ())
-        }
-
-    async def event(self, room: RoomId, event: EventId) -> Content | None:
-        """An event with its bundled edit; None when there is none or we may not see it."""
-        path = f"{CLIENT}/rooms/{_q(room)}/event/{_q(event)}"
-        try:
-            answer = await self.request(Method.GET, path)
-        except HomeserverError as error:
-            if error.status in (400, 403, 404):
-                return None
-            raise
-        try:
-            return cleaned(answer) if isinstance(answer, dict) else None
-        except RecursionError:  # nobody says anything that is nested so deeply
-            return None
-
-    async def sync(self, since: str | None) -> Any:
-        """One look at what is new in every room of the bot."""
-        filter_ = {
-            "room": {
-                "timeline": {"limit": 10},
-                "state": {"types": []},
-                "ephemeral": {"types": []},
-                "account_data": {"types": []},
-            },
-            "presence": {"types": []},
-            "account_data": {"types": []},
-        }
-        query = {"timeout": "0", "set_presence": "offline", "filter": json.dumps(filter_)}
-        if since:
-            query["since"] = since
-        return await self.request(Method.GET, f"{CLIENT}/sync", query=query)
-
-    async def hold(self, since: str, seconds: float) -> str:
-        """Hold a request that brings nothing: it ends early, with Transient, when the homeserver
-        dies. Returns the token for the next one after about `seconds`."""
-        query = {
-            "timeout": str(int(seconds * 1000)),
-            "set_presence": "offline",
-            "since": since,
-            "filter": json.dumps(
-                {
-                    "room": {"rooms": []},
-                    "presence": {"types": []},
-                    "account_data": {"types": []},
-                }
-            ),
-        }
-        answer = await self.request(
-            Method.GET, f"{CLIENT}/sync", query=query, timeout=seconds + TIMEOUT
-        )
-        return str(answer["next_batch"])
-
-    async def messages(self, room: RoomId, since: str) -> tuple[list[Content], str | None]:
-        """A page of a room's events after a token; the token of the next page, None at the end."""
-        page = await self.request(
-            Method.GET,
-            f"{CLIENT}/rooms/{_q(room)}/messages",
-            query={"dir": "f", "limit": "100", "from": since},
-        )
-        return list(page.get("chunk", ())), page.get("end")
-
-    async def history(self, room: RoomId) -> list[Content]:
-        """Every event of a room, newest first."""
-        return await self._pages(f"{CLIENT}/rooms/{_q(room)}/messages", {"dir": "b"}, "end")
-
-    async def edits(self, room: RoomId, event: EventId) -> list[Content]:
-        """The edits of an event, those of others too."""
-        path = f"_matrix/client/v1/rooms/{_q(room)}/relations/{_q(event)}/m.replace"
-        return await self._pages(path, {}, "next_batch")
-
-    async def _pages(self, path: str, query: dict[str, str], next_: str) -> list[Content]:
-        found: list[Content] = []
-        token: str | None = None
-        while True:
-            more = {"from": token} if token else {}
-            page = await self.request(Method.GET, path, query={"limit": "100", **query, **more})
-            found += page.get("chunk", ())
-            token = page.get(next_)
-            if token is None or not page.get("chunk"):
-                return found

@@ -11,6 +11,7 @@ from aiohttp import web
 from mautrix.appservice import AppService, ASStateStore
 from mautrix.client.state_store import MemoryStateStore
 
+from bridge.config.settings import Homeserver, Registration
 from bridge.matrix import transaction
 from bridge.model import Transient
 
@@ -42,21 +43,16 @@ class Service(AppService):
         take: Take,
         notice: Notice,
         nudged: Callable[[], None],
-        *,
-        url: str,
-        domain: str,
-        as_token: str,
-        hs_token: str,
-        sender: str,
-        id: str,
+        homeserver: Homeserver,
+        registration: Registration,
     ) -> None:
         super().__init__(
-            server=url,
-            domain=domain,
-            as_token=as_token,
-            hs_token=hs_token,
-            bot_localpart=sender,
-            id=id,
+            server=homeserver.url,
+            domain=homeserver.server_name,
+            as_token=registration.as_token.get_secret_value(),
+            hs_token=registration.hs_token.get_secret_value(),
+            bot_localpart=registration.sender_localpart,
+            id=registration.id,
             state_store=_NoState(),
             aiohttp_params={"client_max_size": MAX_BODY},
         )

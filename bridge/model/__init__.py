@@ -42,7 +42,8 @@ from bridge.model.mail import (
     Verdict,
 )
 from bridge.model.matrix import Event, Room
-from bridge.model.post import CONTROL, File, Kind, Place, Post, PostKey, Role, Shows, Wanted
+from bridge.model.place import CONTROL, Place, Role
+from bridge.model.post import File, Kind, Post, PostKey, Shows, Wanted
 
 __all__ = [
     "ANSWERS",

@@ -6,7 +6,34 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from bridge.model.task import TASKS, Deliver, Task
+from pydantic import TypeAdapter, ValidationError
+
+from bridge.model.task import (
+    AfterRestore,
+    BringPost,
+    CallHook,
+    CopyToSent,
+    Deliver,
+    EmptyLog,
+    Export,
+    ForgetPerson,
+    HandleEvent,
+    IndexWords,
+    MakeReport,
+    MakeRoom,
+    Purge,
+    ReadEventAgain,
+    ReceiveMail,
+    RedactMentions,
+    RehearseRules,
+    SetUp,
+    ShowPreview,
+    Task,
+    TestInbox,
+    Unreadable,
+    UploadFile,
+    Wake,
+)
 
 TaskT = TypeVar("TaskT", bound=Task, covariant=True)
 
@@ -16,6 +43,13 @@ SLOTS: Mapping[str, int] = {
 }  # fmt: skip
 """How many jobs of each share run at once in a process. What people wait for, their commands and
 the first attempts of their mails, has slots that nothing else takes."""
+TASKS = (
+    ReceiveMail, HandleEvent, ReadEventAgain, BringPost, UploadFile, Deliver, CopyToSent,
+    ShowPreview, MakeRoom, SetUp, Wake, CallHook, TestInbox, Export, MakeReport, RehearseRules,
+    IndexWords, Purge, ForgetPerson, RedactMentions, EmptyLog, AfterRestore,
+)  # fmt: skip
+TITLES: Mapping[str, str] = {task.kind: task.title for task in TASKS}
+ADAPTERS: Mapping[str, TypeAdapter[Task]] = {task.kind: TypeAdapter(task) for task in TASKS}
 SHARES = {task.kind: task.share for task in TASKS}
 
 
@@ -39,3 +73,19 @@ class Job(Generic[TaskT]):
     deaths: int = 0
     """How often a process died while it had this job, where that tells something of the job."""
     worker: str = ""
+
+
+def stored(task: Task) -> str:
+    """What a task has to know, as JSON."""
+    return ADAPTERS[task.kind].dump_json(task).decode()
+
+
+def read(kind: str, payload: str) -> Task:
+    """The task of a job, from what `stored` made of it. Never fails."""
+    known = ADAPTERS.get(kind)
+    if known is None:
+        return Unreadable(kind, "no kind of job of this version")
+    try:
+        return known.validate_json(payload)
+    except ValidationError as error:
+        return Unreadable(kind, f"not as this version writes it: {error.error_count()} problems")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bridge.model.ids import Content, EventId, InboxId, Mxid, Number, RoomId
-from bridge.model.post import Place, Role
+from bridge.model.place import Place, Role
 
 
 @dataclass(frozen=True, slots=True)

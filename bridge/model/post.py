@@ -3,67 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum, StrEnum, auto
-from typing import Self, assert_never
+from enum import StrEnum
+from typing import Self
 
-from bridge.model.ids import Content, EventId, InboxId, MailId, Number, RoomId
+from bridge.model.ids import Content, EventId, MailId, Number
 from bridge.model.mail import Attachment
-
-
-class Role(StrEnum):
-    """What a room of ours is for."""
-
-    CONTROL = "control"
-    SPACE = "space"
-    QUEUE = "queue"
-    CONVERSATION = "conversation"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A room by what it is for, named before it is made; or any room by its id."""
-
-    role: Role | None
-    inbox: InboxId | None = None
-    conversation: Number | None = None
-    room: RoomId | None = None
-
-    @classmethod
-    def queue(cls, inbox: InboxId) -> Self:
-        return cls(Role.QUEUE, inbox)
-
-    @classmethod
-    def space(cls, inbox: InboxId) -> Self:
-        return cls(Role.SPACE, inbox)
-
-    @classmethod
-    def of(cls, conversation: Number) -> Self:
-        return cls(Role.CONVERSATION, conversation=conversation)
-
-    @classmethod
-    def at(cls, room: RoomId) -> Self:
-        return cls(None, room=room)
-
-    def __str__(self) -> str:
-        """As the database keeps it, and as lanes of jobs begin."""
-        if self.role is None:
-            return str(self.room)
-        what = self.inbox if self.inbox is not None else self.conversation
-        return self.role if what is None else f"{self.role}:{what}"
-
-    @classmethod
-    def read(cls, text: str) -> Self:
-        """What `str` made of one."""
-        name, _, what = text.partition(":")
-        role = next((each for each in Role if each == name), None)
-        if role is None:
-            return cls.at(RoomId(text))
-        if role is Role.CONVERSATION:
-            return cls.of(Number(int(what)))
-        return cls(role, InboxId(what) if what else None)
-
-
-CONTROL = Place(Role.CONTROL)
+from bridge.model.place import Place
 
 
 class Shows(StrEnum):
@@ -143,42 +88,6 @@ class Shows(StrEnum):
     OVERFLOW = "overflow"
     ENCRYPTED = "encrypted"
     RESTORED = "restored"
-
-
-class Erased(Enum):
-    """What erasing a person or a conversation does with a post."""
-
-    WITH_ITS_ROOM = auto()
-    """It is only in the conversation's room, which is emptied, or says nothing of anybody."""
-    OUTSIDE = auto()
-    """It tells of the conversation, or of a mail of it, in other rooms: it is redacted there."""
-    WHERE_IT_NAMES = auto()
-    """It may tell of anybody: it is redacted where it links the room or names the person."""
-
-
-def erased(shows: Shows) -> Erased:
-    """What becomes of a post. A new kind of post has to be named here: mypy asks for it."""
-    match shows:
-        case Shows.CARD | Shows.REMINDER | Shows.NOTIFY | Shows.MAIL | Shows.FILE:
-            return Erased.OUTSIDE
-        case (
-            Shows.ANSWER | Shows.REPORT | Shows.REHEARSED | Shows.EXPORT | Shows.DEAD | Shows.HOOK
-            | Shows.RULE | Shows.OVERFLOW | Shows.RESTORED | Shows.ORIGINAL | Shows.TELL
-        ):  # fmt: skip
-            return Erased.WHERE_IT_NAMES
-        case (
-            Shows.FORWARDED | Shows.BOUNCE | Shows.TWIN | Shows.WENT | Shows.STATUS | Shows.SIGN
-            | Shows.AUTOMATIC | Shows.NAME | Shows.TOPIC | Shows.AVATAR | Shows.STANDING
-            | Shows.FACE | Shows.POWERS | Shows.JOIN_RULES | Shows.PARENT | Shows.CHILD
-            | Shows.ENTER | Shows.INVITE | Shows.EXPEL | Shows.VACATE | Shows.AGAIN | Shows.OPENING
-            | Shows.MERGED | Shows.GOES_ON | Shows.SPLIT | Shows.AWAKE | Shows.HAND | Shows.CLAIM
-            | Shows.SUMMARY | Shows.PINNED | Shows.OWNER | Shows.POINTER | Shows.WIPE
-            | Shows.WELCOME | Shows.ALARM | Shows.ALARM_OVER | Shows.LOGIN | Shows.DISK
-            | Shows.ENCRYPTED
-        ):  # fmt: skip
-            return Erased.WITH_ITS_ROOM
-        case _:
-            assert_never(shows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, fields
 from typing import ClassVar
 
-from pydantic import TypeAdapter, ValidationError
-
 from bridge.model.ids import Content, EventId, InboxId, MailId, Number
-from bridge.model.post import Role
+from bridge.model.place import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,28 +279,3 @@ class Unreadable(Task):
     kind = title = ""
     name: str
     problem: str
-
-
-TASKS = (
-    ReceiveMail, HandleEvent, ReadEventAgain, BringPost, UploadFile, Deliver, CopyToSent,
-    ShowPreview, MakeRoom, SetUp, Wake, CallHook, TestInbox, Export, MakeReport, RehearseRules,
-    IndexWords, Purge, ForgetPerson, RedactMentions, EmptyLog, AfterRestore,
-)  # fmt: skip
-TITLES: Mapping[str, str] = {task.kind: task.title for task in TASKS}
-ADAPTERS: Mapping[str, TypeAdapter[Task]] = {task.kind: TypeAdapter(task) for task in TASKS}
-
-
-def stored(task: Task) -> str:
-    """What a task has to know, as JSON."""
-    return ADAPTERS[task.kind].dump_json(task).decode()
-
-
-def read(kind: str, payload: str) -> Task:
-    """The task of a job, from what `stored` made of it. Never fails."""
-    known = ADAPTERS.get(kind)
-    if known is None:
-        return Unreadable(kind, "no kind of job of this version")
-    try:
-        return known.validate_json(payload)
-    except ValidationError as error:
-        return Unreadable(kind, f"not as this version writes it: {error.error_count()} problems")

@@ -13,7 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from bridge.config.settings import KEY_FILE, ConfigError, Settings, key_file, write_private
+from bridge.config.load import key_file, write_private
+from bridge.config.settings import KEY_FILE, ConfigError, Settings
 from bridge.config.vault import Keys, Vault, new_key
 from bridge.desk.admin.sealed import SEALED
 from bridge.model import Permanent

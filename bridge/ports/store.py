@@ -7,6 +7,7 @@ from typing import Protocol
 
 from bridge.ports.desk import (
     Agents,
+    Begun,
     Blocked,
     Contacts,
     Conversations,
@@ -14,6 +15,7 @@ from bridge.ports.desk import (
     Mails,
     Numbers,
     Passages,
+    Pins,
     Rules,
     Snippets,
 )
@@ -30,6 +32,10 @@ class Tx(Protocol):
     def mails(self) -> Mails: ...
     @property
     def conversations(self) -> Conversations: ...
+    @property
+    def begun(self) -> Begun: ...
+    @property
+    def pins(self) -> Pins: ...
     @property
     def rooms(self) -> Rooms: ...
     @property

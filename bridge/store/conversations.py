@@ -10,7 +10,6 @@ from bridge.model import (
     Address,
     Conversation,
     ConversationChanges,
-    EventId,
     Filter,
     InboxId,
     Mxid,
@@ -23,8 +22,6 @@ from bridge.model import (
 from bridge.model.conversation import NewConversation
 from bridge.store.connection import Connection
 from bridge.store.words import listed
-
-HOUR = 3600.0
 
 
 class Conversations:
@@ -57,26 +54,6 @@ class Conversations:
             new.contact.key,
         )
         return _conversation(row)
-
-    async def begun(self, inbox: InboxId, sender: str, since: float) -> tuple[int, int]:
-        """How many conversations a sender, and everybody, began in an inbox since a moment."""
-        row = await self._conn.fetchrow(
-            "SELECT COALESCE(SUM(CASE WHEN sender = $2 THEN 1 ELSE 0 END), 0) AS by_sender,"
-            " COUNT(*) AS by_all FROM begun WHERE inbox = $1 AND at > $3",
-            inbox,
-            sender,
-            since,
-        )
-        return int(row["by_sender"]), int(row["by_all"])
-
-    async def count_begun(self, inbox: InboxId, sender: str, at: float) -> None:
-        """Count one, and forget those of over an hour ago."""
-        await self._conn.execute(
-            "DELETE FROM begun WHERE inbox = $1 AND at <= $2", inbox, at - HOUR
-        )
-        await self._conn.execute(
-            "INSERT INTO begun (inbox, sender, at) VALUES ($1, $2, $3)", inbox, sender, at
-        )
 
     async def get(self, number: Number) -> Conversation:
         row = await self._conn.fetchrow("SELECT * FROM conversation WHERE number = $1", number)
@@ -283,30 +260,6 @@ class Conversations:
             spec,
             present,
         )
-
-    async def pins(self, number: Number, agent: Mxid) -> list[EventId]:
-        """The files an agent keeps for the next reply."""
-        rows = await self._conn.fetch(
-            "SELECT file FROM pin WHERE number = $1 AND agent = $2 ORDER BY file", number, agent
-        )
-        return [EventId(row["file"]) for row in rows]
-
-    async def pin(self, number: Number, agent: Mxid, file: EventId, by: EventId) -> None:
-        await self._conn.execute(
-            "INSERT INTO pin (number, agent, file, made_by) VALUES ($1, $2, $3, $4)"
-            " ON CONFLICT (agent, file) DO UPDATE SET made_by = $4",
-            number,
-            agent,
-            file,
-            by,
-        )
-
-    async def unpin(self, *, by: EventId | None = None, files: Sequence[EventId] = ()) -> None:
-        """Forget the pin made by an event, or every pin of some files."""
-        if by is not None:
-            await self._conn.execute("DELETE FROM pin WHERE made_by = $1", by)
-        for file in files:
-            await self._conn.execute("DELETE FROM pin WHERE file = $1", file)
 
 
 def _conversation(row: Any) -> Conversation:

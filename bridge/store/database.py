@@ -11,6 +11,7 @@ from typing import Any
 from bridge import failpoint
 from bridge.model import Permanent
 from bridge.store.agents import Agents
+from bridge.store.begun import Begun
 from bridge.store.blocked import Blocked
 from bridge.store.connection import Connection, Engine
 from bridge.store.contacts import Contacts
@@ -24,6 +25,7 @@ from bridge.store.keep import Keep
 from bridge.store.mails import Mails
 from bridge.store.numbers import Numbers
 from bridge.store.passages import Passages
+from bridge.store.pins import Pins
 from bridge.store.posts import Posts
 from bridge.store.rooms import Rooms
 from bridge.store.rules import Rules
@@ -39,6 +41,8 @@ class Work:
         self.jobs = Jobs(conn, shared=shared)
         self.mails = Mails(conn)
         self.conversations = Conversations(conn)
+        self.begun = Begun(conn)
+        self.pins = Pins(conn)
         self.contacts = Contacts(conn)
         self.passages = Passages(conn, postgres=shared)
         self.numbers = Numbers(conn)

@@ -7,7 +7,7 @@ from typing import Any
 
 from bridge.mail.author import NOBODY
 from bridge.model import FINISHED, Event, Letter, Mxid, Number, Place, Post, PostKey, RoomId, Shows
-from bridge.model.post import Erased, erased
+from bridge.model.erased import Erased, erased
 from bridge.store.connection import Connection
 from bridge.store.events import event_of
 from bridge.store.mails import letter_of

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from bridge.model import Job, LostLease, share_of
-from bridge.model.job import TaskT
+from bridge.model.job import TaskT, read, stored
 from bridge.model.oversight import Standing
-from bridge.model.task import ReceiveMail, Task, read, stored
+from bridge.model.task import ReceiveMail, Task
 from bridge.store.connection import Connection
 
 COLUMNS = "id, kind, lane, payload, failures, leases, deaths, leased_by"

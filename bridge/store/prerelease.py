@@ -10,16 +10,9 @@ from mautrix.util.async_db import Connection
 
 from bridge.model import share_of
 from bridge.model.ids import MailId
+from bridge.model.job import stored
 from bridge.model.post import PostKey
-from bridge.model.task import (
-    CallHook,
-    EmptyLog,
-    ReadEventAgain,
-    ReceiveMail,
-    Task,
-    UploadFile,
-    stored,
-)
+from bridge.model.task import CallHook, EmptyLog, ReadEventAgain, ReceiveMail, Task, UploadFile
 
 SHARES = """
 ALTER TABLE job ADD COLUMN share TEXT NOT NULL DEFAULT 'mail';

@@ -6,8 +6,8 @@ import pytest
 
 from bridge.app import ACTS
 from bridge.model import EventId, InboxId, MailId, Number, Role
+from bridge.model.job import TASKS, read, stored
 from bridge.model.task import (
-    TASKS,
     BringPost,
     CallHook,
     Export,
@@ -17,8 +17,6 @@ from bridge.model.task import (
     Task,
     Unreadable,
     Wake,
-    read,
-    stored,
 )
 from tests.stage import Stage, mail
 from tests.stories.desk import control_room

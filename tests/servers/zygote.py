@@ -16,7 +16,7 @@ from typing import Any
 
 from bridge import __main__ as command_line
 from bridge import app, failpoint, worker  # noqa: F401 - imported before the fork on purpose
-from bridge.config.settings import load, load_registration
+from bridge.config.load import load, load_registration
 from bridge.logs import logs
 from bridge.sandbox.starter import ReadingProcess
 

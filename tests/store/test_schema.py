@@ -18,15 +18,8 @@ import asyncpg
 import pytest
 
 from bridge.model import MailId, Number, Permanent, Place, Role, Shows
-from bridge.model.task import (
-    CallHook,
-    EmptyLog,
-    ReadEventAgain,
-    ReceiveMail,
-    UploadFile,
-    Wake,
-    read,
-)
+from bridge.model.job import read
+from bridge.model.task import CallHook, EmptyLog, ReadEventAgain, ReceiveMail, UploadFile, Wake
 from bridge.store import prerelease
 from bridge.store.database import Database
 from bridge.store.posts import post_of

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.config.settings import load
+from bridge.config.load import load
 from bridge.config.vault import Keys, new_key
 from bridge.mail.token import Links, Tokens
 from bridge.operate.backup import rekey

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from bridge.model.task import read
+from bridge.model.job import read
 from tests.servers.database import rows
 from tests.servers.matrix_state import Room
 from tests.stage import ALICE, Stage, mail, until

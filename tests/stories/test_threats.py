@@ -15,7 +15,8 @@ import bridge
 from bridge.chat import command
 from bridge.chat.file_event import content as file_content
 from bridge.chat.room import ghost_name
-from bridge.config.settings import ConfigError, load
+from bridge.config.load import load
+from bridge.config.settings import ConfigError
 from bridge.desk.events import listen
 from bridge.mail.compose import build
 from bridge.mail.token import Tokens

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bridge.app import App
-from bridge.config.settings import load, load_registration
+from bridge.config.load import load, load_registration
 from bridge.demo.ports import free_ports
 from tests.servers.postgres import PostgresServer
 from tests.stage import ALICE, SUPPORT, Stage, mail, until

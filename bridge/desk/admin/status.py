@@ -13,7 +13,8 @@ from bridge.desk.outbound.dispatch import show
 from bridge.desk.rooms.refresh import answer, tell_control
 from bridge.mail.limits import size
 from bridge.model import DeliveryState, Job, PostKey, Role, Shows
-from bridge.model.task import TITLES, Deliver, HandleEvent, ReceiveMail, Task
+from bridge.model.job import TITLES
+from bridge.model.task import Deliver, HandleEvent, ReceiveMail, Task
 from bridge.ports import Tx
 
 DISK_TOLD = "disk-told"

@@ -16,7 +16,7 @@ async def redacted(tx: Tx, desk: Desk, event: Event) -> None:
     gone = event.redacts
     if gone is None:
         return
-    await tx.conversations.unpin(by=gone)
+    await tx.pins.drop(by=gone)
     await tx.passages.forget_note(gone)
     delivery = await tx.deliveries.live(gone) or await tx.deliveries.by_order(gone)
     if delivery is None:

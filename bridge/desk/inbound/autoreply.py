@@ -73,35 +73,29 @@ async def answer(
             minutes = f"{seconds / 60:.0f} minutes"
             return [f"more than {limit} automatic answers in {minutes}; further ones are left out."]
     subject = reply_subject(letter.subject if proven else "")
-    await _order(tx, desk, inbox, about, letter, subject, filled.text, rule)
+    await _order(tx, desk, _delivery(desk, inbox, about, letter, subject, filled.text), rule)
     return []
 
 
-async def _order(
-    tx: Tx,
-    desk: Desk,
-    inbox: Inbox,
-    about: Conversation,
-    letter: Letter,
-    subject: str,
-    text: str,
-    rule: Rule,
-) -> None:
+def _delivery(
+    desk: Desk, inbox: Inbox, about: Conversation, letter: Letter, subject: str, text: str
+) -> Delivery:
     source, now = EventId(f"rule:{letter.id}"), desk.now()
     proven = letter.verdict is Verdict.PASS
     to = letter.sender if proven else Address(letter.sender.spec)
-    delivery = await tx.deliveries.create(
-        Delivery(
-            inbox=inbox.id, conversation=about.number, source=source, order=source,
-            agent=desk.bot, answers=letter.id, subject=subject, run_at=now + inbox.undo,
-            created_at=now, recipients=(Recipient(to, "to"),), form=Form.AUTOMATIC, text=text,
-        ),
-        "",
+    return Delivery(
+        inbox=inbox.id, conversation=about.number, source=source, order=source,
+        agent=desk.bot, answers=letter.id, subject=subject, run_at=now + inbox.undo,
+        created_at=now, recipients=(Recipient(to, "to"),), form=Form.AUTOMATIC, text=text,
     )  # fmt: skip
+
+
+async def _order(tx: Tx, desk: Desk, wanted: Delivery, rule: Rule) -> None:
+    delivery = await tx.deliveries.create(wanted, "")
     if delivery is None:
         return
-    content = render.notice(f"🤖 Automatic answer ({rule.name}):\n\n{text}")
-    key = PostKey.of_delivery(Shows.AUTOMATIC, delivery.id)
-    await tx.posts.put(Wanted.message(key, Place.of(about.number), desk.bot, content))
+    content = render.notice(f"🤖 Automatic answer ({rule.name}):\n\n{wanted.text}")
+    key, place = PostKey.of_delivery(Shows.AUTOMATIC, delivery.id), Place.of(wanted.conversation)
+    await tx.posts.put(Wanted.message(key, place, desk.bot, content))
     await dispatch.show(tx, desk, delivery)
     await dispatch.dispatch(tx, delivery)

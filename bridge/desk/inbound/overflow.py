@@ -32,12 +32,12 @@ async def takes(
     room from the others."""
     limits = desk.settings.limits
     counted = _counted(inbox, blocked)
-    by_sender, by_inbox = await tx.conversations.begun(counted, sender.untagged, at - HOUR)
+    by_sender, by_inbox = await tx.begun.since(counted, sender.untagged, at - HOUR)
     if by_sender >= limits.rooms_per_sender:
         return f"more than {limits.rooms_per_sender} new conversations of this sender in an hour"
     if by_inbox >= limits.rooms_per_inbox:
         return f"more than {limits.rooms_per_inbox} new conversations in an hour"
-    await tx.conversations.count_begun(counted, sender.untagged, at)
+    await tx.begun.add(counted, sender.untagged, at)
     return ""
 
 

@@ -117,7 +117,7 @@ async def _keep(tx: Tx, desk: Desk, delivery: Delivery, now: float) -> None:
 
 
 async def _answered(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery, now: float) -> None:
-    await tx.conversations.unpin(files=delivery.files)
+    await tx.pins.drop(files=delivery.files)
     about = await tx.conversations.get(delivery.conversation)
     is_answer = delivery.form in (*ANSWERS, Form.COMPOSE)  # the customer still waits
     latest = await tx.mails.latest(about.number)

@@ -48,7 +48,7 @@ async def draft(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
 
 
 async def _answer(tx: Tx, desk: Desk, heard: Hearing, word: str) -> str | None:
-    files = await tx.conversations.pins(heard.about.number, heard.who)
+    files = await tx.pins.of(heard.about.number, heard.who)
     target = command.replied_to(heard.event.content)
     letter = None
     if target is not None:
@@ -75,7 +75,7 @@ async def send(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     if content is None:
         raise Refused("That message is gone; nothing was sent.")
     await _written_by_agent(tx, heard)
-    files = await tx.conversations.pins(heard.about.number, heard.who)
+    files = await tx.pins.of(heard.about.number, heard.who)
     prefix = desk.settings.command_prefix
     if command.is_file(content):
         _refuse_large(heard, content)
@@ -98,7 +98,7 @@ async def attach(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     if heard.points_at is None or content is None or not command.is_file(content):
         raise Refused("Use this as a reply to a file.")
     await _written_by_agent(tx, heard)
-    await tx.conversations.pin(heard.about.number, heard.who, heard.points_at, heard.event.id)
+    await tx.pins.add(heard.about.number, heard.who, heard.points_at, heard.event.id)
     name = str(content.get("filename") or content.get("body") or "The file")[:100]
     _refuse_large(heard, content)
     return f"📎 {name} goes with your next email."
@@ -178,7 +178,7 @@ async def order(tx: Tx, desk: Desk, heard: Hearing, answer: Answer) -> str | Non
     if delivery is None:
         live = await tx.deliveries.live(answer.source)
         return status.text(live, "", now) if live and live.order != heard.event.id else None
-    await tx.conversations.unpin(files=answer.files)
+    await tx.pins.drop(files=answer.files)
     return await _own(tx, desk, heard, about)
 
 

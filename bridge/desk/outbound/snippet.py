@@ -39,7 +39,7 @@ async def use(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     letter = None
     if heard.points_at is not None:
         letter = await mail_meant(tx, heard.about.number, heard.points_at)
-    files = await tx.conversations.pins(heard.about.number, heard.who)
+    files = await tx.pins.of(heard.about.number, heard.who)
     sends = words[1:] == ["send"] and not filled.missing
     answer = reply.Answer(heard.event.id, files, letter, is_draft=not sends, text=filled.text)
     said = await reply.order(tx, desk, heard, answer)
