@@ -189,7 +189,7 @@ async def throughput(bench: Bench) -> None:
     example = json.loads(bench.sql("SELECT content FROM post WHERE key LIKE 'mail:%'")[0][0])
     inbox = load(bench.config).inboxes["support"]  # type: ignore[index]  # InboxId is a str
     about = await _conversation(bench)
-    rooms = NewRooms("12", f"@email_bot:{DOMAIN}", DOMAIN)
+    rooms = NewRooms("12", f"@email_bot:{DOMAIN}", DOMAIN, "!")
     first = FirstMembers("", f"mxc://{DOMAIN}/face", [])
     body = rooms.conversation(about, inbox, "", first, queue, space)
     for _ in range(ROUNDS):

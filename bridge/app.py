@@ -51,6 +51,7 @@ from bridge.model.task import (
     SetUp,
     ShowPreview,
     Task,
+    TellOfFailure,
     TestInbox,
     UploadFile,
     Wake,
@@ -105,6 +106,7 @@ ACTS = dict((
     _act(MakeReport, report.make),
     _act(CallHook, webhook.hook),
     _act(RehearseRules, rulebook.rehearse),
+    _act(TellOfFailure, status.tell_failure),
 ))  # fmt: skip
 
 
@@ -179,8 +181,7 @@ class App:
         handlers: dict[type[Task], Handler] = {
             task: functools.partial(act, self.desk) for task, act in ACTS.items()
         }
-        bury = functools.partial(status.bury, self.desk)
-        worker = Worker(Leases(self.database), handlers, bury, name=self.database.name)
+        worker = Worker(Leases(self.database), handlers, name=self.database.name)
         self.database.on_jobs = worker.wake
         self._spawn("worker", worker.run())
         alone = self.database.alone

@@ -25,8 +25,6 @@ TRIES = 3
 
 Handler = Callable[[Job[Any]], Awaitable[None]]
 """Does the job and finishes it in its own last transaction."""
-Undertaker = Callable[[Job[Task], str], Awaitable[None]]
-"""Tells people that a job is dead."""
 
 
 class LeasingStore(Protocol):
@@ -65,7 +63,6 @@ class Worker:
         self,
         store: LeasingStore,
         handlers: Mapping[type[Task], Handler],
-        undertaker: Undertaker,
         *,
         name: str,
         slots: Mapping[str, int] = SLOTS,
@@ -73,7 +70,6 @@ class Worker:
         """`slots`: how many jobs of each share run at once."""
         self._store = store
         self._handlers = handlers
-        self._undertaker = undertaker
         self._name = name
         self._slots = slots
         self._running: dict[int, tuple[Job[Task], asyncio.Task[None]]] = {}
@@ -160,7 +156,6 @@ class Worker:
         try:
             if counts and job.failures + 1 >= TRIES:
                 await self._store.bury(job, text)
-                await self._undertaker(job, text)
                 return
             floor = error.retry_after if isinstance(error, Transient) else None
             tries = job.failures + 1 if counts else job.leases

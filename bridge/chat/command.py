@@ -62,6 +62,11 @@ def parse_text(text: str, prefix: str) -> Command | None:
     return Command(match[1].lower(), text[len(prefix) + match.end() :].strip())
 
 
+def named(text: str, prefix: str) -> str:
+    """A text of ours, which names commands with `!`, as people of an installation read it."""
+    return re.sub(r"(?<![^\s(])!(?=[a-z])", lambda _: prefix, text)
+
+
 def addressed(rest: str) -> tuple[list[Address], str]:
     """The addresses that a command's text begins with, and what stands behind them, as typed."""
     found: list[Address] = []

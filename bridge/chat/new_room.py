@@ -41,11 +41,14 @@ class NewRooms:
     """Of the rooms."""
     bot: str
     server: str
+    prefix: str
+    """Of commands."""
 
     def control(self, admins: Sequence[str], alias: str) -> Content:
         """The one room in which admin commands count."""
         return self._closed(
-            ("Postroom control", "Admin commands work here: !help"), alias, federate=False,
+            ("Postroom control", f"Admin commands work here: {self.prefix}help"), alias,
+            federate=False,
             invite=admins, power=locked({}, BOT_POWER, self.bot, self.version),
             state=[state_event("m.room.join_rules", {"join_rule": "invite"})],
         )  # fmt: skip

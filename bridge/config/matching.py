@@ -29,9 +29,17 @@ class Facts:
 
 
 def holds(rule: Rule, facts: Facts) -> bool:
-    """Whether the rule is about such mails, its conditions hold, and its exceptions do not."""
-    if rule.on != "every" and (rule.on == "new") is not facts.is_new:
-        return False
+    """Whether a rule is about such mails, its conditions hold, and its exceptions do not."""
+    return is_about(rule, is_new=facts.is_new) and fits(rule, facts)
+
+
+def is_about(rule: Rule, *, is_new: bool) -> bool:
+    """Whether a rule is about mails that begin a conversation, or join one."""
+    return rule.on == "every" or (rule.on == "new") is is_new
+
+
+def fits(rule: Rule, facts: Facts) -> bool:
+    """Whether a rule's conditions hold, and its exceptions do not."""
     return _all(rule.when, facts) and not (
         rule.unless is not None and rule.unless.model_fields_set and _all(rule.unless, facts)
     )

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from bridge.config.section import MatrixId, Section
-from bridge.model import Refused
+from bridge.model import Refused, words
 
 LONGEST = 10_000
 """Characters of rules written at once."""
@@ -24,7 +24,6 @@ PLAIN = {
     "string_type": "write a text",
 }  # fmt: skip
 """What pydantic says of a value, as an admin would."""
-WORD = re.compile(r"[^\W_](?:[^\W_]|-){0,39}")
 
 
 def _several(value: Any) -> Any:
@@ -86,10 +85,13 @@ class Then(Section):
     @field_validator("tag")
     @classmethod
     def _tags(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for each in value:
-            if WORD.fullmatch(each) is None:
-                raise ValueError(f"{each!r} is no tag: use letters, digits and -")
-        return tuple(each.casefold() for each in value)
+        tags = [words.tag(each) for each in value]
+        for each, tag in zip(value, tags, strict=True):
+            if tag is None:
+                raise ValueError(
+                    f"{each!r} is no tag: use letters, digits and -, {words.LONGEST_TAG} at most"
+                )
+        return tuple(tag for tag in tags if tag is not None)
 
     @field_validator("webhook")
     @classmethod

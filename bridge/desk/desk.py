@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bridge.chat import room
+from bridge.chat import command, render, room
 from bridge.chat.new_room import NewRooms
 from bridge.config.inbox import Inbox
 from bridge.config.settings import Settings
@@ -14,6 +14,7 @@ from bridge.desk.directory import Directory
 from bridge.mail.token import Links, Tokens
 from bridge.model import (
     Address,
+    Content,
     EventId,
     InboxId,
     Letter,
@@ -75,7 +76,15 @@ class Desk:
     @property
     def new_rooms(self) -> NewRooms:
         """What the homeserver is asked for to make our rooms."""
-        return NewRooms(self.version, self.bot, self.server)
+        return NewRooms(self.version, self.bot, self.server, self.settings.command_prefix)
+
+    def notice(self, text: str) -> Content:
+        """What the bridge says, which notifies nobody. Texts name commands with `!`."""
+        return render.notice(command.named(text, self.settings.command_prefix))
+
+    def message(self, text: str) -> Content:
+        """What the bridge says, for people to hear of."""
+        return render.text_message(command.named(text, self.settings.command_prefix))
 
     @property
     def own_prefix(self) -> str:

@@ -13,6 +13,9 @@ from bridge.mail.quote import Body
 from bridge.model import Letter, Mail, Refused
 from bridge.ports import Tx
 
+Placed = tuple[str, Rule]
+"""Where a rule is written, and the rule."""
+
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
@@ -42,10 +45,10 @@ class Incoming:
         )  # fmt: skip
 
 
-async def of_inbox(tx: Tx, inbox: Inbox) -> list[tuple[str, Rule]]:
-    """(where it is written, rule): those of config.yaml, then those of the chat. One of the chat
+async def of_inbox(tx: Tx, inbox: Inbox) -> list[Placed]:
+    """The rules of an inbox: those of config.yaml, then those of the chat. One of the chat
     that cannot be read any more is left out; `!rule list` shows it."""
-    found = [("config.yaml", rule) for rule in inbox.rules]
+    found: list[Placed] = [("config.yaml", rule) for rule in inbox.rules]
     for number, text in await tx.rules.all(inbox.id):
         try:
             found += [(f"rule {number}", rule) for rule in read(text)]
@@ -54,11 +57,16 @@ async def of_inbox(tx: Tx, inbox: Inbox) -> list[tuple[str, Rule]]:
     return found
 
 
-def holding(rules: Sequence[tuple[str, Rule]], facts: matching.Facts) -> list[tuple[str, Rule]]:
-    """The rules that hold for a mail, up to one that stops."""
-    found = []
-    for where, rule in rules:
-        if matching.holds(rule, facts):
+def fitting(rules: Sequence[Placed], facts: matching.Facts) -> tuple[Placed, ...]:
+    """The rules whose conditions hold for a mail, whether it begins a conversation or joins one."""
+    return tuple(each for each in rules if matching.fits(each[1], facts))
+
+
+def holding(fits: Sequence[Placed], *, is_new: bool) -> list[Placed]:
+    """Of the rules that fit, those that are about such a mail, up to one that stops."""
+    found: list[Placed] = []
+    for where, rule in fits:
+        if matching.is_about(rule, is_new=is_new):
             found.append((where, rule))
             if rule.stop:
                 break

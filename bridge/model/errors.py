@@ -10,7 +10,7 @@ class BridgeError(Exception):
       Transient     try again, for ever; never counted against a job
       Permanent     tell a human
         Refused     a person asked for what cannot be done
-        LostLease   another worker owns the job now
+      LostLease     another worker owns the job now: whatever was begun is undone
     """
 
 
@@ -30,5 +30,5 @@ class Refused(Permanent):
     """A person asked for something that cannot be done; the text names the thing and the cure."""
 
 
-class LostLease(Permanent):
+class LostLease(BridgeError):
     """This worker no longer owns the job it wants to finish."""

@@ -29,6 +29,7 @@ from bridge.model.task import (
     SetUp,
     ShowPreview,
     Task,
+    TellOfFailure,
     TestInbox,
     Unreadable,
     UploadFile,
@@ -46,7 +47,7 @@ the first attempts of their mails, has slots that nothing else takes."""
 TASKS = (
     ReceiveMail, HandleEvent, ReadEventAgain, BringPost, UploadFile, Deliver, CopyToSent,
     ShowPreview, MakeRoom, SetUp, Wake, CallHook, TestInbox, Export, MakeReport, RehearseRules,
-    IndexWords, Purge, ForgetPerson, RedactMentions, EmptyLog, AfterRestore,
+    IndexWords, Purge, ForgetPerson, RedactMentions, EmptyLog, AfterRestore, TellOfFailure,
 )  # fmt: skip
 TITLES: Mapping[str, str] = {task.kind: task.title for task in TASKS}
 ADAPTERS: Mapping[str, TypeAdapter[Task]] = {task.kind: TypeAdapter(task) for task in TASKS}

@@ -273,6 +273,16 @@ class AfterRestore(Task):
 
 
 @dataclass(frozen=True, slots=True)
+class TellOfFailure(Task):
+    """Tell people that a job failed permanently."""
+
+    kind = "failed"
+    title = "telling of a failure"
+    job: int
+    leases: int
+
+
+@dataclass(frozen=True, slots=True)
 class Unreadable(Task):
     """A job of another version: it fails, is shown, and kept."""
 

@@ -21,7 +21,7 @@ from bridge.model import (
 )
 from bridge.model.conversation import NewConversation
 from bridge.store.connection import Connection
-from bridge.store.words import listed
+from bridge.store.words import contains, listed
 
 
 class Conversations:
@@ -97,6 +97,8 @@ class Conversations:
             contact = changes["contact"]
             columns |= {"contact": contact.spec, "contact_name": contact.name,
                         "contact_key": contact.key}  # fmt: skip
+        if "department" in changes:
+            columns["department_key"] = changes["department"].casefold()
         if "tags" in changes:
             columns["tags"] = " ".join(changes["tags"])
         if "priority" in changes:
@@ -126,9 +128,9 @@ class Conversations:
             conditions.append(("state = {}", which.state))
         conditions += [("state <> {}", each) for each in which.without]
         if which.tag:
-            conditions.append(("(' ' || tags || ' ') LIKE {}", f"% {which.tag} %"))
+            conditions.append((contains("(' ' || tags || ' ')"), f" {which.tag} "))
         if which.department:
-            conditions.append(("LOWER(department) = {}", which.department))
+            conditions.append(("department_key = {}", which.department.casefold()))
         if which.assignee is not None or which.unassigned:
             conditions.append(("COALESCE(assignee, '') = {}", which.assignee or ""))
         where = " AND ".join(text.format(f"${n}") for n, (text, _) in enumerate(conditions, 1))

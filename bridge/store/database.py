@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
@@ -36,9 +37,9 @@ from bridge.store.sqlite import Sqlite
 class Work:
     """One unit of work: the tables, over one connection."""
 
-    def __init__(self, conn: Connection, *, shared: bool) -> None:
+    def __init__(self, conn: Connection, now: Callable[[], float], *, shared: bool) -> None:
         self.conn = conn
-        self.jobs = Jobs(conn, shared=shared)
+        self.jobs = Jobs(conn, now, shared=shared)
         self.mails = Mails(conn)
         self.conversations = Conversations(conn)
         self.begun = Begun(conn)
@@ -63,8 +64,9 @@ class Work:
 class Database:
     """The store behind ports.Store."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, now: Callable[[], float] = time.time) -> None:
+        """`now` gives epoch seconds, by which jobs are due."""
+        self._engine, self.now = engine, now
         self.name = f"worker-{secrets.token_hex(4)}"
         """Tells this process from others on the same database."""
         self.on_jobs: Callable[[], None] = lambda: None
@@ -142,7 +144,7 @@ class Database:
         commit of failpoint.py.
         """
         async with self._engine.unit(name) as conn:
-            work = Work(conn, shared=self.is_shared)
+            work = Work(conn, self.now, shared=self.is_shared)
             yield work
             if work.jobs.added:
                 await self._engine.announce(conn)
@@ -155,4 +157,4 @@ class Database:
     async def reading(self) -> AsyncIterator[Work]:
         """Read without a transaction; nothing may be written through it."""
         async with self._engine.reading() as conn:
-            yield Work(conn, shared=self.is_shared)
+            yield Work(conn, self.now, shared=self.is_shared)

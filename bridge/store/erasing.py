@@ -12,7 +12,7 @@ from bridge.store.connection import Connection
 from bridge.store.events import event_of
 from bridge.store.mails import letter_of
 from bridge.store.posts import post_of
-from bridge.store.words import listed
+from bridge.store.words import contains, listed
 
 GONE = "erased"
 BATCH = 200
@@ -105,7 +105,7 @@ class Erasing:
         posts = "SELECT id FROM post WHERE mail_id = $1 AND shows IN ('mail', 'file', 'forwarded')"
         for kind in ("upload", "post"):
             await self._drop_jobs(f"key IN (SELECT '{kind}:' || id FROM ({posts}) AS gone)", mail)
-        await self._drop_jobs("key LIKE $1", f"hook:{mail}:%")
+        await self._drop_hooks(mail)
         await self._conn.execute(f"DELETE FROM post WHERE id IN ({posts})", mail)
         await self._conn.execute(
             "DELETE FROM known_id WHERE message_id = (SELECT message_id FROM mail WHERE id = $1)"
@@ -157,8 +157,8 @@ class Erasing:
         )
         linking = await self._conn.fetch(
             f"SELECT * FROM post WHERE event IS NOT NULL AND shows IN ({NAMING})"
-            " AND content LIKE $1",
-            f"%{room}%",
+            f" AND {contains('content').format('$1')}",
+            room,
         )
         return [post_of(row) for row in (*told, *linking)]
 
@@ -182,11 +182,12 @@ class Erasing:
     async def posts_naming(self, spec: str) -> list[Post]:
         """What the bridge said in the control room, in lists and hits of a search, that holds an
         address, case-folded."""
-        part = spec.isascii() and spec.replace("\\", "\\\\")
+        # JSON writes other letters as numbers: those are looked for below alone
+        part = spec if spec.isascii() and '"' not in spec and "\\" not in spec else ""
         rows = await self._conn.fetch(
             f"SELECT * FROM post WHERE (place = 'control' OR shows IN ({NAMING}, 'notify'))"
-            " AND event IS NOT NULL AND LOWER(content) LIKE $1",
-            f"%{part}%" if part else "%",
+            f" AND event IS NOT NULL AND ($1 = '' OR {contains('LOWER(content)').format('$1')})",
+            part,
         )
         found = [post_of(row) for row in rows]
         return [post for post in found if spec in str(post.content).casefold()]
@@ -218,7 +219,7 @@ class Erasing:
         run = self._conn.execute
         await run(f"UPDATE raw SET bytes = $2 WHERE id IN ({BYTES_OF})", number, b"")
         for row in await self._conn.fetch("SELECT id FROM mail WHERE number = $1", number):
-            await self._drop_jobs("key LIKE $1", f"hook-{row['id']}-%")
+            await self._drop_hooks(row["id"])
         posts = "SELECT id FROM post WHERE place = $1 OR conversation = $2"
         place = str(Place.of(number))
         for kind in ("upload", "post"):
@@ -255,6 +256,10 @@ class Erasing:
             number,
             GONE,
         )
+
+    async def _drop_hooks(self, mail: int) -> None:
+        """Other programs are not told of a mail any more."""
+        await self._drop_jobs("kind = 'hook' AND key LIKE $1", f"hook:{mail}:%")
 
     async def _drop_jobs(self, which: str, *args: Any) -> None:
         """What is under way for it has nothing to write about any more."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from bridge.model import Job, LostLease, share_of
 from bridge.model.job import TaskT, read, stored
 from bridge.model.oversight import Standing
-from bridge.model.task import ReceiveMail, Task
+from bridge.model.task import ReceiveMail, Task, TellOfFailure
 from bridge.store.connection import Connection
 
 COLUMNS = "id, kind, lane, payload, failures, leases, deaths, leased_by"
@@ -22,9 +21,9 @@ FREED = f"leased_by = NULL, leased_until = NULL, deaths = deaths + {DIED}"
 class Jobs:
     """The job table. Times are epoch seconds."""
 
-    def __init__(self, conn: Connection, *, shared: bool) -> None:
+    def __init__(self, conn: Connection, now: Callable[[], float], *, shared: bool) -> None:
         """`shared`: other processes lease, too."""
-        self._conn = conn
+        self._conn, self._now = conn, now
         self._skip = "FOR UPDATE OF due SKIP LOCKED" if shared else ""
         self.added = False
 
@@ -40,9 +39,9 @@ class Jobs:
             task.kind,
             lane,
             stored(task),
-            run_after or time.time(),
+            run_after or self._now(),
             task.key if task.is_one else None,
-            time.time(),
+            self._now(),
             share_of(task.kind, lane),
         )
         self.added = True
@@ -55,7 +54,7 @@ class Jobs:
             task.kind,
             task.key,
             stored(task),
-            time.time(),
+            self._now(),
             reason[:2000],
             task.share,
         )
@@ -155,6 +154,9 @@ class Jobs:
             job.id,
             job.worker,
         )
+        # in the same transaction: whatever happens next, somebody hears of it
+        if not isinstance(job.task, TellOfFailure):
+            await self.add(TellOfFailure(job.id, job.leases), "failed")
         self.added = True
 
     async def drop(self, task: Task) -> bool:
@@ -177,7 +179,7 @@ class Jobs:
 
     async def hurry(self, kinds: Sequence[type[Task]]) -> None:
         """Let all waiting jobs of these kinds run now: what they wait for has come."""
-        now = time.time()
+        now = self._now()
         await self._conn.executemany(
             "UPDATE job SET run_after = $1 WHERE kind = $2 AND run_after > $1"
             " AND dead_at IS NULL AND leased_by IS NULL",
@@ -211,6 +213,11 @@ class Jobs:
     async def dead(self, limit: int) -> list[Standing[Task]]:
         """The jobs that failed for good, oldest first."""
         return await self._standing("dead_at IS NOT NULL ORDER BY id", limit)
+
+    async def dead_one(self, job: int) -> Standing[Task] | None:
+        """A job that failed permanently; None when it is none any more."""
+        found = await self._standing(f"dead_at IS NOT NULL AND id = {int(job)}", 1)
+        return found[0] if found else None
 
     async def dead_of(self, task: type[TaskT], limit: int) -> list[Standing[TaskT]]:
         """The jobs for one kind of task that failed for good, oldest first."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 
 from bridge.model import Job
@@ -18,11 +17,13 @@ class Leases:
 
     async def lease(self, worker: str, seconds: float, free: Mapping[str, int]) -> list[Job[Task]]:
         async with self._database.reading() as tx:
-            due = await tx.jobs.due(time.time(), [share for share, count in free.items() if count])
+            due = await tx.jobs.due(
+                self._database.now(), [share for share, count in free.items() if count]
+            )
         if not due:
             return []
         async with self._database.transaction("lease") as tx:
-            now = time.time()
+            now = self._database.now()
             return [
                 job
                 for share in due
@@ -31,16 +32,16 @@ class Leases:
 
     async def next_due(self) -> float | None:
         async with self._database.reading() as tx:
-            return await tx.jobs.next_due(time.time())
+            return await tx.jobs.next_due(self._database.now())
 
     async def prolong(self, worker: str, jobs: list[int], seconds: float) -> None:
         async with self._database.transaction("heartbeat") as tx:
-            await tx.jobs.prolong(worker, jobs, time.time() + seconds)
+            await tx.jobs.prolong(worker, jobs, self._database.now() + seconds)
 
     async def put_back(self, job: Job[Task], delay: float, error: str, *, counts: bool) -> None:
         async with self._database.transaction("retry") as tx:
-            await tx.jobs.put_back(job, time.time() + delay, error, counts=counts)
+            await tx.jobs.put_back(job, self._database.now() + delay, error, counts=counts)
 
     async def bury(self, job: Job[Task], error: str) -> None:
         async with self._database.transaction("retry") as tx:
-            await tx.jobs.bury(job, error, time.time())
+            await tx.jobs.bury(job, error, self._database.now())

@@ -38,6 +38,7 @@ ALTER TABLE post ADD COLUMN delivery_id BIGINT;
 ALTER TABLE post ADD COLUMN conversation BIGINT;
 ALTER TABLE post ADD COLUMN target_key TEXT NOT NULL DEFAULT '';
 UPDATE post SET target_key = target, target = '' WHERE target <> '' AND target NOT LIKE '$%';
+ALTER TABLE conversation ADD COLUMN department_key TEXT NOT NULL DEFAULT '';
 CREATE INDEX post_mail ON post (mail_id) WHERE mail_id IS NOT NULL;
 CREATE INDEX post_conversation ON post (conversation) WHERE conversation IS NOT NULL;
 CREATE TABLE post_file (
@@ -77,6 +78,12 @@ async def tell_apart(conn: Connection) -> None:
         " WHERE id = $5",
         [(key.shows, key.mail, key.delivery, key.conversation, post) for key, post in keys],
     )
+    for row in await conn.fetch("SELECT DISTINCT department FROM conversation"):
+        await conn.execute(
+            "UPDATE conversation SET department_key = $1 WHERE department = $2",
+            row["department"].casefold(),
+            row["department"],
+        )
     by_text = {key.text: post for key, post in keys}
     for row in await conn.fetch("SELECT id, kind, lane, key, payload FROM job"):
         payload = json.loads(row["payload"])

@@ -48,6 +48,7 @@ CREATE TABLE conversation (
     number {serial},
     inbox TEXT NOT NULL,
     department TEXT NOT NULL DEFAULT '',
+    department_key TEXT NOT NULL DEFAULT '',
     contact TEXT NOT NULL,
     contact_name TEXT NOT NULL,
     contact_key TEXT NOT NULL,

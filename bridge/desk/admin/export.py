@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import re
 
 from bridge.chat import admin as texts
-from bridge.chat import file_event, render
+from bridge.chat import file_event
 from bridge.desk.admin import inboxes
 from bridge.desk.command import CommandSpec
 from bridge.desk.context import Hearing, Request
@@ -26,6 +25,7 @@ from bridge.model import (
     Role,
     Shows,
     Wanted,
+    words,
 )
 from bridge.model.task import Export
 from bridge.ports import Tx
@@ -36,8 +36,8 @@ TYPE = "application/mbox"
 async def order(tx: Tx, desk: Desk, asked: Request) -> str:
     """In the control room: `!export #12` or `!export support`."""
     what = asked.rest.strip().casefold()
-    if re.fullmatch(r"#?[0-9]{1,15}", what):
-        number = Number(int(what.lstrip("#")))
+    if (digits := words.number(what)) is not None:
+        number = Number(digits)
         if not await tx.mails.of_conversation(number):
             raise Refused(f"There is no conversation #{number} with mails.")
         await _job(tx, asked.event.id, CONTROL, [number], f"conversation-{number}")
@@ -94,7 +94,7 @@ async def export(desk: Desk, job: Job[Export]) -> None:
         await _show(desk, job, last, parts, bytes(part))
     async with desk.store.transaction("told") as tx:
         await tx.jobs.finish(job)
-        content = render.notice(texts.exported(name, mails, missing))
+        content = desk.notice(texts.exported(name, mails, missing))
         await answer_with(tx, desk, place, event, content)
 
 

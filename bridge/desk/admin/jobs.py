@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 from bridge.chat import admin as texts
 from bridge.desk.admin import question
 from bridge.desk.command import CommandSpec
 from bridge.desk.context import Request
 from bridge.desk.desk import Desk
 from bridge.mail.parse import headers_only, senders
-from bridge.model import Address, Refused, Role
+from bridge.model import Address, Refused, Role, words
 from bridge.model.oversight import Standing
 from bridge.model.task import ReadEventAgain, ReceiveMail
 from bridge.ports import Tx
@@ -43,10 +41,10 @@ async def retry(tx: Tx, desk: Desk, asked: Request) -> str:
 
 
 def _number(asked: Request, position: int) -> int:
-    words = asked.words
-    if len(words) <= position or not re.fullmatch("#?[0-9]{1,15}", words[position]):
+    number = words.number(asked.words[position]) if len(asked.words) > position else None
+    if number is None:
         raise Refused("Say which by its number, like 12.")
-    return int(words[position].lstrip("#"))
+    return number
 
 
 async def list_(tx: Tx, desk: Desk, asked: Request) -> str:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 
 from bridge.chat import admin as texts
-from bridge.chat import render
 from bridge.chat.when import when
 from bridge.config.inbox import Inbox
 from bridge.config.rule import Rule, read
 from bridge.desk.command import CommandSpec
 from bridge.desk.context import Request
 from bridge.desk.desk import Desk
-from bridge.desk.rules import Incoming, holding, of_inbox
+from bridge.desk.rules import Incoming, fitting, holding, of_inbox
 from bridge.model import (
     CONTROL,
     InboxId,
@@ -25,6 +23,7 @@ from bridge.model import (
     Shows,
     Transient,
     Wanted,
+    words,
 )
 from bridge.model.task import RehearseRules
 from bridge.ports import Tx
@@ -97,14 +96,14 @@ async def _check(tx: Tx, desk: Desk, inbox: Inbox, rule: Rule) -> None:
 
 
 async def remove(tx: Tx, desk: Desk, asked: Request) -> str:
-    word = asked.rest.strip()
-    if re.fullmatch("[0-9]{1,15}", word) is None:
+    number = words.number(asked.rest)
+    if number is None:
         raise Refused("Say which by its number, like !rule remove 3; !rule list shows them.")
-    inbox = await tx.rules.remove(int(word))
+    inbox = await tx.rules.remove(number)
     if inbox is None:
-        raise Refused(f"There is no rule {word}; those of config.yaml are changed there.")
-    await tx.audit.add(desk.now(), asked.who, f"inbox {inbox}: removed rule {word}")
-    return f"Rule {word} is removed."
+        raise Refused(f"There is no rule {number}; those of config.yaml are changed there.")
+    await tx.audit.add(desk.now(), asked.who, f"inbox {inbox}: removed rule {number}")
+    return f"Rule {number} is removed."
 
 
 async def test(tx: Tx, desk: Desk, asked: Request) -> str:
@@ -138,7 +137,8 @@ async def rehearse(desk: Desk, job: Job[RehearseRules]) -> None:
         except Transient:
             continue
         is_new = bool(first) and first[0].id == letter.id
-        held = holding(rules, Incoming.whole(mail, body, raw, letter, is_new).facts)
+        facts = Incoming.whole(mail, body, raw, letter, is_new).facts
+        held = holding(fitting(rules, facts), is_new=is_new)
         if held:
             done = "; ".join(f"{rule.name}: {_said(rule.then)}" for _, rule in held)
             lines.append(
@@ -149,7 +149,7 @@ async def rehearse(desk: Desk, job: Job[RehearseRules]) -> None:
         await tx.jobs.finish(job)
         event = job.task.event
         key = PostKey.other(Shows.REHEARSED, event)
-        await tx.posts.put(Wanted.message(key, CONTROL, desk.bot, render.notice(text), event))
+        await tx.posts.put(Wanted.message(key, CONTROL, desk.bot, desk.notice(text), event))
 
 
 def _inbox(desk: Desk, asked: Request) -> tuple[Inbox, str]:

@@ -14,7 +14,7 @@ from bridge.desk.rooms.refresh import answer, tell_control
 from bridge.mail.limits import size
 from bridge.model import DeliveryState, Job, PostKey, Role, Shows
 from bridge.model.job import TITLES
-from bridge.model.task import Deliver, HandleEvent, ReceiveMail, Task
+from bridge.model.task import Deliver, HandleEvent, ReceiveMail, TellOfFailure
 from bridge.ports import Tx
 
 DISK_TOLD = "disk-told"
@@ -60,18 +60,21 @@ async def _intake(tx: Tx, inbox: Inbox, now: float) -> str:
     return f"checked {render.clock(good_at, now)}"
 
 
-async def bury(desk: Desk, job: Job[Task], error: str) -> None:
-    """Tell people that a job failed for good; nothing of it is lost."""
-    if job.lane == "control:out":
-        return  # telling of it would be the next one to die
+async def tell_failure(desk: Desk, telling: Job[TellOfFailure]) -> None:
+    """Tell people that a job failed permanently; nothing of it is lost."""
     prefix = desk.settings.command_prefix
     async with desk.store.transaction("told") as tx:
+        await tx.jobs.finish(telling)
+        job = await tx.jobs.dead_one(telling.task.job)
+        # tried again meanwhile; or telling of it would be the next one to fail
+        if job is None or job.lane == "control:out":
+            return
         what = f"{TITLES.get(job.kind, job.kind)} (job {job.id}, {job.lane})"
         cure = f"Nothing is lost: {prefix}retry {job.id} gives it new tries."
         if isinstance(job.task, ReceiveMail):
             cure = f"Its bytes are kept: {prefix}quarantine show {job.id} shows what it is."
-        text = f"⚠️ {what[0].upper()}{what[1:]} failed three times: {error[:500]}\n{cure}"
-        await tell_control(tx, desk, PostKey.other(Shows.DEAD, job.id, job.leases), text)
+        text = f"⚠️ {what[0].upper()}{what[1:]} failed three times: {job.error[:500]}\n{cure}"
+        await tell_control(tx, desk, PostKey.other(Shows.DEAD, job.id, telling.task.leases), text)
         if isinstance(job.task, Deliver):
             delivery = await tx.deliveries.get(job.task.delivery)
             if delivery.state in (DeliveryState.WAITING, DeliveryState.SENDING):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bridge.chat import admin as texts
-from bridge.chat import render
 from bridge.config.inbox import Inbox
 from bridge.config.settings import ConfigError
 from bridge.desk.admin import inboxes
@@ -56,7 +55,7 @@ async def test(desk: Desk, job: Job[TestInbox]) -> None:
 
 
 async def _tell(tx: Tx, desk: Desk, event: str, text: str) -> None:
-    await answer_with(tx, desk, CONTROL, EventId(event), render.notice(text))
+    await answer_with(tx, desk, CONTROL, EventId(event), desk.notice(text))
 
 
 ADMIN_COMMANDS: tuple[CommandSpec[Request], ...] = (

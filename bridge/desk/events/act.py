@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -10,7 +9,7 @@ from bridge.desk.command import CommandSpec, ReactionSpec
 from bridge.desk.context import Hearing, came_before
 from bridge.desk.desk import Desk
 from bridge.desk.events.commands import AGENTS, unknown
-from bridge.model import Content, Event, EventId, Number, Post, Refused, Room
+from bridge.model import Content, Event, EventId, Number, Post, Refused, Room, words
 from bridge.ports import Tx
 
 
@@ -95,7 +94,7 @@ def _named(rest: str, command: CommandSpec[Hearing]) -> Number | None:
     """The conversation that a command in the queue room names. Raises Refused."""
     if not command.names_conversation:
         return None
-    digits = rest.strip().lstrip("#")
-    if re.fullmatch("[0-9]{1,15}", digits) is None:
+    number = words.number(rest)
+    if number is None:
         raise Refused("Say which: !take NUMBER, or press ✋ on its card.")
-    return Number(int(digits))
+    return Number(number)

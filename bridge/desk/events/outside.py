@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bridge.chat import render
 from bridge.chat.room import link
 from bridge.desk.desk import Desk
 from bridge.model import Event, Job, Permanent, Place, PostKey, Role, Room, Shows, Wanted
@@ -31,5 +30,5 @@ async def outside(desk: Desk, job: Job[HandleEvent], event: Event, room: Room | 
                 f"{link(control.id, desk.server)}"
             )
             key, place = PostKey.other(Shows.POINTER, event.room), Place.at(event.room)
-            await tx.posts.put(Wanted.message(key, place, desk.bot, render.notice(text)))
+            await tx.posts.put(Wanted.message(key, place, desk.bot, desk.notice(text)))
         await tx.jobs.finish(job)

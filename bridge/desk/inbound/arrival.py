@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bridge.config import matching
 from bridge.config.inbox import Inbox
+from bridge.mail.header import values_of
 from bridge.mail.quote import Body
 from bridge.model import Mail
 
@@ -26,3 +28,13 @@ class Arrival:
     """Bytes of a mail that stayed in the mailbox: this is its head."""
     left: tuple[str, ...] = ()
     """Names of the files that stayed there with it."""
+
+    @property
+    def facts(self) -> matching.Facts:
+        """The mail as rules see it, but for whether it begins a conversation."""
+        whole = self.too_large is None
+        names = tuple(each.name for each in self.mail.attachments) if whole else self.left
+        size = len(self.raw) if self.too_large is None else self.too_large
+        return matching.Facts(
+            self.mail, self.body.text, size, names, False, lambda name: values_of(self.raw, name)
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.chat import render, status
+from bridge.chat import status
 from bridge.config.inbox import Inbox
 from bridge.desk.desk import Desk
 from bridge.desk.outbound.dispatch import show
@@ -84,7 +84,7 @@ async def note(
         changed = await tx.deliveries.update(delivery.id, state=overall(changed))
     await show(tx, desk, changed)
     if changed.state is DeliveryState.BOUNCED and delivery.state is not DeliveryState.BOUNCED:
-        content = render.text_message(status.bounce_notice(changed))
+        content = desk.message(status.bounce_notice(changed))
         content["m.mentions"] = {"user_ids": [changed.agent]}
         key, place = PostKey.of_mail(Shows.BOUNCE, mail), Place.of(changed.conversation)
         await tx.posts.put(Wanted.message(key, place, desk.bot, content, changed.source))

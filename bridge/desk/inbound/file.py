@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from structlog.contextvars import bind_contextvars
 
-from bridge.chat import render
 from bridge.config.inbox import Inbox
 from bridge.desk.desk import Desk
 from bridge.desk.inbound import bounces, rules
@@ -14,7 +14,7 @@ from bridge.desk.inbound.arrival import Arrival
 from bridge.desk.inbound.matching import conversation_for
 from bridge.desk.inbound.show import mention, show
 from bridge.desk.rooms.refresh import refresh
-from bridge.desk.rules import Incoming
+from bridge.desk.rules import Incoming, Placed, fitting, of_inbox
 from bridge.mail import author
 from bridge.model import (
     Conversation,
@@ -31,8 +31,9 @@ from bridge.model.task import MakeRoom
 from bridge.ports import Tx
 
 
-async def file(tx: Tx, desk: Desk, arrival: Arrival) -> bool:
-    """Put a mail where it belongs; whether that is a new conversation."""
+async def file(tx: Tx, desk: Desk, arrival: Arrival, fits: Sequence[Placed]) -> bool:
+    """Put a mail where it belongs; whether that is a new conversation. `fits`: the rules of its
+    inbox that fit it."""
     inbox, mail, at = arrival.inbox, arrival.mail, arrival.at
     delivery = None
     if mail.report is not None:
@@ -74,7 +75,9 @@ async def file(tx: Tx, desk: Desk, arrival: Arrival) -> bool:
         incoming = Incoming.whole(mail, arrival.body, arrival.raw, letter, fresh)
         if arrival.too_large is not None:
             incoming = replace(incoming, size=arrival.too_large, files=arrival.left)
-        ruled = await rules.apply(tx, desk, home, conversation, incoming)
+        if home.id != inbox.id:  # moved to another team, whose rules count now
+            fits = fitting(await of_inbox(tx, home), incoming.facts)
+        ruled = await rules.apply(tx, desk, home, conversation, incoming, fits)
         await mention(tx, conversation, ruled, mail_id)
         conversation = ruled
     await _link_twins(tx, desk, inbox, conversation, mail, mail_id)
@@ -111,6 +114,6 @@ async def _link_twins(
             (conversation.number, f"{other.name}: #{twin.conversation}", (mail_id, twin.id)),
             (twin.conversation, f"{inbox.name}: #{conversation.number}", (twin.id, mail_id)),
         ):
-            content = render.notice(f"This mail also went to {text}")
+            content = desk.notice(f"This mail also went to {text}")
             told = PostKey.of_mail(Shows.TWIN, *key)
             await tx.posts.put(Wanted.message(told, Place.of(at), desk.bot, content))

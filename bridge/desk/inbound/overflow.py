@@ -74,6 +74,7 @@ async def conversation(
     return made, True
 
 
-def line(mail: Mail) -> str:
+def line(mail: Mail, prefix: str) -> str:
     """What stands above such a mail, which the bot shows in its sender's place."""
-    return f"📥 {mail.sender}: {mail.subject or '(no subject)'} · !split makes it a conversation"
+    subject = mail.subject or "(no subject)"
+    return f"📥 {mail.sender}: {subject} · {prefix}split makes it a conversation"

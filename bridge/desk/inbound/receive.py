@@ -10,6 +10,7 @@ from bridge import metrics
 from bridge.desk.desk import Desk
 from bridge.desk.inbound.arrival import Arrival
 from bridge.desk.inbound.file import file
+from bridge.desk.rules import fitting, of_inbox
 from bridge.mail.limits import size
 from bridge.mail.quote import Body
 from bridge.model import InboxId, Job, Mail, Transient
@@ -36,10 +37,14 @@ async def receive(desk: Desk, job: Job[ReceiveMail]) -> None:
     arrival = Arrival(inbox, mail, body, raw, raw_id, at, counts=not job.task.was_waiting)
     if note:
         arrival = _headed(arrival, json.loads(note))
+    # everybody else who decides waits for the transaction: rules are looked at before it
+    async with desk.store.reading() as tx:
+        rules = await of_inbox(tx, inbox)
+    fits = fitting(rules, arrival.facts) if rules else ()
     async with desk.store.transaction("receive") as tx:
         result = "known"
         if not await _is_echo(tx, desk, inbox.id, mail):
-            result = "new" if await file(tx, desk, arrival) else "joined"
+            result = "new" if await file(tx, desk, arrival, fits) else "joined"
         await tx.jobs.finish(job)
         if result == "known":
             await tx.erasing.unused(raw_id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from datetime import UTC, datetime
 
 from bridge.chat import render
@@ -12,7 +14,7 @@ from bridge.config.rule import Rule
 from bridge.desk.desk import Desk
 from bridge.desk.inbound import autoreply
 from bridge.desk.rooms.refresh import refresh, tell_control
-from bridge.desk.rules import Incoming, holding, of_inbox
+from bridge.desk.rules import Incoming, Placed, holding
 from bridge.desk.triage import state
 from bridge.desk.triage.assign import give
 from bridge.model import (
@@ -37,13 +39,17 @@ BODY = 20_000
 
 
 async def apply(
-    tx: Tx, desk: Desk, inbox: Inbox, about: Conversation, incoming: Incoming
+    tx: Tx,
+    desk: Desk,
+    inbox: Inbox,
+    about: Conversation,
+    incoming: Incoming,
+    fits: Sequence[Placed],
 ) -> Conversation:
-    """Do what the rules of an inbox say about a mail; spam is left alone."""
+    """Do what the rules of an inbox that fit a mail say; spam is left alone."""
     if about.state is State.SPAM:
         return about
-    rules = await of_inbox(tx, inbox)
-    for index, (where, rule) in enumerate(holding(rules, incoming.facts) if rules else ()):
+    for index, (where, rule) in enumerate(holding(fits, is_new=incoming.is_new)):
         try:
             await _do(tx, desk, inbox, about, incoming, rule, index)
         except Permanent as error:

@@ -48,7 +48,7 @@ async def show(
         mail, inbox, conversation, letter.new_addresses, ours, person, letter.forwarded
     )  # fmt: skip
     if beyond:
-        above = [overflow.line(mail), *above]
+        above = [overflow.line(mail, desk.settings.command_prefix), *above]
     matters = mail.nature is Nature.PERSON and conversation.state is not State.SPAM
     mention = conversation.assignee if matters else None
     content, too_long = mail_event.content(mail, body, above, mention)

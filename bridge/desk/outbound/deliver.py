@@ -14,7 +14,17 @@ from bridge.desk.outbound.dispatch import show
 from bridge.desk.outbound.outcome import next_try, settle
 from bridge.mail import compose
 from bridge.mail.provider import of_host
-from bridge.model import ANSWERS, Delivery, DeliveryState, Fate, Job, Permanent, Refused, Transient
+from bridge.model import (
+    ANSWERS,
+    BridgeError,
+    Delivery,
+    DeliveryState,
+    Fate,
+    Job,
+    Permanent,
+    Refused,
+    Transient,
+)
 from bridge.model.task import CopyToSent, Deliver
 
 ATTEMPTABLE = (DeliveryState.WAITING, DeliveryState.SENDING, DeliveryState.DEFERRED)
@@ -136,7 +146,7 @@ async def _found_in_sent(desk: Desk, inbox: Inbox, delivery: Delivery) -> bool:
         return False
     try:
         return await desk.mailbox.find_sent(inbox, message_id)
-    except Exception:  # noqa: BLE001 - not knowing is an answer here: a person will be asked
+    except BridgeError:  # not knowing is an answer here: a person will be asked
         return False
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bridge.chat import command, render, status
+from bridge.chat import command, status
 from bridge.chat.command import CLIP, MAIL
 from bridge.desk.command import CommandSpec, Needs, ReactionSpec
 from bridge.desk.context import Hearing
@@ -200,7 +200,7 @@ async def _own(tx: Tx, desk: Desk, heard: Hearing, about: Conversation) -> str |
         await refresh(tx, desk, about)
     elif about.assignee != heard.who:
         # no m.notice: clients tell nobody of those, whoever is mentioned
-        content = render.text_message(f"{heard.who} replies here; {about.assignee} has taken it.")
+        content = desk.message(f"{heard.who} replies here; {about.assignee} has taken it.")
         content["m.mentions"] = {"user_ids": [about.assignee]}
         key = PostKey.other(Shows.OWNER, heard.event.id)
         await tx.posts.put(Wanted.message(key, heard.where, desk.bot, content))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 from bridge.chat import listing, render, room
@@ -119,12 +118,8 @@ async def powers(tx: Tx, desk: Desk, conversation: Conversation, *, already_ther
 
 
 async def answer(tx: Tx, desk: Desk, place: Place, event: EventId, text: str) -> None:
-    """The bridge's one answer to an event, as a reply to it. Texts name commands with `!`; people
-    read them with the prefix of their installation."""
-    text = re.sub(
-        r"(?<![^\s(])!(?=[a-z])", desk.settings.command_prefix.replace("\\", "\\\\"), text
-    )
-    await answer_with(tx, desk, place, event, render.notice(text))
+    """The bridge's one answer to an event, as a reply to it."""
+    await answer_with(tx, desk, place, event, desk.notice(text))
 
 
 async def answer_with(tx: Tx, desk: Desk, place: Place, event: EventId, content: Content) -> None:
@@ -135,4 +130,4 @@ async def answer_with(tx: Tx, desk: Desk, place: Place, event: EventId, content:
 
 async def tell_control(tx: Tx, desk: Desk, key: PostKey, text: str) -> None:
     """A notice in the control room; the same key again edits it. m.text: admins are notified."""
-    await tx.posts.put(Wanted.message(key, CONTROL, desk.bot, render.text_message(text)))
+    await tx.posts.put(Wanted.message(key, CONTROL, desk.bot, desk.message(text)))

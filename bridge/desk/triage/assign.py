@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.chat import command, render
+from bridge.chat import command
 from bridge.chat.command import HAND
 from bridge.config.inbox import Inbox
 from bridge.desk.command import CommandSpec, ReactionSpec
@@ -135,7 +135,7 @@ async def _meant(tx: Tx, desk: Desk, heard: Hearing) -> Mxid:
 async def _tell(tx: Tx, desk: Desk, heard: Hearing, who: Mxid, text: str) -> None:
     """Say something in the conversation that reaches one person: no notice, which notifies
     nobody."""
-    content: Content = render.text_message(text)
+    content: Content = desk.message(text)
     content["m.mentions"] = {"user_ids": [who]}
     key = PostKey.other(Shows.TELL, heard.event.id, who)
     await tx.posts.put(Wanted.message(key, Place.of(heard.about.number), desk.bot, content))

@@ -21,10 +21,10 @@ from bridge.model import (
     Refused,
     Role,
     State,
+    words,
 )
 from bridge.ports import Tx
 
-TAG = re.compile(r"[^\W_](?:[^\W_]|-){0,29}")
 MAX_TAGS = 20
 HEADERS = 8_000
 """Bytes of a mail's headers that are shown."""
@@ -35,9 +35,12 @@ async def tag(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     """`!tag +billing -urgent`: add and take away; alone it shows them."""
     tags = list(heard.about.tags)
     for word in heard.rest.replace(",", " ").split():
-        name = word.lstrip("+-").casefold()
-        if TAG.fullmatch(name) is None:
-            raise Refused(f"{word[:40]} is no tag: use letters, digits and -; nothing was changed.")
+        name = words.tag(word.lstrip("+-"))
+        if name is None:
+            raise Refused(
+                f"{word[:50]} is no tag: use letters, digits and -, {words.LONGEST_TAG} at most;"
+                " nothing was changed."
+            )
         if word.startswith("-"):
             tags = [each for each in tags if each != name]
         elif name not in tags:
@@ -89,8 +92,8 @@ async def list_(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
         "mine": Filter(assignee=heard.who, without=FINISHED),
         "unassigned": Filter(unassigned=True, without=FINISHED),
     }  # fmt: skip
-    if what.startswith("tag:") and TAG.fullmatch(what[4:]):
-        filters[what] = Filter(tag=what[4:])
+    if what.startswith("tag:") and (tag := words.tag(what[4:])):
+        filters[what] = Filter(tag=tag)
     if what.startswith("department:") and what[11:].strip():
         filters[what] = Filter(department=what[11:].strip())
     if what not in filters:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from bridge.chat import file_event, render
@@ -31,6 +30,7 @@ from bridge.model import (
     Shows,
     State,
     Wanted,
+    words,
 )
 from bridge.model.conversation import NewConversation
 from bridge.model.task import MakeRoom
@@ -39,10 +39,10 @@ from bridge.ports import Tx
 
 async def merge(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     """`!merge #12`: this conversation goes on in #12, with all its mails."""
-    digits = heard.rest.strip().lstrip("#")
-    if re.fullmatch("[0-9]{1,15}", digits) is None:
+    named = words.number(heard.rest)
+    if named is None:
         raise Refused("Say with which: !merge #12 has this conversation go on in #12.")
-    number = Number(int(digits))
+    number = Number(named)
     if not await tx.conversations.exists(heard.inbox.id, number):
         raise Refused(f"There is no #{number} in {heard.inbox.name}.")
     into = await tx.conversations.get(number)

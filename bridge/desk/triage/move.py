@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bridge.chat import render, room
+from bridge.chat import room
 from bridge.chat.room import link
 from bridge.config.inbox import Inbox
 from bridge.desk.command import CommandSpec
@@ -81,7 +81,7 @@ async def _leave(tx: Tx, desk: Desk, about: Conversation, old: Inbox, new: Inbox
         subject = about.subject or "(no subject)"
         url = link(about.room, desk.server) if about.room else ""
         text = f"#{about.number} {about.contact}\n{subject}\n➡️ moved to {new.name}\n{url}"
-        await tx.posts.put(Wanted.message(card, queue, desk.bot, render.text_message(text)))
+        await tx.posts.put(Wanted.message(card, queue, desk.bot, desk.message(text)))
         await tx.posts.put(Wanted.reaction(hand, queue, desk.bot, "", card))
         for key in (card, hand, claim):
             await tx.posts.rename(key, key.until(left))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bridge.chat import render
 from bridge.chat.admin import duration
 from bridge.chat.room import link
 from bridge.config.inbox import Inbox
@@ -31,12 +30,12 @@ async def _tell(tx: Tx, desk: Desk, inbox: Inbox, about: Conversation) -> None:
     key = PostKey.of_conversation(Shows.REMINDER, about.number, about.waiting_since)
     if about.assignee is not None:
         text = f"⏰ {about.assignee}, {who} has waited {waits} for an answer."
-        content = render.text_message(text)
+        content = desk.message(text)
         content["m.mentions"] = {"user_ids": [about.assignee]}
         await tx.posts.put(Wanted.message(key, Place.of(about.number), desk.bot, content))
         return
     url = f" {link(about.room, desk.server)}" if about.room else ""
     subject = about.subject or "(no subject)"
     text = f"⏰ #{about.number} {subject}: {who} has waited {waits}, and nobody has taken it.{url}"
-    content = render.text_message(text)
+    content = desk.message(text)
     await tx.posts.put(Wanted.message(key, Place.queue(inbox.id), desk.bot, content))

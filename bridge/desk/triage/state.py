@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from bridge.chat import render
 from bridge.chat.command import TICK
 from bridge.chat.when import USAGE, moment, when
 from bridge.desk.command import CommandSpec, Needs, ReactionSpec
@@ -74,7 +73,7 @@ async def wake(desk: Desk, job: Job[Wake]) -> None:
             return
         about = await put(tx, desk, about, State.OPEN)
         whom = f", {about.assignee}" if about.assignee else ""
-        content = render.text_message(f"⏰ The snooze is over{whom}.")
+        content = desk.message(f"⏰ The snooze is over{whom}.")
         if about.assignee:
             content["m.mentions"] = {"user_ids": [about.assignee]}
         key = PostKey.of_conversation(Shows.AWAKE, number, job.task.until)
