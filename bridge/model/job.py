@@ -37,6 +37,8 @@ class Job:
     kind: str
     lane: str
     payload: Mapping[str, Any] = field(default_factory=dict)
+    run_after: float = 0.0
+    """When it was due, epoch seconds, as it was when it was taken."""
     failures: int = 0
     leases: int = 0
     deaths: int = 0
