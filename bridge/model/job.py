@@ -69,6 +69,8 @@ class Job(Generic[TaskT]):
     kind: str
     lane: str
     task: TaskT
+    run_after: float = 0.0
+    """When it was due, epoch seconds, as it was when it was taken."""
     failures: int = 0
     leases: int = 0
     deaths: int = 0

@@ -11,7 +11,7 @@ from bridge.model.oversight import Standing
 from bridge.model.task import ReceiveMail, Task, TellOfFailure
 from bridge.store.connection import Connection
 
-COLUMNS = "id, kind, lane, payload, failures, leases, deaths, leased_by"
+COLUMNS = "id, kind, lane, payload, run_after, failures, leases, deaths, leased_by"
 DIED = f"CASE WHEN leased_by IS NOT NULL AND kind = '{ReceiveMail.kind}' THEN 1 ELSE 0 END"
 """One more death of a process, where the job was leased and may be what killed it."""
 FREED = f"leased_by = NULL, leased_until = NULL, deaths = deaths + {DIED}"
@@ -133,15 +133,18 @@ class Jobs:
             raise LostLease(f"job {job.id} ({job.kind}) belongs to another worker now")
 
     async def put_back(self, job: Job[Task], run_after: float, error: str, *, counts: bool) -> None:
-        """Free a job to be tried again; `counts` adds to its failures."""
+        """Free a job to be tried again; `counts` adds to its failures. Where it was given another
+        time while it ran, because what it waits for has come, that time counts."""
         await self._conn.execute(
-            "UPDATE job SET leased_by = NULL, leased_until = NULL, run_after = $1,"
+            "UPDATE job SET leased_by = NULL, leased_until = NULL,"
+            " run_after = CASE WHEN run_after = $6 THEN $1 ELSE run_after END,"
             " last_error = $2, failures = failures + $3 WHERE id = $4 AND leased_by = $5",
             run_after,
             error[:2000],
             int(counts),
             job.id,
             job.worker,
+            job.run_after,
         )
 
     async def bury(self, job: Job[Task], error: str, now: float) -> None:
@@ -168,9 +171,10 @@ class Jobs:
         return row is not None
 
     async def hasten(self, task: Task, run_after: float) -> bool:
-        """Let a waiting job run at another time. False when there is none."""
+        """Let a job run at another time; one that runs now, should it be put back. False when there
+        is none."""
         row = await self._conn.fetchrow(
-            "UPDATE job SET run_after = $1 WHERE key = $2 AND leased_by IS NULL RETURNING id",
+            "UPDATE job SET run_after = $1 WHERE key = $2 RETURNING id",
             run_after,
             task.key,
         )
@@ -178,11 +182,12 @@ class Jobs:
         return row is not None
 
     async def hurry(self, kinds: Sequence[type[Task]]) -> None:
-        """Let all waiting jobs of these kinds run now: what they wait for has come."""
+        """Let all waiting jobs of these kinds run now, and those that run now as soon as they are
+        put back: what they wait for has come."""
         now = self._now()
         await self._conn.executemany(
-            "UPDATE job SET run_after = $1 WHERE kind = $2 AND run_after > $1"
-            " AND dead_at IS NULL AND leased_by IS NULL",
+            "UPDATE job SET run_after = $1 WHERE kind = $2 AND dead_at IS NULL"
+            " AND (run_after > $1 OR leased_by IS NOT NULL)",
             [(now, each.kind) for each in kinds],
         )
         self.added = True
@@ -263,6 +268,7 @@ def _job(row: Any) -> Job[Task]:
         kind=row["kind"],
         lane=row["lane"],
         task=read(row["kind"], row["payload"]),
+        run_after=row["run_after"],
         failures=row["failures"],
         leases=row["leases"],
         deaths=row["deaths"],

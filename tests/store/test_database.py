@@ -87,6 +87,27 @@ async def test_a_job_that_waits_holds_its_lane(database: Database) -> None:
     assert [job.lane for job in await Leases(database).lease("w", 60, {"mail": 10})] == ["b"]
 
 
+@pytest.mark.parametrize("way", ["hasten", "hurry"])
+async def test_what_comes_while_a_job_runs_that_waits_for_it_is_not_missed(
+    database: Database, way: str
+) -> None:
+    """As when an inbox goes on while a delivery finds it paused."""
+    leases = Leases(database)
+    async with database.transaction("settings") as tx:
+        await tx.jobs.add(BringPost(1), "a")
+    (job,) = await leases.lease("w", 60, {"mail": 1})
+    async with database.transaction("settings") as tx:
+        if way == "hasten":
+            await tx.jobs.hasten(BringPost(1), time.time())
+        else:
+            await tx.jobs.hurry([BringPost])
+    assert await leases.lease("w", 60, {"mail": 1}) == []
+    await leases.put_back(job, 3600.0, "it is not there yet", counts=False)
+    (again,) = await leases.lease("w", 60, {"mail": 1})
+    await leases.put_back(again, 3600.0, "it is not there yet", counts=False)
+    assert await leases.lease("w", 60, {"mail": 1}) == []
+
+
 async def test_a_lost_lease_cannot_finish(database: Database) -> None:
     leases = Leases(database)
     await add(database, "a")

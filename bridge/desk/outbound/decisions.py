@@ -144,7 +144,7 @@ async def retry(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     if delivery.state not in RETRYABLE:
         raise Refused(f"Nothing to try again: {status.text(delivery, '', desk.now())}")
     if delivery.state is DeliveryState.DEFERRED:
-        await tx.jobs.hasten(Deliver(delivery.id), 0.0)
+        await tx.jobs.hasten(Deliver(delivery.id), desk.now())
         await tx.deliveries.update(delivery.id, run_at=desk.now())
         return None
     live = await tx.deliveries.live(delivery.source)
