@@ -18,8 +18,8 @@ from bridge.model import (
     MailId,
     MessageId,
     Mxid,
-    Nature,
     RoomId,
+    SenderKind,
     State,
     Verdict,
 )
@@ -71,7 +71,7 @@ async def fill(stage: Stage) -> None:
                 )
                 letter = Letter(
                     MailId(0), inbox, about.number, False, MessageId(f"<b{number}@x>"), who, (),
-                    (), (), f"Case {number}", (), Nature.PERSON, Verdict.NONE, (), at, None,
+                    (), (), f"Case {number}", (), SenderKind.PERSON, Verdict.NONE, (), at, None,
                 )  # fmt: skip
                 mail_id = await tx.mails.save(letter, "h", ())
                 text = f"{words(number)} {number}"

@@ -158,7 +158,9 @@ class App:
         encryption_keys = settings.encryption_key.get_secret_value().split()
         vault = Vault(encryption_keys)
         async with self.database.transaction("settings") as tx:
-            keys = Keys.of(encryption_keys, await tx.keep.secret(), await tx.keep.former_ids())
+            keys = Keys.of(
+                encryption_keys, await tx.settings.secret(), await tx.settings.former_ids()
+            )
         sender, mailbox, reader = SmtpSender(), Folders(), MailReader(self._started_reading())
         self._stop.callback(reader.close)
         self.desk = Desk(

@@ -35,7 +35,7 @@ reading = Histogram(
     registry=REGISTRY, buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25),
 )  # fmt: skip
 waiting = Gauge("postroom_jobs_waiting", "Unfinished jobs.", ("kind",), registry=REGISTRY)
-dead = Gauge("postroom_jobs_dead", "Jobs that failed for good.", registry=REGISTRY)
+dead = Gauge("postroom_jobs_dead", "Jobs that failed permanently.", registry=REGISTRY)
 oldest = Gauge(
     "postroom_job_oldest_seconds", "Age of the oldest job that could run.", registry=REGISTRY
 )

@@ -36,7 +36,7 @@ class LeasingStore(Protocol):
     async def next_due(self) -> float | None: ...
     async def prolong(self, worker: str, jobs: list[int], seconds: float) -> None: ...
     async def put_back(self, job: Job[Task], delay: float, error: str, *, counts: bool) -> None: ...
-    async def bury(self, job: Job[Task], error: str) -> None: ...
+    async def mark_dead(self, job: Job[Task], error: str) -> None: ...
 
 
 def delay_after(tries: int, floor: float | None = None) -> float:
@@ -155,7 +155,7 @@ class Worker:
         text = text.replace("\0", "").encode("utf-8", "replace").decode()  # what a table can hold
         try:
             if counts and job.failures + 1 >= TRIES:
-                await self._store.bury(job, text)
+                await self._store.mark_dead(job, text)
                 return
             floor = error.retry_after if isinstance(error, Transient) else None
             tries = job.failures + 1 if counts else job.leases

@@ -29,7 +29,7 @@ from bridge.model import (
     Recipient,
     RoomId,
     State,
-    Took,
+    Timing,
 )
 
 NOW = 1_790_000_000.0
@@ -116,8 +116,8 @@ def a_draft() -> str:
 
 
 def a_report() -> str:
-    def took(*seconds: float, tag: str = "billing") -> list[Took]:
-        return [Took(NOW, each, (tag,), ALICE) for each in seconds]
+    def took(*seconds: float, tag: str = "billing") -> list[Timing]:
+        return [Timing(NOW, each, (tag,), ALICE) for each in seconds]
 
     counted = [
         report.Counted("Support", took(*range(87)), took(*range(64)),

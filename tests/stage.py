@@ -90,7 +90,7 @@ def mail(
 class Scene:
     """The servers around a bridge, and what tests do with them; the bridge itself comes apart."""
 
-    heard: list[str]
+    context: list[str]
     """Ids of what another program was told of, where a test has one."""
 
     def __init__(self, folder: Path, database: str = "sqlite:postroom.db") -> None:
@@ -202,7 +202,7 @@ class Stage(Scene):
 
     async def _checked(self, account: str) -> bool:
         async with self.app.database.reading() as tx:
-            return await tx.keep.health(account) is not None
+            return await tx.settings.health(account) is not None
 
     async def close(self) -> None:
         await self.app.__aexit__()

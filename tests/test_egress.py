@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from bridge.config.inbox import Inbox, Smtp
-from bridge.model import Fate, InboxId
+from bridge.model import InboxId, RecipientStatus
 from bridge.smtp.sender import SmtpSender
 from tests.servers.dovecot import make_certs
 from tests.servers.smtp import Fault, ScriptedSmtp
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs o
 MIME = b"Subject: x\r\n\r\n.dot\r\n..dots\r\n"
 
 
-async def send(server: ScriptedSmtp, **smtp: object) -> tuple[Fate, str]:
+async def send(server: ScriptedSmtp, **smtp: object) -> tuple[RecipientStatus, str]:
     settings = Smtp(
         host="127.0.0.1", port=server.port, user="u", password=SecretStr("secret"),
         **smtp,
@@ -45,10 +45,10 @@ async def test_T45_a_known_certificate_is_needed_before_the_password_goes_out(
     await server.start()
     try:
         fate, reply = await send(server, tls="implicit")
-        assert fate is Fate.DEFERRED
+        assert fate is RecipientStatus.DEFERRED
         assert "certificate" in reply.lower()
         fate, _ = await send(server, tls="implicit", ca_file=tmp_path / "ca.pem")
-        assert fate is Fate.SENT
+        assert fate is RecipientStatus.SENT
         assert server.accepted()[0]["raw"] == MIME
     finally:
         await server.stop()
@@ -59,7 +59,7 @@ async def test_T45_a_server_without_starttls_gets_no_password(tmp_path: Path) ->
     await server.start()
     try:
         fate, reply = await send(server, tls="starttls")
-        assert fate is Fate.DEFERRED
+        assert fate is RecipientStatus.DEFERRED
         assert "STARTTLS" in reply
     finally:
         await server.stop()
@@ -69,7 +69,10 @@ async def test_a_wrong_password_defers_and_says_so(tmp_path: Path) -> None:
     server = ScriptedSmtp(tmp_path / "accepted.jsonl", password="other")
     await server.start()
     try:
-        assert await send(server, tls="none") == (Fate.DEFERRED, "535 5.7.8 wrong password")
+        assert await send(server, tls="none") == (
+            RecipientStatus.DEFERRED,
+            "535 5.7.8 wrong password",
+        )
     finally:
         await server.stop()
 
@@ -82,7 +85,7 @@ async def test_an_answer_in_any_charset_is_kept_as_text(tmp_path: Path, point: s
         code = b"250" if point == "after" else b"550"
         server.script = [Fault(point, code + b" 2.0.0 f\xfcr den Empf\xe4nger \x00")]
         fate, reply = await send(server, tls="none")
-        assert fate is (Fate.SENT if point == "after" else Fate.FAILED)
+        assert fate is (RecipientStatus.SENT if point == "after" else RecipientStatus.FAILED)
         assert "Empfänger" in reply.encode().decode()
         assert "\0" not in reply
     finally:

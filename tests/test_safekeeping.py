@@ -64,7 +64,7 @@ async def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
     file = folder / "postroom.db"
     database = await Database.open(f"sqlite:{file}")
     async with database.transaction("settings") as tx:
-        await tx.keep.set_value("a", "b")
+        await tx.settings.set_value("a", "b")
     settings = Settings.model_construct(**{"database": f"sqlite:{file}"})
     await backup.backup(settings, folder / "backup.db")
     await database.close()
@@ -73,7 +73,7 @@ async def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
     }  # fmt: skip
     assert [path.name for path in tmp_path.iterdir()] == [folder.name]
     with contextlib.closing(sqlite3.connect(folder / "backup.db")) as db:
-        assert db.execute("SELECT value FROM keep WHERE name = 'a'").fetchone() == ("b",)
+        assert db.execute("SELECT value FROM setting WHERE name = 'a'").fetchone() == ("b",)
 
 
 async def test_a_database_moves_from_sqlite_to_postgresql_and_back(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from bridge.chat.render import clock
 from bridge.config.inbox import Inbox
 from bridge.model.job import TITLES
-from bridge.model.oversight import Deed, Finding, Grade, Standing
+from bridge.model.oversight import AuditEntry, Finding, Grade, JobStatus
 from bridge.model.task import ReadEventAgain, ReceiveMail, Task
 
 STOPS = "(Just answer here; stop ends the questions.)"
@@ -87,7 +87,7 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def audit(deeds: Sequence[Deed], now: float) -> str:
+def audit(deeds: Sequence[AuditEntry], now: float) -> str:
     """The answer to `!audit`, newest first."""
     lines = [f"{clock(deed.at, now)} · {deed.who} · {deed.what}" for deed in deeds]
     return "\n".join(lines) or "Nothing was done yet."
@@ -119,8 +119,8 @@ def duration(seconds: float) -> str:
 
 def queue(
     counts: Mapping[str, int],
-    waiting: Sequence[Standing[Task]],
-    dead: Sequence[Standing[Task]],
+    waiting: Sequence[JobStatus[Task]],
+    dead: Sequence[JobStatus[Task]],
     now: float,
     prefix: str,
 ) -> str:
@@ -135,15 +135,15 @@ def queue(
     for job in waiting:
         if job.error:
             next_ = "now" if job.running else clock(job.run_after, now)
-            lines.append(f"· {job.id} {_about(job)}: {job.error[:200]}; next try {next_}")
+            lines.append(f"· {job.id} {_summary_line(job)}: {job.error[:200]}; next try {next_}")
     if dead:
-        lines.append("Failed for good:")
-        lines += [f"· {job.id} {_about(job)}: {job.error[:200]}" for job in dead]
+        lines.append("Failed permanently:")
+        lines += [f"· {job.id} {_summary_line(job)}: {job.error[:200]}" for job in dead]
         lines.append(f"{prefix}retry gives all of them new tries, {prefix}retry NUMBER one.")
     return "\n".join(lines)
 
 
-def _about(job: Standing[Task]) -> str:
+def _summary_line(job: JobStatus[Task]) -> str:
     where = ""
     kind, _, rest = job.lane.partition(":")
     if kind == "conversation":
@@ -154,8 +154,8 @@ def _about(job: Standing[Task]) -> str:
 
 
 def quarantine(
-    entries: Sequence[tuple[Standing[ReceiveMail], str, float, tuple[str, str, str]]],
-    parked: Sequence[Standing[ReadEventAgain]],
+    entries: Sequence[tuple[JobStatus[ReceiveMail], str, float, tuple[str, str, str]]],
+    parked: Sequence[JobStatus[ReadEventAgain]],
     now: float,
     prefix: str,
 ) -> str:
@@ -183,7 +183,7 @@ def _event(task: ReadEventAgain) -> str:
     return f"{task.type or 'event'} of {task.sender or 'nobody named'}"
 
 
-def parked(job: Standing[Task], task: ReadEventAgain, now: float) -> str:
+def parked(job: JobStatus[Task], task: ReadEventAgain, now: float) -> str:
     """The answer to `!quarantine show` of an event."""
     return "\n".join((
         f"Event {job.id}, heard of {clock(job.run_after, now)}: {_event(task)}",
@@ -204,7 +204,7 @@ def dropping(what: str, number: int, prefix: str) -> str:
 
 
 def quarantined(
-    job: Standing[ReceiveMail],
+    job: JobStatus[ReceiveMail],
     inbox: str,
     at: float,
     shown: tuple[str, str, str],

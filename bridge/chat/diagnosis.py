@@ -42,7 +42,7 @@ SILENCE = "silence"
 """What a server says that says nothing."""
 
 
-class Ailment(StrEnum):
+class ProblemKind(StrEnum):
     """What can be wrong."""
 
     NO_HOST = "no host"
@@ -69,16 +69,16 @@ class Ailment(StrEnum):
 class Trouble(Exception):
     """A step failed. `said` is what the other side said, `facts` what the text names."""
 
-    def __init__(self, ailment: Ailment, said: str, facts: tuple[str, ...] = ()) -> None:
-        super().__init__(f"{ailment}: {said}")
+    def __init__(self, problem: ProblemKind, said: str, facts: tuple[str, ...] = ()) -> None:
+        super().__init__(f"{problem}: {said}")
         # an IMAP server says "NO [CODE] text."
         plain = re.sub(r"^(?:NO|BAD) (?:\[[^]]*\] ?)?", "", clean_line(said, 200)).rstrip(". ")
-        self.ailment, self.said, self.facts = ailment, plain or said[:100], facts
+        self.problem, self.said, self.facts = problem, plain or said[:100], facts
         self.whole = said
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class ThreadEvidence:
     """A refusal of a log-in that providers are known for."""
 
     pattern: str
@@ -88,18 +88,18 @@ class Known:
 # What the server said, in any case, and what it means. {who} is the provider or the server,
 # {page} where app passwords are made, {user} who logs in.
 LOGINS = (
-    Known(r"application-specific|app-specific|app password|5\.7\.9",
+    ThreadEvidence(r"application-specific|app-specific|app password|5\.7\.9",
           "{who} wants an app password for {user}. Make one at {page} and set {key} to it."),
-    Known(r"not enabled for imap|imap access is disabled|imap is disabled|imap use",
+    ThreadEvidence(r"not enabled for imap|imap access is disabled|imap is disabled|imap use",
           "IMAP is switched off for {user} at {who}. Switch it on in the mailbox's settings there"
           " and test again."),
-    Known(r"web ?browser|webalert|weblogin|less secure|bad credentials.*web",
+    ThreadEvidence(r"web ?browser|webalert|weblogin|less secure|bad credentials.*web",
           "{who} blocks log-ins of other programs for {user}. Allow them in the account's security"
           " settings, or make an app password at {page}."),
-    Known(r"5\.7\.139|basic authentication|smtpclientauthentication",
+    ThreadEvidence(r"5\.7\.139|basic authentication|smtpclientauthentication",
           "{who} has switched password log-in off for {user} ({said}). An admin can allow it in the"
           " Microsoft 365 admin center: Users, Mail, Manage email apps, Authenticated SMTP."),
-    Known(r"too many|rate|temporarily|try again later",
+    ThreadEvidence(r"too many|rate|temporarily|try again later",
           "{who} refuses more log-ins of {user} for now ({said}). Wait some minutes and test"
           " again."),
 )  # fmt: skip
@@ -124,44 +124,54 @@ def _provider(inbox: Inbox, server: Server) -> Provider | None:
 
 def text(inbox: Inbox, server: Server, trouble: Trouble) -> str:
     """The finding as an admin reads it: thing, value, cure."""
-    match trouble.ailment:
-        case Ailment.LOGIN:
+    match trouble.problem:
+        case ProblemKind.LOGIN:
             return _login(inbox, server, trouble)
-        case Ailment.NOT_TLS | Ailment.TLS_AT_ONCE | Ailment.NO_STARTTLS | Ailment.REFUSED:
+        case (
+            ProblemKind.NOT_TLS
+            | ProblemKind.TLS_AT_ONCE
+            | ProblemKind.NO_STARTTLS
+            | ProblemKind.REFUSED
+        ):
             return _wrong_door(inbox, server, trouble)
-        case Ailment.WRONG_NAME | Ailment.EXPIRED | Ailment.UNTRUSTED | Ailment.NO_TLS_AGREED:
+        case (
+            ProblemKind.WRONG_NAME
+            | ProblemKind.EXPIRED
+            | ProblemKind.UNTRUSTED
+            | ProblemKind.NO_TLS_AGREED
+        ):
             return _certificate(server, trouble)
     kind, place, said = _kind(server), f"{server.host}:{server.at_port}", trouble.said
-    match trouble.ailment:
-        case Ailment.NO_HOST:
+    match trouble.problem:
+        case ProblemKind.NO_HOST:
             return f"DNS knows no server {server.host}. Correct {kind}.host."
-        case Ailment.SILENT:
+        case ProblemKind.SILENT:
             return (f"{place} gives no answer. Check {kind}.host and {kind}.port, and that no"
                     " firewall is between it and the bridge.")  # fmt: skip
-        case Ailment.NO_GREETING if said == SILENCE:
+        case ProblemKind.NO_GREETING if said == SILENCE:
             return (
                 f"{place} takes the connection and says nothing. If that port speaks TLS, set"
                 f" {kind}.tls to implicit; else correct {kind}.host and {kind}.port."
             )
-        case Ailment.NO_GREETING:
+        case ProblemKind.NO_GREETING:
             return (f"{place} does not greet as an {kind.upper()} server does ({said}). Check"
                     f" {kind}.host and {kind}.port.")  # fmt: skip
-        case Ailment.TURNED_AWAY:
+        case ProblemKind.TURNED_AWAY:
             return (f"{place} turns us away ({said}). Ask its operator to let this machine's"
                     " address in.")  # fmt: skip
-        case Ailment.NO_LOGIN_HERE:
+        case ProblemKind.NO_LOGIN_HERE:
             return (f"{place} takes no log-in on a connection like this. Set {kind}.tls to"
                     f" {_usual(server)[0]} and {kind}.port to {_usual(server)[1]}.")  # fmt: skip
-        case Ailment.LOGIN_WANTED:
+        case ProblemKind.LOGIN_WANTED:
             return (f"{place} wants a log-in before it sends ({said}). Set smtp.auth to password,"
                     " smtp.user and smtp.password.")  # fmt: skip
-        case Ailment.NO_FOLDER:
+        case ProblemKind.NO_FOLDER:
             folder, there = trouble.facts
             return f"There is no folder {folder} at {place}. Set imap.folders to one of {there}."
-        case Ailment.SENDER:
+        case ProblemKind.SENDER:
             return (f"{place} does not let {_user(server)} send as {inbox.address} ({said}). Allow"
                     " that address there, or log in as its owner.")  # fmt: skip
-        case Ailment.LATER:
+        case ProblemKind.LATER:
             return f"{place} is not ready for us now ({said}). Wait some minutes and test again."
         case _:
             return (f"{place} broke the conversation off ({said}). Test again, and ask its operator"
@@ -185,32 +195,32 @@ def _wrong_door(inbox: Inbox, server: Server, trouble: Trouble) -> str:
     if isinstance(server, Smtp) and known is not None:
         port = implicit if known.smtp_tls == "implicit" else starttls
         cure = f"{known.label} wants smtp.tls {known.smtp_tls} at smtp.port {port}."
-    elif trouble.ailment is Ailment.NOT_TLS:
+    elif trouble.problem is ProblemKind.NOT_TLS:
         cure = f"Set {kind}.tls to starttls, or {kind}.port to {implicit}."
-    elif trouble.ailment is Ailment.TLS_AT_ONCE:
+    elif trouble.problem is ProblemKind.TLS_AT_ONCE:
         cure = f"Set {kind}.tls to implicit, or {kind}.port to {starttls}."
-    elif trouble.ailment is Ailment.NO_STARTTLS:
+    elif trouble.problem is ProblemKind.NO_STARTTLS:
         cure = f"Set {kind}.tls to implicit and {kind}.port to {implicit}."
     else:
         usual = implicit if server.tls == "implicit" else starttls
         cure = f"Correct {kind}.port; with {kind}.tls {server.tls} it is {usual} at most providers."
     what = {
-        Ailment.NOT_TLS: f"does not speak TLS at once, as {kind}.tls implicit wants",
-        Ailment.TLS_AT_ONCE: f"speaks TLS at once, not as {kind}.tls {server.tls} wants",
-        Ailment.NO_STARTTLS: "offers no STARTTLS",
-    }.get(trouble.ailment)
+        ProblemKind.NOT_TLS: f"does not speak TLS at once, as {kind}.tls implicit wants",
+        ProblemKind.TLS_AT_ONCE: f"speaks TLS at once, not as {kind}.tls {server.tls} wants",
+        ProblemKind.NO_STARTTLS: "offers no STARTTLS",
+    }.get(trouble.problem)
     return f"{place} {what}. {cure}" if what else f"Nothing listens at {place}. {cure}"
 
 
 def _certificate(server: Server, trouble: Trouble) -> str:
     kind, place = _kind(server), f"{server.host}:{server.at_port}"
-    match trouble.ailment:
-        case Ailment.WRONG_NAME:
+    match trouble.problem:
+        case ProblemKind.WRONG_NAME:
             return (f"The certificate of {place} is not made for {server.host}. Set {kind}.host to"
                     " the name the server's operator gives.")  # fmt: skip
-        case Ailment.EXPIRED:
+        case ProblemKind.EXPIRED:
             return f"The certificate of {place} has expired. The server's operator must renew it."
-        case Ailment.UNTRUSTED:
+        case ProblemKind.UNTRUSTED:
             return (f"The certificate of {place} is signed by nobody this machine trusts"
                     f" ({trouble.said}). Have a public CA sign it, or add yours to the CAs this"
                     " machine trusts.")  # fmt: skip

@@ -93,8 +93,10 @@ def concerns_us(event: Event, own_prefix: str, bot: Mxid, prefix: str) -> bool:
     memberships, which may be about people.
     """
     if event.type == "m.room.member":
-        about = event.state_key or ""
-        return not about.startswith(own_prefix) or (about == bot and event.sender != bot)
+        conversation = event.state_key or ""
+        return not conversation.startswith(own_prefix) or (
+            conversation == bot and event.sender != bot
+        )
     if event.sender.startswith(own_prefix):
         return False
     match event.type:

@@ -21,7 +21,7 @@ def conversations(
     """A titled list with a link on each line; `total` may be more than are shown."""
     if not found:
         return notice(f"{title}: none.")
-    rows = [(f"{SIGNS[each.state]} ", each, _about(each, now)) for each in found]
+    rows = [(f"{SIGNS[each.state]} ", each, _summary_line(each, now)) for each in found]
     return _list(f"{title}: {total}", rows, total, server)
 
 
@@ -48,13 +48,13 @@ def found(
     many = "1 hit" if total == 1 else f"{total} hits"
     head = f"{many} for “{' '.join(query.split())[:100]}”"
     lines, items = [head], []
-    for about, event, passage, excerpt in rows:
-        label = f"#{about.number} {about.subject or '(no subject)'}"[:80]
+    for conversation, event, passage, excerpt in rows:
+        label = f"#{conversation.number} {conversation.subject or '(no subject)'}"[:80]
         told = f"{passage.who}, {clock(passage.at, now)}: {excerpt}"
         lines.append(f"{label} · {told}")
         shown = html.escape(label)
-        if about.room:
-            url = link(about.room, server, event)
+        if conversation.room:
+            url = link(conversation.room, server, event)
             shown = f'<a href="{html.escape(url)}">{shown}</a>'
         items.append(f"<li>{shown} · {html.escape(told)}</li>")
     if total > len(rows):
@@ -70,12 +70,12 @@ def _list(
 ) -> Content:
     """`rows` are (sign, conversation, what is told of it); the conversation's name is a link."""
     lines, items = [head], []
-    for sign, about, told in rows:
-        label = f"#{about.number} {about.subject or '(no subject)'}"[:100]
+    for sign, conversation, told in rows:
+        label = f"#{conversation.number} {conversation.subject or '(no subject)'}"[:100]
         lines.append(f"{sign}{label} · {told}")
         shown = html.escape(label)
-        if about.room:
-            shown = f'<a href="{html.escape(link(about.room, server))}">{shown}</a>'
+        if conversation.room:
+            shown = f'<a href="{html.escape(link(conversation.room, server))}">{shown}</a>'
         items.append(f"<li>{sign}{shown} · {html.escape(told)}</li>")
     if total > len(rows):
         lines.append(f"and {total - len(rows)} more")
@@ -84,21 +84,23 @@ def _list(
     return text_message("\n".join(lines), formatted, notice=True)
 
 
-def _waits(about: Conversation, now: float) -> str:
+def _waits(conversation: Conversation, now: float) -> str:
     parts = (
-        about.contact.name or about.contact.spec,
-        f"since {clock(about.waiting_since or about.changed_at, now)}",
-        about.assignee or "not taken", marks(about),
+        conversation.contact.name or conversation.contact.spec,
+        f"since {clock(conversation.waiting_since or conversation.changed_at, now)}",
+        conversation.assignee or "not taken", marks(conversation),
     )  # fmt: skip
     return " · ".join(part for part in parts if part)
 
 
-def _about(about: Conversation, now: float) -> str:
-    when = f"since {clock(about.waiting_since, now)}" if about.waiting_since else ""
-    if about.state is State.SNOOZED and about.snoozed_until:
-        when = f"until {clock(about.snoozed_until, now)}"
+def _summary_line(conversation: Conversation, now: float) -> str:
+    when = f"since {clock(conversation.waiting_since, now)}" if conversation.waiting_since else ""
+    if conversation.state is State.SNOOZED and conversation.snoozed_until:
+        when = f"until {clock(conversation.snoozed_until, now)}"
     parts = (
-        about.contact.name or about.contact.spec, when or clock(about.changed_at, now),
-        about.assignee or "not taken", marks(about),
-    )  # fmt: skip
+        conversation.contact.name or conversation.contact.spec,
+        when or clock(conversation.changed_at, now),
+        conversation.assignee or "not taken",
+        marks(conversation),
+    )
     return " · ".join(part for part in parts if part)

@@ -12,7 +12,7 @@ from bridge.mail import trust
 from bridge.mail.html import from_text
 from bridge.mail.quote import Body
 from bridge.mail.thread import base_subject
-from bridge.model import Address, Content, Conversation, Mail, Mxid, Nature, Verdict
+from bridge.model import Address, Content, Conversation, Mail, Mxid, SenderKind, Verdict
 
 MAX_EVENT = 55_000
 """Bytes of JSON: the homeserver refuses events over 65,536 with all their headers."""
@@ -21,10 +21,10 @@ MAX_CUT = 8_000
 EARLIER = "Earlier in this thread"
 FORWARDED = "↪ forwarded: "
 MACHINES = {
-    Nature.BOUNCE: "delivery report",
-    Nature.LIST: "mailing list",
-    Nature.RECEIPT: "receipt",
-    Nature.AUTOMATIC: "automatic mail",
+    SenderKind.BOUNCE: "delivery report",
+    SenderKind.LIST: "mailing list",
+    SenderKind.RECEIPT: "receipt",
+    SenderKind.AUTOMATIC: "automatic mail",
 }
 REST_ATTACHED = "[cut: the whole text is attached]"
 HISTORY_ATTACHED = "[what was written earlier is attached]"
@@ -68,7 +68,7 @@ def _content(mail: Mail, body: Body, above: Sequence[str], new: str) -> Content:
     shown = body.html or from_text(new)
     # HTML in which nothing was folded shows all of it
     earlier = body.html_history if body.html else from_text(body.history)
-    if mail.nature is Nature.PERSON:
+    if mail.nature is SenderKind.PERSON:
         plain += ("\n" if plain else "") + new
         if body.history:
             plain += f"\n\n{_quoted(body.history)}"
@@ -126,7 +126,7 @@ def lines_above(
         marked = [f"{a} (new)" if a.key in new_addresses else str(a) for a in others[:20]]
         more = f" and {len(others) - 20} more" if len(others) > 20 else ""
         lines.append(f"👥 also to {', '.join(marked)}{more}")
-    if mail.nature is Nature.PERSON and _is_changed(mail.subject, conversation.subject):
+    if mail.nature is SenderKind.PERSON and _is_changed(mail.subject, conversation.subject):
         lines.append(f"Subject: {mail.subject}")
     if not through and any(address.key != mail.sender.key for address in mail.reply_to):
         lines.append(f"⚠️ reply address differs: {people(mail.reply_to[:5])}")

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from bridge.chat.room import (
     BOT_POWER,
-    STANDING,
+    ROOM_SUMMARY,
     bridge_state,
     conversation_power,
     locked,
     name,
     queue_power,
     restricted,
-    standing,
+    room_summary,
     state_event,
     title,
     topic,
@@ -77,7 +77,7 @@ class NewRooms:
 
     def conversation(
         self,
-        about: Conversation,
+        conversation: Conversation,
         inbox: Inbox,
         alias: str,
         first: FirstMembers,
@@ -87,13 +87,13 @@ class NewRooms:
         """One conversation's room: any agent of the inbox walks in and reads from the start."""
         face = [state_event("m.room.avatar", {"url": first.face})] if first.face else []
         return self._closed(
-            (name(about), topic(about, inbox)), alias, federate=inbox.federate,
+            (name(conversation), topic(conversation, inbox)), alias, federate=inbox.federate,
             invite=[first.ghost], power=conversation_power(first.agents, self.version, self.bot),
             state=[
                 state_event("m.room.join_rules", restricted(queue)),
                 state_event("m.space.parent", {"via": [self.server], "canonical": True}, space),
-                state_event(STANDING, standing(about)),
-                *bridge_state(about, inbox, Mxid(self.bot)),
+                state_event(ROOM_SUMMARY, room_summary(conversation)),
+                *bridge_state(conversation, inbox, Mxid(self.bot)),
                 *face,
             ],
         )  # fmt: skip

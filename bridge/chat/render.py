@@ -79,12 +79,12 @@ def state_line(conversation: Conversation) -> str:
             return "nobody has taken it · press ✋"
 
 
-def marks(about: Conversation) -> str:
+def marks(conversation: Conversation) -> str:
     """`❗ 🏷 billing, vip`: what an agent set; empty for nothing."""
-    parts = ["❗"] if about.priority is Priority.HIGH else []
-    parts += ["🔽"] if about.priority is Priority.LOW else []
-    if about.tags:
-        parts.append(f"🏷 {', '.join(about.tags)}")
+    parts = ["❗"] if conversation.priority is Priority.HIGH else []
+    parts += ["🔽"] if conversation.priority is Priority.LOW else []
+    if conversation.tags:
+        parts.append(f"🏷 {', '.join(conversation.tags)}")
     return " ".join(parts)
 
 

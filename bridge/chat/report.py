@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bridge.chat.admin import duration
 from bridge.chat.render import text_message
-from bridge.model import Content, Took
+from bridge.model import Content, Timing
 
 MAX_TAGS = 20
 HEAD = ("received", "answered", "first answer median", "first answer p90", "resolved",
@@ -23,10 +23,10 @@ class Counted:
     """Everything that was counted of an inbox since a moment."""
 
     name: str
-    received: Sequence[Took]
-    answered: Sequence[Took]
-    first: Sequence[Took]
-    resolved: Sequence[Took]
+    received: Sequence[Timing]
+    answered: Sequence[Timing]
+    first: Sequence[Timing]
+    resolved: Sequence[Timing]
 
     def tagged(self, tag: str) -> Counted:
         """The part with a tag."""
@@ -43,7 +43,7 @@ class Counted:
         return sorted(sorted(used, key=lambda tag: (-used[tag], tag))[:MAX_TAGS])
 
 
-def median_and_p90(took: Sequence[Took]) -> tuple[float, float] | None:
+def median_and_p90(took: Sequence[Timing]) -> tuple[float, float] | None:
     """Seconds; None of nothing. The p90 is the smallest value that nine tenths do not exceed."""
     seconds = sorted(max(0.0, each.seconds) for each in took)
     if not seconds:
@@ -51,7 +51,7 @@ def median_and_p90(took: Sequence[Took]) -> tuple[float, float] | None:
     return statistics.median(seconds), seconds[-(-len(seconds) * 9 // 10) - 1]
 
 
-def _times(took: Sequence[Took]) -> str:
+def _times(took: Sequence[Timing]) -> str:
     """`median 40 min, p90 3 h`; nothing of nothing."""
     found = median_and_p90(took)
     return "" if found is None else f"median {duration(found[0])}, p90 {duration(found[1])}"

@@ -11,7 +11,7 @@ from bridge.config.inbox import Inbox
 from bridge.mail.charset import clean_line
 from bridge.model import Address, Content, Conversation, EventId, Mxid, RoomId
 
-STANDING = "app.postroom.conversation"
+ROOM_SUMMARY = "app.postroom.conversation"
 """Type of the state event that says how a conversation stands."""
 BOT_POWER = 100
 AGENT_POWER = 50
@@ -113,32 +113,32 @@ def conversation_power(agents: Sequence[Mxid], version: str, bot: str) -> Conten
     return locked(dict.fromkeys(agents, AGENT_POWER), AGENT_POWER, bot, version)
 
 
-def bridge_state(about: Conversation, inbox: Inbox, bot: Mxid) -> list[Content]:
+def bridge_state(conversation: Conversation, inbox: Inbox, bot: Mxid) -> list[Content]:
     """What the room is a bridge to, for clients that show it (MSC2346, under both its names)."""
     content = {
         "bridgebot": bot,
         "protocol": {"id": "email", "displayname": "Email"},
         "network": {"id": inbox.id, "displayname": f"{inbox.name} <{inbox.address}>"},
-        "channel": {"id": str(about.number), "displayname": str(about.contact)},
+        "channel": {"id": str(conversation.number), "displayname": str(conversation.contact)},
     }
-    key = f"app.postroom/{inbox.id}/{about.number}"
+    key = f"app.postroom/{inbox.id}/{conversation.number}"
     return [state_event(type, content, key) for type in ("m.bridge", "uk.half-shot.bridge")]
 
 
-def standing(about: Conversation) -> Content:
+def room_summary(conversation: Conversation) -> Content:
     """How a conversation stands, for other tools; times are milliseconds, as Matrix has them."""
     return {
-        "number": int(about.number),
-        "inbox": about.inbox,
-        "state": about.state.value,
-        "contact": {"name": about.contact.name, "address": about.contact.spec},
-        "subject": about.subject,
-        "assignee": about.assignee,
-        "tags": list(about.tags),
-        "priority": about.priority.name.lower(),
-        "waiting_since": _milliseconds(about.waiting_since),
-        "snoozed_until": _milliseconds(about.snoozed_until),
-        "merged_into": None if about.merged is None else int(about.merged),
+        "number": int(conversation.number),
+        "inbox": conversation.inbox,
+        "state": conversation.state.value,
+        "contact": {"name": conversation.contact.name, "address": conversation.contact.spec},
+        "subject": conversation.subject,
+        "assignee": conversation.assignee,
+        "tags": list(conversation.tags),
+        "priority": conversation.priority.name.lower(),
+        "waiting_since": _milliseconds(conversation.waiting_since),
+        "snoozed_until": _milliseconds(conversation.snoozed_until),
+        "merged_into": None if conversation.merged is None else int(conversation.merged),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from bridge.chat.render import clock
-from bridge.model import Delivery, DeliveryState, Fate, Form, Recipient
+from bridge.model import Delivery, DeliveryState, Form, Recipient, RecipientStatus
 
 SIGNS = {
     DeliveryState.DRAFT: "📝",
@@ -66,7 +66,7 @@ def text(delivery: Delivery, question: str, now: float) -> str:
             when = clock(delivery.finished_at or now, now)
             return f"✅ sent {when} → {who}{_notes(delivery)}{_exceptions(delivery)}"
         case DeliveryState.BOUNCED:
-            lost = _named(delivery, Fate.BOUNCED)
+            lost = _named(delivery, RecipientStatus.BOUNCED)
             return f"↩️ bounced: {lost} · 🔁 sends again → {who}{_exceptions(delivery)}"
         case DeliveryState.FAILED:
             return f"❌ failed: {delivery.detail} · 🔁 tries again → {who}"
@@ -86,14 +86,17 @@ def _notes(delivery: Delivery) -> str:
 def _exceptions(delivery: Delivery) -> str:
     """What is true of some recipients only, or was heard later."""
     parts = ""
-    for fate, words in ((Fate.FAILED, "❌ not to"), (Fate.DELAYED, "⏳ delayed on its way to"),
-                        (Fate.READ, "👁 read by")):  # fmt: skip
+    for fate, words in (
+        (RecipientStatus.FAILED, "❌ not to"),
+        (RecipientStatus.DELAYED, "⏳ delayed on its way to"),
+        (RecipientStatus.READ, "👁 read by"),
+    ):
         named = _named(delivery, fate)
         parts += f" · {words} {named}" if named else ""
     return parts
 
 
-def _named(delivery: Delivery, fate: Fate) -> str:
+def _named(delivery: Delivery, fate: RecipientStatus) -> str:
     """`carla@customer.example (550 5.1.1 no such user), …`"""
     found: list[Recipient] = [each for each in delivery.recipients if each.fate is fate]
     named = [
@@ -105,4 +108,6 @@ def _named(delivery: Delivery, fate: Fate) -> str:
 
 def bounce_notice(delivery: Delivery) -> str:
     """Told to the agent whose mail came back."""
-    return f"↩️ {delivery.agent}, your email did not reach {_named(delivery, Fate.BOUNCED)}."
+    return (
+        f"↩️ {delivery.agent}, your email did not reach {_named(delivery, RecipientStatus.BOUNCED)}."
+    )

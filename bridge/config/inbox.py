@@ -184,7 +184,7 @@ class Inbox(Section):
             if not spec and info.field_name == "reply_to":
                 continue
             if not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", spec):
-                raise ValueError(f"{spec!r} is no email address")
+                raise ValueError(f"{spec!r} is not a valid email address")
         return value
 
     @field_validator("name", "sender_name", "authserv_id", "department")

@@ -218,7 +218,9 @@ def answer(values: Mapping[str, Any], question: Question, text: str) -> Values:
 def addressed(values: Mapping[str, Any], text: str) -> Values:
     """The values with the address, and with what its provider makes plain."""
     if re.fullmatch(r"[^@\s<>]+@[^@\s<>.]+(\.[^@\s<>.]+)+", text) is None:
-        raise Refused(f"{text[:100]} is no email address; write it like support@example.com.")
+        raise Refused(
+            f"{text[:100]} is not a valid email address; write it like support@example.com."
+        )
     changed = {**values, "address": text}
     known = provider.of_domain(text.rpartition("@")[2])
     if known is not None and not changed.get("imap"):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Generic, TypeVar
 
-from bridge.desk.context import Hearing
+from bridge.desk.context import CommandContext
 from bridge.desk.desk import Desk
 from bridge.model import Role, Shows
 from bridge.ports import Tx
@@ -63,7 +63,7 @@ class ReactionSpec:
     """One reaction, on a message of a person or on something we show."""
 
     emoji: str
-    act: Act[Hearing]
+    act: Act[CommandContext]
     on: Shows | None = None
     """What of ours it means something on: people put ❌ and ✅ on ordinary talk, too. None for
     messages of agents; who is no agent is told so there."""

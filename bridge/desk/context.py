@@ -28,13 +28,14 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Hearing:
+class CommandContext:
     """An event that asks for something."""
 
     event: Event
     room: Room
     inbox: Inbox
-    conversation: Conversation | None = None
+    maybe_conversation: Conversation | None = None
+    """None in the queue room."""
     points_at: EventId | None = None
     """What it replies to, or reacts on."""
     rest: str = ""
@@ -56,14 +57,14 @@ class Hearing:
         return self.room.place
 
     @property
-    def about(self) -> Conversation:
+    def conversation(self) -> Conversation:
         """The conversation; raises Refused where there is none."""
-        if self.conversation is None:
+        if self.maybe_conversation is None:
             raise Refused("this works in a conversation's room")
-        return self.conversation
+        return self.maybe_conversation
 
 
 async def came_before(tx: Tx, at: float) -> bool:
     """Whether something was said before a backup was restored and is only now heard of: what it
     led to happened, outside of what we know."""
-    return at < float(await tx.keep.value("restored-at") or 0)
+    return at < float(await tx.settings.value("restored-at") or 0)

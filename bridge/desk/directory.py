@@ -37,7 +37,7 @@ class Directory:
     async def load(self, store: Store) -> None:
         """Read the inboxes of the chat again, if they changed since."""
         async with store.reading() as tx:
-            version = await tx.keep.value(VERSION) or ""
+            version = await tx.settings.value(VERSION) or ""
             if version == self._version:
                 return
             stored = await tx.inboxes.all()
@@ -84,4 +84,4 @@ def silent(stored: StoredInbox) -> Inbox:
 
 async def touch(tx: Tx) -> None:
     """Note, in the transaction that changed an inbox, that every process must renew."""
-    await tx.keep.set_value(VERSION, str(int(await tx.keep.value(VERSION) or 0) + 1))
+    await tx.settings.set_value(VERSION, str(int(await tx.settings.value(VERSION) or 0) + 1))

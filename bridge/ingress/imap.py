@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from bridge.chat.diagnosis import Ailment, Trouble
+from bridge.chat.diagnosis import ProblemKind, Trouble
 from bridge.config.inbox import Imap, Inbox
 from bridge.config.settings import Limits
 from bridge.desk.inbound.accept import accept, addressed
@@ -91,7 +91,7 @@ class Watcher:
                 finally:
                     await connection.close()
             except LoginRefused as error:
-                await self._failed(f"log-in refused: {Trouble(Ailment.LOGIN, str(error)).said}")
+                await self._failed(f"log-in refused: {Trouble(ProblemKind.LOGIN, str(error)).said}")
                 if not error.is_temporary:
                     longest = LONGEST_WAIT_REFUSED
                     await self._tell_refused(str(error))
@@ -112,7 +112,7 @@ class Watcher:
         log.warning("mailbox not checked", account=self.account, problem=problem)
         try:
             async with self._store.transaction("account-health") as tx:
-                await tx.keep.check(self.account, time.time(), problem[:300])
+                await tx.settings.check(self.account, time.time(), problem[:300])
         except Transient as error:
             log.warning("health not stored", error=str(error))
 
@@ -137,7 +137,7 @@ class Watcher:
                     log.warning("folder not read", account=self.account, problem=problem)
             self._tries = 0
             async with self._store.transaction("account-health") as tx:
-                await tx.keep.check(self.account, time.time(), problem[:300])
+                await tx.settings.check(self.account, time.time(), problem[:300])
             wait = min(IDLE, self._imap.poll)
             if has_idle:
                 await connection.idle(wait)
@@ -148,7 +148,7 @@ class Watcher:
         """Accept every mail of a folder above the cursor."""
         validity, uid_next, _ = await connection.select(folder)
         async with self._store.reading() as tx:
-            cursor = await tx.keep.cursor(self.account, folder)
+            cursor = await tx.settings.cursor(self.account, folder)
         since: float | None = None
         await self._began()
         if cursor is None:
@@ -180,16 +180,16 @@ class Watcher:
     async def _began(self) -> float:
         """When this account was first watched."""
         async with self._store.transaction("account-progress") as tx:
-            began = await tx.keep.value(f"began:{self.account}")
+            began = await tx.settings.value(f"began:{self.account}")
             if began is None:
                 began = str(self._imap.starts_at or time.time())
-                await tx.keep.set_value(f"began:{self.account}", began)
+                await tx.settings.set_value(f"began:{self.account}", began)
         return float(began)
 
     async def _rescanning(self, folder: str, validity: int) -> tuple[float, int]:
         """(date, UID): of the UIDs below it, only mail younger than the date is taken."""
         async with self._store.reading() as tx:
-            value = await tx.keep.value(f"since:{self.account}:{folder}:{validity}")
+            value = await tx.settings.value(f"since:{self.account}:{folder}:{validity}")
         date, _, uid = (value or "0 0").partition(" ")
         return float(date), int(uid)
 
@@ -198,9 +198,9 @@ class Watcher:
         which UID: what comes later is new, whatever date it bears."""
         since = f"{await self._began()} {uid_next or 2**32}" if last == 0 else None
         async with self._store.transaction("account-progress") as tx:
-            await tx.keep.set_cursor(self.account, folder, validity, last)
+            await tx.settings.set_cursor(self.account, folder, validity, last)
             if since is not None:
-                await tx.keep.set_value(f"since:{self.account}:{folder}:{validity}", since)
+                await tx.settings.set_value(f"since:{self.account}:{folder}:{validity}", since)
 
     async def _take_batch(
         self,
@@ -259,7 +259,7 @@ class Watcher:
         async with self._store.transaction("accept") as tx:
             waited = uid in self._waiting
             await accept(tx, inboxes, key, raw, note, time.time(), was_waiting=waited)
-            await tx.keep.set_cursor(self.account, folder, validity, uid)
+            await tx.settings.set_cursor(self.account, folder, validity, uid)
         if self._imap.mark_seen:
             try:
                 await connection.store_seen(uid)
@@ -277,7 +277,7 @@ class Watcher:
             raise ConnectionLost(f"the server asks for patience: {error}")
         async with self._store.transaction("account-progress") as tx:
             key = f"{folder}:{validity}:{uid}"
-            tries = await tx.keep.failed_fetch(self.account, key)
+            tries = await tx.settings.failed_fetch(self.account, key)
         refused = isinstance(error, CommandRefused | TooLarge)
         if tries < (FETCH_TRIES if refused else LOST_TRIES):
             raise ConnectionLost(f"mail {uid} in {folder} could not be fetched: {error}")
@@ -291,8 +291,8 @@ class Watcher:
             inboxes = addressed(self._inboxes, ())
             key = f"imap:{self.account}:{folder}:{validity}:{uid}"
             await accept(tx, inboxes, key, text.encode(), "", time.time())
-            await tx.keep.set_cursor(self.account, folder, validity, uid)
+            await tx.settings.set_cursor(self.account, folder, validity, uid)
 
     async def _skip(self, folder: str, validity: int, uid: int) -> None:
         async with self._store.transaction("account-progress") as tx:
-            await tx.keep.set_cursor(self.account, folder, validity, uid)
+            await tx.settings.set_cursor(self.account, folder, validity, uid)

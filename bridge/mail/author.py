@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bridge.mail.address import is_free_mail
-from bridge.model import Address, Forwarded, Letter, Mail, Nature, Verdict
+from bridge.model import Address, Forwarded, Letter, Mail, SenderKind, Verdict
 
 NOBODY = "nobody@invalid"
 """Whom a mail is of that came from ourselves and names nobody else: none that can be answered."""
@@ -53,7 +53,7 @@ def is_internal(letter: Letter, own: frozenset[str]) -> bool:
 def forwarded(mail: Mail, own: frozenset[str]) -> Forwarded | None:
     """The mail of somebody else that a colleague forwards: perhaps the customer's. None where
     nobody of ours forwards, or nothing of anybody else."""
-    if mail.nature is not Nature.PERSON or mail.verdict is Verdict.FAIL:
+    if mail.nature is not SenderKind.PERSON or mail.verdict is Verdict.FAIL:
         return None
     if not came_through(mail.sender, own):
         return None

@@ -7,7 +7,7 @@ from email.message import Message
 
 from bridge.mail import header
 from bridge.mail.address import parse_list
-from bridge.model import Nature
+from bridge.model import SenderKind
 
 MAX_RECEIVED = 50
 # Headers that only machines write; whatever stands in them.
@@ -56,7 +56,7 @@ SYSTEMS = re.compile(r"postmaster|bounces?(?:[+-].*)?")
 """Whose mails people write, too, as a host's postmaster."""
 
 
-def nature(message: Message, own: frozenset[str] = frozenset()) -> Nature:
+def nature(message: Message, own: frozenset[str] = frozenset()) -> SenderKind:
     """What kind of sender a mail has; only a person's mail reopens a conversation.
 
     `own` are the inbox's addresses, case-folded: an address can be a mailing list itself, as a
@@ -67,23 +67,23 @@ def nature(message: Message, own: frozenset[str] = frozenset()) -> Nature:
         return report
     if _said(message, "list-id") or _said(message, "precedence") == "list":
         if not _is_own_list(message, own):
-            return Nature.LIST
+            return SenderKind.LIST
     elif _said(message, "list-unsubscribe") and not _answers(message):
-        return Nature.LIST
+        return SenderKind.LIST
     automatic = _said(message, "auto-submitted").partition(";")[0].partition(" ")[0]
     if automatic not in ("", "no") or any(_said(message, name) for name in PRESENT):
-        return Nature.AUTOMATIC
+        return SenderKind.AUTOMATIC
     if any(pattern.search(_said(message, name)) for name, pattern in TELLING):
-        return Nature.AUTOMATIC
+        return SenderKind.AUTOMATIC
     if SUBJECT.match(_said(message, "subject")):
-        return Nature.AUTOMATIC
+        return SenderKind.AUTOMATIC
     if own & {each.key for each in parse_list(_said(message, "x-loop"))}:  # our own came back
-        return Nature.AUTOMATIC
+        return SenderKind.AUTOMATIC
     if len(header.raw_values(message, "received")) > MAX_RECEIVED:
-        return Nature.AUTOMATIC
+        return SenderKind.AUTOMATIC
     if _said(message, "return-path") == "<>":
-        return Nature.AUTOMATIC
-    return Nature.PERSON
+        return SenderKind.AUTOMATIC
+    return SenderKind.PERSON
 
 
 def _said(message: Message, name: str) -> str:
@@ -95,26 +95,26 @@ def _answers(message: Message) -> bool:
     return bool(_said(message, "in-reply-to") or _said(message, "references"))
 
 
-def _report(message: Message) -> Nature | None:
+def _report(message: Message) -> SenderKind | None:
     """BOUNCE or RECEIPT, for a mail that reports on another one."""
     if message.get_content_type() == "multipart/report":
         kind = header.parameter(message, "content-type", "report-type").lower()
         if kind == "disposition-notification":
-            return Nature.RECEIPT
+            return SenderKind.RECEIPT
         if kind in ("delivery-status", ""):
-            return Nature.BOUNCE
+            return SenderKind.BOUNCE
     if message.get_content_type() == "message/delivery-status":
-        return Nature.BOUNCE
+        return SenderKind.BOUNCE
     if _said(message, "x-failed-recipients"):
-        return Nature.BOUNCE
+        return SenderKind.BOUNCE
     senders = [each.key.partition("@")[0] for each in parse_list(header.text(message, "from"))]
     if any(map(DAEMONS.fullmatch, senders)):
-        return Nature.BOUNCE
+        return SenderKind.BOUNCE
     system = any(map(SYSTEMS.fullmatch, senders))
     no_return = _said(message, "return-path") == "<>"
     if (system or no_return) and RETURNED.search(_said(message, "subject")):
-        return Nature.BOUNCE
-    return Nature.BOUNCE if system and no_return else None
+        return SenderKind.BOUNCE
+    return SenderKind.BOUNCE if system and no_return else None
 
 
 def _is_own_list(message: Message, own: frozenset[str]) -> bool:

@@ -11,7 +11,7 @@ from email.parser import BytesHeaderParser, BytesParser
 
 from bridge.mail import body, forwarded, header, machine, report, tree, trust
 from bridge.mail.charset import clean, decode
-from bridge.model import Address, Mail, MessageId, Nature
+from bridge.model import Address, Mail, MessageId, SenderKind
 
 MAX_HEADERS = 100_000
 """Bytes of the top header block that are read where the rest is not."""
@@ -176,6 +176,8 @@ def _read(
         verdict=trust.verdict(message, authserv_id, sender.domain, unsure=several),
         notes=(trust.TWO_SENDERS, *contents.notes) if several else contents.notes,
         report=report.read(message, nature, len(raw)),
-        forwarded=forwarded.attached(message, contents.files) if nature is Nature.PERSON else (),
+        forwarded=forwarded.attached(message, contents.files)
+        if nature is SenderKind.PERSON
+        else (),
         problem=problem or contents.problem,
     )

@@ -14,7 +14,7 @@ import flufl.bounce
 from bridge.mail import header, tree
 from bridge.mail.address import parse_list
 from bridge.mail.charset import clean_line, decode
-from bridge.model import Fate, MessageId, Nature, Report
+from bridge.model import MessageId, RecipientStatus, Report, SenderKind
 
 MAX_SCAN = 100_000
 """Bytes of a bounce that follows no standard which are searched."""
@@ -25,12 +25,12 @@ ID_LINE = re.compile(r"message-id:\s{0,5}(<[^<>\s]{1,990}>)", re.IGNORECASE)
 STATUS = re.compile(r"\b[45]\.\d{1,3}\.\d{1,3}\b")
 
 
-def read(message: Message, nature: Nature, size: int) -> Report | None:
+def read(message: Message, nature: SenderKind, size: int) -> Report | None:
     """The report of a bounce or receipt; None for every other mail. `size` in bytes."""
-    if nature not in (Nature.BOUNCE, Nature.RECEIPT):
+    if nature not in (SenderKind.BOUNCE, SenderKind.RECEIPT):
         return None
     parts = [leaf.part for leaf in tree.leaves(message) if leaf.packed is None]
-    fates: dict[str, tuple[Fate, str]] = {}
+    fates: dict[str, tuple[RecipientStatus, str]] = {}
     originals: list[MessageId] = []
     senders: set[str] = set()
     for part in parts:
@@ -49,7 +49,7 @@ def read(message: Message, nature: Nature, size: int) -> Report | None:
             returned = HeaderParser(policy=compat32).parsestr(text)
             originals += header.ids(returned, "message-id", 1)
             senders |= {each.key for each in parse_list(header.text(returned, "from"))}
-    if not fates and nature is Nature.BOUNCE and size <= MAX_GUESSED:
+    if not fates and nature is SenderKind.BOUNCE and size <= MAX_GUESSED:
         fates = _guessed(message, parts)
     if not originals:
         originals += _mentioned(parts)
@@ -69,11 +69,11 @@ def _blocks(part: Message) -> list[Message]:
     return [HeaderParser(policy=compat32).parsestr(block) for block in blocks]
 
 
-def _delivery(part: Message) -> Iterator[tuple[str, tuple[Fate, str]]]:
+def _delivery(part: Message) -> Iterator[tuple[str, tuple[RecipientStatus, str]]]:
     """(address, what became of it), for each recipient that is named (RFC 3464 §2.3)."""
     for block in _blocks(part)[: MAX_ADDRESSES + 1]:
         action = header.text(block, "action", 40).lower().partition(" ")[0]
-        fate = {"failed": Fate.BOUNCED, "delayed": Fate.DELAYED}.get(action)
+        fate = {"failed": RecipientStatus.BOUNCED, "delayed": RecipientStatus.DELAYED}.get(action)
         if fate is None:
             continue
         reason = _reason(block)
@@ -94,7 +94,7 @@ def _reason(block: Message) -> str:
 
 def _disposition(
     part: Message, originals: list[MessageId]
-) -> Iterator[tuple[str, tuple[Fate, str]]]:
+) -> Iterator[tuple[str, tuple[RecipientStatus, str]]]:
     """(address, READ) where a person saw the mail; notes what it was about."""
     for block in _blocks(part)[:2]:
         originals += header.ids(block, "original-message-id", 1)
@@ -103,10 +103,10 @@ def _disposition(
             continue
         for name in ("original-recipient", "final-recipient"):
             for address in parse_list(header.text(block, name, 500).rpartition(";")[2]):
-                yield address.key, (Fate.READ, "")
+                yield address.key, (RecipientStatus.READ, "")
 
 
-def _guessed(message: Message, parts: list[Message]) -> dict[str, tuple[Fate, str]]:
+def _guessed(message: Message, parts: list[Message]) -> dict[str, tuple[RecipientStatus, str]]:
     """What a bounce without a machine-readable part says, as far as programs are known."""
     try:
         delayed, failed = flufl.bounce.all_failures(_simple(message))
@@ -114,12 +114,12 @@ def _guessed(message: Message, parts: list[Message]) -> dict[str, tuple[Fate, st
         delayed, failed = frozenset(), frozenset()
     found = {
         address.key: (fate, "")
-        for fate, specs in ((Fate.DELAYED, delayed), (Fate.BOUNCED, failed))
+        for fate, specs in ((RecipientStatus.DELAYED, delayed), (RecipientStatus.BOUNCED, failed))
         for spec in sorted(specs)
         for address in parse_list(decode(bytes(spec), None))
     }
     for address in parse_list(header.text(message, "x-failed-recipients", 2000)):
-        found.setdefault(address.key, (Fate.BOUNCED, ""))
+        found.setdefault(address.key, (RecipientStatus.BOUNCED, ""))
     if not found:
         return {}
     said = _said(parts)

@@ -46,7 +46,7 @@ class Fresh:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class ThreadEvidence:
     """What one inbox knows about the ids and people of a mail."""
 
     signed: Sequence[Number]
@@ -65,7 +65,7 @@ class Known:
     """On these nobody vouches for anybody: machines of ours write from there, too."""
 
 
-def place(mail: Mail, known: Known) -> Joined | Fresh:
+def place(mail: Mail, known: ThreadEvidence) -> Joined | Fresh:
     """Decide where `mail` goes. Pure: `known` answers for one inbox only.
 
     An id alone never joins: its sender must have taken part, or carry our signature.
@@ -88,7 +88,7 @@ def place(mail: Mail, known: Known) -> Joined | Fresh:
     return Fresh(Reason.FRESH, known.same_subject)
 
 
-def took_part(sender: Address, known: Known, number: Number) -> bool:
+def took_part(sender: Address, known: ThreadEvidence, number: Number) -> bool:
     """Whether `sender` is a participant of a conversation, or of the domain of one that is no
     free-mail domain and not ours."""
     participants = known.participants.get(number, frozenset())

@@ -60,7 +60,7 @@ class Reconciler:
         is when pushes get lost."""
         loop = asyncio.get_running_loop()
         async with self._store.reading() as tx:
-            token = await tx.keep.value(TOKEN) or ""
+            token = await tx.settings.value(TOKEN) or ""
         while (left := began + self._every - loop.time()) > 0:
             held = loop.time()
             token = await self._homeserver.hold(token, left)
@@ -70,7 +70,7 @@ class Reconciler:
     async def look(self) -> int:
         """One look; returns how many events nobody had pushed."""
         async with self._store.reading() as tx:
-            since = await tx.keep.value(TOKEN)
+            since = await tx.settings.value(TOKEN)
         answer = await self._homeserver.sync(since)
         events: list[Any] = []
         for room, joined in object_at(answer, "rooms", "join").items():
@@ -83,7 +83,7 @@ class Reconciler:
         if not isinstance(token, str):
             raise Transient("the homeserver's answer to /sync names no next_batch")
         async with self._store.transaction("reconciled") as tx:
-            await tx.keep.set_value(TOKEN, token)
+            await tx.settings.set_value(TOKEN, token)
         if found and since:
             log.info("found events that were not pushed", count=found)
         return found

@@ -28,7 +28,7 @@ class State(StrEnum):
     SPAM = "spam"
 
 
-FINISHED = (State.CLOSED, State.SPAM)
+FINISHED_CONVERSATIONS = (State.CLOSED, State.SPAM)
 """States in which a conversation waits for nobody."""
 
 
@@ -138,7 +138,7 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
-class Took:
+class Timing:
     """One thing that happened at a time, and how many seconds it had taken."""
 
     at: float

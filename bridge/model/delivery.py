@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TypedDict
 
 from bridge.model.ids import EventId, InboxId, MailId, MessageId, Mxid, Number
-from bridge.model.mail import Address, Fate
+from bridge.model.mail import Address, RecipientStatus
 
 
 class DeliveryState(StrEnum):
@@ -41,21 +41,21 @@ class Form(StrEnum):
     """Ordered by a rule, written by no person."""
 
 
-ANSWERS = (Form.REPLY, Form.SNIPPET)
+ANSWER_FORMS = (Form.REPLY, Form.SNIPPET)
 """Forms that answer a mail."""
-PREVIEWED = (DeliveryState.DRAFT, DeliveryState.APPROVING)
+PREVIEWED_DELIVERIES = (DeliveryState.DRAFT, DeliveryState.APPROVING)
 """States in which the whole mail is shown and somebody has to say yes."""
-STOPPABLE = (*PREVIEWED, DeliveryState.ASKING, DeliveryState.WAITING)
+STOPPABLE_DELIVERIES = (*PREVIEWED_DELIVERIES, DeliveryState.ASKING, DeliveryState.WAITING)
 """States in which it was not attempted yet."""
-UNFINISHED = (*STOPPABLE, DeliveryState.SENDING, DeliveryState.DEFERRED)
+UNFINISHED_DELIVERIES = (*STOPPABLE_DELIVERIES, DeliveryState.SENDING, DeliveryState.DEFERRED)
 """States in which it has not left, or not to everybody."""
-UNDER_WAY = (*UNFINISHED, DeliveryState.UNKNOWN)
+DELIVERIES_UNDER_WAY = (*UNFINISHED_DELIVERIES, DeliveryState.UNKNOWN)
 """States in which something is still to come of it, or to be decided."""
-LIVE = (*UNDER_WAY, DeliveryState.SENT)
+LIVE_DELIVERIES = (*DELIVERIES_UNDER_WAY, DeliveryState.SENT)
 """States in which a source message may not be sent once more."""
-LEFT = (DeliveryState.SENT, DeliveryState.BOUNCED)
+DELIVERIES_THAT_LEFT = (DeliveryState.SENT, DeliveryState.BOUNCED)
 """States in which our outgoing server has taken it, whatever a later one did."""
-RETRYABLE = (
+RETRYABLE_DELIVERIES = (
     DeliveryState.FAILED, DeliveryState.UNKNOWN, DeliveryState.DEFERRED, DeliveryState.BOUNCED,
 )  # fmt: skip
 """States in which it can be tried again."""
@@ -69,7 +69,7 @@ class Recipient:
 
     address: Address
     field: str
-    fate: Fate = Fate.PENDING
+    fate: RecipientStatus = RecipientStatus.PENDING
     reply: str = ""
 
 

@@ -56,7 +56,7 @@ class Attachment:
     inline: bool = False
 
 
-class Nature(StrEnum):
+class SenderKind(StrEnum):
     """What kind of sender a mail has (RFC 3834)."""
 
     PERSON = "person"
@@ -76,7 +76,7 @@ class Verdict(StrEnum):
     FAIL = "fail"
 
 
-class Fate(StrEnum):
+class RecipientStatus(StrEnum):
     """What became of one recipient."""
 
     PENDING = "pending"
@@ -94,7 +94,7 @@ class Fate(StrEnum):
     @property
     def arrived(self) -> bool:
         """Whether our outgoing server took it, and nobody gave it back since."""
-        return self in (Fate.SENT, Fate.DELAYED, Fate.READ)
+        return self in (RecipientStatus.SENT, RecipientStatus.DELAYED, RecipientStatus.READ)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class Report:
 
     originals: tuple[MessageId, ...]
     """Message-IDs the report may be about, most likely first."""
-    fates: Mapping[str, tuple[Fate, str]]
+    fates: Mapping[str, tuple[RecipientStatus, str]]
     """Of each address, case-folded: BOUNCED, DELAYED or READ, and why."""
     senders: frozenset[str] = frozenset()
     """Who had sent the mail that came back, as far as it did, case-folded."""
@@ -139,7 +139,7 @@ class Mail:
     text: str = ""
     html: str = ""
     attachments: tuple[Attachment, ...] = ()
-    nature: Nature = Nature.PERSON
+    nature: SenderKind = SenderKind.PERSON
     verdict: Verdict = Verdict.NONE
     notes: tuple[str, ...] = ()
     """What should stand above the text: invitations, encryption."""
@@ -168,7 +168,7 @@ class Letter:
     reply_to: tuple[Address, ...]
     subject: str
     references: tuple[MessageId, ...]
-    nature: Nature
+    nature: SenderKind
     verdict: Verdict
     new_addresses: tuple[str, ...]
     at: float

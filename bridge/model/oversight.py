@@ -12,7 +12,7 @@ from bridge.model.job import TaskT
 
 
 @dataclass(frozen=True, slots=True)
-class Standing(Generic[TaskT]):
+class JobStatus(Generic[TaskT]):
     """A job as people look at it: when it runs next, and what it failed of."""
 
     id: int
@@ -46,7 +46,7 @@ class StoredInbox:
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class AuditEntry:
     """One line of the audit."""
 
     at: float

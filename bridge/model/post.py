@@ -36,7 +36,7 @@ class Shows(StrEnum):
     NAME = "name"
     TOPIC = "topic"
     AVATAR = "avatar"
-    STANDING = "standing"
+    ROOM_SUMMARY = "standing"
     """State of a conversation for other programs."""
     FACE = "face"
     """The picture of a conversation's contact."""
@@ -77,7 +77,7 @@ class Shows(StrEnum):
 
     WELCOME = "welcome"
     DEAD = "dead"
-    """That a job failed for good."""
+    """That a job failed permanently."""
     ALARM = "alarm"
     ALARM_OVER = "alarm-over"
     LOGIN = "login"
@@ -192,7 +192,7 @@ class Wanted:
     target: Target | None = None
     lane: str = ""
     """Where it has one of its own; else posts of a room go in their order."""
-    already_there: bool = False
+    exists_already: bool = False
     """The room was made with it."""
     held: bool = False
     """Not yet: a later one under the same key brings it."""

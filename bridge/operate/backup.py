@@ -60,7 +60,7 @@ def _finish(part: Path) -> None:
     """One file, with its time in it."""
     with contextlib.closing(sqlite3.connect(part)) as db:
         db.execute("PRAGMA journal_mode = DELETE")
-        db.execute("INSERT OR REPLACE INTO keep VALUES ('backup-at', ?)", (str(time.time()),))
+        db.execute("INSERT OR REPLACE INTO setting VALUES ('backup-at', ?)", (str(time.time()),))
         db.commit()
 
 
@@ -159,9 +159,9 @@ async def _rotate(database: Database, keys: list[str]) -> int:
     count, vault = 0, Vault(keys)
     async with database.transaction("settings") as tx:
         # answers to mails of before still find their conversation
-        installation, sealed = await tx.keep.secret(), await tx.keep.former_ids()
+        installation, sealed = await tx.settings.secret(), await tx.settings.former_ids()
         former = dict.fromkeys(Keys.of(keys, installation, sealed).former)
-        await tx.keep.set_former_ids([vault.seal(each) for each in former])
+        await tx.settings.set_former_ids([vault.seal(each) for each in former])
         for stored in await tx.inboxes.all():
             secrets = {key: vault.rotate(token) for key, token in stored.secrets.items()}
             await tx.conn.execute(

@@ -62,7 +62,9 @@ async def _inboxes(settings: Settings) -> tuple[Directory, Tokens | None]:
     try:
         await directory.load(database)
         async with database.transaction("settings") as tx:
-            keys = Keys.of(encryption_keys, await tx.keep.secret(), await tx.keep.former_ids())
+            keys = Keys.of(
+                encryption_keys, await tx.settings.secret(), await tx.settings.former_ids()
+            )
     finally:
         await database.close()
     return directory, Tokens(keys.ids, keys.former)

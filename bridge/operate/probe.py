@@ -10,7 +10,7 @@ from typing import Any
 import aiosmtplib
 
 from bridge.chat import diagnosis
-from bridge.chat.diagnosis import Ailment, Trouble
+from bridge.chat.diagnosis import ProblemKind, Trouble
 from bridge.config.inbox import Imap, Inbox, Server, Smtp
 from bridge.config.redact import masked
 from bridge.imap.account import connect
@@ -87,21 +87,23 @@ class Prober:
             return await connect(imap, TIMEOUT)
         except LoginRefused as error:
             if error.is_temporary:
-                raise Trouble(Ailment.LATER, str(error)) from error
+                raise Trouble(ProblemKind.LATER, str(error)) from error
             if error.code == "PRIVACYREQUIRED":
-                raise Trouble(Ailment.NO_LOGIN_HERE, str(error)) from error
-            raise Trouble(Ailment.LOGIN, str(error)) from error
+                raise Trouble(ProblemKind.NO_LOGIN_HERE, str(error)) from error
+            raise Trouble(ProblemKind.LOGIN, str(error)) from error
         except (ImapError, ValueError) as error:
-            raise Trouble(Ailment.BROKEN, str(error)) from error
+            raise Trouble(ProblemKind.BROKEN, str(error)) from error
 
     async def _folder(self, connection: ImapConnection, folder: str) -> Finding:
         try:
             _, _, count = await connection.select(folder)
         except CommandRefused as error:
             there = [each.name for each in await connection.list_folders()]
-            raise Trouble(Ailment.NO_FOLDER, str(error), (folder, ", ".join(there[:20]))) from error
+            raise Trouble(
+                ProblemKind.NO_FOLDER, str(error), (folder, ", ".join(there[:20]))
+            ) from error
         except ConnectionLost as error:
-            raise Trouble(Ailment.BROKEN, str(error)) from error
+            raise Trouble(ProblemKind.BROKEN, str(error)) from error
         return Finding(
             Grade.GOOD, f"IMAP folder {folder}: {count} {'mail' if count == 1 else 'mails'}"
         )
@@ -116,7 +118,7 @@ class Prober:
             said = masked(str(error), imap)
             return Finding(Grade.WARNING, f"IMAP offers IDLE and refuses it ({said}), so {slow}")
         except ConnectionLost as error:
-            raise Trouble(Ailment.BROKEN, str(error)) from error
+            raise Trouble(ProblemKind.BROKEN, str(error)) from error
         return Finding(Grade.GOOD, "IMAP tells of new mail at once (IDLE)")
 
     async def _smtp(self, inbox: Inbox, smtp: Smtp) -> AsyncIterator[Finding]:
@@ -142,18 +144,18 @@ class Prober:
         try:
             return await dial(smtp, inbox.domain)
         except aiosmtplib.SMTPAuthenticationError as error:
-            ailment = Ailment.LATER if error.code < 500 else Ailment.LOGIN
-            raise Trouble(ailment, f"{error.code} {error.message}") from error
+            problem = ProblemKind.LATER if error.code < 500 else ProblemKind.LOGIN
+            raise Trouble(problem, f"{error.code} {error.message}") from error
         except aiosmtplib.SMTPResponseException as error:
-            ailment = Ailment.LATER if error.code < 500 else Ailment.BROKEN
-            raise Trouble(ailment, f"{error.code} {error.message}") from error
+            problem = ProblemKind.LATER if error.code < 500 else ProblemKind.BROKEN
+            raise Trouble(problem, f"{error.code} {error.message}") from error
         except aiosmtplib.SMTPException as error:
             no_auth = "AUTH" in str(error)
             raise Trouble(
-                Ailment.NO_LOGIN_HERE if no_auth else Ailment.BROKEN, str(error)
+                ProblemKind.NO_LOGIN_HERE if no_auth else ProblemKind.BROKEN, str(error)
             ) from error
         except OSError as error:
-            raise Trouble(Ailment.BROKEN, str(error)) from error
+            raise Trouble(ProblemKind.BROKEN, str(error)) from error
 
     async def _sends_as(self, inbox: Inbox, client: aiosmtplib.SMTP) -> Finding:
         try:
@@ -162,11 +164,13 @@ class Prober:
         except aiosmtplib.SMTPResponseException as error:
             said = f"{error.code} {error.message}"
             if error.code < 500:
-                raise Trouble(Ailment.LATER, said) from error
+                raise Trouble(ProblemKind.LATER, said) from error
             wants_login = error.code == 530 or "authentication required" in said.casefold()
-            raise Trouble(Ailment.LOGIN_WANTED if wants_login else Ailment.SENDER, said) from error
+            raise Trouble(
+                ProblemKind.LOGIN_WANTED if wants_login else ProblemKind.SENDER, said
+            ) from error
         except (aiosmtplib.SMTPException, OSError) as error:
-            raise Trouble(Ailment.BROKEN, str(error)) from error
+            raise Trouble(ProblemKind.BROKEN, str(error)) from error
         return Finding(Grade.GOOD, f"SMTP lets us send as {inbox.address}")
 
 

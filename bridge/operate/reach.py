@@ -9,7 +9,7 @@ import ssl
 from collections.abc import AsyncIterator
 from typing import Any
 
-from bridge.chat.diagnosis import SILENCE, Ailment, Trouble
+from bridge.chat.diagnosis import SILENCE, ProblemKind, Trouble
 from bridge.config.inbox import Imap, Server
 
 PATIENCE = 10.0
@@ -46,9 +46,9 @@ async def _resolve(server: Server) -> None:
                 server.host, server.at_port, type=socket.SOCK_STREAM
             )
     except (socket.gaierror, UnicodeError) as error:
-        raise Trouble(Ailment.NO_HOST, str(error)) from error
+        raise Trouble(ProblemKind.NO_HOST, str(error)) from error
     except TimeoutError as error:
-        raise Trouble(Ailment.NO_HOST, "the name servers do not answer") from error
+        raise Trouble(ProblemKind.NO_HOST, "the name servers do not answer") from error
 
 
 @contextlib.asynccontextmanager
@@ -62,18 +62,18 @@ async def _connected(
                     server.host, server.at_port, ssl=context
                 )
     except ConnectionRefusedError as error:
-        raise Trouble(Ailment.REFUSED, str(error)) from error
+        raise Trouble(ProblemKind.REFUSED, str(error)) from error
     except TimeoutError as error:
         # who waits for a greeting that never comes may be waiting for our first word of TLS
-        ailment = Ailment.SILENT
+        problem = ProblemKind.SILENT
         if context is not None and await _greets(server):
-            ailment = Ailment.NOT_TLS
-        raise Trouble(ailment, f"no answer in {PATIENCE:.0f} s") from error
+            problem = ProblemKind.NOT_TLS
+        raise Trouble(problem, f"no answer in {PATIENCE:.0f} s") from error
     except ConnectionError as error:  # hung up on, in the middle of shaking hands
-        ailment = Ailment.SILENT if context is None else Ailment.NO_TLS_AGREED
-        raise Trouble(ailment, "the server hung up") from error
+        problem = ProblemKind.SILENT if context is None else ProblemKind.NO_TLS_AGREED
+        raise Trouble(problem, "the server hung up") from error
     except OSError as error:
-        raise Trouble(Ailment.SILENT, str(error)) from error
+        raise Trouble(ProblemKind.SILENT, str(error)) from error
     try:
         yield reader, writer
     finally:
@@ -86,14 +86,14 @@ def _tls_troubles() -> Any:
         yield
     except ssl.SSLCertVerificationError as error:
         if error.verify_code == EXPIRED:
-            raise Trouble(Ailment.EXPIRED, error.verify_message) from error
+            raise Trouble(ProblemKind.EXPIRED, error.verify_message) from error
         if error.verify_code in UNTRUSTED_CODES:
-            raise Trouble(Ailment.UNTRUSTED, error.verify_message) from error
-        raise Trouble(Ailment.WRONG_NAME, error.verify_message) from error
+            raise Trouble(ProblemKind.UNTRUSTED, error.verify_message) from error
+        raise Trouble(ProblemKind.WRONG_NAME, error.verify_message) from error
     except ssl.SSLError as error:
         if error.reason in ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST"):
-            raise Trouble(Ailment.NOT_TLS, str(error.reason)) from error
-        raise Trouble(Ailment.NO_TLS_AGREED, str(error.reason or error)) from error
+            raise Trouble(ProblemKind.NOT_TLS, str(error.reason)) from error
+        raise Trouble(ProblemKind.NO_TLS_AGREED, str(error.reason or error)) from error
 
 
 async def _greets(server: Server) -> bool:
@@ -112,12 +112,12 @@ async def _greeting(server: Server, reader: asyncio.StreamReader) -> bytes:
         line = b""
     is_imap = isinstance(server, Imap)
     if line.upper().startswith(b"* BYE" if is_imap else (b"4", b"5")):
-        raise Trouble(Ailment.TURNED_AWAY, line.decode("ascii", "replace").strip())
+        raise Trouble(ProblemKind.TURNED_AWAY, line.decode("ascii", "replace").strip())
     if line.startswith(b"* " if is_imap else b"220"):
         return line
     if not line and await _shakes_hands(server):
-        raise Trouble(Ailment.TLS_AT_ONCE, "it waits for TLS")
-    raise Trouble(Ailment.NO_GREETING, line.decode("ascii", "replace").strip() or SILENCE)
+        raise Trouble(ProblemKind.TLS_AT_ONCE, "it waits for TLS")
+    raise Trouble(ProblemKind.NO_GREETING, line.decode("ascii", "replace").strip() or SILENCE)
 
 
 async def _shakes_hands(server: Server) -> bool:
@@ -149,6 +149,6 @@ async def _starttls(
                 line = await reader.readline()
                 good = line.startswith(b"220")
     except (TimeoutError, OSError, ValueError) as error:
-        raise Trouble(Ailment.NO_STARTTLS, str(error)) from error
+        raise Trouble(ProblemKind.NO_STARTTLS, str(error)) from error
     if not good:
-        raise Trouble(Ailment.NO_STARTTLS, line.decode("ascii", "replace").strip())
+        raise Trouble(ProblemKind.NO_STARTTLS, line.decode("ascii", "replace").strip())

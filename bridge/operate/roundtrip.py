@@ -10,7 +10,7 @@ from bridge.chat import diagnosis
 from bridge.config.inbox import Inbox
 from bridge.mail import compose
 from bridge.mail.token import Tokens
-from bridge.model import Address, Fate, MessageId
+from bridge.model import Address, MessageId, RecipientStatus
 from bridge.model.oversight import Finding, Grade
 from bridge.ports import Mailbox, Sender
 
@@ -53,7 +53,7 @@ async def _send(
     )  # fmt: skip
     fates = await sender.send(inbox, inbox.address, [to], compose.build(mail), _nothing_to_note)
     fate, said = fates[to]
-    return (message_id if fate in (Fate.SENT, Fate.UNKNOWN) else None), said
+    return (message_id if fate in (RecipientStatus.SENT, RecipientStatus.UNKNOWN) else None), said
 
 
 async def _nothing_to_note() -> None:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from bridge.config.inbox import Inbox
 from bridge.mail.quote import Body
-from bridge.model import Content, EventId, Fate, Mail, MessageId, Mxid, RoomId
+from bridge.model import Content, EventId, Mail, MessageId, Mxid, RecipientStatus, RoomId
 from bridge.model.oversight import Finding
 
 
@@ -55,7 +55,7 @@ class Sender(Protocol):
         recipients: Sequence[str],
         mime: bytes,
         data_begun: Callable[[], Awaitable[None]],
-    ) -> Mapping[str, tuple[Fate, str]]: ...
+    ) -> Mapping[str, tuple[RecipientStatus, str]]: ...
 
 
 class Reader(Protocol):

@@ -19,7 +19,7 @@ from bridge.ports.desk import (
     Rules,
     Snippets,
 )
-from bridge.ports.keeping import Audit, Erasing, Inboxes, Jobs, Keep
+from bridge.ports.keeping import Audit, Erasing, Inboxes, Jobs, StoredSettings
 from bridge.ports.matrix import Events, Posts, Rooms
 
 
@@ -59,7 +59,7 @@ class Tx(Protocol):
     @property
     def events(self) -> Events: ...
     @property
-    def keep(self) -> Keep: ...
+    def settings(self) -> StoredSettings: ...
     @property
     def inboxes(self) -> Inboxes: ...
     @property

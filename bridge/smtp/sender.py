@@ -14,7 +14,7 @@ from bridge.config.redact import masked
 from bridge.mail.address import idna
 from bridge.mail.charset import clean_line, decode
 from bridge.mail.limits import size
-from bridge.model import Fate
+from bridge.model import RecipientStatus
 
 log = structlog.get_logger("egress")
 
@@ -22,7 +22,7 @@ DIAL_TIMEOUT = 30.0
 COMMAND_TIMEOUT = 120.0
 DATA_TIMEOUT = 600.0
 """Seconds; RFC 5321 §4.5.3.2.6 gives the server ten minutes after the final dot."""
-Fates = dict[str, tuple[Fate, str]]
+Fates = dict[str, tuple[RecipientStatus, str]]
 NOT_ASCII = "the outgoing server takes no address that is not ASCII, and {} is none"
 
 
@@ -37,7 +37,7 @@ class SmtpSender:
         recipients: Sequence[str],
         mime: bytes,
         data_begun: Callable[[], Awaitable[None]],
-    ) -> Mapping[str, tuple[Fate, str]]:
+    ) -> Mapping[str, tuple[RecipientStatus, str]]:
         """Send `mime` as it is. Returns (fate, what the server said) for each recipient."""
         assert inbox.smtp is not None
         client = _client(inbox.smtp, inbox.domain)
@@ -98,7 +98,7 @@ async def _envelope(
     await client._ehlo_or_helo_if_needed()
     refusal = _cannot(client, mime)
     if refusal:
-        fates |= dict.fromkeys(recipients, (Fate.FAILED, refusal))
+        fates |= dict.fromkeys(recipients, (RecipientStatus.FAILED, refusal))
         return []
     odd = not idna(sender).isascii() or not mime.partition(b"\r\n\r\n")[0].isascii()
     odd = odd or not all(idna(spec).isascii() for spec in recipients)
@@ -108,7 +108,7 @@ async def _envelope(
     accepted = []
     for spec in recipients:
         if not idna(spec).isascii() and not options:
-            fates[spec] = (Fate.FAILED, NOT_ASCII.format(spec))
+            fates[spec] = (RecipientStatus.FAILED, NOT_ASCII.format(spec))
             continue
         try:
             await client.rcpt(idna(spec), encoding=encoding, timeout=COMMAND_TIMEOUT)
@@ -132,21 +132,23 @@ def _cannot(client: aiosmtplib.SMTP, mime: bytes) -> str:
     return ""
 
 
-async def _data(client: aiosmtplib.SMTP, mime: bytes) -> tuple[Fate, str]:
+async def _data(client: aiosmtplib.SMTP, mime: bytes) -> tuple[RecipientStatus, str]:
     """DATA, body and dot. No answer after it began means unknown."""
     try:
         async with failpoint.around("smtp.data"):
             code, text = await client.data(mime, timeout=DATA_TIMEOUT)
-        return Fate.SENT, _said(f"{code} {text}")
+        return RecipientStatus.SENT, _said(f"{code} {text}")
     except aiosmtplib.SMTPDataError as error:
         return _refusal(error.code, error.message)
     except (aiosmtplib.SMTPException, OSError) as error:
         log.warning("no answer after DATA", error=_said(str(error)))
-        return Fate.UNKNOWN, _said(str(error))
+        return RecipientStatus.UNKNOWN, _said(str(error))
 
 
-def _refusal(code: int, message: str) -> tuple[Fate, str]:
-    return (Fate.FAILED if code >= 500 else Fate.DEFERRED), _said(f"{code} {message}")
+def _refusal(code: int, message: str) -> tuple[RecipientStatus, str]:
+    return (RecipientStatus.FAILED if code >= 500 else RecipientStatus.DEFERRED), _said(
+        f"{code} {message}"
+    )
 
 
 def _said(text: str) -> str:
@@ -154,14 +156,14 @@ def _said(text: str) -> str:
     return clean_line(decode(text.encode("utf-8", "surrogateescape"), None), 600)
 
 
-def _before_data(error: Exception) -> tuple[Fate, str]:
+def _before_data(error: Exception) -> tuple[RecipientStatus, str]:
     """What broke before DATA did no harm. Only a refused sender is final: a refused log-in can
     be mended, and the mail then goes."""
     if isinstance(error, aiosmtplib.SMTPSenderRefused):
         return _refusal(error.code, error.message)
     if isinstance(error, aiosmtplib.SMTPResponseException):
-        return Fate.DEFERRED, _said(f"{error.code} {error.message}")
-    return Fate.DEFERRED, _said(str(error)) or type(error).__name__
+        return RecipientStatus.DEFERRED, _said(f"{error.code} {error.message}")
+    return RecipientStatus.DEFERRED, _said(str(error)) or type(error).__name__
 
 
 async def _hang_up(client: aiosmtplib.SMTP) -> None:

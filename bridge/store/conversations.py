@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Unpack
 
 from bridge.model import (
-    FINISHED,
+    FINISHED_CONVERSATIONS,
     Address,
     Conversation,
     ConversationChanges,
@@ -32,7 +32,7 @@ class Conversations:
         """A new conversation with the next number of the installation. A sequence would leave
         gaps where a transaction failed; only one is open at a time, so the next number is known.
         After a restore numbers begin anew at `first-number`."""
-        first = await self._conn.fetchval("SELECT value FROM keep WHERE name = 'first-number'")
+        first = await self._conn.fetchval("SELECT value FROM setting WHERE name = 'first-number'")
         row = await self._conn.fetchrow(
             "INSERT INTO conversation (number, inbox, contact, contact_name, subject, state,"
             " created_at, changed_at, waiting_since, preview, files, claim, follows, contact_key)"
@@ -146,8 +146,9 @@ class Conversations:
     async def left_behind(self, before: float, limit: int) -> list[Conversation]:
         """Conversations that were closed before, in whose rooms people still are."""
         rows = await self._conn.fetch(
-            f"SELECT * FROM conversation WHERE state IN ({listed(FINISHED)}) AND closed_at < $1"
-            " AND NOT vacated AND room IS NOT NULL AND contact <> '' ORDER BY number LIMIT $2",
+            f"SELECT * FROM conversation WHERE state IN ({listed(FINISHED_CONVERSATIONS)})"
+            " AND closed_at < $1 AND NOT vacated AND room IS NOT NULL AND contact <> ''"
+            " ORDER BY number LIMIT $2",
             before,
             limit,
         )

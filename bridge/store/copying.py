@@ -13,7 +13,8 @@ from bridge.store.words import listed
 
 # Parents before children. The columns that SQLite keeps as 0 and 1 are named, for PostgreSQL.
 TABLES: dict[str, tuple[str, ...]] = {
-    "keep": (), "raw": (), "conversation": ("renamed", "vacated"), "intake": (), "participant": (),
+    "setting": (), "raw": (), "conversation": ("renamed", "vacated"), "intake": (),
+    "participant": (),
     "override": ("present",), "pin": (), "mail": ("outbound",), "known_id": (), "awaited": (),
     "room": (), "member": (), "post": (), "file": ("done",), "event": (),
     "delivery": ("data_begun",), "recipient": (), "job": (), "mailbox_cursor": (),
@@ -53,7 +54,7 @@ async def copy(
     done in the same transaction. Raises Permanent when the target holds something already."""
     rows = after = 0
     async with source.snapshot() as old, target.transaction("settings") as tx:
-        if await tx.conn.fetchval("SELECT COUNT(*) FROM keep"):
+        if await tx.conn.fetchval("SELECT COUNT(*) FROM setting"):
             raise Permanent("the target database is not empty; give a new one")
         for table, booleans in TABLES.items():
             count = await _copy_table(old, tx.conn, table, booleans)
@@ -118,7 +119,7 @@ async def make_safe(tx: Work, database: Database, now: float) -> int:
     for table in NUMBERED:
         await database.advance(conn, table, "id", APART)
     highest = int(await conn.fetchval("SELECT COALESCE(MAX(number), 0) FROM conversation"))
-    await tx.keep.set_value("first-number", str((highest // 1000 + 1) * 1000 + 1))
-    await tx.keep.set_value("restored-at", str(now))
+    await tx.settings.set_value("first-number", str((highest // 1000 + 1) * 1000 + 1))
+    await tx.settings.set_value("restored-at", str(now))
     await tx.jobs.add(AfterRestore(asked=tuple(row["id"] for row in asked)), "setup")
     return len(asked)

@@ -22,7 +22,6 @@ from bridge.store.erasing import Erasing
 from bridge.store.events import Events
 from bridge.store.inboxes import Audit, Inboxes
 from bridge.store.jobs import Jobs
-from bridge.store.keep import Keep
 from bridge.store.mails import Mails
 from bridge.store.numbers import Numbers
 from bridge.store.passages import Passages
@@ -30,6 +29,7 @@ from bridge.store.pins import Pins
 from bridge.store.posts import Posts
 from bridge.store.rooms import Rooms
 from bridge.store.rules import Rules
+from bridge.store.settings import StoredSettings
 from bridge.store.snippets import Snippets
 from bridge.store.sqlite import Sqlite
 
@@ -55,7 +55,7 @@ class Work:
         self.blocked = Blocked(conn)
         self.deliveries = Deliveries(conn)
         self.events = Events(conn, self.jobs)
-        self.keep = Keep(conn)
+        self.settings = StoredSettings(conn)
         self.inboxes = Inboxes(conn)
         self.audit = Audit(conn)
         self.erasing = Erasing(conn)

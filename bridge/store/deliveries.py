@@ -7,15 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 
 from bridge.model import (
-    LEFT,
-    LIVE,
-    UNFINISHED,
+    DELIVERIES_THAT_LEFT,
+    LIVE_DELIVERIES,
+    UNFINISHED_DELIVERIES,
     Address,
     Delivery,
     DeliveryChanges,
     DeliveryState,
     EventId,
-    Fate,
     Form,
     InboxId,
     MailId,
@@ -24,6 +23,7 @@ from bridge.model import (
     Number,
     Permanent,
     Recipient,
+    RecipientStatus,
 )
 from bridge.store.connection import Connection
 from bridge.store.words import listed
@@ -89,7 +89,7 @@ class Deliveries:
         row = await self._conn.fetchrow(
             "SELECT delivery.* FROM delivery JOIN recipient ON recipient.delivery = delivery.id"
             " WHERE inbox = $1 AND LOWER(spec) = $2"
-            f" AND state IN ({listed(LEFT)})"
+            f" AND state IN ({listed(DELIVERIES_THAT_LEFT)})"
             " AND finished_at >= $3 ORDER BY delivery.id DESC LIMIT 1",
             inbox,
             spec.lower(),
@@ -100,7 +100,7 @@ class Deliveries:
     async def live(self, source: EventId) -> Delivery | None:
         """The delivery of a message that is under way, asked about or done."""
         row = await self._conn.fetchrow(
-            f"SELECT * FROM delivery WHERE source = $1 AND state IN ({listed(LIVE)})",
+            f"SELECT * FROM delivery WHERE source = $1 AND state IN ({listed(LIVE_DELIVERIES)})",
             source,
         )
         return None if row is None else await self._whole(row)
@@ -150,7 +150,7 @@ class Deliveries:
         """What has not left yet, or not to everybody."""
         rows = await self._conn.fetch(
             "SELECT * FROM delivery WHERE inbox = $1"
-            f" AND state IN ({listed(UNFINISHED)})"
+            f" AND state IN ({listed(UNFINISHED_DELIVERIES)})"
             " ORDER BY id",
             inbox,
         )
@@ -184,7 +184,9 @@ class Deliveries:
                 recipient.reply,
             )
 
-    async def set_fates(self, delivery: int, fates: Mapping[str, tuple[Fate, str]]) -> None:
+    async def set_fates(
+        self, delivery: int, fates: Mapping[str, tuple[RecipientStatus, str]]
+    ) -> None:
         """Note what the server said, per address-spec."""
         for spec, (fate, reply) in fates.items():
             await self._conn.execute(
@@ -250,7 +252,7 @@ class Deliveries:
                 Recipient(
                     Address(each["spec"], each["name"]),
                     each["field"],
-                    Fate(each["fate"]),
+                    RecipientStatus(each["fate"]),
                     each["reply"],
                 )
                 for each in recipients

@@ -6,7 +6,18 @@ import json
 from typing import Any
 
 from bridge.mail.author import NOBODY
-from bridge.model import FINISHED, Event, Letter, Mxid, Number, Place, Post, PostKey, RoomId, Shows
+from bridge.model import (
+    FINISHED_CONVERSATIONS,
+    Event,
+    Letter,
+    Mxid,
+    Number,
+    Place,
+    Post,
+    PostKey,
+    RoomId,
+    Shows,
+)
 from bridge.model.erased import Erased, erased
 from bridge.store.connection import Connection
 from bridge.store.events import event_of
@@ -63,7 +74,7 @@ class Erasing:
     async def closed(self, before: float) -> list[Number]:
         """Conversations that were closed before, and are still there; a batch of them."""
         rows = await self._conn.fetch(
-            f"SELECT number FROM conversation WHERE state IN ({listed(FINISHED)})"
+            f"SELECT number FROM conversation WHERE state IN ({listed(FINISHED_CONVERSATIONS)})"
             " AND closed_at < $1"
             " AND contact <> ''"
             " AND NOT EXISTS (SELECT 1 FROM job WHERE key = 'purge:' || number)"

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from bridge.model import InboxId, Mxid
-from bridge.model.oversight import Deed, InboxState, StoredInbox
+from bridge.model.oversight import AuditEntry, InboxState, StoredInbox
 from bridge.store.connection import Connection
 
 
@@ -62,12 +62,12 @@ class Audit:
             "INSERT INTO audit (at, who, what) VALUES ($1, $2, $3)", at, who, what
         )
 
-    async def last(self, count: int) -> list[Deed]:
+    async def last(self, count: int) -> list[AuditEntry]:
         """The newest deeds, newest first."""
         rows = await self._conn.fetch(
             "SELECT at, who, what FROM audit ORDER BY id DESC LIMIT $1", count
         )
-        return [Deed(row["at"], Mxid(row["who"]), row["what"]) for row in rows]
+        return [AuditEntry(row["at"], Mxid(row["who"]), row["what"]) for row in rows]
 
 
 def _stored(row: Any) -> StoredInbox:

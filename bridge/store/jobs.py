@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from bridge.model import Job, LostLease, share_of
 from bridge.model.job import TaskT, read, stored
-from bridge.model.oversight import Standing
+from bridge.model.oversight import JobStatus
 from bridge.model.task import ReceiveMail, Task, TellOfFailure
 from bridge.store.connection import Connection
 
@@ -147,7 +147,7 @@ class Jobs:
             job.run_after,
         )
 
-    async def bury(self, job: Job[Task], error: str, now: float) -> None:
+    async def mark_dead(self, job: Job[Task], error: str, now: float) -> None:
         """Declare a job dead: it no longer holds up its lane, and waits for `!retry`."""
         await self._conn.execute(
             "UPDATE job SET leased_by = NULL, leased_until = NULL, dead_at = $1,"
@@ -170,7 +170,7 @@ class Jobs:
         self.added = True
         return row is not None
 
-    async def hasten(self, task: Task, run_after: float) -> bool:
+    async def reschedule(self, task: Task, run_after: float) -> bool:
         """Let a job run at another time; one that runs now, should it be put back. False when there
         is none."""
         row = await self._conn.fetchrow(
@@ -181,7 +181,7 @@ class Jobs:
         self.added = True
         return row is not None
 
-    async def hurry(self, kinds: Sequence[type[Task]]) -> None:
+    async def run_now(self, kinds: Sequence[type[Task]]) -> None:
         """Let all waiting jobs of these kinds run now, and those that run now as soon as they are
         put back: what they wait for has come."""
         now = self._now()
@@ -209,33 +209,33 @@ class Jobs:
         )
         return row is not None
 
-    async def waiting(self, limit: int) -> list[Standing[Task]]:
+    async def waiting(self, limit: int) -> list[JobStatus[Task]]:
         """The unfinished jobs that were tried already, then the others, oldest first."""
-        return await self._standing(
+        return await self._statuses(
             "dead_at IS NULL ORDER BY last_error = '', run_after, id", limit
         )
 
-    async def dead(self, limit: int) -> list[Standing[Task]]:
-        """The jobs that failed for good, oldest first."""
-        return await self._standing("dead_at IS NOT NULL ORDER BY id", limit)
+    async def dead(self, limit: int) -> list[JobStatus[Task]]:
+        """The jobs that failed permanently, oldest first."""
+        return await self._statuses("dead_at IS NOT NULL ORDER BY id", limit)
 
-    async def dead_one(self, job: int) -> Standing[Task] | None:
+    async def dead_one(self, job: int) -> JobStatus[Task] | None:
         """A job that failed permanently; None when it is none any more."""
-        found = await self._standing(f"dead_at IS NOT NULL AND id = {int(job)}", 1)
+        found = await self._statuses(f"dead_at IS NOT NULL AND id = {int(job)}", 1)
         return found[0] if found else None
 
-    async def dead_of(self, task: type[TaskT], limit: int) -> list[Standing[TaskT]]:
-        """The jobs for one kind of task that failed for good, oldest first."""
+    async def dead_of(self, task: type[TaskT], limit: int) -> list[JobStatus[TaskT]]:
+        """The jobs for one kind of task that failed permanently, oldest first."""
         which = f"dead_at IS NOT NULL AND kind = '{task.kind}' ORDER BY id"
-        found = await self._standing(which, limit)
-        return [cast(Standing[TaskT], job) for job in found if isinstance(job.task, task)]
+        found = await self._statuses(which, limit)
+        return [cast(JobStatus[TaskT], job) for job in found if isinstance(job.task, task)]
 
-    async def _standing(self, where: str, limit: int) -> list[Standing[Task]]:
+    async def _statuses(self, where: str, limit: int) -> list[JobStatus[Task]]:
         rows = await self._conn.fetch(
             f"SELECT *, leased_by IS NOT NULL AS running FROM job WHERE {where} LIMIT $1", limit
         )
         return [
-            Standing(
+            JobStatus(
                 row["id"], row["kind"], row["lane"], read(row["kind"], row["payload"]),
                 row["run_after"], row["failures"], row["last_error"], bool(row["running"]),
             )

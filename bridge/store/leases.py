@@ -42,6 +42,6 @@ class Leases:
         async with self._database.transaction("retry") as tx:
             await tx.jobs.put_back(job, self._database.now() + delay, error, counts=counts)
 
-    async def bury(self, job: Job[Task], error: str) -> None:
+    async def mark_dead(self, job: Job[Task], error: str) -> None:
         async with self._database.transaction("retry") as tx:
-            await tx.jobs.bury(job, error, self._database.now())
+            await tx.jobs.mark_dead(job, error, self._database.now())

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from bridge.model import Address, InboxId, Letter, MailId, MessageId, Nature, Number, Verdict
+from bridge.model import Address, InboxId, Letter, MailId, MessageId, Number, SenderKind, Verdict
 from bridge.store.connection import Connection
 
 
@@ -155,7 +155,7 @@ class Mails:
         )
         return [letter_of(row) for row in rows]
 
-    async def twins(self, inbox: InboxId, message_id: MessageId, body_hash: str) -> list[Letter]:
+    async def copies(self, inbox: InboxId, message_id: MessageId, body_hash: str) -> list[Letter]:
         """The same inbound mail in other inboxes."""
         rows = await self._conn.fetch(
             "SELECT * FROM mail WHERE message_id = $1 AND body_hash = $2 AND inbox <> $3"
@@ -260,7 +260,7 @@ def letter_of(row: Any) -> Letter:
         reply_to=_addresses(headers["reply_to"]),
         subject=headers["subject"],
         references=tuple(MessageId(ref) for ref in headers["references"]),
-        nature=Nature(row["nature"]),
+        nature=SenderKind(row["nature"]),
         verdict=Verdict(row["verdict"]),
         new_addresses=tuple(headers["new"]),
         at=row["at"],

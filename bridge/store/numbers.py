@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from bridge.model import ANSWERS, LEFT, InboxId, Mxid, Took
+from bridge.model import ANSWER_FORMS, DELIVERIES_THAT_LEFT, InboxId, Mxid, Timing
 from bridge.store.connection import Connection
 from bridge.store.words import listed
 
-ANSWERED, GONE = listed(ANSWERS), listed(LEFT)
+ANSWERED, GONE = listed(ANSWER_FORMS), listed(DELIVERIES_THAT_LEFT)
 
 
 class Numbers:
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
 
-    async def received(self, inbox: InboxId, since: float) -> list[Took]:
+    async def received(self, inbox: InboxId, since: float) -> list[Timing]:
         """Every mail that a person wrote to an inbox; nothing took time."""
         return await self._fetch(
             "SELECT mail.at AS at, 0 AS seconds, tags, '' AS agent FROM mail"
@@ -25,7 +25,7 @@ class Numbers:
             since,
         )
 
-    async def answered(self, inbox: InboxId, since: float) -> list[Took]:
+    async def answered(self, inbox: InboxId, since: float) -> list[Timing]:
         """Every answer an agent sent."""
         return await self._fetch(
             "SELECT finished_at AS at, 0 AS seconds, tags, agent FROM delivery"
@@ -36,7 +36,7 @@ class Numbers:
             since,
         )
 
-    async def first_answers(self, inbox: InboxId, since: float) -> list[Took]:
+    async def first_answers(self, inbox: InboxId, since: float) -> list[Timing]:
         """Of each conversation that a customer began and that got its first answer since, how long
         that took."""
         return await self._fetch(
@@ -51,7 +51,7 @@ class Numbers:
             since,
         )
 
-    async def resolved(self, inbox: InboxId, since: float) -> list[Took]:
+    async def resolved(self, inbox: InboxId, since: float) -> list[Timing]:
         """Of each conversation that was closed since, and still is, how long it lasted."""
         return await self._fetch(
             "SELECT closed_at AS at, closed_at - created_at AS seconds, tags, '' AS agent"
@@ -61,9 +61,9 @@ class Numbers:
             since,
         )
 
-    async def _fetch(self, query: str, inbox: InboxId, since: float) -> list[Took]:
+    async def _fetch(self, query: str, inbox: InboxId, since: float) -> list[Timing]:
         rows: list[Any] = await self._conn.fetch(query, inbox, since)
         return [
-            Took(row["at"], row["seconds"], tuple(row["tags"].split()), Mxid(row["agent"]))
+            Timing(row["at"], row["seconds"], tuple(row["tags"].split()), Mxid(row["agent"]))
             for row in rows
         ]

@@ -19,16 +19,18 @@ from bridge.store.schema import migrate
 
 MIGRATING, WRITING = 0x506F7374_00000001, 0x506F7374_00000002
 """Keys of our advisory locks: "Post" and a number."""
-LIVE = (
+OUR_LOCKS = (
     "FROM pg_locks JOIN pg_database ON pg_database.oid = database"
     " WHERE locktype = 'advisory' AND datname = current_database()"
 )
 """The advisory locks that are held in our database now."""
-FREE = frozenset({"lease", "heartbeat", "retry", "started", "account-health", "account-progress"})
+WITHOUT_LOCK = frozenset(
+    {"lease", "heartbeat", "retry", "started", "account-health", "account-progress"}
+)
 """Transactions that decide nothing beyond their own rows, and so need not be alone."""
 PATIENCE = 30_000
 """Milliseconds a statement waits for a lock before its transaction is given up."""
-PASSING = (
+TRANSIENT_ERRORS = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.InsufficientResourcesError,
@@ -92,7 +94,7 @@ class Postgres:
         except BaseException as error:
             with suppress(Exception):
                 await engine.close()
-            if isinstance(error, (*REFUSED, *PASSING, asyncpg.PostgresError, ValueError)):
+            if isinstance(error, (*REFUSED, *TRANSIENT_ERRORS, asyncpg.PostgresError, ValueError)):
                 why = str(error) or type(error).__name__
                 raise Permanent(
                     f"{without_password(url)} cannot be opened: {why}. Check host, user, password"
@@ -109,7 +111,7 @@ class Postgres:
     @asynccontextmanager
     async def unit(self, name: str) -> AsyncIterator[Connection]:
         async with _translated(), self._db.acquire_direct() as conn, conn.wrapped.transaction():
-            if name not in FREE:
+            if name not in WITHOUT_LOCK:
                 await conn.execute("SELECT pg_advisory_xact_lock($1)", WRITING)
             yield conn
 
@@ -135,7 +137,7 @@ class Postgres:
     async def others(self, conn: Connection) -> int:
         return int(
             await conn.fetchval(
-                f"SELECT COUNT(DISTINCT pid) {LIVE} AND classid = $1"
+                f"SELECT COUNT(DISTINCT pid) {OUR_LOCKS} AND classid = $1"
                 " AND pid <> ALL (SELECT pid FROM pg_locks WHERE classid = $1"
                 "  AND objid::bigint = (hashtext($2)::bigint & 4294967295))",
                 HELD,
@@ -163,7 +165,7 @@ class Postgres:
     async def free_the_dead(self, conn: Connection) -> None:
         await conn.execute(
             f"UPDATE job SET {FREED} WHERE leased_by IS NOT NULL"
-            f" AND NOT EXISTS (SELECT 1 {LIVE} AND classid = $1"
+            f" AND NOT EXISTS (SELECT 1 {OUR_LOCKS} AND classid = $1"
             "  AND objid::bigint = (hashtext(leased_by)::bigint & 4294967295))",
             HELD,
         )
@@ -175,6 +177,6 @@ async def _translated() -> AsyncIterator[None]:
         yield
     except BridgeError:
         raise
-    except PASSING as error:
+    except TRANSIENT_ERRORS as error:
         what = str(error) or type(error).__name__
         raise Transient(f"the database does not answer: {what}") from error

@@ -51,7 +51,7 @@ class Posts:
             wanted.type,
             wanted.state_key,
             json.dumps(wanted.content, sort_keys=True),
-            int(wanted.already_there),
+            int(wanted.exists_already),
             "" if target is None or isinstance(target, PostKey) else target,
             target.text if isinstance(target, PostKey) else "",
             key.shows,
@@ -59,7 +59,7 @@ class Posts:
             key.delivery,
             key.conversation,
         )
-        if row is not None and not wanted.already_there and not wanted.held:
+        if row is not None and not wanted.exists_already and not wanted.held:
             await self.order(row["id"], lane)
 
     async def order(self, post: int, lane: str) -> None:

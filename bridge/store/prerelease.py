@@ -32,6 +32,7 @@ CREATE INDEX delivery_message_id ON delivery (message_id);
 """
 """From version 5: shares of the worker's slots, and what was begun lately."""
 POSTS = """
+ALTER TABLE keep RENAME TO setting;
 ALTER TABLE post ADD COLUMN shows TEXT NOT NULL DEFAULT 'answer';
 ALTER TABLE post ADD COLUMN mail_id BIGINT;
 ALTER TABLE post ADD COLUMN delivery_id BIGINT;

@@ -24,7 +24,7 @@ from bridge.store.sqlite_connection import Apart, SqliteConnection, connect
 log = structlog.get_logger("store")
 
 # A disk or lock problem passes; "no such column" does not.
-PASSING = ("locked", "busy", "full", "disk i/o", "readonly", "unable to open", "no space")
+TRANSIENT_ERRORS = ("locked", "busy", "full", "disk i/o", "readonly", "unable to open", "no space")
 SETTINGS = (
     "journal_mode = WAL",
     "foreign_keys = ON",
@@ -163,7 +163,7 @@ async def _translated() -> AsyncIterator[None]:
     except BridgeError:
         raise
     except (sqlite3.OperationalError, OSError) as error:
-        if not any(word in str(error).lower() for word in PASSING):
+        if not any(word in str(error).lower() for word in TRANSIENT_ERRORS):
             raise
         raise Transient(f"the database cannot be written: {error}") from error
 

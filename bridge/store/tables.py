@@ -2,7 +2,7 @@
 counts. Times are epoch seconds. What changes later is a step of `schema`."""
 
 TABLES = """
-CREATE TABLE keep (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 
 CREATE TABLE job (
     id {serial},

@@ -58,7 +58,7 @@ class HealthPage:
     async def _inboxes(self, tx: Tx) -> list[tuple[Inbox, Health | None]]:
         """Each inbox that is read, with what is known of its account."""
         return [
-            (inbox, await tx.keep.health(account))
+            (inbox, await tx.settings.health(account))
             for account, inboxes in self._directory.settings.accounts().items()
             for inbox in inboxes
         ]

@@ -10,11 +10,11 @@ from PIL import Image
 
 from bridge.chat import chart, report
 from bridge.chat.chart import CAME, WENT, Day
-from bridge.model import Mxid, Took
+from bridge.model import Mxid, Timing
 
 
-def took(*seconds: float, tags: tuple[str, ...] = ()) -> list[Took]:
-    return [Took(0.0, each, tags, Mxid("")) for each in seconds]
+def took(*seconds: float, tags: tuple[str, ...] = ()) -> list[Timing]:
+    return [Timing(0.0, each, tags, Mxid("")) for each in seconds]
 
 
 @pytest.mark.parametrize(

@@ -16,19 +16,19 @@ from bridge.model import (
     Delivery,
     DeliveryState,
     EventId,
-    Fate,
     Form,
     InboxId,
     Letter,
     MailId,
     MessageId,
     Mxid,
-    Nature,
     Number,
     Passage,
     Priority,
     Recipient,
+    RecipientStatus,
     RoomId,
+    SenderKind,
     State,
     Verdict,
 )
@@ -44,7 +44,7 @@ ABOUT = Conversation(
 )  # fmt: skip
 LETTER = Letter(
     MailId(1), INBOX.id, Number(12), False, MessageId("<1@x>"), CARLA, (), (), (), "Dark display",
-    (), Nature.PERSON, Verdict.NONE, (), NOW - 7200, 1,
+    (), SenderKind.PERSON, Verdict.NONE, (), NOW - 7200, 1,
 )  # fmt: skip
 
 
@@ -64,10 +64,10 @@ def delivery(state: DeliveryState, **changes: object) -> Delivery:
     return replace(made, **changes)
 
 
-def lost(fate: Fate, reply: str) -> tuple[Recipient, ...]:
+def lost(fate: RecipientStatus, reply: str) -> tuple[Recipient, ...]:
     return (
         Recipient(CARLA, "to", fate, reply),
-        Recipient(Address("boss@x.example"), "cc", Fate.SENT),
+        Recipient(Address("boss@x.example"), "cc", RecipientStatus.SENT),
     )
 
 
@@ -80,17 +80,28 @@ def test_statuses() -> None:
         "deferred": (delivery(DeliveryState.DEFERRED, detail="451 4.3.0 come again"), ""),
         "unknown": (delivery(DeliveryState.UNKNOWN), ""),
         "sent": (delivery(DeliveryState.SENT), ""),
-        "sent, not to all": (delivery(DeliveryState.SENT, recipients=lost(Fate.FAILED, "550")), ""),
-        "sent, delayed": (delivery(DeliveryState.SENT, recipients=lost(Fate.DELAYED, "busy")), ""),
-        "sent, read": (delivery(DeliveryState.SENT, recipients=lost(Fate.READ, "")), ""),
-        "forwarded": (delivery(DeliveryState.SENT, form=Form.FORWARD,
-                               letters=(MailId(1), MailId(2))), ""),
+        "sent, not to all": (
+            delivery(DeliveryState.SENT, recipients=lost(RecipientStatus.FAILED, "550")),
+            "",
+        ),
+        "sent, delayed": (
+            delivery(DeliveryState.SENT, recipients=lost(RecipientStatus.DELAYED, "busy")),
+            "",
+        ),
+        "sent, read": (delivery(DeliveryState.SENT, recipients=lost(RecipientStatus.READ, "")), ""),
+        "forwarded": (
+            delivery(DeliveryState.SENT, form=Form.FORWARD, letters=(MailId(1), MailId(2))),
+            "",
+        ),
         "approved": (delivery(DeliveryState.SENT, approved_by=BOB), ""),
         "automatic": (delivery(DeliveryState.SENT, form=Form.AUTOMATIC), ""),
-        "bounced": (delivery(DeliveryState.BOUNCED, recipients=lost(Fate.BOUNCED, "550")), ""),
+        "bounced": (
+            delivery(DeliveryState.BOUNCED, recipients=lost(RecipientStatus.BOUNCED, "550")),
+            "",
+        ),
         "failed": (delivery(DeliveryState.FAILED, detail="550 5.7.1 refused"), ""),
         "cancelled": (delivery(DeliveryState.CANCELLED, detail="stopped by @alice:acme"), ""),
-    }  # fmt: skip
+    }
     lines = [f"{name}: {status.text(each, asked, NOW)}" for name, (each, asked) in kinds.items()]
     lines.append(f"told: {status.bounce_notice(kinds['bounced'][0])}")
     golden.check("texts.txt", "statuses", "\n".join(lines))
@@ -98,10 +109,17 @@ def test_statuses() -> None:
 
 def test_drafts() -> None:
     mail = compose.Outgoing(
-        MessageId("<d@acme>"), Address("support@acme.example", "Alice from Support"), (CARLA,), (),
-        "Re: Dark display", NOW, "Dear Carla,\n\npress the button.", "", "Acme Support",
+        MessageId("<d@acme>"),
+        Address("support@acme.example", "Alice from Support"),
+        (CARLA,),
+        (),
+        "Re: Dark display",
+        NOW,
+        "Dear Carla,\n\npress the button.",
+        "",
+        "Acme Support",
         files=(compose.File("manual.pdf", "application/pdf", b"x" * 12_000),),
-    )  # fmt: skip
+    )
     shown = [
         draft.preview(delivery(DeliveryState.DRAFT), mail, "none", "", "https://x.example/draft/1"),
         draft.preview(
@@ -116,13 +134,17 @@ def test_drafts() -> None:
 
 def test_cards() -> None:
     kinds = [
-        ABOUT, replace(ABOUT, assignee=ALICE, tags=("billing", "vip"), priority=Priority.HIGH),
-        replace(ABOUT, claim=Number(7)), replace(ABOUT, follows=Number(3), priority=Priority.LOW),
-        replace(ABOUT, state=State.ANSWERED, assignee=ALICE), replace(ABOUT, state=State.CLOSED),
+        ABOUT,
+        replace(ABOUT, assignee=ALICE, tags=("billing", "vip"), priority=Priority.HIGH),
+        replace(ABOUT, claim=Number(7)),
+        replace(ABOUT, follows=Number(3), priority=Priority.LOW),
+        replace(ABOUT, state=State.ANSWERED, assignee=ALICE),
+        replace(ABOUT, state=State.CLOSED),
         replace(ABOUT, state=State.SNOOZED, snoozed_until=NOW + 90_000, assignee=BOB),
-        replace(ABOUT, state=State.SPAM), replace(ABOUT, state=State.CLOSED, merged=Number(7)),
+        replace(ABOUT, state=State.SPAM),
+        replace(ABOUT, state=State.CLOSED, merged=Number(7)),
         replace(ABOUT, subject="", preview="", files=""),
-    ]  # fmt: skip
+    ]
     golden.check(
         "texts.txt", "cards", "\n\n".join(render.card(each, "acme")["body"] for each in kinds)
     )

@@ -9,7 +9,7 @@ import pytest
 from bridge.config.matching import Facts, holds
 from bridge.config.rule import read
 from bridge.mail.header import values_of
-from bridge.model import Address, Attachment, Mail, MessageId, Nature, Refused, Verdict
+from bridge.model import Address, Attachment, Mail, MessageId, Refused, SenderKind, Verdict
 
 RAW = b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nX-Flag: one\r\nX-Flag: Two\r\n\r\nX-Flag: body\r\n"
 MAIL = Mail(
@@ -115,7 +115,9 @@ def test_several_rules_may_be_written_at_once() -> None:
 
 def test_no_pattern_takes_long() -> None:
     (found,) = read(rule("{subject: '" + "a*" * 60 + "b', body: '" + "*a" * 60 + "b'}"))
-    mail = Mail(MessageId("<1@x>"), "h", Address("a@b"), subject="a" * 900, nature=Nature.PERSON)
+    mail = Mail(
+        MessageId("<1@x>"), "h", Address("a@b"), subject="a" * 900, nature=SenderKind.PERSON
+    )
     began = time.process_time()
     assert not holds(found, facts(mail, "a" * 100_000))
     assert time.process_time() - began < 1.0

@@ -24,7 +24,7 @@ from bridge.mail.compose import File, Outgoing, Quote, build, references_for
 from bridge.mail.limits import over
 from bridge.mail.parse import parse
 from bridge.mail.written import from_matrix
-from bridge.model import Address, MessageId, Nature
+from bridge.model import Address, MessageId, SenderKind
 from tests import provision
 from tests.mail.parts import part_bytes
 
@@ -171,8 +171,8 @@ def test_what_no_person_wrote_says_so_and_is_known_again() -> None:
     for line in (b"Auto-Submitted: auto-replied", b"X-Auto-Response-Suppress: All",
                  b"X-Loop: support@acme.example"):  # fmt: skip
         assert line + b"\r\n" in raw
-    assert parse(raw).nature is Nature.AUTOMATIC
-    assert parse(build(outgoing())).nature is Nature.PERSON
+    assert parse(raw).nature is SenderKind.AUTOMATIC
+    assert parse(build(outgoing())).nature is SenderKind.PERSON
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from bridge.mail.charset import decode
 from bridge.mail.header import parameter
 from bridge.mail.parse import parse
 from bridge.mail.reading import read
-from bridge.model import Fate, Nature
+from bridge.model import RecipientStatus, SenderKind
 from tests.mail.parts import part_bytes
 from tests.mail.samples import PNG, SAMPLES, TNEF
 
@@ -33,8 +33,8 @@ SHOWN = {
     "winmail": "The report is attached.", "receipt": "Your message was displayed.",
 }  # fmt: skip
 NATURES = {
-    "bounce": Nature.BOUNCE, "receipt": Nature.RECEIPT, "vacation": Nature.AUTOMATIC,
-    "newsletter": Nature.LIST,
+    "bounce": SenderKind.BOUNCE, "receipt": SenderKind.RECEIPT, "vacation": SenderKind.AUTOMATIC,
+    "newsletter": SenderKind.LIST,
 }  # fmt: skip
 
 
@@ -44,7 +44,7 @@ def test_a_sample_is_read_as_its_program_meant_it(name: str) -> None:
     mail, body = read(raw)
     assert not mail.problem
     assert [each.name for each in mail.attachments] == FILES[name]
-    assert mail.nature is NATURES.get(name, Nature.PERSON)
+    assert mail.nature is NATURES.get(name, SenderKind.PERSON)
     if name in SHOWN:
         assert body.text == SHOWN[name]
     for each in mail.attachments:
@@ -245,16 +245,16 @@ def test_what_a_bounce_and_a_receipt_report() -> None:
     assert bounce.report is not None
     assert bounce.report.originals == ("<1.2.x@acme.example>",)
     assert bounce.report.fates == {
-        "carla@customer.example": (Fate.BOUNCED, "550 5.1.1 User unknown")
+        "carla@customer.example": (RecipientStatus.BOUNCED, "550 5.1.1 User unknown")
     }
     late = (
         SAMPLES["bounce"].replace(b"Action: failed", b"Action: delayed").replace(b"5.1.1", b"4.4.1")
     )
-    assert parse(late).report.fates["carla@customer.example"][0] is Fate.DELAYED  # type: ignore[union-attr]  # it has one
+    assert parse(late).report.fates["carla@customer.example"][0] is RecipientStatus.DELAYED  # type: ignore[union-attr]  # it has one
     receipt = parse(SAMPLES["receipt"].replace(b"{original}", b"<1.2.x@acme.example>"))
     assert receipt.report is not None
     assert receipt.report.originals == ("<1.2.x@acme.example>",)
-    assert receipt.report.fates == {"carla@customer.example": (Fate.READ, "")}
+    assert receipt.report.fates == {"carla@customer.example": (RecipientStatus.READ, "")}
     assert parse(SAMPLES["vacation"]).report is None
 
 
@@ -266,7 +266,7 @@ def test_a_delivery_report_that_is_encoded_is_read() -> None:
     found = parse(raw[: start - 2] + head + encoded + raw[end:])
     assert found.report is not None
     assert found.report.fates == {
-        "carla@customer.example": (Fate.BOUNCED, "550 5.1.1 User unknown")
+        "carla@customer.example": (RecipientStatus.BOUNCED, "550 5.1.1 User unknown")
     }
 
 
@@ -289,4 +289,6 @@ def test_a_bounce_that_follows_no_standard_is_understood() -> None:
     report = parse(raw).report
     assert report is not None
     assert report.originals == ("<1.2.x@acme.example>",)
-    assert report.fates == {"carla@customer.example": (Fate.BOUNCED, "550 5.7.1 no such mailbox")}
+    assert report.fates == {
+        "carla@customer.example": (RecipientStatus.BOUNCED, "550 5.7.1 no such mailbox")
+    }

@@ -18,7 +18,7 @@ from bridge.mail.header import decode_words
 from bridge.mail.html import to_matrix, to_text
 from bridge.mail.parse import body_hash, parse
 from bridge.mail.trust import resembles, verdict
-from bridge.model import Nature, Verdict
+from bridge.model import SenderKind, Verdict
 from tests.mail.parts import part_bytes
 from tests.stage import mail
 
@@ -143,27 +143,30 @@ def test_a_clean_text_can_be_json_and_utf8(text: str) -> None:
 @pytest.mark.parametrize(
     ("headers", "nature"),
     [
-        ({}, Nature.PERSON),
-        ({"Auto-Submitted": "no"}, Nature.PERSON),
-        ({"Auto-Submitted": "auto-replied (vacation)"}, Nature.AUTOMATIC),
-        ({"Precedence": "bulk"}, Nature.AUTOMATIC),
-        ({"X-Auto-Response-Suppress": "All"}, Nature.AUTOMATIC),
-        ({"List-Id": "<users.lists.example>"}, Nature.LIST),
-        ({"Return-Path": "<>"}, Nature.AUTOMATIC),
-        ({"Content-Type": "multipart/report; report-type=delivery-status"}, Nature.BOUNCE),
-        ({"X-Loop": "somebody else"}, Nature.PERSON),
-        ({"Subject": "Out of office"}, Nature.AUTOMATIC),
-        ({"Subject": "Automatische Antwort: Urlaub"}, Nature.AUTOMATIC),
-        ({"Subject": "Automatic replies do not work"}, Nature.PERSON),
-        ({"Subject": "Out of office chairs?"}, Nature.PERSON),
-        ({"From": "MAILER-DAEMON@x.example", "Subject": "Sorry"}, Nature.BOUNCE),
-        ({"From": "postmaster@x.example", "Subject": "Your mail was not delivered"}, Nature.BOUNCE),
-        ({"From": "bounces@shop.example", "Subject": "Your invoice"}, Nature.PERSON),
-        ({"List-Unsubscribe": "<mailto:x@y.example>"}, Nature.LIST),
-        ({"List-Unsubscribe": "<mailto:x@y.example>", "In-Reply-To": "<a@b>"}, Nature.PERSON),
+        ({}, SenderKind.PERSON),
+        ({"Auto-Submitted": "no"}, SenderKind.PERSON),
+        ({"Auto-Submitted": "auto-replied (vacation)"}, SenderKind.AUTOMATIC),
+        ({"Precedence": "bulk"}, SenderKind.AUTOMATIC),
+        ({"X-Auto-Response-Suppress": "All"}, SenderKind.AUTOMATIC),
+        ({"List-Id": "<users.lists.example>"}, SenderKind.LIST),
+        ({"Return-Path": "<>"}, SenderKind.AUTOMATIC),
+        ({"Content-Type": "multipart/report; report-type=delivery-status"}, SenderKind.BOUNCE),
+        ({"X-Loop": "somebody else"}, SenderKind.PERSON),
+        ({"Subject": "Out of office"}, SenderKind.AUTOMATIC),
+        ({"Subject": "Automatische Antwort: Urlaub"}, SenderKind.AUTOMATIC),
+        ({"Subject": "Automatic replies do not work"}, SenderKind.PERSON),
+        ({"Subject": "Out of office chairs?"}, SenderKind.PERSON),
+        ({"From": "MAILER-DAEMON@x.example", "Subject": "Sorry"}, SenderKind.BOUNCE),
+        (
+            {"From": "postmaster@x.example", "Subject": "Your mail was not delivered"},
+            SenderKind.BOUNCE,
+        ),
+        ({"From": "bounces@shop.example", "Subject": "Your invoice"}, SenderKind.PERSON),
+        ({"List-Unsubscribe": "<mailto:x@y.example>"}, SenderKind.LIST),
+        ({"List-Unsubscribe": "<mailto:x@y.example>", "In-Reply-To": "<a@b>"}, SenderKind.PERSON),
     ],
 )
-def test_who_wrote_a_mail(headers: dict[str, str], nature: Nature) -> None:
+def test_who_wrote_a_mail(headers: dict[str, str], nature: SenderKind) -> None:
     raw = "".join(f"{name}: {value}\n" for name, value in headers.items())
     assert machine.nature(message_from_bytes(raw.encode() + b"\nx")) is nature
 

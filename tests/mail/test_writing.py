@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bridge.mail.compose import MAX_REFERENCES, File, Outgoing, build, references_for, reply_subject
 from bridge.mail.parse import parse
-from bridge.mail.thread import Fresh, Joined, Known, Reason, base_subject, place
+from bridge.mail.thread import Fresh, Joined, Reason, ThreadEvidence, base_subject, place
 from bridge.mail.token import Tokens
 from bridge.mail.written import from_matrix, to_html
 from bridge.model import Address, Mail, MessageId, Number, Permanent
@@ -135,8 +135,8 @@ def test_a_signed_id_is_read_and_a_changed_one_is_not() -> None:
         assert tokens.read(MessageId(guess)) is None
 
 
-def known(**values: object) -> Known:
-    return Known(**{"signed": [], "ids": [], "participants": {}, **values})
+def known(**values: object) -> ThreadEvidence:
+    return ThreadEvidence(**{"signed": [], "ids": [], "participants": {}, **values})
 
 
 @pytest.mark.parametrize(
@@ -156,6 +156,6 @@ def known(**values: object) -> Known:
         (known(same_subject=TWO), Fresh(Reason.FRESH, TWO)),
     ],
 )  # fmt: skip
-def test_where_a_mail_belongs(state: Known, expected: object) -> None:
+def test_where_a_mail_belongs(state: ThreadEvidence, expected: object) -> None:
     mail = Mail(MessageId("<m@x>"), "", CARLA, in_reply_to=(MessageId("<p@x>"),))
     assert place(mail, state) == expected

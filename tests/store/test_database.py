@@ -11,7 +11,7 @@ import pytest
 
 from bridge import failpoint
 from bridge.model import InboxId, LostLease, Number, Place, PostKey, Shows, Transient, Wanted
-from bridge.model.task import BringPost
+from bridge.model.task import BringPost, TellOfFailure
 from bridge.store.database import Database
 from bridge.store.leases import Leases
 
@@ -34,9 +34,9 @@ async def test_a_cancelled_transaction_leaves_nothing_and_hinders_nobody(
 
         async def write(number: int = number) -> None:
             async with database.transaction("settings") as tx:
-                await tx.keep.set_value(f"value{number}", "x")
+                await tx.settings.set_value(f"value{number}", "x")
                 await asyncio.sleep(0)
-                await tx.keep.set_value(f"other{number}", "x")
+                await tx.settings.set_value(f"other{number}", "x")
 
         task = asyncio.create_task(write())
         for _ in range(number % 12):
@@ -44,11 +44,14 @@ async def test_a_cancelled_transaction_leaves_nothing_and_hinders_nobody(
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     async with database.transaction("settings") as tx:
-        await tx.keep.set_value("last", "y")
+        await tx.settings.set_value("last", "y")
     async with database.reading() as tx:
-        assert await tx.keep.value("last") == "y"
+        assert await tx.settings.value("last") == "y"
         for number in range(60):
-            whole = await tx.keep.value(f"value{number}"), await tx.keep.value(f"other{number}")
+            whole = (
+                await tx.settings.value(f"value{number}"),
+                await tx.settings.value(f"other{number}"),
+            )
             assert whole in ((None, None), ("x", "x"))
 
 
@@ -57,9 +60,9 @@ async def test_a_full_disk_is_transient(database: Database) -> None:
     try:
         with pytest.raises(Transient, match="No space left"):
             async with database.transaction("settings") as tx:
-                await tx.keep.set_value("a", "b")
+                await tx.settings.set_value("a", "b")
         async with database.reading() as tx:
-            assert await tx.keep.value("a") is None
+            assert await tx.settings.value("a") is None
     finally:
         failpoint.disarm()
 
@@ -98,9 +101,9 @@ async def test_what_comes_while_a_job_runs_that_waits_for_it_is_not_missed(
     (job,) = await leases.lease("w", 60, {"mail": 1})
     async with database.transaction("settings") as tx:
         if way == "hasten":
-            await tx.jobs.hasten(BringPost(1), time.time())
+            await tx.jobs.reschedule(BringPost(1), time.time())
         else:
-            await tx.jobs.hurry([BringPost])
+            await tx.jobs.run_now([BringPost])
     assert await leases.lease("w", 60, {"mail": 1}) == []
     await leases.put_back(job, 3600.0, "it is not there yet", counts=False)
     (again,) = await leases.lease("w", 60, {"mail": 1})
@@ -117,22 +120,25 @@ async def test_a_lost_lease_cannot_finish(database: Database) -> None:
 
     async def finish() -> None:
         async with database.transaction("settings") as tx:
-            await tx.keep.set_value("written", "x")
+            await tx.settings.set_value("written", "x")
             await tx.jobs.finish(job)
 
     with pytest.raises(LostLease):
         await finish()
     async with database.reading() as tx:
-        assert await tx.keep.value("written") is None
+        assert await tx.settings.value("written") is None
 
 
 async def test_a_dead_job_frees_its_lane_and_can_be_revived(database: Database) -> None:
     leases = Leases(database)
     await add(database, "a", "a")
     (job,) = await leases.lease("w", 60, {"mail": 1})
-    await leases.bury(job, "broken")
-    (second,) = await leases.lease("w", 60, {"mail": 5})
+    await leases.mark_dead(job, "broken")
+    second, telling = await leases.lease("w", 60, {"mail": 5})
     assert second.id != job.id
+    assert telling.task == TellOfFailure(job.id, job.leases)
+    async with database.transaction("settings") as tx:
+        await tx.jobs.finish(telling)
     async with database.transaction("settings") as tx:
         await tx.jobs.finish(second)
         (dead,) = await tx.jobs.dead(9)

@@ -111,13 +111,13 @@ async def test_decisions_are_made_one_after_the_other(url: str) -> None:
 
     async def count(database: Database) -> None:
         async with database.transaction("event") as tx:
-            value = int(await tx.keep.value("count") or 0)
+            value = int(await tx.settings.value("count") or 0)
             await asyncio.sleep(0.001)
-            await tx.keep.set_value("count", str(value + 1))
+            await tx.settings.set_value("count", str(value + 1))
 
     await asyncio.gather(*(count(database) for database in (one, other) * 20))
     async with one.reading() as tx:
-        assert await tx.keep.value("count") == "40"
+        assert await tx.settings.value("count") == "40"
     await asyncio.gather(one.close(), other.close())
 
 
@@ -135,22 +135,22 @@ async def test_connections_that_break_are_transient_and_made_anew(
             postgres.execute(
                 f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
             )
-            await tx.keep.set_value("a", "b")
+            await tx.settings.set_value("a", "b")
 
     with pytest.raises(Transient, match="the database does not answer"):
         await broken()
     async with database.transaction("settings") as tx:
-        assert await tx.keep.value("a") is None
-        await tx.keep.set_value("a", "c")
+        assert await tx.settings.value("a") is None
+        await tx.settings.set_value("a", "c")
     woken.clear()
 
-    async def heard() -> bool:
+    async def context() -> bool:
         other = await Database.open(url)
         await add(other, "a")
         await other.close()
         return woken.is_set()
 
-    await until(heard, "the listener to be back")
+    await until(context, "the listener to be back")
     await database.close()
 
 

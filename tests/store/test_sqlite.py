@@ -63,9 +63,9 @@ async def test_a_locked_file_is_transient(tmp_path: Path) -> None:
     try:
         with pytest.raises(Transient, match="cannot be written: database is locked"):
             async with database.transaction("settings") as tx:
-                await tx.keep.set_value("a", "b")
+                await tx.settings.set_value("a", "b")
         async with database.reading() as tx:
-            assert await tx.keep.value("a") is None
+            assert await tx.settings.value("a") is None
     finally:
         failpoint.disarm()
         await database.close()

@@ -59,7 +59,7 @@ async def test_others_read_while_a_long_statement_runs(database: Database) -> No
         searching = asyncio.create_task(tx.conn.fetchval(COUNT))
         await asyncio.sleep(0)
         for _ in range(20):
-            await tx.keep.value("a")
+            await tx.settings.value("a")
         assert not searching.done()
         await searching
 
@@ -73,13 +73,13 @@ async def test_a_large_value_is_written_in_a_thread(database: Database) -> None:
 async def test_who_is_cancelled_during_a_long_statement_leaves_nothing(database: Database) -> None:
     async def write() -> None:
         async with database.transaction("settings") as tx:
-            await tx.keep.set_value("half", "x")
+            await tx.settings.set_value("half", "x")
             await tx.conn.fetchval(COUNT)
             await tx.conn.fetchval(COUNT)
 
     await write()
     async with database.transaction("settings") as tx:
-        await tx.keep.set_value("half", "before")
+        await tx.settings.set_value("half", "before")
     task = asyncio.create_task(write())
     for _ in range(3):
         await asyncio.sleep(0)
@@ -87,28 +87,28 @@ async def test_who_is_cancelled_during_a_long_statement_leaves_nothing(database:
     with pytest.raises(asyncio.CancelledError):
         await task
     async with database.transaction("settings") as tx:
-        assert await tx.keep.value("half") == "before"
+        assert await tx.settings.value("half") == "before"
 
 
 async def test_what_is_not_committed_is_not_read_and_readers_cannot_write(
     database: Database,
 ) -> None:
     async with database.transaction("settings") as tx:
-        await tx.keep.set_value("a", "b")
+        await tx.settings.set_value("a", "b")
         async with database.reading() as other:
-            assert await other.keep.value("a") is None
+            assert await other.settings.value("a") is None
     async with database.reading() as tx:
-        assert await tx.keep.value("a") == "b"
+        assert await tx.settings.value("a") == "b"
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
-            await tx.keep.set_value("a", "c")
+            await tx.settings.set_value("a", "c")
 
 
 async def test_a_snapshot_stays_at_its_moment(database: Database) -> None:
     async with database.snapshot() as old:
-        assert await old.fetchval("SELECT COUNT(*) FROM keep") == 0
+        assert await old.fetchval("SELECT COUNT(*) FROM setting") == 0
         async with database.transaction("settings") as tx:
-            await tx.keep.set_value("a", "b")
-        assert await old.fetchval("SELECT COUNT(*) FROM keep") == 0
+            await tx.settings.set_value("a", "b")
+        assert await old.fetchval("SELECT COUNT(*) FROM setting") == 0
 
 
 async def test_a_file_that_another_program_locks_is_waited_for(
@@ -119,7 +119,7 @@ async def test_a_file_that_another_program_locks_is_waited_for(
 
     async def write() -> None:
         async with database.transaction("settings") as tx:
-            await tx.keep.set_value("a", "b")
+            await tx.settings.set_value("a", "b")
 
     waiting = asyncio.create_task(write())
     await asyncio.sleep(0)
@@ -141,15 +141,15 @@ async def test_a_full_disk_in_the_middle_undoes_the_whole_unit(database: Databas
 
     async def fill() -> None:
         async with database.transaction("settings") as tx:
-            await tx.keep.set_value("first", "x")
+            await tx.settings.set_value("first", "x")
             await tx.conn.fetchval(f"PRAGMA max_page_count = {pages + 10}")
             await tx.mails.keep_raw(bytes(range(256)) * 1000)
 
     with pytest.raises(Transient, match="full"):
         await fill()
     async with database.transaction("settings") as tx:
-        assert await tx.keep.value("first") is None
+        assert await tx.settings.value("first") is None
         await tx.conn.fetchval("PRAGMA max_page_count = 1000000")
-        await tx.keep.set_value("first", "y")
+        await tx.settings.set_value("first", "y")
     async with database.reading() as tx:
-        assert await tx.keep.value("first") == "y"
+        assert await tx.settings.value("first") == "y"

@@ -46,7 +46,7 @@ async def test_a_mail_that_cannot_be_read_is_shown_and_tried_again(
     await ask(stage, control, f"!quarantine show {number}", "my display stays dark",
               "Subject: Dark display", f"Carla Customer <{CUSTOMER}>", "a bug of ours")  # fmt: skip
     await ask(
-        stage, control, "!queue", "Failed for good:", f"· {number} reading a mail for support"
+        stage, control, "!queue", "Failed permanently:", f"· {number} reading a mail for support"
     )
     broken.undo()
     await ask(stage, control, f"!quarantine retry {number}", f"Mail {number} gets new tries.")
@@ -64,7 +64,7 @@ async def test_a_mail_is_dropped_only_after_a_question(
     await ask(stage, control, "!yes", f"Mail {number} is dropped.")
     await ask(stage, control, "!quarantine list", "Nothing is in quarantine.")
     await ask(stage, control, "!queue", "Nothing waits and nothing failed.")
-    await ask(stage, control, "!retry", "Nothing had failed for good.")
+    await ask(stage, control, "!retry", "Nothing had failed permanently.")
     await ask(stage, control, "!retry 99", "No failed job has the number 99")
     await ask(stage, control, "!audit", f"quarantine: dropped mail {number}")
 

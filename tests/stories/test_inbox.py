@@ -80,7 +80,7 @@ async def test_an_inbox_is_set_up_by_chat_alone(stage: Stage) -> None:
 async def checked(stage: Stage) -> bool:
     async with stage.app.database.reading() as tx:
         for account in stage.app.desk.settings.accounts():
-            return await tx.keep.health(account) is not None
+            return await tx.settings.health(account) is not None
     return False
 
 
@@ -174,7 +174,7 @@ async def gone(stage: Stage, room: Room) -> None:
 
 async def nowhere(stage: Stage) -> None:
     """The canary stands in no table, and on SQLite in no byte of the files."""
-    for table in ("event", "post", "inbox", "audit", "keep", "job"):
+    for table in ("event", "post", "inbox", "audit", "setting", "job"):
         found = await rows(stage.database, stage.folder, f"SELECT * FROM {table}")
         assert CANARY not in str(found), table
     for file in stage.folder.glob("postroom.db*"):
@@ -213,7 +213,7 @@ async def test_talk_is_no_answer_unless_its_writer_was_asked(stage: Stage) -> No
     await ask(stage, control, "stop", "Stopped.")
     await ask(stage, control, "!inbox add", "Which address is it?")
     stage.hs.say(EVE, control.id, "eve@evil.example")
-    await ask(stage, control, "nonsense", "… is no email address")
+    await ask(stage, control, "nonsense", "… is not a valid email address")
     await ask(stage, control, SUPPORT, "Where is the mailbox?")
     await ask(stage, control, "stop", "Stopped. Draft support is kept")
     stage.hs.say(ADMIN, control.id, "talk among people")

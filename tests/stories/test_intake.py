@@ -52,11 +52,11 @@ async def test_two_inboxes_on_one_account_are_told_apart_by_recipient(stage: Sta
     await stage.sees(queue, "For both")
     await stage.sees(sales, "For both")
     await stage.quiet()
-    twins = [
+    copies = [
         r for r in stage.hs.rooms.values() if "For both" in str(r.state.get(("m.room.name", "")))
     ]
-    assert len(twins) == 2
-    for room in twins:
+    assert len(copies) == 2
+    for room in copies:
         await stage.sees(room, "This mail also went to")
     assert not any("For sales" in body for body in stage.hs.bodies(queue))
 

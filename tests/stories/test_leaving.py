@@ -118,7 +118,7 @@ async def test_a_person_is_erased_everywhere_and_the_record_names_nobody(stage: 
     )
     assert "Mine." in str(stage.hs.bodies(other))
     # mails of others that name her stay, and what was sent to them
-    for table in ("conversation", "participant", "event", "audit", "keep", "override", "pin"):
+    for table in ("conversation", "participant", "event", "audit", "setting", "override", "pin"):
         found = str(await rows(stage.database, stage.folder, f"SELECT * FROM {table}"))
         assert CUSTOMER not in found, (table, found)
         assert "Dark display" not in found, table

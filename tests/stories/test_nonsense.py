@@ -52,7 +52,7 @@ async def test_nonsense_behind_every_command(stage: Stage) -> None:
     assert silent <= {"!original", "!undo", "!no"}, silent  # which show a file, or change a status
     bodies = [body for _, where in rooms.values() for body in stage.hs.bodies(where)]
     assert not any("did not work" in body or "(job " in body for body in bodies)
-    await ask(stage, rooms["control"][1], "!status", "failed for good: 0")
+    await ask(stage, rooms["control"][1], "!status", "failed permanently: 0")
 
 
 async def idle(stage: Stage) -> None:

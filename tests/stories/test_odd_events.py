@@ -254,7 +254,7 @@ async def test_the_reconciler_outlives_every_answer_and_every_failure(stage: Sta
 
     async def done() -> bool:
         async with stage.app.database.reading() as tx:
-            return await tx.keep.value("sync-token") == "last"
+            return await tx.settings.value("sync-token") == "last"
 
     await until(done, "the look after the failure")
     assert not running.done()

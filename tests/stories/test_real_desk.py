@@ -117,7 +117,7 @@ async def test_sending(town: Town) -> None:
     theirs = await room.sees("my display stays dark")
     await room.ask("!send", "not written by an agent", to=theirs)
     await room.ask("!cc +second@customer.example", "Cc: second@customer.example")
-    await room.ask("!bcc x", "is no email address")
+    await room.ask("!bcc x", "is not a valid email address")
     await room.ask("!to", "To: ")
     town.smtp.script = [Fault("rcpt", "550 5.1.1 no such user")]
     await alice.say(room.room, "!reply to nobody")

@@ -129,7 +129,7 @@ async def nowhere(town: Town, admin: Agent, control: str) -> None:
     log = town.bridge.log.read_text()
     assert WRONG not in log
     assert RIGHT not in log
-    for table in ("event", "post", "inbox", "audit", "keep", "job"):
+    for table in ("event", "post", "inbox", "audit", "setting", "job"):
         found = str(await rows(town.database, town.folder, f"SELECT * FROM {table}"))
         assert WRONG not in found, table
         assert RIGHT not in found, table

@@ -19,7 +19,7 @@ async def test_recipients_are_kept_changed_and_never_our_own(stage: Stage) -> No
     stage.hs.say(ALICE, room.id, "!cc -dora@partner.example")
     await until(lambda: "Cc: emil@partner.example" in stage.hs.bodies(room)[-1], "Dora to go")
     stage.hs.say(ALICE, room.id, "!to not-an-address")
-    await stage.sees(room, "not-an-address is no email address; nothing was changed")
+    await stage.sees(room, "not-an-address is not a valid email address; nothing was changed")
     stage.hs.say(ALICE, room.id, "!reply Hello all")
     (sent,) = await stage.sent()
     assert sent["Cc"] == "emil@partner.example"
@@ -173,7 +173,7 @@ async def test_an_answer_to_a_third_person_asks_first(stage: Stage) -> None:
 async def test_one_wrong_address_changes_nothing_and_the_last_word_counts(stage: Stage) -> None:
     room = await begun(stage)
     stage.hs.say(ALICE, room.id, "!cc +eve@evil.example nonsense")
-    await stage.sees(room, "nonsense is no email address; nothing was changed.")
+    await stage.sees(room, "nonsense is not a valid email address; nothing was changed.")
     stage.hs.say(ALICE, room.id, "!cc +bob@partner.example +boss@partner.example")
     stage.hs.say(ALICE, room.id, "!cc -Bob@partner.example")
     stage.hs.say(ALICE, room.id, "!cc -boss@partner.example")

@@ -69,11 +69,11 @@ async def test_an_answer_to_what_we_wrote_before_the_merge_finds_its_way(stage: 
     ("said", "answer"),
     [("!merge", "Say with which"), ("!merge #9", "There is no #9"), ("!merge 2", "this very"),
      ("!merge x", "Say with which"), ("!split", "as a reply to a mail"),
-     ("!move", "no other inbox"), ("!contact set x", "x is no email address"),
+     ("!move", "no other inbox"), ("!contact set x", "x is not a valid email address"),
      ("!contact set support@acme.example", "an inbox of ours"), ("!contact do", "Say !contact"),
      ("!contact name", "Say the name"), ("!contact note", "Say what"),
      ("!contact remove x@y.example", "is no address of theirs"),
-     ("!contact add", "That is no email address")],
+     ("!contact add", "That is not a valid email address")],
 )  # fmt: skip
 async def test_what_makes_no_sense_changes_nothing(stage: Stage, said: str, answer: str) -> None:
     await begun(stage)

@@ -23,7 +23,7 @@ async def test_ten_minutes_without_a_good_check_are_told_once_and_so_is_the_end(
     control = await stage.room("Postroom control")
     account = next(iter(app.desk.settings.accounts()))
     async with app.database.transaction("account-health") as tx:
-        await tx.keep.check(account, time.time(), "connection refused")
+        await tx.settings.check(account, time.time(), "connection refused")
     await status.watch(app.desk)
     later = dataclasses.replace(app.desk, now=lambda: time.time() + 601)
     for _ in range(2):
@@ -31,7 +31,7 @@ async def test_ten_minutes_without_a_good_check_are_told_once_and_so_is_the_end(
     told = await stage.sees(control, "Support: no successful check since")
     assert "connection refused" in told["content"]["body"]
     async with app.database.transaction("account-health") as tx:
-        await tx.keep.check(account, time.time(), "")
+        await tx.settings.check(account, time.time(), "")
     await status.watch(app.desk)
     await stage.sees(control, "✅ Support: the mailbox is checked again.")
     assert sum("no successful check" in body for body in stage.hs.bodies(control)) == 1
@@ -65,7 +65,7 @@ async def test_a_job_that_fails_for_good_is_told_and_can_be_retried(
         await stage.sees(control, "failed three times: KeyError: 'a bug of ours'")
         await stage.sees(room, "the bridge could not send it; the admins were told")
     stage.hs.say(ADMIN, control.id, "!status")
-    await stage.sees(control, "failed for good: 1")
+    await stage.sees(control, "failed permanently: 1")
     stage.hs.say(ADMIN, control.id, "!retry")
     await stage.sees(control, "1 failed job gets new tries.")
     await stage.sees(room, "✅ sent")

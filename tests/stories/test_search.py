@@ -75,7 +75,7 @@ async def test_mails_of_before_the_search_are_read_for_it(stage: Stage) -> None:
     await stage.quiet()
     async with stage.app.database.transaction("settings") as tx:
         await tx.conn.execute("DELETE FROM passage")
-        await tx.keep.drop_value("words-indexed")
+        await tx.settings.drop_value("words-indexed")
     await stage.close()
     await stage.open()
     queue = await stage.queue()

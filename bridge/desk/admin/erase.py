@@ -15,7 +15,7 @@ from bridge.desk.rooms.refresh import refresh_summary
 from bridge.mail.address import bare
 from bridge.model import (
     CONTROL,
-    FINISHED,
+    FINISHED_CONVERSATIONS,
     Address,
     Content,
     EventId,
@@ -75,9 +75,9 @@ async def confirmed(tx: Tx, desk: Desk, asked: Request, spec: str) -> str:
         await jobs.discard(tx, job)
     await tx.erasing.forget_participant(spec)
     for kind in (question.ASKED, question.DEED):
-        for name, value in (await tx.keep.values(kind)).items():
+        for name, value in (await tx.settings.values(kind)).items():
             if spec in json.loads(value)["about"].casefold():
-                await tx.keep.drop_value(name)
+                await tx.settings.drop_value(name)
     mark = hashlib.sha256(spec.encode()).hexdigest()[:16]
     what = texts.erased(len(numbers), len(letters) + len(stuck))
     await tx.audit.add(desk.now(), asked.who, f"erased an address (sha256 {mark}…): {what}")
@@ -117,13 +117,13 @@ async def forget(desk: Desk, job: Job[ForgetPerson]) -> None:
     number, address = job.task.number, Address(job.task.spec)
     ghost = desk.ghost(address)
     async with desk.store.reading() as tx:
-        about = await tx.conversations.get(number)
-    if about.room is not None:
-        await desk.chat.kick(about.room, ghost, "erased")
-        for event in await desk.chat.history(about.room):
+        conversation = await tx.conversations.get(number)
+    if conversation.room is not None:
+        await desk.chat.kick(conversation.room, ghost, "erased")
+        for event in await desk.chat.history(conversation.room):
             of_ghost = ghost in (event.get("sender"), event.get("state_key"))
             if of_ghost and _says_something(event, number):
-                await _redact(desk, about.room, EventId(event["event_id"]))
+                await _redact(desk, conversation.room, EventId(event["event_id"]))
     async with desk.store.reading() as tx:
         to_them = await tx.erasing.letters_to(number, address.key)
         told = [
@@ -134,8 +134,8 @@ async def forget(desk: Desk, job: Job[ForgetPerson]) -> None:
             if letter.conversation == number:  # others show what they forwarded, or the bot does
                 told += [p for p in await tx.posts.of_mail(letter.id) if p.sender != ghost]
     for post in told:
-        if post is not None and about.room is not None:
-            await _redact_post(desk, about.room, post)
+        if post is not None and conversation.room is not None:
+            await _redact_post(desk, conversation.room, post)
     async with desk.store.transaction("erased") as tx:
         await _done(tx, job)
         from_them = await tx.erasing.letters_from(address.key)
@@ -165,10 +165,10 @@ async def scrub(desk: Desk, job: Job[EmptyLog]) -> None:
 
 async def order_purge(tx: Tx, desk: Desk, number: Number, *, ids: bool) -> None:
     """Have a conversation purged; what is still on its way out is stopped first."""
-    about = await tx.conversations.get(number)
-    for delivery in await tx.deliveries.under_way(about.inbox):
+    conversation = await tx.conversations.get(number)
+    for delivery in await tx.deliveries.under_way(conversation.inbox):
         if delivery.conversation == number:
-            inbox = desk.inbox(about.inbox)
+            inbox = desk.inbox(conversation.inbox)
             await decisions.withdraw(tx, desk, inbox, delivery, "the conversation was erased")
     await tx.jobs.add(Purge(number, ids=ids), f"{Place.of(number)}:out")
 
@@ -178,18 +178,18 @@ async def purge(desk: Desk, job: Job[Purge]) -> None:
     number, ids = job.task.number, job.task.ids
     async with desk.store.transaction("erased") as tx:
         await tx.jobs.hold(job)
-        about = await tx.conversations.get(number)
-        if ids and about.contact.spec and about.state not in FINISHED:
+        conversation = await tx.conversations.get(number)
+        if ids and conversation.contact.spec and conversation.state not in FINISHED_CONVERSATIONS:
             await tx.jobs.finish(job)  # opened again before its time came
             return
         await tx.erasing.mark(number)
     async with desk.store.reading() as tx:
-        space = await tx.rooms.find(Role.SPACE, about.inbox)
-        said = await tx.erasing.posts_linking(number, about.room or RoomId("!none:none"))
+        space = await tx.rooms.find(Role.SPACE, conversation.inbox)
+        said = await tx.erasing.posts_linking(number, conversation.room or RoomId("!none:none"))
         shown_in = [await desk.resolve(tx, post.place) for post in said]
         begun_by = await tx.erasing.composed(number)
         queues = {p.place.inbox for p in said if p.place.role is Role.QUEUE and p.place.inbox}
-        inboxes = sorted({about.inbox, *queues})
+        inboxes = sorted({conversation.inbox, *queues})
         summaries = [
             await tx.posts.by_key(PostKey.other(Shows.SUMMARY, inbox)) for inbox in inboxes
         ]
@@ -207,17 +207,17 @@ async def purge(desk: Desk, job: Job[Purge]) -> None:
             for edit in await desk.chat.edits(where, summary.event):
                 if f"#{number} " in str(edit.get("content")):
                     await _redact(desk, where, EventId(edit["event_id"]))
-    if about.room is not None:
-        await _empty(desk, about.room, number)
+    if conversation.room is not None:
+        await _empty(desk, conversation.room, number)
         if space is not None:
-            await desk.chat.set_state(space.id, "m.space.child", about.room, {})
+            await desk.chat.set_state(space.id, "m.space.child", conversation.room, {})
     async with desk.store.transaction("erased") as tx:
         await _done(tx, job)
         for post in said:
             await tx.erasing.forget_post(post.id)
         for each in (*(event.id for event in begun_by), *edits):
             await tx.events.blank(each)
-        await tx.erasing.forget(number, about.room, ids=ids)
+        await tx.erasing.forget(number, conversation.room, ids=ids)
         await tx.passages.scrub()
         for inbox, summary in zip(inboxes, summaries, strict=True):
             if summary is not None and inbox in desk.settings.inboxes:

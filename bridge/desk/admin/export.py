@@ -8,7 +8,7 @@ from bridge.chat import admin as texts
 from bridge.chat import file_event
 from bridge.desk.admin import inboxes
 from bridge.desk.command import CommandSpec
-from bridge.desk.context import Hearing, Request
+from bridge.desk.context import CommandContext, Request
 from bridge.desk.desk import Desk
 from bridge.desk.rooms.refresh import answer_with
 from bridge.mail import mbox
@@ -53,10 +53,10 @@ async def order(tx: Tx, desk: Desk, asked: Request) -> str:
     return texts.exporting(what)
 
 
-async def order_here(tx: Tx, desk: Desk, heard: Hearing) -> str:
+async def order_here(tx: Tx, desk: Desk, context: CommandContext) -> str:
     """In a conversation's room: its own mails."""
-    number = heard.about.number
-    await _job(tx, heard.event.id, heard.where, [number], f"conversation-{number}")
+    number = context.conversation.number
+    await _job(tx, context.event.id, context.where, [number], f"conversation-{number}")
     return texts.exporting(f"#{number}")
 
 
@@ -108,7 +108,7 @@ async def _show(desk: Desk, job: Job[Export], name: str, part: int, data: bytes)
         await tx.posts.put(Wanted.message(key, place, desk.bot, content))
 
 
-COMMANDS: tuple[CommandSpec[Hearing], ...] = (
+COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
     CommandSpec(
         "export",
         Role.CONVERSATION,

@@ -23,7 +23,7 @@ from bridge.model.task import Deliver
 from bridge.ports import Tx
 
 LIVE = InboxState.LIVE
-FREE = ("imap.folders", *inbox_form.SECRETS)
+MAY_HOLD_BLANKS = ("imap.folders", *inbox_form.SECRETS)
 """Keys of a server whose value may hold blanks."""
 
 
@@ -74,7 +74,7 @@ async def set_(tx: Tx, desk: Desk, asked: Request) -> str:
     if key in ("agents", "leads") and stored.state is LIVE:
         raise Refused(f"{stored.id} is live: !agent add @who {stored.id} and !agent remove @who"
                       f" {stored.id} change who answers it. Nothing was changed.")  # fmt: skip
-    if key.startswith(("imap.", "smtp.")) and key not in FREE and len(text.split()) > 1:
+    if key.startswith(("imap.", "smtp.")) and key not in MAY_HOLD_BLANKS and len(text.split()) > 1:
         raise Refused(f"{key} takes one word; set one key at a time. Nothing was changed.")
     if key in inbox_form.SECRETS:
         secrets = {name: token for name, token in stored.secrets.items() if name != key}
@@ -168,7 +168,7 @@ async def _paused(tx: Tx, desk: Desk, asked: Request, paused: bool) -> str:
         return f"{stored.id} is {'paused' if paused else 'live'} already."
     await _save(tx, desk, replace(stored, values={**stored.values, "paused": paused}))
     for delivery in [] if paused else await tx.deliveries.under_way(stored.id):
-        await tx.jobs.hasten(Deliver(delivery.id), desk.now())
+        await tx.jobs.reschedule(Deliver(delivery.id), desk.now())
     deed = "paused" if paused else "resumed"
     await tx.audit.add(desk.now(), asked.who, f"inbox {stored.id}: {deed}")
     if paused:
@@ -206,7 +206,7 @@ async def removed(tx: Tx, desk: Desk, asked: Request, inbox: InboxId) -> str:
         await decisions.withdraw(tx, desk, silent, delivery, "the inbox was removed")
     for account, sharing in desk.settings.accounts().items():
         if [each.id for each in sharing] == [inbox]:
-            await tx.keep.forget_account(account)
+            await tx.settings.forget_account(account)
     await _save(tx, desk, replace(stored, state=InboxState.REMOVED, secrets={}))
     await tx.audit.add(desk.now(), asked.who, f"inbox {inbox}: removed")
     return f"{inbox} is removed. Its conversations and their mail stay; its passwords are deleted."

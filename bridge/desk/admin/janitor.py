@@ -19,8 +19,10 @@ async def clean(desk: Desk) -> int:
         if retention.raw_mail is not None:
             count += await tx.erasing.old_bytes(now - retention.raw_mail * DAY)
         if retention.rooms is not None:
-            for about in await tx.conversations.left_behind(now - retention.rooms * DAY, BATCH):
-                await vacate(tx, desk, about)
+            for conversation in await tx.conversations.left_behind(
+                now - retention.rooms * DAY, BATCH
+            ):
+                await vacate(tx, desk, conversation)
                 count += 1
         if retention.closed is not None:
             for number in await tx.erasing.closed(now - retention.closed * DAY):

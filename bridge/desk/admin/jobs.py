@@ -1,4 +1,4 @@
-"""`!queue`, `!retry` and `!quarantine`: what waits, and what failed for good."""
+"""`!queue`, `!retry` and `!quarantine`: what waits, and what failed permanently."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from bridge.desk.context import Request
 from bridge.desk.desk import Desk
 from bridge.mail.parse import headers_only, senders
 from bridge.model import Address, Refused, Role, words
-from bridge.model.oversight import Standing
+from bridge.model.oversight import JobStatus
 from bridge.model.task import ReadEventAgain, ReceiveMail
 from bridge.ports import Tx
 
 SHOWN, MANY = 15, 10_000
-Quarantined = Standing[ReceiveMail] | Standing[ReadEventAgain]
+Quarantined = JobStatus[ReceiveMail] | JobStatus[ReadEventAgain]
 """The jobs that stand in quarantine when they are dead."""
 HEAD = 10_000
 """Bytes of a quarantined mail that are read to show it: what broke on it once may do so again."""
@@ -28,7 +28,7 @@ async def show(tx: Tx, desk: Desk, asked: Request) -> str:
 
 
 async def retry(tx: Tx, desk: Desk, asked: Request) -> str:
-    """Everything that failed for good, or the job named by its number."""
+    """Everything that failed permanently, or the job named by its number."""
     job = _number(asked, 0) if asked.words else None
     revived = await tx.jobs.revive(job)
     if revived:
@@ -37,7 +37,7 @@ async def retry(tx: Tx, desk: Desk, asked: Request) -> str:
         return f"{some} new tries."
     if job is not None:
         raise Refused(f"No failed job has the number {job}; !queue shows them.")
-    return "Nothing had failed for good."
+    return "Nothing had failed permanently."
 
 
 def _number(asked: Request, position: int) -> int:
@@ -101,7 +101,7 @@ async def discard(tx: Tx, job: Quarantined) -> bool:
     return True
 
 
-async def quarantined_from(tx: Tx, address: Address) -> list[Standing[ReceiveMail]]:
+async def quarantined_from(tx: Tx, address: Address) -> list[JobStatus[ReceiveMail]]:
     """The mails in quarantine that an address sent."""
     found = []
     for job in await tx.jobs.dead_of(ReceiveMail, MANY):
@@ -146,14 +146,14 @@ ADMIN_COMMANDS: tuple[CommandSpec[Request], ...] = (
         "queue",
         Role.CONTROL,
         "",
-        "Show what waits, why, and what failed for good.",
+        "Show what waits, why, and what failed permanently.",
         show,
     ),
     CommandSpec(
         "retry",
         Role.CONTROL,
         "[NUMBER]",
-        "Give what failed for good new tries: everything, or one job of the queue.",
+        "Give what failed permanently new tries: everything, or one job of the queue.",
         retry,
     ),
     CommandSpec(

@@ -29,32 +29,32 @@ async def ask(tx: Tx, who: Mxid, what: str, about: str, now: float) -> None:
     """Remember what `who` is asked; an earlier question of the kind is forgotten. The questions
     of a draft and the one about a deed stand side by side."""
     kind = DEED if what in DEEDS else ASKED
-    await tx.keep.set_value(f"{kind}{who}", json.dumps(asdict(Asked(what, about, now))))
+    await tx.settings.set_value(f"{kind}{who}", json.dumps(asdict(Asked(what, about, now))))
 
 
 async def asked(tx: Tx, who: Mxid, at: float) -> Asked | None:
     """The question of a draft that was open to `who` at a moment, epoch seconds."""
-    return _open(await tx.keep.value(f"{ASKED}{who}"), at)
+    return _open(await tx.settings.value(f"{ASKED}{who}"), at)
 
 
 async def deed(tx: Tx, who: Mxid, at: float) -> Asked | None:
     """The deed that waited for a yes of `who`."""
-    return _open(await tx.keep.value(f"{DEED}{who}"), at)
+    return _open(await tx.settings.value(f"{DEED}{who}"), at)
 
 
 async def forget(tx: Tx, who: Mxid) -> None:
     """The draft's question is answered, or given up."""
-    await tx.keep.drop_value(f"{ASKED}{who}")
+    await tx.settings.drop_value(f"{ASKED}{who}")
 
 
 async def decided(tx: Tx, who: Mxid) -> None:
     """The deed's question is answered."""
-    await tx.keep.drop_value(f"{DEED}{who}")
+    await tx.settings.drop_value(f"{DEED}{who}")
 
 
 async def secrets_asked(tx: Tx, at: float) -> bool:
     """Whether anybody is being asked for a password: whoever speaks then may be saying it."""
-    for value in (await tx.keep.values(ASKED)).values():
+    for value in (await tx.settings.values(ASKED)).values():
         open_ = _open(value, at)
         if open_ is not None and open_.what in inbox_form.SECRETS:
             return True

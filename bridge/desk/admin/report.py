@@ -8,7 +8,7 @@ from collections import Counter
 
 from bridge.chat import chart, file_event, report
 from bridge.desk.command import CommandSpec
-from bridge.desk.context import Hearing, Request
+from bridge.desk.context import CommandContext, Request
 from bridge.desk.desk import Desk
 from bridge.desk.rooms.refresh import answer_with
 from bridge.model import CONTROL, Attachment, InboxId, Job, PostKey, Refused, Role, Shows, Wanted
@@ -32,9 +32,9 @@ async def _counted(tx: Tx, inbox: InboxId, name: str, since: float) -> report.Co
     )  # fmt: skip
 
 
-async def stats(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+async def stats(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!stats`: how this inbox stands, today and in the last seven days."""
-    inbox, now = heard.inbox, desk.now()
+    inbox, now = context.inbox, desk.now()
     waiting, free, _ = await tx.conversations.waiting(inbox.id, 0)
     today = await _counted(tx, inbox.id, inbox.name, midnight(now, 0))
     week = await _counted(tx, inbox.id, inbox.name, midnight(now, 6))
@@ -103,7 +103,7 @@ def _days(counted: list[report.Counted], since: float, now: float, days: int) ->
     return [chart.Day(each, came[each], went[each]) for each in names]
 
 
-COMMANDS: tuple[CommandSpec[Hearing], ...] = (
+COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
     CommandSpec(
         "stats",
         Role.QUEUE,

@@ -17,6 +17,6 @@ async def restored(desk: Desk, job: Job[AfterRestore]) -> None:
         await tx.jobs.finish(job)
         for number in asked:
             await show(tx, desk, await tx.deliveries.get(number))
-        at = await tx.keep.value("backup-at")
+        at = await tx.settings.value("backup-at")
         text = texts.restored(float(at) if at else None, len(asked), desk.now())
         await tell_control(tx, desk, PostKey.other(Shows.RESTORED, job.id), text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridge.chat import admin as texts
 from bridge.chat import diagnosis, render
-from bridge.chat.diagnosis import Ailment, Trouble
+from bridge.chat.diagnosis import ProblemKind, Trouble
 from bridge.config.inbox import Inbox
 from bridge.desk.command import CommandSpec
 from bridge.desk.context import Request
@@ -31,7 +31,7 @@ async def status(tx: Tx, desk: Desk, asked: Request) -> str:
     age = f", the oldest for {texts.duration(now - oldest)}" if waiting and oldest else ""
     lines = [
         f"Homeserver {desk.settings.homeserver.url}: answers",
-        f"Waiting jobs: {waiting}{age}; failed for good: {counts.get('dead', 0)}",
+        f"Waiting jobs: {waiting}{age}; failed permanently: {counts.get('dead', 0)}",
     ]
     for inbox in desk.settings.inboxes.values():
         total, free, _ = await tx.conversations.waiting(inbox.id, 0)
@@ -51,7 +51,7 @@ async def _intake(tx: Tx, inbox: Inbox, now: float) -> str:
         return "paused"
     if inbox.imap is None:
         return "no incoming server"
-    health = await tx.keep.health(inbox.imap.account)
+    health = await tx.settings.health(inbox.imap.account)
     if health is None:
         return "not checked yet"
     good_at, problem, _ = health
@@ -97,14 +97,14 @@ async def watch(desk: Desk) -> None:
             continue
         poll = max(inbox.imap.poll for inbox in inboxes if inbox.imap is not None)
         async with desk.store.transaction("told") as tx:
-            health = await tx.keep.health(account)
+            health = await tx.settings.health(account)
             if health is None:
                 continue
             good_at, problem, told_at = health
             names = ", ".join(inbox.name for inbox in inboxes)
             stale = now - good_at > max(ALARM_AFTER, 3.0 * poll)
             if stale and not told_at:
-                await tx.keep.tell(account, now)
+                await tx.settings.tell(account, now)
                 await tell_control(
                     tx, desk, PostKey.other(Shows.ALARM, account, int(now)),
                     f"⚠️ {names}: no successful check since {render.clock(good_at, now)}."
@@ -112,7 +112,7 @@ async def watch(desk: Desk) -> None:
                     " and is taken when it works again.",
                 )  # fmt: skip
             elif told_at and not problem and not stale:
-                await tx.keep.tell(account, 0.0)
+                await tx.settings.tell(account, 0.0)
                 await tell_control(
                     tx, desk, PostKey.other(Shows.ALARM_OVER, account, int(told_at)),
                     f"✅ {names}: the mailbox is checked again.",
@@ -125,7 +125,7 @@ async def _watch_disk(desk: Desk) -> None:
     if free is None:
         return
     async with desk.store.reading() as tx:
-        told = await tx.keep.value(DISK_TOLD)
+        told = await tx.settings.value(DISK_TOLD)
     is_full = free < kept
     # a little more than the limit, so that the two are not told in turns
     if is_full is (told is not None) or (told is not None and free < kept + kept // 4):
@@ -133,13 +133,13 @@ async def _watch_disk(desk: Desk) -> None:
     async with desk.store.transaction("told") as tx:
         now = desk.now()
         if is_full:
-            await tx.keep.set_value(DISK_TOLD, str(now))
+            await tx.settings.set_value(DISK_TOLD, str(now))
             text = (
                 f"⚠️ The disk of the database has {size(free)} left. Mail waits in the mailboxes"
                 f" until there is more than {size(kept)} (free_disk in config.yaml)."
             )
         else:
-            await tx.keep.drop_value(DISK_TOLD)
+            await tx.settings.drop_value(DISK_TOLD)
             text = f"✅ The disk of the database has {size(free)} left; mail is taken in again."
         await tell_control(tx, desk, PostKey.other(Shows.DISK, is_full, int(now)), text)
 
@@ -147,14 +147,14 @@ async def _watch_disk(desk: Desk) -> None:
 async def refused_login(desk: Desk, account: str, text: str) -> None:
     """Tell the control room once, until the log-in works again, that a mailbox lets us not in."""
     async with desk.store.transaction("told") as tx:
-        health = await tx.keep.health(account)
+        health = await tx.settings.health(account)
         inboxes = desk.settings.accounts().get(account, ())
         if (health is not None and health[2]) or not inboxes:
             return
-        await tx.keep.tell(account, desk.now())
+        await tx.settings.tell(account, desk.now())
         inbox = inboxes[0]
         assert inbox.imap is not None
-        why = diagnosis.text(inbox, inbox.imap, Trouble(Ailment.LOGIN, text))
+        why = diagnosis.text(inbox, inbox.imap, Trouble(ProblemKind.LOGIN, text))
         names = ", ".join(each.name for each in inboxes)
         await tell_control(
             tx, desk, PostKey.other(Shows.LOGIN, account, int(desk.now())),

@@ -50,7 +50,7 @@ async def test(desk: Desk, job: Job[TestInbox]) -> None:
         await tx.jobs.finish(job)
         for finding in findings:
             if finding.tags is not None:
-                await tx.keep.set_value(f"tags:{inbox.address}", "1" if finding.tags else "")
+                await tx.settings.set_value(f"tags:{inbox.address}", "1" if finding.tags else "")
         await _tell(tx, desk, event, texts.testing(inbox, findings, done=True))
 
 

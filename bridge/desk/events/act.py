@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from bridge.desk.command import CommandSpec, ReactionSpec
-from bridge.desk.context import Hearing, came_before
+from bridge.desk.context import CommandContext, came_before
 from bridge.desk.desk import Desk
 from bridge.desk.events.commands import AGENTS, unknown
 from bridge.model import Content, Event, EventId, Number, Post, Refused, Room, words
@@ -20,7 +20,7 @@ class Said:
 
     event: Event
     room: Room
-    meant: CommandSpec[Hearing] | ReactionSpec | None
+    meant: CommandSpec[CommandContext] | ReactionSpec | None
     """None for a command that is none here."""
     word: str = ""
     rest: str = ""
@@ -65,14 +65,24 @@ async def _judged(tx: Tx, desk: Desk, said: Said) -> str | None:
         if isinstance(meant, ReactionSpec):
             return None
         raise Refused("That was said before a backup was restored; say it again if it counts.")
-    about = await tx.conversations.get(number) if number is not None else None
+    conversation = await tx.conversations.get(number) if number is not None else None
     works_after = isinstance(meant, CommandSpec) and meant.after_merge
-    if about is not None and about.merged is not None and not works_after:
-        raise Refused(f"This conversation goes on in #{about.merged}; nothing was done here.")
-    heard = Hearing(
-        event, room, inbox, about, said.points_at, said.rest, said.target, said.name, said.zone
+    if conversation is not None and conversation.merged is not None and not works_after:
+        raise Refused(
+            f"This conversation goes on in #{conversation.merged}; nothing was done here."
+        )
+    context = CommandContext(
+        event,
+        room,
+        inbox,
+        conversation,
+        said.points_at,
+        said.rest,
+        said.target,
+        said.name,
+        said.zone,
     )
-    return await meant.act(tx, desk, heard)
+    return await meant.act(tx, desk, context)
 
 
 def _is_told(said: Said) -> bool:
@@ -90,7 +100,7 @@ def _is_on(reaction: ReactionSpec, post: Post | None, room: Room) -> bool:
     return post is not None and post.key.shows is reaction.on and post.place == room.place
 
 
-def _named(rest: str, command: CommandSpec[Hearing]) -> Number | None:
+def _named(rest: str, command: CommandSpec[CommandContext]) -> Number | None:
     """The conversation that a command in the queue room names. Raises Refused."""
     if not command.names_conversation:
         return None

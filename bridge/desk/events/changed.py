@@ -7,7 +7,7 @@ from bridge.desk.desk import Desk
 from bridge.desk.outbound import decisions, preview, writing
 from bridge.desk.rooms.refresh import answer
 from bridge.desk.triage import search
-from bridge.model import STOPPABLE, Event, EventId, Form, Place
+from bridge.model import STOPPABLE_DELIVERIES, Event, EventId, Form, Place
 from bridge.ports import Tx
 
 
@@ -38,7 +38,7 @@ async def edited(tx: Tx, desk: Desk, event: Event, source: EventId) -> None:
     if author != event.sender:
         return
     place = Place.of(delivery.conversation)
-    if delivery.state not in STOPPABLE:
+    if delivery.state not in STOPPABLE_DELIVERIES:
         await answer(tx, desk, place, event.id, "Already sent as it was before this edit.")
         return
     changed = event.content.get("m.new_content")

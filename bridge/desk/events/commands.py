@@ -17,7 +17,7 @@ from bridge.desk.admin import (
     testing,
 )
 from bridge.desk.command import CommandSpec, ReactionSpec
-from bridge.desk.context import Hearing, Request
+from bridge.desk.context import CommandContext, Request
 from bridge.desk.desk import Desk
 from bridge.desk.outbound import compose, decisions, forward, info, overrides, reply, snippet
 from bridge.desk.team import agents
@@ -33,15 +33,15 @@ ROOMS = {
 }
 
 
-async def _help(tx: Tx, desk: Desk, heard: Hearing) -> str:
-    return help_text(heard.room.role, heard.rest, desk.settings.command_prefix)
+async def _help(tx: Tx, desk: Desk, context: CommandContext) -> str:
+    return help_text(context.room.role, context.rest, desk.settings.command_prefix)
 
 
 async def _admin_help(tx: Tx, desk: Desk, asked: Request) -> str:
     return help_text(Role.CONTROL, asked.rest, desk.settings.command_prefix)
 
 
-AGENTS: tuple[CommandSpec[Hearing], ...] = (
+AGENTS: tuple[CommandSpec[CommandContext], ...] = (
     *reply.COMMANDS,
     *compose.COMMANDS,
     *forward.COMMANDS,
@@ -81,7 +81,7 @@ ADMINS: tuple[CommandSpec[Request], ...] = (
         "help", Role.CONTROL, "[COMMAND]", "Show the commands, or those of one word.", _admin_help
     ),
 )
-ALL: tuple[CommandSpec[Hearing] | CommandSpec[Request], ...] = (*AGENTS, *ADMINS)
+ALL: tuple[CommandSpec[CommandContext] | CommandSpec[Request], ...] = (*AGENTS, *ADMINS)
 REACTIONS: tuple[ReactionSpec, ...] = (
     *assign.REACTIONS,
     *state.REACTIONS,
@@ -92,7 +92,7 @@ REACTIONS: tuple[ReactionSpec, ...] = (
 )
 
 
-def of_agents(word: str, room: Role) -> CommandSpec[Hearing] | None:
+def of_agents(word: str, room: Role) -> CommandSpec[CommandContext] | None:
     """The command that a word means in a room."""
     return next((each for each in AGENTS if (each.word, each.room) == (word, room)), None)
 

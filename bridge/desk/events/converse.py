@@ -47,10 +47,10 @@ async def converse(desk: Desk, job: Job[HandleEvent]) -> None:
         now = await desk.chat.membership(event.room, Mxid(event.state_key or ""))
     async with desk.store.transaction("event") as tx:
         if event.type == "m.room.member":
-            about = Mxid(event.state_key or "")
+            member = Mxid(event.state_key or "")
             # the invitation itself may be heard of when they are in already
             invited = "invite" in (event.prev_membership, event.content.get("membership"))
-            await members.changed(tx, desk, room, about, now, event.id, invited=invited)
+            await members.changed(tx, desk, room, member, now, event.id, invited=invited)
         elif event.type == "m.room.redaction":
             await changed.redacted(tx, desk, event)
         elif (edited := command.edited(event.content)) is not None:

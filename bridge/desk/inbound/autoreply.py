@@ -16,10 +16,10 @@ from bridge.model import (
     EventId,
     Form,
     Letter,
-    Nature,
     Place,
     PostKey,
     Recipient,
+    SenderKind,
     Shows,
     Verdict,
     Wanted,
@@ -30,7 +30,7 @@ DAY = 86_400.0
 
 
 async def answer(
-    tx: Tx, desk: Desk, inbox: Inbox, about: Conversation, letter: Letter, rule: Rule
+    tx: Tx, desk: Desk, inbox: Inbox, conversation: Conversation, letter: Letter, rule: Rule
 ) -> list[str]:
     """Order one. Returns what hinders it and somebody has to mend; what simply gets none says
     nothing: machines (RFC 3834 §2), failed sender checks, whoever had one today."""
@@ -40,7 +40,7 @@ async def answer(
         return [f"there is no snippet {rule.then.snippet}."]
     if inbox.smtp is None or inbox.paused:
         return [f"{inbox.name} sends nothing."]
-    if letter.nature is not Nature.PERSON or letter.verdict is Verdict.FAIL:
+    if letter.nature is not SenderKind.PERSON or letter.verdict is Verdict.FAIL:
         return []
     if letter.sender.domain == "invalid" or letter.sender.is_of(desk.own_addresses):
         return []
@@ -48,18 +48,18 @@ async def answer(
     if await tx.deliveries.automatic(
         inbox.id,
         now - inbox.answer_again_after * 3600.0,
-        number=about.number,
+        number=conversation.number,
         spec=letter.sender.spec,
     ):
         return []
     # a mail of somebody else in the conversation is answered to them, who are not its contact
-    who = about.contact if about.contact.key == letter.sender.key else letter.sender
-    values = {"address": letter.sender.spec, "number": f"#{about.number}",
+    who = conversation.contact if conversation.contact.key == letter.sender.key else letter.sender
+    values = {"address": letter.sender.spec, "number": f"#{conversation.number}",
               "agent": inbox.name, "inbox": inbox.name}  # fmt: skip
     proven = letter.verdict is Verdict.PASS
     if proven:  # else whoever forged the sender would have us send their words
         values |= {"first_name": snippet.first_name(who), "name": who.name,
-                   "subject": about.subject}  # fmt: skip
+                   "subject": conversation.subject}  # fmt: skip
     filled = snippet.fill(text, values)
     if filled.missing:
         gaps = ", ".join(filled.missing)
@@ -73,18 +73,18 @@ async def answer(
             minutes = f"{seconds / 60:.0f} minutes"
             return [f"more than {limit} automatic answers in {minutes}; further ones are left out."]
     subject = reply_subject(letter.subject if proven else "")
-    await _order(tx, desk, _delivery(desk, inbox, about, letter, subject, filled.text), rule)
+    await _order(tx, desk, _delivery(desk, inbox, conversation, letter, subject, filled.text), rule)
     return []
 
 
 def _delivery(
-    desk: Desk, inbox: Inbox, about: Conversation, letter: Letter, subject: str, text: str
+    desk: Desk, inbox: Inbox, conversation: Conversation, letter: Letter, subject: str, text: str
 ) -> Delivery:
     source, now = EventId(f"rule:{letter.id}"), desk.now()
     proven = letter.verdict is Verdict.PASS
     to = letter.sender if proven else Address(letter.sender.spec)
     return Delivery(
-        inbox=inbox.id, conversation=about.number, source=source, order=source,
+        inbox=inbox.id, conversation=conversation.number, source=source, order=source,
         agent=desk.bot, answers=letter.id, subject=subject, run_at=now + inbox.undo,
         created_at=now, recipients=(Recipient(to, "to"),), form=Form.AUTOMATIC, text=text,
     )  # fmt: skip

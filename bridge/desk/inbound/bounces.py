@@ -10,15 +10,15 @@ from bridge.desk.outbound.outcome import overall, settle
 from bridge.model import (
     Delivery,
     DeliveryState,
-    Fate,
     Mail,
     MailId,
-    Nature,
     Number,
     Place,
     PostKey,
     Recipient,
+    RecipientStatus,
     Report,
+    SenderKind,
     Shows,
     Verdict,
     Wanted,
@@ -54,7 +54,7 @@ async def claimed(tx: Tx, desk: Desk, inbox: Inbox, mail: Mail, report: Report) 
     another mail counts only where that mail was the inbox's own: some servers give mails that
     leave an id of theirs, and an address also writes to others.
     """
-    if mail.nature is not Nature.BOUNCE or mail.verdict is Verdict.FAIL or not report.is_formal:
+    if mail.nature is not SenderKind.BOUNCE or mail.verdict is Verdict.FAIL or not report.is_formal:
         return None
     if report.originals and not report.senders & inbox.own:
         return None
@@ -90,7 +90,9 @@ async def note(
         await tx.posts.put(Wanted.message(key, place, desk.bot, content, changed.source))
 
 
-def _said(delivery: Delivery, recipient: Recipient, report: Report) -> tuple[Fate, str] | None:
+def _said(
+    delivery: Delivery, recipient: Recipient, report: Report
+) -> tuple[RecipientStatus, str] | None:
     """What a report says of a recipient. An address can be forwarded, and the report then names
     only where to; with one recipient it is plain who is meant."""
     if recipient.address.key in report.fates:
@@ -100,7 +102,13 @@ def _said(delivery: Delivery, recipient: Recipient, report: Report) -> tuple[Fat
     return None
 
 
-def _is_news(now: Fate, said: Fate) -> bool:
+def _is_news(now: RecipientStatus, said: RecipientStatus) -> bool:
     """Whether it says more than is known: what was read has arrived, what came back stays back."""
-    order = (Fate.UNKNOWN, Fate.SENT, Fate.DELAYED, Fate.READ, Fate.BOUNCED)
+    order = (
+        RecipientStatus.UNKNOWN,
+        RecipientStatus.SENT,
+        RecipientStatus.DELAYED,
+        RecipientStatus.READ,
+        RecipientStatus.BOUNCED,
+    )
     return now in order and order.index(said) > order.index(now)

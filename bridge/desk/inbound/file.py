@@ -21,9 +21,9 @@ from bridge.model import (
     Letter,
     Mail,
     MailId,
-    Nature,
     Place,
     PostKey,
+    SenderKind,
     Shows,
     Wanted,
 )
@@ -38,10 +38,10 @@ async def file(tx: Tx, desk: Desk, arrival: Arrival, fits: Sequence[Placed]) -> 
     delivery = None
     if mail.report is not None:
         delivery = await bounces.meant(tx, desk, inbox, mail.report)
-    about = None
+    reported_on = None
     if delivery is not None:
-        about = await tx.conversations.home(inbox.id, delivery.conversation)
-    conversation, fresh = await conversation_for(tx, desk, arrival, about)
+        reported_on = await tx.conversations.home(inbox.id, delivery.conversation)
+    conversation, fresh = await conversation_for(tx, desk, arrival, reported_on)
     # it may have been moved to another inbox, whose agents answer it now
     home = desk.inbox(conversation.inbox)
     number = conversation.number
@@ -62,7 +62,7 @@ async def file(tx: Tx, desk: Desk, arrival: Arrival, fits: Sequence[Placed]) -> 
         message_id for message_id, _ in await tx.mails.conversations_of(inbox.id, ancestors)
     }
     await tx.mails.wait_for(inbox.id, [each for each in ancestors if each in missing], number)
-    if mail.nature is Nature.PERSON and not mail.sender.is_of(desk.own_addresses):
+    if mail.nature is SenderKind.PERSON and not mail.sender.is_of(desk.own_addresses):
         await tx.conversations.add_participants(number, [mail.sender.spec])
     if fresh:
         await tx.jobs.add(MakeRoom(number), f"{Place.of(number)}:out")
@@ -85,14 +85,14 @@ async def file(tx: Tx, desk: Desk, arrival: Arrival, fits: Sequence[Placed]) -> 
     return fresh
 
 
-async def _letter(tx: Tx, desk: Desk, arrival: Arrival, about: Conversation) -> Letter:
+async def _letter(tx: Tx, desk: Desk, arrival: Arrival, conversation: Conversation) -> Letter:
     """The row of a mail, not yet saved."""
     mail, own = arrival.mail, desk.own_addresses
-    known = await tx.mails.addresses(about.number)
+    known = await tx.mails.addresses(conversation.number)
     named = (*mail.to, *mail.cc, *mail.reply_to)
     origin = author.forwarded(mail, own)
     return Letter(
-        id=MailId(0), inbox=arrival.inbox.id, conversation=about.number, outbound=False,
+        id=MailId(0), inbox=arrival.inbox.id, conversation=conversation.number, outbound=False,
         message_id=mail.message_id, sender=mail.sender, to=mail.to, cc=mail.cc,
         reply_to=mail.reply_to, subject=mail.subject, references=mail.references,
         nature=mail.nature, verdict=mail.verdict, at=arrival.at, raw=arrival.raw_id,
@@ -106,7 +106,7 @@ async def _link_twins(
     tx: Tx, desk: Desk, inbox: Inbox, conversation: Conversation, mail: Mail, mail_id: MailId
 ) -> None:
     """A mail to two inboxes has a room in each; each names the other."""
-    for twin in await tx.mails.twins(inbox.id, mail.message_id, mail.body_hash):
+    for twin in await tx.mails.copies(inbox.id, mail.message_id, mail.body_hash):
         other = desk.settings.inboxes.get(twin.inbox)
         if other is None:
             continue

@@ -14,15 +14,15 @@ from bridge.desk.triage import state
 from bridge.desk.triage.assign import next_in_turn
 from bridge.mail import author
 from bridge.mail.quote import Body
-from bridge.mail.thread import Fresh, Joined, Known, Reason, base_subject, place
+from bridge.mail.thread import Fresh, Joined, Reason, ThreadEvidence, base_subject, place
 from bridge.model import (
     Address,
     Conversation,
     InboxId,
     Mail,
     MessageId,
-    Nature,
     Number,
+    SenderKind,
     State,
     Verdict,
 )
@@ -51,7 +51,7 @@ async def conversation_for(
     if isinstance(found, Joined):
         long_over = old.state is State.CLOSED and at - (old.closed_at or at) > REOPENS_FOR
         if not gone and not long_over:  # gone: moved to an inbox that is no more
-            if blocked or mail.nature is not Nature.PERSON or old.state is State.SPAM:
+            if blocked or mail.nature is not SenderKind.PERSON or old.state is State.SPAM:
                 return old, False
             return await state.wait_again(tx, old, at), False
         follows = old.number
@@ -83,7 +83,7 @@ async def conversation_for(
 
 async def _known(
     tx: Tx, desk: Desk, inbox: InboxId, mail: Mail, reported_on: Number | None
-) -> Known:
+) -> ThreadEvidence:
     ancestors = mail.ancestors()
     by_address = filter(None, map(desk.tokens.read_address, mail.recipients))
     by_id = filter(None, map(desk.tokens.read, ancestors))
@@ -104,7 +104,7 @@ async def _known(
         named = await bounces.claimed(tx, desk, desk.inbox(inbox), mail, mail.report)
         same_subject = named or same_subject
     ours = author.domains(desk.own_addresses)
-    return Known(signed, ids, participants, awaited, same_subject, reported_on, ours)
+    return ThreadEvidence(signed, ids, participants, awaited, same_subject, reported_on, ours)
 
 
 async def _named_by_old_tokens(
@@ -126,9 +126,9 @@ async def _named_by_old_tokens(
 def _waits(desk: Desk, mail: Mail) -> bool:
     """Whether somebody waits for an answer to a mail that begins a conversation: a person, or who
     filled in a form that a machine brought us."""
-    if mail.nature is Nature.AUTOMATIC:
+    if mail.nature is SenderKind.AUTOMATIC:
         return author.elsewhere(mail.sender, mail.reply_to, desk.own_addresses) is not None
-    return mail.nature is Nature.PERSON
+    return mail.nature is SenderKind.PERSON
 
 
 async def _same_subject(tx: Tx, desk: Desk, inbox: InboxId, mail: Mail) -> Number | None:

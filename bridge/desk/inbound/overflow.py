@@ -58,7 +58,7 @@ async def conversation(
             " the limits are rooms_per_sender and rooms_per_inbox in config.yaml.",
         )  # fmt: skip
     key = f"overflow:{_counted(inbox, blocked)}"
-    number = await tx.keep.value(key)
+    number = await tx.settings.value(key)
     if number is not None and await tx.conversations.exists(inbox.id, Number(int(number))):
         found = await tx.conversations.get(Number(int(number)))
         if found.is_overflow and found.merged is None:
@@ -68,7 +68,7 @@ async def conversation(
     said = f"{why[0].upper()}{why[1:]}."
     new = NewConversation(inbox.id, VARIOUS, SUBJECT, at, said, waits=not blocked)
     made = await tx.conversations.create(new)
-    await tx.keep.set_value(key, str(made.number))
+    await tx.settings.set_value(key, str(made.number))
     if blocked:
         made = await tx.conversations.update(made.number, state=State.SPAM, closed_at=at)
     return made, True

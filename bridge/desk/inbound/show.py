@@ -17,9 +17,9 @@ from bridge.model import (
     Conversation,
     Letter,
     MailId,
-    Nature,
     Place,
     PostKey,
+    SenderKind,
     Shows,
     State,
     Wanted,
@@ -49,7 +49,7 @@ async def show(
     )  # fmt: skip
     if beyond:
         above = [overflow.line(mail, desk.settings.command_prefix), *above]
-    matters = mail.nature is Nature.PERSON and conversation.state is not State.SPAM
+    matters = mail.nature is SenderKind.PERSON and conversation.state is not State.SPAM
     mention = conversation.assignee if matters else None
     content, too_long = mail_event.content(mail, body, above, mention)
     await tx.posts.put(Wanted.message(shown, room, ghost, content))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bridge.chat import command, render
 from bridge.chat.render import preview_of
 from bridge.desk.command import CommandSpec
-from bridge.desk.context import Hearing
+from bridge.desk.context import CommandContext
 from bridge.desk.desk import Desk
 from bridge.desk.outbound import dispatch
 from bridge.desk.outbound.forward import recipients, refuse_own
@@ -33,33 +33,40 @@ from bridge.ports import Tx
 USAGE = "Say to whom, about what, and the text on the next lines:\n!compose ADDRESS… SUBJECT\nTEXT"
 
 
-async def compose(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+async def compose(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """A new conversation with the first address; it belongs to who began it."""
-    addresses, rest = command.addressed(heard.rest)
+    addresses, rest = command.addressed(context.rest)
     first, _, text = rest.partition("\n")
     subject, text = clean_line(first, 300), text.strip()
     if not (addresses and subject and text):
         raise Refused(USAGE)
-    dispatch.refuse_shut(heard.inbox)
-    refuse_own(desk, heard.inbox, addresses)
-    if await tx.deliveries.of_source(heard.event.id) is not None:
+    dispatch.refuse_shut(context.inbox)
+    refuse_own(desk, context.inbox, addresses)
+    if await tx.deliveries.of_source(context.event.id) is not None:
         return None  # heard twice
-    now, inbox, contact = desk.now(), heard.inbox, addresses[0]
+    now, inbox, contact = desk.now(), context.inbox, addresses[0]
     new = NewConversation(inbox.id, contact, subject, now, preview_of(text), waits=False)
-    about = await tx.conversations.create(new)
-    about = await tx.conversations.update(about.number, assignee=heard.who)
-    await tx.conversations.add_participants(about.number, [each.spec for each in addresses])
-    lane = f"{Place.of(about.number)}:out"
-    await tx.jobs.add(MakeRoom(about.number), lane)
-    await picture.bring_in(tx, desk, about.number, contact)
-    await show_text(tx, desk, about.number, heard.who, text)
+    conversation = await tx.conversations.create(new)
+    conversation = await tx.conversations.update(conversation.number, assignee=context.who)
+    await tx.conversations.add_participants(conversation.number, [each.spec for each in addresses])
+    lane = f"{Place.of(conversation.number)}:out"
+    await tx.jobs.add(MakeRoom(conversation.number), lane)
+    await picture.bring_in(tx, desk, conversation.number, contact)
+    await show_text(tx, desk, conversation.number, context.who, text)
     wanted = Delivery(
-        inbox=inbox.id, conversation=about.number, source=heard.event.id, order=heard.event.id,
-        agent=heard.who, subject=subject, run_at=now + inbox.undo, created_at=now,
-        recipients=recipients(inbox, addresses), form=Form.COMPOSE,
-    )  # fmt: skip
-    await dispatch.begin(tx, desk, heard, wanted, "")
-    return f"#{about.number} is begun and yours: its room shows the mail on its way."
+        inbox=inbox.id,
+        conversation=conversation.number,
+        source=context.event.id,
+        order=context.event.id,
+        agent=context.who,
+        subject=subject,
+        run_at=now + inbox.undo,
+        created_at=now,
+        recipients=recipients(inbox, addresses),
+        form=Form.COMPOSE,
+    )
+    await dispatch.begin(tx, desk, context, wanted, "")
+    return f"#{conversation.number} is begun and yours: its room shows the mail on its way."
 
 
 async def amend(
@@ -73,12 +80,12 @@ async def amend(
     before = await tx.conversations.participants(number)
     await tx.conversations.remove_participants(number, sorted(before))
     await tx.conversations.add_participants(number, [each.spec for each in addresses])
-    about = await tx.conversations.update(
+    conversation = await tx.conversations.update(
         number, contact=contact, subject=subject, preview=preview_of(text), changed_at=desk.now(),
     )  # fmt: skip
     await picture.bring_in(tx, desk, number, contact)
     await show_text(tx, desk, number, delivery.agent, text)
-    await refresh(tx, desk, about)
+    await refresh(tx, desk, conversation)
 
 
 async def show_text(tx: Tx, desk: Desk, number: Number, who: str, text: str) -> None:
@@ -88,7 +95,7 @@ async def show_text(tx: Tx, desk: Desk, number: Number, who: str, text: str) -> 
     await tx.posts.put(Wanted.message(key, Place.of(number), desk.bot, content))
 
 
-COMMANDS: tuple[CommandSpec[Hearing], ...] = (
+COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
     CommandSpec(
         "compose",
         Role.QUEUE,

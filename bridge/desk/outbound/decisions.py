@@ -6,21 +6,21 @@ from bridge.chat import status
 from bridge.chat.command import AGAIN, CROSS, TICK
 from bridge.config.inbox import Inbox
 from bridge.desk.command import CommandSpec, ReactionSpec
-from bridge.desk.context import Hearing
+from bridge.desk.context import CommandContext
 from bridge.desk.desk import Desk
 from bridge.desk.outbound import approval
 from bridge.desk.outbound.dispatch import dispatch, show
 from bridge.desk.outbound.outcome import settle
 from bridge.model import (
-    PREVIEWED,
-    RETRYABLE,
-    STOPPABLE,
+    PREVIEWED_DELIVERIES,
+    RETRYABLE_DELIVERIES,
+    STOPPABLE_DELIVERIES,
     Delivery,
     DeliveryChanges,
     DeliveryState,
     EventId,
-    Fate,
     PostKey,
+    RecipientStatus,
     Refused,
     Role,
     Shows,
@@ -34,7 +34,7 @@ JUST_NOW = 5.0
 
 
 async def meant(
-    tx: Tx, heard: Hearing, event: EventId | None, states: tuple[DeliveryState, ...]
+    tx: Tx, context: CommandContext, event: EventId | None, states: tuple[DeliveryState, ...]
 ) -> Delivery:
     """The delivery of the status replied to, else the newest that waits for this decision."""
     named: Delivery | None = None
@@ -45,26 +45,26 @@ async def meant(
         else:
             named = await tx.deliveries.of_source(event)
     if named is not None:
-        if named.conversation != heard.about.number:
+        if named.conversation != context.conversation.number:
             raise Refused("That belongs to another conversation; nothing was done.")
         return named
-    newest = await tx.deliveries.newest(heard.about.number, states)
+    newest = await tx.deliveries.newest(context.conversation.number, states)
     if newest is None:
         raise Refused("Nothing waits for that here.")
     return newest
 
 
-async def undo(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+async def undo(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!undo`, ❌ on the status, or `!no` to a question."""
-    delivery = await meant(tx, heard, heard.points_at, STOPPABLE)
-    return await stop(tx, desk, delivery, f"stopped by {heard.who}")
+    delivery = await meant(tx, context, context.points_at, STOPPABLE_DELIVERIES)
+    return await stop(tx, desk, delivery, f"stopped by {context.who}")
 
 
 async def stop(tx: Tx, desk: Desk, delivery: Delivery, why: str) -> str | None:
     """Cancel what was not attempted yet; what was cannot be called back."""
     if delivery.state is DeliveryState.CANCELLED:
         return None
-    if delivery.state not in STOPPABLE:
+    if delivery.state not in STOPPABLE_DELIVERIES:
         return f"Too late: {status.text(delivery, '', desk.now())}"
     await tx.jobs.drop(Deliver(delivery.id))
     delivery = await tx.deliveries.update(
@@ -76,60 +76,64 @@ async def stop(tx: Tx, desk: Desk, delivery: Delivery, why: str) -> str | None:
 
 async def withdraw(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery, why: str) -> None:
     """No more attempts, because its inbox goes: what did not leave does not leave."""
-    if delivery.state in STOPPABLE:
+    if delivery.state in STOPPABLE_DELIVERIES:
         await stop(tx, desk, delivery, why)
     elif delivery.state is DeliveryState.DEFERRED:
         await tx.jobs.drop(Deliver(delivery.id))
-        left = [r for r in delivery.recipients if r.fate in (Fate.PENDING, Fate.DEFERRED)]
+        left = [
+            r
+            for r in delivery.recipients
+            if r.fate in (RecipientStatus.PENDING, RecipientStatus.DEFERRED)
+        ]
         await tx.deliveries.set_fates(
-            delivery.id, {r.address.spec: (Fate.FAILED, why) for r in left}
+            delivery.id, {r.address.spec: (RecipientStatus.FAILED, why) for r in left}
         )
         await settle(tx, desk, inbox, await tx.deliveries.get(delivery.id))
 
 
-async def yes(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+async def yes(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!yes` or ✅: send what was asked about; on an unconfirmed one: it arrived."""
-    waits = (*PREVIEWED, DeliveryState.ASKING, DeliveryState.UNKNOWN)
-    delivery = await meant(tx, heard, heard.points_at, waits)
+    waits = (*PREVIEWED_DELIVERIES, DeliveryState.ASKING, DeliveryState.UNKNOWN)
+    delivery = await meant(tx, context, context.points_at, waits)
     if delivery.state is DeliveryState.UNKNOWN:
         await tx.deliveries.set_fates(
             delivery.id,
             {
-                each.address.spec: (Fate.SENT, f"confirmed by {heard.who}")
+                each.address.spec: (RecipientStatus.SENT, f"confirmed by {context.who}")
                 for each in delivery.recipients
-                if each.fate is Fate.UNKNOWN
+                if each.fate is RecipientStatus.UNKNOWN
             },
         )
-        await settle(tx, desk, heard.inbox, await tx.deliveries.get(delivery.id))
+        await settle(tx, desk, context.inbox, await tx.deliveries.get(delivery.id))
         return None
-    if delivery.state not in (*PREVIEWED, DeliveryState.ASKING):
+    if delivery.state not in (*PREVIEWED_DELIVERIES, DeliveryState.ASKING):
         raise Refused("Nothing waits for a yes there.")
-    await _agree(tx, desk, heard, delivery)
+    await _agree(tx, desk, context, delivery)
     return None
 
 
-async def _agree(tx: Tx, desk: Desk, heard: Hearing, delivery: Delivery) -> None:
+async def _agree(tx: Tx, desk: Desk, context: CommandContext, delivery: Delivery) -> None:
     """Let it go, or have it looked at by whom its inbox wants."""
-    now, inbox = desk.now(), heard.inbox
-    if delivery.state in PREVIEWED and not delivery.shown:
+    now, inbox = desk.now(), context.inbox
+    if delivery.state in PREVIEWED_DELIVERIES and not delivery.shown:
         raise Refused("Look at its preview first; it is not there yet, or says what is wrong.")
-    if delivery.state in PREVIEWED:
+    if delivery.state in PREVIEWED_DELIVERIES:
         post = await tx.posts.by_key(PostKey.of_delivery(Shows.STATUS, delivery.id))
         behind = post is None or post.sent < post.version
-        if behind and now - heard.event.at < JUST_NOW:
+        if behind and now - context.event.at < JUST_NOW:
             raise Transient("its preview is being brought into the room", retry_after=0.5)
-        if behind or heard.event.at < delivery.shown_at:
+        if behind or context.event.at < delivery.shown_at:
             raise Refused("It was changed just now: look at the new preview, then say yes again.")
     needed = await approval.is_needed(tx, inbox, delivery)
     if delivery.state is DeliveryState.APPROVING and needed:
-        await approval.refuse_own(tx, inbox, delivery, heard.who)
+        await approval.refuse_own(tx, inbox, delivery, context.who)
     changes: DeliveryChanges = {
         "state": DeliveryState.WAITING, "run_at": now + inbox.undo, "created_at": now,
     }  # fmt: skip
     if needed:
-        agreed = await approval.may_approve(tx, inbox, delivery, heard.who)
+        agreed = await approval.may_approve(tx, inbox, delivery, context.who)
         if agreed and delivery.shown:
-            changes["approved_by"] = heard.who
+            changes["approved_by"] = context.who
         else:
             changes["state"] = DeliveryState.APPROVING
     delivery = await tx.deliveries.update(delivery.id, **changes)
@@ -138,13 +142,13 @@ async def _agree(tx: Tx, desk: Desk, heard: Hearing, delivery: Delivery) -> None
     await show(tx, desk, delivery)
 
 
-async def retry(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+async def retry(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!retry` or 🔁: the same bytes go out again, to whom they did not reach."""
-    delivery = await meant(tx, heard, heard.points_at, RETRYABLE)
-    if delivery.state not in RETRYABLE:
+    delivery = await meant(tx, context, context.points_at, RETRYABLE_DELIVERIES)
+    if delivery.state not in RETRYABLE_DELIVERIES:
         raise Refused(f"Nothing to try again: {status.text(delivery, '', desk.now())}")
     if delivery.state is DeliveryState.DEFERRED:
-        await tx.jobs.hasten(Deliver(delivery.id), desk.now())
+        await tx.jobs.reschedule(Deliver(delivery.id), desk.now())
         await tx.deliveries.update(delivery.id, run_at=desk.now())
         return None
     live = await tx.deliveries.live(delivery.source)
@@ -153,7 +157,7 @@ async def retry(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     await tx.deliveries.set_fates(
         delivery.id,
         {
-            each.address.spec: (Fate.PENDING, "")
+            each.address.spec: (RecipientStatus.PENDING, "")
             for each in delivery.recipients
             if not each.fate.arrived
         },
@@ -168,7 +172,7 @@ async def retry(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     return None
 
 
-COMMANDS: tuple[CommandSpec[Hearing], ...] = (
+COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
     CommandSpec(
         "undo",
         Role.CONVERSATION,

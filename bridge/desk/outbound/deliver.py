@@ -15,13 +15,13 @@ from bridge.desk.outbound.outcome import next_try, settle
 from bridge.mail import compose
 from bridge.mail.provider import of_host
 from bridge.model import (
-    ANSWERS,
+    ANSWER_FORMS,
     BridgeError,
     Delivery,
     DeliveryState,
-    Fate,
     Job,
     Permanent,
+    RecipientStatus,
     Refused,
     Transient,
 )
@@ -86,11 +86,18 @@ async def _attempt(
             await tx.jobs.hold(job)
             await tx.deliveries.update(delivery.id, data_begun=True)
 
-    open_ = [r.address.spec for r in current.recipients if r.fate in (Fate.PENDING, Fate.DEFERRED)]
+    open_ = [
+        r.address.spec
+        for r in current.recipients
+        if r.fate in (RecipientStatus.PENDING, RecipientStatus.DEFERRED)
+    ]
     fates = await desk.sender.send(inbox, inbox.address, open_, mime, data_begun)
-    unknown = [spec for spec, (fate, _) in fates.items() if fate is Fate.UNKNOWN]
+    unknown = [spec for spec, (fate, _) in fates.items() if fate is RecipientStatus.UNKNOWN]
     if unknown and await _found_in_sent(desk, inbox, delivery):
-        fates = {**fates, **dict.fromkeys(unknown, (Fate.SENT, "found in the Sent folder"))}
+        fates = {
+            **fates,
+            **dict.fromkeys(unknown, (RecipientStatus.SENT, "found in the Sent folder")),
+        }
     await _verdict(desk, job, inbox, delivery, fates)
 
 
@@ -105,7 +112,7 @@ async def _verdict(
     job: Job[Deliver],
     inbox: Inbox,
     delivery: Delivery,
-    fates: Mapping[str, tuple[Fate, str]],
+    fates: Mapping[str, tuple[RecipientStatus, str]],
 ) -> None:
     """Note what the server said. A store that fails just now is tried again a while: what is not
     noted would have to be asked about."""
@@ -129,8 +136,16 @@ async def _verdict(
 async def _resolve_unknown(desk: Desk, job: Job[Deliver], inbox: Inbox, delivery: Delivery) -> None:
     """We died after DATA began: the Sent folder may know, else a person must say."""
     found = await _found_in_sent(desk, inbox, delivery)
-    fate = (Fate.SENT, "found in the Sent folder") if found else (Fate.UNKNOWN, "")
-    open_ = [r for r in delivery.recipients if r.fate in (Fate.PENDING, Fate.DEFERRED)]
+    fate = (
+        (RecipientStatus.SENT, "found in the Sent folder")
+        if found
+        else (RecipientStatus.UNKNOWN, "")
+    )
+    open_ = [
+        r
+        for r in delivery.recipients
+        if r.fate in (RecipientStatus.PENDING, RecipientStatus.DEFERRED)
+    ]
     await _verdict(desk, job, inbox, delivery, {r.address.spec: fate for r in open_})
 
 
@@ -189,16 +204,18 @@ async def _build(desk: Desk, job: Job[Deliver], inbox: Inbox, delivery: Delivery
 
 async def _ask_about_news(desk: Desk, job: Job[Deliver], delivery: Delivery) -> bool:
     """Whether a mail of the customer came during the undo time that its sender has not read."""
-    if delivery.form not in ANSWERS:
+    if delivery.form not in ANSWER_FORMS:
         return False
     async with desk.store.transaction("verdict") as tx:
         if (await tx.deliveries.get(delivery.id)).state not in ATTEMPTABLE:
             return False  # stopped, or to be looked at again; what follows finds out
-        about = await tx.conversations.get(delivery.conversation)
-        latest = await tx.mails.latest(about.number)
+        conversation = await tx.conversations.get(delivery.conversation)
+        latest = await tx.mails.latest(conversation.number)
         if latest is None or latest.id == delivery.answers or latest.at <= delivery.created_at:
             return False
-        question = await unseen.unread(tx, delivery.agent, about, latest, delivery.created_at)
+        question = await unseen.unread(
+            tx, delivery.agent, conversation, latest, delivery.created_at
+        )
         if not question:
             return False
         asking = await tx.deliveries.update(

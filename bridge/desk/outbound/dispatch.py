@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from bridge.chat import command, render, status
 from bridge.config.inbox import Inbox
-from bridge.desk.context import Hearing, came_before
+from bridge.desk.context import CommandContext, came_before
 from bridge.desk.desk import Desk
 from bridge.desk.outbound import approval
 from bridge.mail.html import from_text
 from bridge.model import (
-    PREVIEWED,
+    PREVIEWED_DELIVERIES,
     Content,
     Delivery,
     DeliveryState,
@@ -27,7 +27,7 @@ from bridge.ports import Tx
 
 LATE = 3600.0
 """Seconds after which a command that only now arrives asks before it sends."""
-SIGNED = (
+STATES_WITH_SIGN = (
     DeliveryState.SENT,
     DeliveryState.FAILED,
     DeliveryState.DEFERRED,
@@ -44,17 +44,23 @@ def refuse_shut(inbox: Inbox) -> None:
 
 
 async def begin(
-    tx: Tx, desk: Desk, heard: Hearing, wanted: Delivery, question: str, *, is_draft: bool = False
+    tx: Tx,
+    desk: Desk,
+    context: CommandContext,
+    wanted: Delivery,
+    question: str,
+    *,
+    is_draft: bool = False,
 ) -> Delivery | None:
     """Make the delivery an agent ordered: it waits for its undo time, or for somebody's yes.
     None where the source has a live one already."""
-    inbox, now = heard.inbox, desk.now()
+    inbox, now = context.inbox, desk.now()
     refuse_shut(inbox)
-    if await came_before(tx, heard.event.at):
-        question = f"This was written {render.clock(heard.event.at, now)}, before a backup was"
+    if await came_before(tx, context.event.at):
+        question = f"This was written {render.clock(context.event.at, now)}, before a backup was"
         question += " restored, and may have been sent already. Send it?"
-    elif now - heard.event.at > LATE:
-        question = f"This was written {render.clock(heard.event.at, now)} and only now arrived."
+    elif now - context.event.at > LATE:
+        question = f"This was written {render.clock(context.event.at, now)} and only now arrived."
         question += " Send it still?"
     state = DeliveryState.WAITING
     if is_draft:
@@ -90,7 +96,7 @@ def status_of(desk: Desk, delivery: Delivery, content: Content) -> Wanted:
 
 async def show(tx: Tx, desk: Desk, delivery: Delivery) -> None:
     """The one status message of a delivery, and its sign on the message sent."""
-    if delivery.state in PREVIEWED:  # needs the homeserver, so it is a step of its own
+    if delivery.state in PREVIEWED_DELIVERIES:  # needs the homeserver, so it is a step of its own
         # a lane of its own: a file that does not come must hold up no mail of the room
         lane = f"preview:{delivery.id}"
         await tx.jobs.add(ShowPreview(delivery.id), lane)
@@ -105,7 +111,7 @@ async def show(tx: Tx, desk: Desk, delivery: Delivery) -> None:
     await tx.posts.put(shown)
     if delivery.form is Form.AUTOMATIC:
         return
-    sign = status.SIGNS[delivery.state] if delivery.state in SIGNED else ""
+    sign = status.SIGNS[delivery.state] if delivery.state in STATES_WITH_SIGN else ""
     key = PostKey.other(Shows.SIGN, delivery.source)
     if sign or await tx.posts.by_key(key) is not None:
         said_in = shown.place if shown.target else Place.queue(delivery.inbox)

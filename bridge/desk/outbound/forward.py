@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bridge.chat import command
 from bridge.config.inbox import Inbox
 from bridge.desk.command import CommandSpec
-from bridge.desk.context import Hearing
+from bridge.desk.context import CommandContext
 from bridge.desk.desk import Desk, mail_meant
 from bridge.desk.outbound import dispatch
 from bridge.mail.compose import forward_subject
@@ -17,22 +17,22 @@ from bridge.ports import Tx
 USAGE = "Say to whom: !forward ADDRESS… [TEXT]. As a reply to a mail it forwards that mail."
 
 
-async def forward(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+async def forward(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """The mail it replies to, else the newest that came in; `all` takes every mail, in and out."""
-    takes_all, addresses, _ = command.forwarded(heard.rest)
+    takes_all, addresses, _ = command.forwarded(context.rest)
     if not addresses:
         raise Refused(USAGE)
-    refuse_own(desk, heard.inbox, addresses)
-    letters = await _meant(tx, heard.about.number, heard.points_at, takes_all=takes_all)
+    refuse_own(desk, context.inbox, addresses)
+    letters = await _meant(tx, context.conversation.number, context.points_at, takes_all=takes_all)
     wanted = Delivery(
-        inbox=heard.inbox.id, conversation=heard.about.number, source=heard.event.id,
-        order=heard.event.id, agent=heard.who,
-        subject=forward_subject(letters[-1].subject or heard.about.subject),
-        run_at=desk.now() + heard.inbox.undo, created_at=desk.now(),
-        recipients=recipients(heard.inbox, addresses), form=Form.FORWARD,
+        inbox=context.inbox.id, conversation=context.conversation.number, source=context.event.id,
+        order=context.event.id, agent=context.who,
+        subject=forward_subject(letters[-1].subject or context.conversation.subject),
+        run_at=desk.now() + context.inbox.undo, created_at=desk.now(),
+        recipients=recipients(context.inbox, addresses), form=Form.FORWARD,
         letters=tuple(letter.id for letter in letters),
     )  # fmt: skip
-    await dispatch.begin(tx, desk, heard, wanted, "")
+    await dispatch.begin(tx, desk, context, wanted, "")
     return None
 
 
@@ -83,7 +83,7 @@ def refuse_own(desk: Desk, inbox: Inbox, addresses: Sequence[Address]) -> None:
             raise Refused(f"{each.spec} is an inbox of ours; nothing was sent from {inbox.name}.")
 
 
-COMMANDS: tuple[CommandSpec[Hearing], ...] = (
+COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
     CommandSpec(
         "forward",
         Role.CONVERSATION,

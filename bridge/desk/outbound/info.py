@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from bridge.chat import render
 from bridge.desk.command import CommandSpec
-from bridge.desk.context import Hearing
+from bridge.desk.context import CommandContext
 from bridge.desk.desk import Desk
 from bridge.desk.outbound import overrides
 from bridge.model import Role
 from bridge.ports import Tx
 
 
-async def info(tx: Tx, desk: Desk, heard: Hearing) -> str:
-    letter = await tx.mails.latest(heard.about.number)
-    to = (await overrides.shown(tx, desk, heard)).split("\n")[1:]
-    return render.info(heard.about, heard.inbox, letter, to, desk.now())
+async def info(tx: Tx, desk: Desk, context: CommandContext) -> str:
+    letter = await tx.mails.latest(context.conversation.number)
+    to = (await overrides.shown(tx, desk, context)).split("\n")[1:]
+    return render.info(context.conversation, context.inbox, letter, to, desk.now())
 
 
-COMMANDS: tuple[CommandSpec[Hearing], ...] = (
+COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
     CommandSpec(
         "info",
         Role.CONVERSATION,

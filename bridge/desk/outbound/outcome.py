@@ -9,15 +9,15 @@ from bridge.desk.outbound.dispatch import show
 from bridge.desk.rooms.refresh import refresh
 from bridge.mail.parse import headers_only
 from bridge.model import (
-    ANSWERS,
-    FINISHED,
+    ANSWER_FORMS,
+    FINISHED_CONVERSATIONS,
     Delivery,
     DeliveryState,
-    Fate,
     Form,
     Letter,
     MailId,
-    Nature,
+    RecipientStatus,
+    SenderKind,
     State,
     Verdict,
 )
@@ -39,11 +39,11 @@ def next_try(attempts: int) -> float:
 def overall(delivery: Delivery) -> DeliveryState:
     """The state of a delivery after an attempt, from the fates of its recipients."""
     fates = {recipient.fate for recipient in delivery.recipients}
-    if Fate.UNKNOWN in fates:
+    if RecipientStatus.UNKNOWN in fates:
         return DeliveryState.UNKNOWN
-    if fates & {Fate.DEFERRED, Fate.PENDING}:
+    if fates & {RecipientStatus.DEFERRED, RecipientStatus.PENDING}:
         return DeliveryState.DEFERRED
-    if Fate.BOUNCED in fates:
+    if RecipientStatus.BOUNCED in fates:
         return DeliveryState.BOUNCED
     return DeliveryState.SENT if any(f.arrived for f in fates) else DeliveryState.FAILED
 
@@ -52,24 +52,29 @@ async def settle(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery) -> Delive
     """Write down where a delivery stands now, keep the mail once it left, and tell the room."""
     now = desk.now()
     if now - delivery.created_at > GIVE_UP:
-        left = [r for r in delivery.recipients if r.fate in (Fate.DEFERRED, Fate.PENDING)]
+        left = [
+            r
+            for r in delivery.recipients
+            if r.fate in (RecipientStatus.DEFERRED, RecipientStatus.PENDING)
+        ]
         await tx.deliveries.set_fates(
-            delivery.id, {r.address.spec: (Fate.FAILED, f"given up: {r.reply}") for r in left}
+            delivery.id,
+            {r.address.spec: (RecipientStatus.FAILED, f"given up: {r.reply}") for r in left},
         )
         delivery = await tx.deliveries.get(delivery.id)
     state = overall(delivery)
     replies = [
         each.reply for each in delivery.recipients
-        if each.reply and each.fate in (Fate.DEFERRED, Fate.FAILED)
+        if each.reply and each.fate in (RecipientStatus.DEFERRED, RecipientStatus.FAILED)
     ]  # fmt: skip
     again = inbox.on_unknown == "retry" and delivery.attempts < MAX_UNKNOWN
     if state is DeliveryState.UNKNOWN and again:
         await tx.deliveries.set_fates(
             delivery.id,
             {
-                each.address.spec: (Fate.DEFERRED, each.reply)
+                each.address.spec: (RecipientStatus.DEFERRED, each.reply)
                 for each in delivery.recipients
-                if each.fate is Fate.UNKNOWN
+                if each.fate is RecipientStatus.UNKNOWN
             },
         )
         state = DeliveryState.DEFERRED
@@ -97,7 +102,7 @@ async def _keep(tx: Tx, desk: Desk, delivery: Delivery, now: float) -> None:
     letter = Letter(
         id=MailId(0), inbox=delivery.inbox, conversation=delivery.conversation, outbound=True,
         message_id=mail.message_id, sender=mail.sender, to=mail.to, cc=mail.cc, reply_to=(),
-        subject=mail.subject, references=mail.references, nature=Nature.PERSON,
+        subject=mail.subject, references=mail.references, nature=SenderKind.PERSON,
         verdict=Verdict.NONE, new_addresses=(), at=now, raw=raw,
     )  # fmt: skip
     kept = await tx.mails.save(letter, mail.body_hash, ())
@@ -111,24 +116,29 @@ async def _keep(tx: Tx, desk: Desk, delivery: Delivery, now: float) -> None:
         [
             each.address.spec
             for each in delivery.recipients
-            if each.fate is not Fate.FAILED and not each.address.is_of(desk.own_addresses)
+            if each.fate is not RecipientStatus.FAILED
+            and not each.address.is_of(desk.own_addresses)
         ],
     )
 
 
 async def _answered(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery, now: float) -> None:
     await tx.pins.drop(files=delivery.files)
-    about = await tx.conversations.get(delivery.conversation)
-    is_answer = delivery.form in (*ANSWERS, Form.COMPOSE)  # the customer still waits
-    latest = await tx.mails.latest(about.number)
+    conversation = await tx.conversations.get(delivery.conversation)
+    is_answer = delivery.form in (*ANSWER_FORMS, Form.COMPOSE)  # the customer still waits
+    latest = await tx.mails.latest(conversation.number)
     # what the customer wrote meanwhile still waits for its answer
     newer = (
         latest is not None and latest.id != delivery.answers and (latest.at > delivery.created_at)
     )
-    if about.state not in (*FINISHED, State.SNOOZED) and is_answer and not newer:
-        about = await tx.conversations.update(
-            about.number, state=State.ANSWERED, waiting_since=None, changed_at=now
+    if (
+        conversation.state not in (*FINISHED_CONVERSATIONS, State.SNOOZED)
+        and is_answer
+        and not newer
+    ):
+        conversation = await tx.conversations.update(
+            conversation.number, state=State.ANSWERED, waiting_since=None, changed_at=now
         )
-    await refresh(tx, desk, about)
+    await refresh(tx, desk, conversation)
     if inbox.sent_copy != "never" and inbox.imap is not None:
         await tx.jobs.add(CopyToSent(delivery.id), f"copy:{inbox.id}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from bridge.desk.command import CommandSpec
-from bridge.desk.context import Hearing
+from bridge.desk.context import CommandContext
 from bridge.desk.desk import Desk
 from bridge.desk.outbound import recipients
 from bridge.mail.address import bare
@@ -13,41 +13,43 @@ from bridge.model import Refused, Role
 from bridge.ports import Tx
 
 
-async def change_to(tx: Tx, desk: Desk, heard: Hearing) -> str:
-    return await _change(tx, desk, heard, "to")
+async def change_to(tx: Tx, desk: Desk, context: CommandContext) -> str:
+    return await _change(tx, desk, context, "to")
 
 
-async def change_cc(tx: Tx, desk: Desk, heard: Hearing) -> str:
-    return await _change(tx, desk, heard, "cc")
+async def change_cc(tx: Tx, desk: Desk, context: CommandContext) -> str:
+    return await _change(tx, desk, context, "cc")
 
 
-async def change_bcc(tx: Tx, desk: Desk, heard: Hearing) -> str:
-    return await _change(tx, desk, heard, "bcc")
+async def change_bcc(tx: Tx, desk: Desk, context: CommandContext) -> str:
+    return await _change(tx, desk, context, "bcc")
 
 
-async def _change(tx: Tx, desk: Desk, heard: Hearing, field: str) -> str:
+async def _change(tx: Tx, desk: Desk, context: CommandContext, field: str) -> str:
     """Show the recipients, or add and remove addresses until changed again."""
-    number = heard.about.number
+    number = context.conversation.number
     changes: list[tuple[str, bool]] = []
-    for word in re.split(r"[\s,]+", heard.rest.strip()):
+    for word in re.split(r"[\s,]+", context.rest.strip()):
         if not word:
             continue
         found = bare(word.lstrip("+-"))
         if found is None:
-            raise Refused(f"{word[:100]} is no email address; nothing was changed.")
-        if found.is_of(heard.inbox.own):
+            raise Refused(f"{word[:100]} is not a valid email address; nothing was changed.")
+        if found.is_of(context.inbox.own):
             raise Refused(f"{found.spec} is this inbox itself; nothing was changed.")
         changes.append((found.spec, not word.startswith("-")))
     for spec, present in changes:
         await tx.conversations.override(number, field, spec, present)
-    return await shown(tx, desk, heard)
+    return await shown(tx, desk, context)
 
 
-async def shown(tx: Tx, desk: Desk, heard: Hearing) -> str:
+async def shown(tx: Tx, desk: Desk, context: CommandContext) -> str:
     """Who an answer to the latest mail goes to now."""
-    about = heard.about
-    letter = await tx.mails.latest(about.number) or await tx.mails.newest(about.number)
-    addressed = await recipients.of(tx, desk, heard.inbox, about, letter)
+    conversation = context.conversation
+    letter = await tx.mails.latest(conversation.number) or await tx.mails.newest(
+        conversation.number
+    )
+    addressed = await recipients.of(tx, desk, context.inbox, conversation, letter)
     lines = []
     for name in ("to", "cc", "bcc"):
         specs = [str(each.address) for each in addressed.recipients if each.field == name]
@@ -56,7 +58,7 @@ async def shown(tx: Tx, desk: Desk, heard: Hearing) -> str:
     return "The next email goes\n" + "\n".join(lines or ["to nobody"])
 
 
-COMMANDS: tuple[CommandSpec[Hearing], ...] = (
+COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
     CommandSpec(
         "to",
         Role.CONVERSATION,

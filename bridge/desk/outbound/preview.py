@@ -10,7 +10,15 @@ from bridge.desk.outbound import approval, compose, forward, writing
 from bridge.desk.outbound.decisions import stop
 from bridge.desk.outbound.dispatch import show, status_of
 from bridge.mail.charset import clean_line
-from bridge.model import PREVIEWED, Delivery, DeliveryState, Form, Job, Permanent, Refused
+from bridge.model import (
+    PREVIEWED_DELIVERIES,
+    Delivery,
+    DeliveryState,
+    Form,
+    Job,
+    Permanent,
+    Refused,
+)
 from bridge.model.task import Deliver, ShowPreview
 from bridge.ports import Tx
 
@@ -20,7 +28,7 @@ async def preview(desk: Desk, job: Job[ShowPreview]) -> None:
     async with desk.store.reading() as tx:
         delivery = await tx.deliveries.find(job.task.delivery)
         question = await tx.deliveries.question(job.task.delivery)
-    if delivery is None or delivery.state not in PREVIEWED:
+    if delivery is None or delivery.state not in PREVIEWED_DELIVERIES:
         async with desk.store.transaction("previewed") as tx:
             await tx.jobs.finish(job)
         return
@@ -41,7 +49,7 @@ async def preview(desk: Desk, job: Job[ShowPreview]) -> None:
     async with desk.store.transaction("previewed") as tx:
         await tx.jobs.finish(job)
         current = await tx.deliveries.get(delivery.id)
-        if current.state not in PREVIEWED or current.wording != delivery.wording:
+        if current.state not in PREVIEWED_DELIVERIES or current.wording != delivery.wording:
             return  # decided, or reworded, meanwhile: then another preview is on its way
         if gone:
             await stop(tx, desk, current, gone)
@@ -58,7 +66,7 @@ async def reword(tx: Tx, desk: Desk, delivery: Delivery) -> None:
     if delivery.state is DeliveryState.WAITING and looked_at:
         await again(tx, desk, delivery)
         return
-    if delivery.state in PREVIEWED:
+    if delivery.state in PREVIEWED_DELIVERIES:
         await tx.deliveries.update(delivery.id, shown="")
     else:
         detail = delivery.detail

@@ -78,13 +78,17 @@ def address(
 
 
 async def of(
-    tx: Tx, desk: Desk, inbox: Inbox, about: Conversation, letter: Letter | None
+    tx: Tx, desk: Desk, inbox: Inbox, conversation: Conversation, letter: Letter | None
 ) -> Addressed:
     """The recipients of an answer to a mail of a conversation, as everything stands now."""
     return address(
-        desk.own_addresses, inbox.bcc, about, letter,
-        await tx.conversations.overrides(about.number), await tx.mails.addresses(about.number),
-    )  # fmt: skip
+        desk.own_addresses,
+        inbox.bcc,
+        conversation,
+        letter,
+        await tx.conversations.overrides(conversation.number),
+        await tx.mails.addresses(conversation.number),
+    )
 
 
 def _whom(

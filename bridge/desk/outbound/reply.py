@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bridge.chat import command, status
 from bridge.chat.command import CLIP, MAIL
 from bridge.desk.command import CommandSpec, Needs, ReactionSpec
-from bridge.desk.context import Hearing
+from bridge.desk.context import CommandContext
 from bridge.desk.desk import Desk, mail_shown
 from bridge.desk.outbound import dispatch, recipients, unseen
 from bridge.desk.rooms.refresh import refresh
@@ -37,49 +37,49 @@ SPLIT_FIRST = (
 )
 
 
-async def reply(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+async def reply(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!reply TEXT`: answers the mail it replies to, else the latest one a person wrote."""
-    return await _answer(tx, desk, heard, "reply")
+    return await _answer(tx, desk, context, "reply")
 
 
-async def draft(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+async def draft(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!draft TEXT`: the same, but it is shown first and waits for a yes."""
-    return await _answer(tx, desk, heard, "draft")
+    return await _answer(tx, desk, context, "draft")
 
 
-async def _answer(tx: Tx, desk: Desk, heard: Hearing, word: str) -> str | None:
-    files = await tx.pins.of(heard.about.number, heard.who)
-    target = command.replied_to(heard.event.content)
+async def _answer(tx: Tx, desk: Desk, context: CommandContext, word: str) -> str | None:
+    files = await tx.pins.of(context.conversation.number, context.who)
+    target = command.replied_to(context.event.content)
     letter = None
     if target is not None:
-        letter = await _letter(tx, heard, target)
-        content = _content(heard)
+        letter = await _letter(tx, context, target)
+        content = _content(context)
         if letter is None and content is None:
             raise Refused("The message you reply to is gone; nothing was sent.")
         if letter is None and content is not None and command.is_file(content):
-            await _written_by_agent(tx, heard)
+            await _written_by_agent(tx, context)
             files = [target, *files]
-    if not heard.rest and not files:
+    if not context.rest and not files:
         raise Refused(
             f"Nothing to send: write the text behind {desk.settings.command_prefix}{word}."
         )
     is_draft = word == "draft"
-    return await order(tx, desk, heard, Answer(heard.event.id, files, letter, is_draft))
+    return await order(tx, desk, context, Answer(context.event.id, files, letter, is_draft))
 
 
-async def send(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+async def send(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!send` as a reply, or 📧: the message it points at goes out as last edited."""
-    if heard.points_at is None:
+    if context.points_at is None:
         raise Refused("Use this as a reply to the message that shall be sent.")
-    content = _content(heard)
+    content = _content(context)
     if content is None:
         raise Refused("That message is gone; nothing was sent.")
-    await _written_by_agent(tx, heard)
-    files = await tx.pins.of(heard.about.number, heard.who)
+    await _written_by_agent(tx, context)
+    files = await tx.pins.of(context.conversation.number, context.who)
     prefix = desk.settings.command_prefix
     if command.is_file(content):
-        _refuse_large(heard, content)
-        files = [heard.points_at, *(file for file in files if file != heard.points_at)]
+        _refuse_large(context, content)
+        files = [context.points_at, *(file for file in files if file != context.points_at)]
     else:
         said = command.parse_text(command.new_text(content), prefix)
         if said is not None and said.name not in ("reply", "draft"):
@@ -87,50 +87,50 @@ async def send(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
         if not (said.rest if said else command.new_text(content)).strip():
             raise Refused("That message has no text to send.")
     replied = command.replied_to(content)
-    letter = await _letter(tx, heard, replied) if replied else None
-    author = Mxid(str((heard.target or {}).get("sender", "")))
-    return await order(tx, desk, heard, Answer(heard.points_at, files, letter, author=author))
+    letter = await _letter(tx, context, replied) if replied else None
+    author = Mxid(str((context.target or {}).get("sender", "")))
+    return await order(tx, desk, context, Answer(context.points_at, files, letter, author=author))
 
 
-async def attach(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+async def attach(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!attach` as a reply, or 📎: a file is kept for this agent's next email."""
-    content = _content(heard)
-    if heard.points_at is None or content is None or not command.is_file(content):
+    content = _content(context)
+    if context.points_at is None or content is None or not command.is_file(content):
         raise Refused("Use this as a reply to a file.")
-    await _written_by_agent(tx, heard)
-    await tx.pins.add(heard.about.number, heard.who, heard.points_at, heard.event.id)
+    await _written_by_agent(tx, context)
+    await tx.pins.add(context.conversation.number, context.who, context.points_at, context.event.id)
     name = str(content.get("filename") or content.get("body") or "The file")[:100]
-    _refuse_large(heard, content)
+    _refuse_large(context, content)
     return f"📎 {name} goes with your next email."
 
 
-def _refuse_large(heard: Hearing, content: Mapping[str, object]) -> None:
+def _refuse_large(context: CommandContext, content: Mapping[str, object]) -> None:
     """A file that is plainly too large is refused at once; what a client says of its size is
     looked at again when the mail is built."""
     info = content.get("info")
     size = info.get("size") if isinstance(info, dict) else None
     if isinstance(size, int):
         name = str(content.get("filename") or content.get("body") or "The file")[:100]
-        if too_large := limits.over([(name, size)], heard.inbox.attachments):
+        if too_large := limits.over([(name, size)], context.inbox.attachments):
             raise Refused(f"{too_large} Nothing was sent.")
 
 
-def _content(heard: Hearing) -> dict[str, object] | None:
-    return command.latest(heard.target) if heard.target is not None else None
+def _content(context: CommandContext) -> dict[str, object] | None:
+    return command.latest(context.target) if context.target is not None else None
 
 
-async def _letter(tx: Tx, heard: Hearing, event: EventId) -> Letter | None:
+async def _letter(tx: Tx, context: CommandContext, event: EventId) -> Letter | None:
     """The mail an event of ours shows, when it is one of this very conversation."""
     mail = mail_shown(await tx.posts.by_event(event))
     letter = await tx.mails.letter(MailId(mail)) if mail is not None else None
-    if letter is not None and letter.conversation != heard.about.number:
+    if letter is not None and letter.conversation != context.conversation.number:
         raise Refused("That mail belongs to another conversation; nothing was sent.")
     return letter
 
 
-async def _written_by_agent(tx: Tx, heard: Hearing) -> None:
-    author = (heard.target or {}).get("sender", "")
-    if not await tx.rooms.is_agent(heard.inbox.id, author):
+async def _written_by_agent(tx: Tx, context: CommandContext) -> None:
+    author = (context.target or {}).get("sender", "")
+    if not await tx.rooms.is_agent(context.inbox.id, author):
         raise Refused("That was not written by an agent; use !reply.")
 
 
@@ -150,64 +150,79 @@ class Answer:
     """Who wrote it, where that is not who sends it."""
 
 
-async def order(tx: Tx, desk: Desk, heard: Hearing, answer: Answer) -> str | None:
+async def order(tx: Tx, desk: Desk, context: CommandContext, answer: Answer) -> str | None:
     """Order an answer."""
-    about, inbox, now = heard.about, heard.inbox, desk.now()
+    conversation, inbox, now = context.conversation, context.inbox, desk.now()
     dispatch.refuse_shut(inbox)
-    if about.is_overflow:
+    if conversation.is_overflow:
         raise Refused(SPLIT_FIRST)
-    latest = await tx.mails.latest(about.number)
+    latest = await tx.mails.latest(conversation.number)
     # where only machines wrote, the newest of their mails is answered
-    chosen, letter = answer.letter, answer.letter or latest or await tx.mails.newest(about.number)
-    addressed = await recipients.of(tx, desk, inbox, about, letter)
+    chosen, letter = (
+        answer.letter,
+        answer.letter or latest or await tx.mails.newest(conversation.number),
+    )
+    addressed = await recipients.of(tx, desk, inbox, conversation, letter)
     if not addressed.recipients:
         raise Refused(addressed.question or "Nobody to send to; add an address with !to +ADDRESS.")
-    question = addressed.question or await unseen.colleague(tx, desk, heard)
+    question = addressed.question or await unseen.colleague(tx, desk, context)
     if latest is not None and (chosen is None or chosen.id != latest.id):
-        question = question or await unseen.unread(tx, heard.who, about, latest, heard.event.at)
+        question = question or await unseen.unread(
+            tx, context.who, conversation, latest, context.event.at
+        )
     wanted = Delivery(
-        inbox=inbox.id, conversation=about.number, source=answer.source, order=heard.event.id,
-        agent=heard.who, answers=letter.id if letter else None, files=tuple(answer.files),
-        subject=reply_subject(_subject(about, letter, addressed.recipients)),
-        run_at=now + inbox.undo, detail=addressed.note, created_at=now,
+        inbox=inbox.id,
+        conversation=conversation.number,
+        source=answer.source,
+        order=context.event.id,
+        agent=context.who,
+        answers=letter.id if letter else None,
+        files=tuple(answer.files),
+        subject=reply_subject(_subject(conversation, letter, addressed.recipients)),
+        run_at=now + inbox.undo,
+        detail=addressed.note,
+        created_at=now,
         recipients=addressed.recipients,
-        text=answer.text, author=answer.author,
+        text=answer.text,
+        author=answer.author,
         form=Form.SNIPPET if answer.text else Form.REPLY,
-    )  # fmt: skip
-    delivery = await dispatch.begin(tx, desk, heard, wanted, question, is_draft=answer.is_draft)
+    )
+    delivery = await dispatch.begin(tx, desk, context, wanted, question, is_draft=answer.is_draft)
     if delivery is None:
         live = await tx.deliveries.live(answer.source)
-        return status.text(live, "", now) if live and live.order != heard.event.id else None
+        return status.text(live, "", now) if live and live.order != context.event.id else None
     await tx.pins.drop(files=answer.files)
-    return await _own(tx, desk, heard, about)
+    return await _own(tx, desk, context, conversation)
 
 
-def _subject(about: Conversation, letter: Letter | None, to: Sequence[Recipient]) -> str:
+def _subject(conversation: Conversation, letter: Letter | None, to: Sequence[Recipient]) -> str:
     """Of the mail that is answered; a colleague who forwards one may have written another above."""
-    if letter is None or about.renamed:
-        return about.subject
+    if letter is None or conversation.renamed:
+        return conversation.subject
     if letter.forwarded_subject and all(each.address.key != letter.sender.key for each in to):
         return letter.forwarded_subject
-    return letter.subject or about.subject
+    return letter.subject or conversation.subject
 
 
-async def _own(tx: Tx, desk: Desk, heard: Hearing, about: Conversation) -> str | None:
+async def _own(
+    tx: Tx, desk: Desk, context: CommandContext, conversation: Conversation
+) -> str | None:
     """Who replies first owns the conversation; an owner is told when somebody else replies."""
-    if about.assignee is None:
-        about = await tx.conversations.update(
-            about.number, assignee=heard.who, changed_at=desk.now()
+    if conversation.assignee is None:
+        conversation = await tx.conversations.update(
+            conversation.number, assignee=context.who, changed_at=desk.now()
         )
-        await refresh(tx, desk, about)
-    elif about.assignee != heard.who:
+        await refresh(tx, desk, conversation)
+    elif conversation.assignee != context.who:
         # no m.notice: clients tell nobody of those, whoever is mentioned
-        content = desk.message(f"{heard.who} replies here; {about.assignee} has taken it.")
-        content["m.mentions"] = {"user_ids": [about.assignee]}
-        key = PostKey.other(Shows.OWNER, heard.event.id)
-        await tx.posts.put(Wanted.message(key, heard.where, desk.bot, content))
+        content = desk.message(f"{context.who} replies here; {conversation.assignee} has taken it.")
+        content["m.mentions"] = {"user_ids": [conversation.assignee]}
+        key = PostKey.other(Shows.OWNER, context.event.id)
+        await tx.posts.put(Wanted.message(key, context.where, desk.bot, content))
     return None
 
 
-COMMANDS: tuple[CommandSpec[Hearing], ...] = (
+COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
     CommandSpec(
         "reply",
         Role.CONVERSATION,

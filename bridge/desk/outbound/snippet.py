@@ -6,7 +6,7 @@ import re
 
 from bridge.chat import command, render
 from bridge.desk.command import CommandSpec, Needs
-from bridge.desk.context import Hearing, Request
+from bridge.desk.context import CommandContext, Request
 from bridge.desk.desk import Desk, mail_meant
 from bridge.desk.outbound import reply
 from bridge.desk.rooms.refresh import answer_with
@@ -22,27 +22,27 @@ RESERVED = ("add", "edit", "remove", "list", "send")
 SHOWN = 60
 
 
-async def use(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+async def use(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!snippet NAME [send]`: shown as a draft, or sent at once. `!snippet add NAME` as a reply
     keeps an agent's message."""
-    words = heard.rest.split()
+    words = context.rest.split()
     if words[:1] == ["add"]:
-        return await _keep(tx, desk, heard, " ".join(words[1:]))
-    known = await tx.snippets.all(heard.inbox.id)
+        return await _keep(tx, desk, context, " ".join(words[1:]))
+    known = await tx.snippets.all(context.inbox.id)
     if not words or len(words) > 2 or words[1:] not in ([], ["send"]):
         raise Refused("Say which: !snippet NAME shows it first, !snippet NAME send sends it."
                       f" There {_are(known)}.")  # fmt: skip
     name = words[0].casefold()
     if name not in known:
         raise Refused(f"There is no snippet {words[0][:40]}; there {_are(known)}.")
-    filled = texts.fill(known[name], _values(heard))
+    filled = texts.fill(known[name], _values(context))
     letter = None
-    if heard.points_at is not None:
-        letter = await mail_meant(tx, heard.about.number, heard.points_at)
-    files = await tx.pins.of(heard.about.number, heard.who)
+    if context.points_at is not None:
+        letter = await mail_meant(tx, context.conversation.number, context.points_at)
+    files = await tx.pins.of(context.conversation.number, context.who)
     sends = words[1:] == ["send"] and not filled.missing
-    answer = reply.Answer(heard.event.id, files, letter, is_draft=not sends, text=filled.text)
-    said = await reply.order(tx, desk, heard, answer)
+    answer = reply.Answer(context.event.id, files, letter, is_draft=not sends, text=filled.text)
+    said = await reply.order(tx, desk, context, answer)
     if filled.missing:
         gaps = " and ".join(texts.VARIABLES[each] for each in filled.missing)
         return f"Look at it first: {gaps} is not known here."
@@ -53,23 +53,27 @@ def _are(known: dict[str, str]) -> str:
     return f"are {', '.join(list(known)[:SHOWN])}" if known else "are none yet"
 
 
-def _values(heard: Hearing) -> dict[str, str]:
-    about = heard.about
+def _values(context: CommandContext) -> dict[str, str]:
+    conversation = context.conversation
     return {
-        "first_name": texts.first_name(about.contact), "name": about.contact.name,
-        "address": about.contact.spec, "number": f"#{about.number}", "subject": about.subject,
-        "agent": heard.name, "inbox": heard.inbox.name,
-    }  # fmt: skip
+        "first_name": texts.first_name(conversation.contact),
+        "name": conversation.contact.name,
+        "address": conversation.contact.spec,
+        "number": f"#{conversation.number}",
+        "subject": conversation.subject,
+        "agent": context.name,
+        "inbox": context.inbox.name,
+    }
 
 
-async def _keep(tx: Tx, desk: Desk, heard: Hearing, said: str) -> str:
+async def _keep(tx: Tx, desk: Desk, context: CommandContext, said: str) -> str:
     """An agent's message becomes a snippet of this inbox."""
     name = _named(said)
-    content = command.latest(heard.target) if heard.target is not None else None
-    author = (heard.target or {}).get("sender", "")
-    if content is None or not await tx.rooms.is_agent(heard.inbox.id, author):
+    content = command.latest(context.target) if context.target is not None else None
+    author = (context.target or {}).get("sender", "")
+    if content is None or not await tx.rooms.is_agent(context.inbox.id, author):
         raise Refused("Use this as a reply to an agent's message: its text becomes the snippet.")
-    inbox = heard.inbox
+    inbox = context.inbox
     if name in await tx.snippets.all(inbox.id):  # a shared one would be hidden by it
         raise Refused(f"There is a snippet {name} already; an admin can edit it.")
     if name in {rule.then.snippet.casefold() for _, rule in await of_inbox(tx, inbox)}:
@@ -79,15 +83,15 @@ async def _keep(tx: Tx, desk: Desk, heard: Hearing, said: str) -> str:
     text = command.new_text(content)
     if (was := command.parse_text(text, desk.settings.command_prefix)) is not None:
         text = command.body_of(was)
-    await _put(tx, heard.inbox.id, name, text)
-    await tx.audit.add(desk.now(), heard.who, f"inbox {heard.inbox.id}: added snippet {name}")
-    return f"Kept: !snippet {name} shows it in any conversation of {heard.inbox.name}."
+    await _put(tx, context.inbox.id, name, text)
+    await tx.audit.add(desk.now(), context.who, f"inbox {context.inbox.id}: added snippet {name}")
+    return f"Kept: !snippet {name} shows it in any conversation of {context.inbox.name}."
 
 
-async def browse(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+async def browse(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!snippets`: all of them, or one whole."""
-    known = await tx.snippets.all(heard.inbox.id)
-    name = heard.rest.strip().casefold()
+    known = await tx.snippets.all(context.inbox.id)
+    name = context.rest.strip().casefold()
     if name and name not in known:
         raise Refused(f"There is no snippet {name[:40]}; there {_are(known)}.")
     if not known:
@@ -104,7 +108,7 @@ async def browse(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
                         for each, line in rows)  # fmt: skip
         formatted = f"<ul>{items}</ul>"
     content = render.text_message(body, formatted, notice=True)
-    await answer_with(tx, desk, heard.where, heard.event.id, content)
+    await answer_with(tx, desk, context.where, context.event.id, content)
     return None
 
 
@@ -196,7 +200,7 @@ def _said(desk: Desk, asked: Request) -> tuple[str, InboxId, str]:
     return _named(words[0]), inbox, text
 
 
-COMMANDS: tuple[CommandSpec[Hearing], ...] = (
+COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
     CommandSpec(
         "snippet",
         Role.CONVERSATION,

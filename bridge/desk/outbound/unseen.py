@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bridge.desk.context import Hearing
+from bridge.desk.context import CommandContext
 from bridge.desk.desk import Desk
-from bridge.model import LIVE, Conversation, Form, Letter, Mxid, PostKey, Shows
+from bridge.model import LIVE_DELIVERIES, Conversation, Form, Letter, Mxid, PostKey, Shows
 from bridge.ports import Tx
 
 MINUTE = 60.0
@@ -12,22 +12,26 @@ JUST_NOW = 30.0
 """Seconds before a send in which a mail that came may not have been seen."""
 
 
-async def colleague(tx: Tx, desk: Desk, heard: Hearing) -> str:
+async def colleague(tx: Tx, desk: Desk, context: CommandContext) -> str:
     """Asks when another agent answered within the last minute; empty for nothing to ask."""
-    newest = await tx.deliveries.newest(heard.about.number, LIVE, but=Form.AUTOMATIC)
-    if newest is None or newest.agent in (heard.who, desk.bot):
+    newest = await tx.deliveries.newest(
+        context.conversation.number, LIVE_DELIVERIES, but=Form.AUTOMATIC
+    )
+    if newest is None or newest.agent in (context.who, desk.bot):
         return ""
-    if heard.event.at - newest.created_at > MINUTE:
+    if context.event.at - newest.created_at > MINUTE:
         return ""
     return f"{newest.agent} answered here less than a minute ago. Send this, too?"
 
 
-async def unread(tx: Tx, who: Mxid, about: Conversation, letter: Letter, since: float) -> str:
+async def unread(
+    tx: Tx, who: Mxid, conversation: Conversation, letter: Letter, since: float
+) -> str:
     """Asks about a mail that came in the half minute before `since`, or after it, where the agent
     tells what they read and has not read that. Private receipts tell nothing, and ask nothing."""
-    if about.room is None or letter.at < since - JUST_NOW:
+    if conversation.room is None or letter.at < since - JUST_NOW:
         return ""
-    seen = await tx.agents.seen(about.room, who)
+    seen = await tx.agents.seen(conversation.room, who)
     if seen is None:
         return ""
     event, at = seen

@@ -11,7 +11,7 @@ from bridge.desk.outbound import forwarding, quotation
 from bridge.mail import compose, limits
 from bridge.mail.written import from_matrix
 from bridge.model import (
-    ANSWERS,
+    ANSWER_FORMS,
     Address,
     Content,
     Delivery,
@@ -45,14 +45,14 @@ async def outgoing(desk: Desk, inbox: Inbox, delivery: Delivery) -> compose.Outg
     does not say.
     """
     async with desk.store.reading() as tx:
-        about = await tx.conversations.get(delivery.conversation)
+        conversation = await tx.conversations.get(delivery.conversation)
         queue = await tx.rooms.find(Role.QUEUE, delivery.inbox)
         letter = await tx.mails.letter(delivery.answers) if delivery.answers else None
-        tags = inbox.reply_tokens == "auto" and await tx.keep.value(f"tags:{inbox.address}")
+        tags = inbox.reply_tokens == "auto" and await tx.settings.value(f"tags:{inbox.address}")
         said_in = await tx.events.get(delivery.source)
-    if about.room is None and about.contact.spec:
-        raise Transient(f"the room of #{about.number} is not made yet", retry_after=1.0)
-    if about.room is None or queue is None:
+    if conversation.room is None and conversation.contact.spec:
+        raise Transient(f"the room of #{conversation.number} is not made yet", retry_after=1.0)
+    if conversation.room is None or queue is None:
         raise Refused("its room is gone")
     automatic = delivery.form is Form.AUTOMATIC
     name = ""
@@ -61,10 +61,12 @@ async def outgoing(desk: Desk, inbox: Inbox, delivery: Delivery) -> compose.Outg
         if await desk.chat.membership(queue.id, delivery.agent) != "join":
             raise Refused(f"{delivery.agent} is no agent of {inbox.name} any more")
         name = await desk.chat.display_name(queue.id, delivery.agent)
-        text, html = await _said(desk, delivery, about.room, said_in.room if said_in else None)
+        text, html = await _said(
+            desk, delivery, conversation.room, said_in.room if said_in else None
+        )
     if not (text.strip() or html or delivery.files or delivery.letters):
         raise Refused("the message was emptied")
-    files = [await _file(desk, about.room, file) for file in delivery.files]
+    files = [await _file(desk, conversation.room, file) for file in delivery.files]
     forwarded = await forwarding.of(desk, inbox, delivery.letters)
     files += [file for each in forwarded for file in each.files]
     too_large = limits.over([(each.name, len(each.data)) for each in files], inbox.attachments)
@@ -72,12 +74,12 @@ async def outgoing(desk: Desk, inbox: Inbox, delivery: Delivery) -> compose.Outg
         raise Permanent(too_large)
     reply_to = Address(inbox.reply_to) if inbox.reply_to else None
     if tags and reply_to is None:
-        reply_to = Address(desk.tokens.reply_address(about.number, inbox.address))
+        reply_to = Address(desk.tokens.reply_address(conversation.number, inbox.address))
     answers = letter if delivery.form is not Form.FORWARD else None
-    quoted = inbox.quote and delivery.form in ANSWERS
+    quoted = inbox.quote and delivery.form in ANSWER_FORMS
     to = [each.address for each in delivery.recipients]
     return compose.Outgoing(
-        message_id=desk.tokens.message_id(about.number, delivery.id, inbox.domain),
+        message_id=desk.tokens.message_id(conversation.number, delivery.id, inbox.domain),
         sender=_sender(inbox, name), to=_named(delivery, "to"), cc=_named(delivery, "cc"),
         subject=delivery.subject, at=desk.now(), text=text, html=html, signature=inbox.signature,
         in_reply_to=answers.message_id if answers else None, references=_references(answers),

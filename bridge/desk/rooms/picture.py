@@ -37,7 +37,7 @@ async def of(desk: Desk, content: Content, *, waits: bool = False) -> str:
         return ""
     key = f"picture:{text}:{colour}"
     async with desk.store.reading() as tx:
-        known = await tx.keep.value(key)
+        known = await tx.settings.value(key)
     if known is not None:
         return known
     data = await asyncio.to_thread(initials.draw, text, colour)
@@ -51,9 +51,9 @@ async def of(desk: Desk, content: Content, *, waits: bool = False) -> str:
             raise
         return ""
     async with desk.store.transaction("media-made") as tx:
-        known = await tx.keep.value(key)  # by somebody who wanted it at the same time
+        known = await tx.settings.value(key)  # by somebody who wanted it at the same time
         if known is None:
-            await tx.keep.set_value(key, mxc)
+            await tx.settings.set_value(key, mxc)
     return mxc if known is None else known
 
 

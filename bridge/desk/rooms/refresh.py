@@ -12,7 +12,7 @@ from bridge.desk.rooms import picture
 from bridge.desk.rooms.vacate import return_to
 from bridge.model import (
     CONTROL,
-    FINISHED,
+    FINISHED_CONVERSATIONS,
     Content,
     Conversation,
     EventId,
@@ -31,10 +31,12 @@ async def refresh(tx: Tx, desk: Desk, conversation: Conversation) -> None:
     if conversation.room is not None:
         if not await _is_silent(tx, conversation):
             await _card(tx, desk, conversation)
-        await standing(tx, desk, conversation, inbox, already_there=False)
-        await in_space(tx, desk, conversation, inside=conversation.state not in FINISHED)
+        await room_summary(tx, desk, conversation, inbox, exists_already=False)
+        await in_space(
+            tx, desk, conversation, inside=conversation.state not in FINISHED_CONVERSATIONS
+        )
         if await return_to(tx, desk, conversation):
-            await powers(tx, desk, conversation, already_there=False)
+            await powers(tx, desk, conversation, exists_already=False)
     await refresh_summary(tx, desk, inbox)
 
 
@@ -57,13 +59,13 @@ async def _is_silent(tx: Tx, conversation: Conversation) -> bool:
     return conversation.state is State.SPAM and await tx.posts.by_key(card) is None
 
 
-async def standing(
+async def room_summary(
     tx: Tx,
     desk: Desk,
     conversation: Conversation,
     inbox: Inbox,
     *,
-    already_there: bool,
+    exists_already: bool,
     faceless: bool = False,
 ) -> None:
     """Name, topic, face and namespaced state of a room; `already_there`: it was made with them,
@@ -72,13 +74,13 @@ async def standing(
     for shows, type_, content in (
         (Shows.NAME, "m.room.name", {"name": room.name(conversation)}),
         (Shows.TOPIC, "m.room.topic", {"topic": room.topic(conversation, inbox)}),
-        (Shows.STANDING, room.STANDING, room.standing(conversation)),
+        (Shows.ROOM_SUMMARY, room.ROOM_SUMMARY, room.room_summary(conversation)),
         (Shows.FACE, "m.room.avatar", picture.wanted(conversation.contact)),
     ):
         key, is_face = PostKey.of_conversation(shows, number), shows is Shows.FACE
         wanted = Wanted.state(key, Place.of(number), desk.bot, type_, content)
         await tx.posts.put(replace(
-            wanted, already_there=already_there and not (faceless and is_face),
+            wanted, exists_already=exists_already and not (faceless and is_face),
             # a picture that cannot be uploaded holds up nothing
             lane=f"face:{number}" if is_face else "",
         ))  # fmt: skip
@@ -96,16 +98,16 @@ async def refresh_summary(tx: Tx, desk: Desk, inbox: Inbox) -> None:
     await tx.posts.put(replace(pinned, target=summary))
 
 
-async def in_space(tx: Tx, desk: Desk, about: Conversation, *, inside: bool) -> None:
+async def in_space(tx: Tx, desk: Desk, conversation: Conversation, *, inside: bool) -> None:
     """Whether the space of an inbox lists a conversation's room (Client-Server API v1.14 §11.34:
     a child without `via` is none)."""
     content = {"via": [desk.server], "suggested": False} if inside else {}
-    key = PostKey.of_conversation(Shows.CHILD, about.number)
-    child = Wanted.state(key, Place.space(about.inbox), desk.bot, "m.space.child", content)
-    await tx.posts.put(replace(child, state_key=about.room or ""))
+    key = PostKey.of_conversation(Shows.CHILD, conversation.number)
+    child = Wanted.state(key, Place.space(conversation.inbox), desk.bot, "m.space.child", content)
+    await tx.posts.put(replace(child, state_key=conversation.room or ""))
 
 
-async def powers(tx: Tx, desk: Desk, conversation: Conversation, *, already_there: bool) -> None:
+async def powers(tx: Tx, desk: Desk, conversation: Conversation, *, exists_already: bool) -> None:
     """Power levels of a conversation's room: the inbox's agents may invite."""
     agents = await tx.rooms.agents(conversation.inbox)
     known = await tx.rooms.known(conversation.room) if conversation.room else None
@@ -114,7 +116,7 @@ async def powers(tx: Tx, desk: Desk, conversation: Conversation, *, already_ther
     key = PostKey.of_conversation(Shows.POWERS, conversation.number)
     place = Place.of(conversation.number)
     wanted = Wanted.state(key, place, desk.bot, "m.room.power_levels", content)
-    await tx.posts.put(replace(wanted, already_there=already_there))
+    await tx.posts.put(replace(wanted, exists_already=exists_already))
 
 
 async def answer(tx: Tx, desk: Desk, place: Place, event: EventId, text: str) -> None:

@@ -12,29 +12,29 @@ from bridge.ports import Tx
 
 
 async def changed(
-    tx: Tx, desk: Desk, room: Room, about: Mxid, membership: str, mark: str, *, invited: bool
+    tx: Tx, desk: Desk, room: Room, conversation: Mxid, membership: str, mark: str, *, invited: bool
 ) -> None:
     """Note a membership; a new agent gains rights in every room, one who left loses them.
 
     `mark` tells this change from others of the same person; `invited`: somebody asked them in.
     """
-    before = await tx.rooms.membership(room.id, about)
-    await tx.rooms.set_member(room.id, about, membership)
+    before = await tx.rooms.membership(room.id, conversation)
+    await tx.rooms.set_member(room.id, conversation, membership)
     if room.inbox is None:
         return
     if room.role is not Role.QUEUE:
         if membership == "join" and before != "join" and not invited:
-            await _uninvited(tx, desk, room, about, mark)
+            await _uninvited(tx, desk, room, conversation, mark)
         return
     if membership == "join" and before != "join":
         await _empower(tx, desk, room.inbox)
         space = await tx.rooms.find(Role.SPACE, room.inbox)
-        if space and await tx.rooms.membership(space.id, about) not in ("join", "invite"):
-            key = PostKey.other(Shows.INVITE, space.place, about, mark)
-            await tx.posts.put(Wanted.invitation(key, space.place, desk.bot, about))
+        if space and await tx.rooms.membership(space.id, conversation) not in ("join", "invite"):
+            key = PostKey.other(Shows.INVITE, space.place, conversation, mark)
+            await tx.posts.put(Wanted.invitation(key, space.place, desk.bot, conversation))
     elif before == "join" and membership != "join":
-        await _expel(tx, desk, room, about, mark)
-        await release(tx, desk, desk.inbox(room.inbox), about, mark)
+        await _expel(tx, desk, room, conversation, mark)
+        await release(tx, desk, desk.inbox(room.inbox), conversation, mark)
         await _empower(tx, desk, room.inbox)
 
 
@@ -49,7 +49,7 @@ async def _empower(tx: Tx, desk: Desk, inbox: InboxId) -> None:
     for conversation in await tx.conversations.of_inbox(inbox):
         if conversation.vacated:  # nobody is in there; it is seen to when they come back
             continue
-        await powers(tx, desk, conversation, already_there=False)
+        await powers(tx, desk, conversation, exists_already=False)
 
 
 async def _expel(tx: Tx, desk: Desk, queue: Room, who: Mxid, mark: str) -> None:

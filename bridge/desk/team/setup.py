@@ -12,7 +12,7 @@ from bridge.config.inbox import Inbox
 from bridge.desk.desk import Desk
 from bridge.desk.rooms import picture
 from bridge.desk.rooms.invite import invite
-from bridge.desk.rooms.refresh import powers, refresh, refresh_summary, standing, tell_control
+from bridge.desk.rooms.refresh import powers, refresh, refresh_summary, room_summary, tell_control
 from bridge.desk.team import agents
 from bridge.desk.team.members import changed
 from bridge.model import (
@@ -86,7 +86,7 @@ async def setup(desk: Desk, job: Job[SetUp]) -> None:
                 " remove the room and start the bridge again.",
             )  # fmt: skip
         if is_new:
-            await tx.jobs.hurry((SetUp, MakeRoom, BringPost))
+            await tx.jobs.run_now((SetUp, MakeRoom, BringPost))
         await tx.jobs.finish(job)
 
 
@@ -106,7 +106,7 @@ async def _make(desk: Desk, role: Role, inbox: InboxId | None, queue: RoomId | N
 async def _introduce(desk: Desk) -> None:
     """The bot's own name and picture, once."""
     async with desk.store.reading() as tx:
-        done = await tx.keep.value(INTRODUCED)
+        done = await tx.settings.value(INTRODUCED)
     if done is None:
         face = await picture.of(desk, picture.wanted(Address("postroom@", "Postroom")))
         try:
@@ -114,7 +114,7 @@ async def _introduce(desk: Desk) -> None:
         except Permanent as error:  # a homeserver may keep profiles to itself
             log.info("no name and picture of its own", error=str(error))
         async with desk.store.transaction("setup") as tx:
-            await tx.keep.set_value(INTRODUCED, face)
+            await tx.settings.set_value(INTRODUCED, face)
 
 
 async def make_room(desk: Desk, alias: str, body: Content) -> RoomId:
@@ -142,7 +142,7 @@ async def _furnish(tx: Tx, desk: Desk, found: Room, *, made: bool) -> None:
     for mxid in people:
         there = await tx.rooms.membership(found.id, Mxid(mxid))
         wanted = Wanted.invitation(PostKey.other(Shows.INVITE, place, mxid), place, desk.bot, mxid)
-        await tx.posts.put(replace(wanted, already_there=there in ("join", "invite")))
+        await tx.posts.put(replace(wanted, exists_already=there in ("join", "invite")))
 
 
 async def _title(tx: Tx, desk: Desk, found: Room, inbox: Inbox, *, made: bool) -> None:
@@ -154,7 +154,7 @@ async def _title(tx: Tx, desk: Desk, found: Room, inbox: Inbox, *, made: bool) -
         (Shows.TOPIC, "m.room.topic", {"topic": topic}),
     ):
         wanted = Wanted.state(PostKey.other(shows, place), place, desk.bot, type_, content)
-        await tx.posts.put(replace(wanted, already_there=made))
+        await tx.posts.put(replace(wanted, exists_already=made))
     face = picture.wanted(Address(inbox.address, inbox.name))
     key = PostKey.other(Shows.AVATAR, place)
     wanted = Wanted.state(key, place, desk.bot, "m.room.avatar", face)
@@ -179,25 +179,25 @@ async def make_conversation_room(desk: Desk, job: Job[MakeRoom]) -> None:
     """Make the room of a new conversation; its mail waits behind this job in the same lane."""
     number = job.task.number
     async with desk.store.reading() as tx:
-        about = await tx.conversations.get(number)
-        queue = await tx.rooms.find(Role.QUEUE, about.inbox)
-        space = await tx.rooms.find(Role.SPACE, about.inbox)
-        agents = await tx.rooms.agents(about.inbox)
-    inbox = desk.inbox(about.inbox)
+        conversation = await tx.conversations.get(number)
+        queue = await tx.rooms.find(Role.QUEUE, conversation.inbox)
+        space = await tx.rooms.find(Role.SPACE, conversation.inbox)
+        agents = await tx.rooms.agents(conversation.inbox)
+    inbox = desk.inbox(conversation.inbox)
     if queue is None or space is None:
         raise Transient(f"the rooms of {inbox.id} are not made yet", retry_after=1.0)
-    ghost = desk.ghost(about.contact)
+    ghost = desk.ghost(conversation.contact)
     await desk.chat.ensure_ghost(ghost)
     alias = desk.alias(Role.CONVERSATION, number)
-    face = await picture.of(desk, picture.wanted(about.contact))
+    face = await picture.of(desk, picture.wanted(conversation.contact))
     first = FirstMembers(ghost, face, agents)
-    body = desk.new_rooms.conversation(about, inbox, alias, first, queue.id, space.id)
-    made = about.room or await make_room(desk, alias, body)
+    body = desk.new_rooms.conversation(conversation, inbox, alias, first, queue.id, space.id)
+    made = conversation.room or await make_room(desk, alias, body)
     async with desk.store.transaction("room") as tx:
-        conversation = await tx.conversations.update(number, room=made)
+        with_room = await tx.conversations.update(number, room=made)
         await tx.rooms.save(Room(made, Role.CONVERSATION, inbox.id, number, desk.version))
-        await standing(tx, desk, about, inbox, already_there=True, faceless=not face)
-        await powers(tx, desk, conversation, already_there=True)
-        await invite(tx, desk, conversation, "new")
-        await refresh(tx, desk, conversation)
+        await room_summary(tx, desk, conversation, inbox, exists_already=True, faceless=not face)
+        await powers(tx, desk, with_room, exists_already=True)
+        await invite(tx, desk, with_room, "new")
+        await refresh(tx, desk, with_room)
         await tx.jobs.finish(job)

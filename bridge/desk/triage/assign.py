@@ -6,12 +6,12 @@ from bridge.chat import command
 from bridge.chat.command import HAND
 from bridge.config.inbox import Inbox
 from bridge.desk.command import CommandSpec, ReactionSpec
-from bridge.desk.context import Hearing
+from bridge.desk.context import CommandContext
 from bridge.desk.desk import Desk
 from bridge.desk.rooms.invite import invite
 from bridge.desk.rooms.refresh import refresh
 from bridge.model import (
-    FINISHED,
+    FINISHED_CONVERSATIONS,
     Content,
     Conversation,
     Mxid,
@@ -25,52 +25,56 @@ from bridge.model import (
 from bridge.ports import Tx
 
 
-async def take(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+async def take(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!take`, or ✋ on the card: mine, invited, and the card says so."""
-    about, before = heard.about, heard.about.assignee
-    if before == heard.who:
+    conversation, before = context.conversation, context.conversation.assignee
+    if before == context.who:
         return "You have it already."
-    if before is not None and heard.event.type == "m.reaction":
-        return f"#{about.number} is taken by {before}; !take in its room takes it over."
-    await give(tx, desk, about, heard.who, heard.event.id)
+    if before is not None and context.event.type == "m.reaction":
+        return f"#{conversation.number} is taken by {before}; !take in its room takes it over."
+    await give(tx, desk, conversation, context.who, context.event.id)
     if before is not None:
-        await _tell(tx, desk, heard, before, f"{heard.who} has taken this over from {before}.")
-    return f"#{about.number} is yours." if heard.event.type != "m.reaction" else None
+        await _tell(tx, desk, context, before, f"{context.who} has taken this over from {before}.")
+    return f"#{conversation.number} is yours." if context.event.type != "m.reaction" else None
 
 
-async def assign(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+async def assign(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!assign @who`: somebody else's; they are told."""
-    who = await _meant(tx, desk, heard)
-    about, before = heard.about, heard.about.assignee
+    who = await _meant(tx, desk, context)
+    conversation, before = context.conversation, context.conversation.assignee
     if before == who:
         return f"{who} has it already."
-    await give(tx, desk, about, who, heard.event.id)
-    if who == heard.who:
-        return f"#{about.number} is yours."
-    await _tell(tx, desk, heard, who, f"{who}, {heard.who} gave you this conversation.")
+    await give(tx, desk, conversation, who, context.event.id)
+    if who == context.who:
+        return f"#{conversation.number} is yours."
+    await _tell(tx, desk, context, who, f"{who}, {context.who} gave you this conversation.")
     return None
 
 
-async def unassign(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+async def unassign(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!unassign`: nobody's again; it goes back to the top of the list."""
-    before = heard.about.assignee
+    before = context.conversation.assignee
     if before is None:
         return "Nobody has it."
-    await give(tx, desk, heard.about, None, heard.event.id)
-    if before != heard.who:
-        await _tell(tx, desk, heard, before, f"{heard.who} took this conversation from {before}.")
-    return f"#{heard.about.number} is free for whoever takes it."
+    await give(tx, desk, context.conversation, None, context.event.id)
+    if before != context.who:
+        await _tell(
+            tx, desk, context, before, f"{context.who} took this conversation from {before}."
+        )
+    return f"#{context.conversation.number} is free for whoever takes it."
 
 
 async def give(
-    tx: Tx, desk: Desk, about: Conversation, who: Mxid | None, mark: str
+    tx: Tx, desk: Desk, conversation: Conversation, who: Mxid | None, mark: str
 ) -> Conversation:
     """Note whose it is, invite them, and have card, list and topic say so. `mark` tells this from
     other times."""
-    about = await tx.conversations.update(about.number, assignee=who, changed_at=desk.now())
-    await invite(tx, desk, about, mark)
-    await refresh(tx, desk, about)
-    return about
+    conversation = await tx.conversations.update(
+        conversation.number, assignee=who, changed_at=desk.now()
+    )
+    await invite(tx, desk, conversation, mark)
+    await refresh(tx, desk, conversation)
+    return conversation
 
 
 async def next_in_turn(tx: Tx, inbox: Inbox) -> Mxid | None:
@@ -83,42 +87,42 @@ async def next_in_turn(tx: Tx, inbox: Inbox) -> Mxid | None:
     if not there:
         return None
     turn = f"turn:{inbox.id}"
-    last = await tx.keep.value(turn) or ""
+    last = await tx.settings.value(turn) or ""
     # who comes after the last one, and then from the beginning
     order = sorted(there, key=lambda mxid: (mxid <= last, mxid))
     if inbox.assign == "least-busy":
         busy = await tx.conversations.open_by_agent(inbox.id)
         order.sort(key=lambda mxid: busy.get(mxid, 0))
-    await tx.keep.set_value(turn, order[0])
+    await tx.settings.set_value(turn, order[0])
     return order[0]
 
 
-async def go_away(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+async def go_away(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!away`: no conversations are dealt to them; what they have stays theirs."""
-    await tx.agents.set_away(heard.who, desk.now())
+    await tx.agents.set_away(context.who, desk.now())
     return "You are away: no new conversations come to you by themselves. !back ends that."
 
 
-async def come_back(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
-    was_away = heard.who in await tx.agents.away()
-    await tx.agents.set_away(heard.who, None)
+async def come_back(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
+    was_away = context.who in await tx.agents.away()
+    await tx.agents.set_away(context.who, None)
     return "Welcome back." if was_away else "You were not away."
 
 
 async def release(tx: Tx, desk: Desk, inbox: Inbox, who: Mxid, mark: str) -> None:
     """Who is no agent any more leaves their open conversations to the others."""
-    for about in await tx.conversations.of_agent(inbox.id, who):
-        if about.state not in FINISHED:
-            await give(tx, desk, about, None, mark)
+    for conversation in await tx.conversations.of_agent(inbox.id, who):
+        if conversation.state not in FINISHED_CONVERSATIONS:
+            await give(tx, desk, conversation, None, mark)
 
 
-async def _meant(tx: Tx, desk: Desk, heard: Hearing) -> Mxid:
+async def _meant(tx: Tx, desk: Desk, context: CommandContext) -> Mxid:
     """The agent a message names: as a mention, by Matrix id, or by what stands before the colon.
     Raises Refused with who could be meant."""
-    agents = await tx.rooms.agents(heard.inbox.id)
-    named = [mxid for mxid in command.mentioned(heard.event.content) if mxid != desk.bot]
+    agents = await tx.rooms.agents(context.inbox.id)
+    named = [mxid for mxid in command.mentioned(context.event.content) if mxid != desk.bot]
     if not named:
-        word = heard.rest.strip().casefold().lstrip("@")
+        word = context.rest.strip().casefold().lstrip("@")
         named = [
             mxid for mxid in agents
             if word in (mxid[1:].casefold(), mxid[1:].partition(":")[0].casefold())
@@ -126,22 +130,24 @@ async def _meant(tx: Tx, desk: Desk, heard: Hearing) -> Mxid:
     if len(named) == 1 and named[0] in agents:
         return Mxid(named[0])
     who = ", ".join(agents)
-    said = heard.rest.strip()[:60]
+    said = context.rest.strip()[:60]
     if not said:
-        raise Refused(f"Say to whom: !assign @who. Agents of {heard.inbox.name}: {who}.")
-    raise Refused(f"{said} is no agent of {heard.inbox.name}; there are {who}.")
+        raise Refused(f"Say to whom: !assign @who. Agents of {context.inbox.name}: {who}.")
+    raise Refused(f"{said} is no agent of {context.inbox.name}; there are {who}.")
 
 
-async def _tell(tx: Tx, desk: Desk, heard: Hearing, who: Mxid, text: str) -> None:
+async def _tell(tx: Tx, desk: Desk, context: CommandContext, who: Mxid, text: str) -> None:
     """Say something in the conversation that reaches one person: no notice, which notifies
     nobody."""
     content: Content = desk.message(text)
     content["m.mentions"] = {"user_ids": [who]}
-    key = PostKey.other(Shows.TELL, heard.event.id, who)
-    await tx.posts.put(Wanted.message(key, Place.of(heard.about.number), desk.bot, content))
+    key = PostKey.other(Shows.TELL, context.event.id, who)
+    await tx.posts.put(
+        Wanted.message(key, Place.of(context.conversation.number), desk.bot, content)
+    )
 
 
-COMMANDS: tuple[CommandSpec[Hearing], ...] = (
+COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
     CommandSpec(
         "take",
         Role.CONVERSATION,
@@ -182,7 +188,7 @@ COMMANDS: tuple[CommandSpec[Hearing], ...] = (
         "back",
         Role.QUEUE,
         "",
-        "Be there again.",
+        "Take new conversations again.",
         come_back,
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from bridge.desk.command import CommandSpec
-from bridge.desk.context import Hearing
+from bridge.desk.context import CommandContext
 from bridge.desk.desk import Desk
 from bridge.desk.triage import state
 from bridge.mail.address import bare, is_free_mail
@@ -15,35 +15,35 @@ from bridge.ports import Tx
 DOMAIN = re.compile(r"(?=.{4,253}\Z)(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W\d_][^\W_]{1,62}")
 
 
-async def block(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+async def block(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!block [ADDRESS|DOMAIN]`: alone it means the contact of the conversation."""
-    about = heard.about
-    sender = _named(heard.rest) if heard.rest.strip() else about.contact.key
+    conversation = context.conversation
+    sender = _named(context.rest) if context.rest.strip() else conversation.contact.key
     if not sender:
         raise Refused("The contact of this conversation was erased.")
-    if Address(sender).is_of(heard.inbox.own) or sender in {
-        own.rpartition("@")[2] for own in heard.inbox.own
+    if Address(sender).is_of(context.inbox.own) or sender in {
+        own.rpartition("@")[2] for own in context.inbox.own
     }:
         raise Refused(f"{sender} is this inbox's own; nothing was changed.")
     if is_free_mail(sender):
         raise Refused(f"{sender} is the domain of very many people: block one address instead.")
-    new = await tx.blocked.add(heard.inbox.id, sender, heard.who, desk.now())
+    new = await tx.blocked.add(context.inbox.id, sender, context.who, desk.now())
     said = f"{sender} is blocked already."
     if new:
         said = f"{sender} is blocked: what comes from there is kept as spam and tells nobody."
-    if _is_from(about, sender) and about.state is not State.SPAM:
-        await state.put(tx, desk, about, State.SPAM)
+    if _is_from(conversation, sender) and conversation.state is not State.SPAM:
+        await state.put(tx, desk, conversation, State.SPAM)
         said += " This conversation is spam now."
     return f"{said} !unblock {sender} takes it back." if new else said
 
 
-async def unblock(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+async def unblock(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!unblock ADDRESS|DOMAIN`; alone it shows what is blocked."""
-    blocked = await tx.blocked.all(heard.inbox.id)
-    if not heard.rest.strip():
-        return f"Blocked in {heard.inbox.name}: {', '.join(blocked[:100]) or 'nobody'}"
-    sender = _named(heard.rest)
-    if not await tx.blocked.remove(heard.inbox.id, sender):
+    blocked = await tx.blocked.all(context.inbox.id)
+    if not context.rest.strip():
+        return f"Blocked in {context.inbox.name}: {', '.join(blocked[:100]) or 'nobody'}"
+    sender = _named(context.rest)
+    if not await tx.blocked.remove(context.inbox.id, sender):
         raise Refused(f"{sender} is not blocked; !unblock alone shows who is.")
     return f"{sender} is not blocked any more. What came before stays spam until !reopen."
 
@@ -60,11 +60,13 @@ def _named(text: str) -> str:
     raise Refused(f"{text.strip()[:80]} is no address and no domain, like x@spam.example.")
 
 
-def _is_from(about: Conversation, sender: str) -> bool:
-    return about.contact.key == sender or about.contact.key.endswith((f"@{sender}", f".{sender}"))
+def _is_from(conversation: Conversation, sender: str) -> bool:
+    return conversation.contact.key == sender or conversation.contact.key.endswith(
+        (f"@{sender}", f".{sender}")
+    )
 
 
-COMMANDS: tuple[CommandSpec[Hearing], ...] = (
+COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
     CommandSpec(
         "block",
         Role.CONVERSATION,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bridge.chat.command import PERSON
 from bridge.desk.command import CommandSpec, ReactionSpec
-from bridge.desk.context import Hearing
+from bridge.desk.context import CommandContext
 from bridge.desk.desk import Desk, mail_meant
 from bridge.desk.rooms import picture
 from bridge.desk.rooms.refresh import refresh
@@ -33,62 +33,62 @@ USAGE = (
 )
 
 
-async def contact(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+async def contact(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """Shown alone, else changed; everything of it stays with this inbox."""
-    if not heard.about.contact.spec:
+    if not context.conversation.contact.spec:
         raise Refused("The contact of this conversation was erased.")
-    _refuse_several(heard)
-    word, _, rest = heard.rest.partition(" ")
+    _refuse_several(context)
+    word, _, rest = context.rest.partition(" ")
     match word.casefold():
         case "":
-            return await _shown(tx, heard)
+            return await _shown(tx, context)
         case "name":
-            return await _name(tx, desk, heard, rest)
+            return await _name(tx, desk, context, rest)
         case "note":
-            return await _note(tx, heard, rest)
+            return await _note(tx, context, rest)
         case "add":
-            return await _add(tx, desk, heard, rest)
+            return await _add(tx, desk, context, rest)
         case "remove":
-            return await _remove(tx, heard, rest)
+            return await _remove(tx, context, rest)
         case "set":
-            return await _set(tx, desk, heard, rest)
+            return await _set(tx, desk, context, rest)
     raise Refused(USAGE)
 
 
-def _refuse_several(heard: Hearing) -> None:
-    if heard.about.is_overflow:
+def _refuse_several(context: CommandContext) -> None:
+    if context.conversation.is_overflow:
         raise Refused("The mails here are of different people; !split gives one a room of its own.")
 
 
-async def _shown(tx: Tx, heard: Hearing) -> str:
-    about = heard.about
-    known = await tx.contacts.of(heard.inbox.id, about.contact.spec)
+async def _shown(tx: Tx, context: CommandContext) -> str:
+    conversation = context.conversation
+    known = await tx.contacts.of(context.inbox.id, conversation.contact.spec)
     if known is None:
-        known = Contact(0, about.contact.name, "", (about.contact.spec,))
-    before = await tx.conversations.of_contact(heard.inbox.id, *known.specs)
+        known = Contact(0, conversation.contact.name, "", (conversation.contact.spec,))
+    before = await tx.conversations.of_contact(context.inbox.id, *known.specs)
     many = f"{len(before)}{' or more' if len(before) >= 20 else ''}"
     lines = [known.name or "(no name)", *known.specs, f"Conversations here: {many} · !history"]
     return "\n".join([*lines, *(["Notes:", known.notes] if known.notes else [])])
 
 
-async def _name(tx: Tx, desk: Desk, heard: Hearing, text: str) -> str:
+async def _name(tx: Tx, desk: Desk, context: CommandContext, text: str) -> str:
     name = clean_line(text, 64)
     if not name:
         raise Refused("Say the name: !contact name Alice Doe.")
-    known = await tx.contacts.begin(heard.inbox.id, heard.about.contact)
+    known = await tx.contacts.begin(context.inbox.id, context.conversation.contact)
     await tx.contacts.update(known.id, name, known.notes)
     changed = await tx.conversations.update(
-        heard.about.number, contact=Address(heard.about.contact.spec, name)
+        context.conversation.number, contact=Address(context.conversation.contact.spec, name)
     )
     await refresh(tx, desk, changed)
-    return f"{heard.about.contact.spec} is called {name}, here and in new conversations."
+    return f"{context.conversation.contact.spec} is called {name}, here and in new conversations."
 
 
-async def _note(tx: Tx, heard: Hearing, text: str) -> str:
+async def _note(tx: Tx, context: CommandContext, text: str) -> str:
     text = clean(text).strip()
     if not text:
         raise Refused("Say what to note: !contact note TEXT; - clears the notes.")
-    known = await tx.contacts.begin(heard.inbox.id, heard.about.contact)
+    known = await tx.contacts.begin(context.inbox.id, context.conversation.contact)
     notes = "" if text == "-" else f"{known.notes}\n{text}".strip()
     if len(notes) > MAX_NOTES:
         raise Refused(f"Notes have {MAX_NOTES} characters at most; !contact note - clears them.")
@@ -96,25 +96,25 @@ async def _note(tx: Tx, heard: Hearing, text: str) -> str:
     return "Noted. Customers never see this." if notes else "The notes are cleared."
 
 
-async def _add(tx: Tx, desk: Desk, heard: Hearing, text: str) -> str:
-    address = _address(desk, heard, text)
-    known = await tx.contacts.begin(heard.inbox.id, heard.about.contact)
+async def _add(tx: Tx, desk: Desk, context: CommandContext, text: str) -> str:
+    address = _address(desk, context, text)
+    known = await tx.contacts.begin(context.inbox.id, context.conversation.contact)
     if address.key in {spec.casefold() for spec in known.specs}:
         return f"{address.spec} is known as theirs already."
-    await tx.contacts.add_address(heard.inbox.id, known.id, address.spec)
+    await tx.contacts.add_address(context.inbox.id, known.id, address.spec)
     return f"{address.spec} is theirs, too; !history shows both. Emails go where they went before."
 
 
-async def _remove(tx: Tx, heard: Hearing, text: str) -> str:
+async def _remove(tx: Tx, context: CommandContext, text: str) -> str:
     address = bare(text.strip())
-    known = await tx.contacts.of(heard.inbox.id, heard.about.contact.spec)
+    known = await tx.contacts.of(context.inbox.id, context.conversation.contact.spec)
     theirs = {spec.casefold() for spec in known.specs} if known is not None else set()
     if address is None or address.key not in theirs:
         raise Refused(f"{text.strip()[:80] or 'That'} is no address of theirs.")
-    if address.key == heard.about.contact.key:
+    if address.key == context.conversation.contact.key:
         raise Refused(f"{address.spec} is the contact of this conversation; !contact set changes"
                       " that.")  # fmt: skip
-    await tx.contacts.remove_address(heard.inbox.id, address.spec)
+    await tx.contacts.remove_address(context.inbox.id, address.spec)
     return f"{address.spec} is not theirs any more."
 
 
@@ -124,39 +124,39 @@ async def offer(tx: Tx, desk: Desk, number: Number, shown: PostKey) -> None:
     await tx.posts.put(Wanted.reaction(key, Place.of(number), desk.bot, PERSON, shown))
 
 
-async def forwarded(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+async def forwarded(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """👤 on a mail that a colleague forwarded: the conversation is with who wrote it first."""
     letter = (
-        await mail_meant(tx, heard.about.number, heard.points_at)
-        if heard.points_at is not None
+        await mail_meant(tx, context.conversation.number, context.points_at)
+        if context.points_at is not None
         else None
     )
     if letter is None or letter.forwarded is None:
         return None
-    _refuse_several(heard)
+    _refuse_several(context)
     await tx.mails.set_author(letter.id, letter.forwarded)
-    if heard.about.contact.key == letter.forwarded.key:
+    if context.conversation.contact.key == letter.forwarded.key:
         return f"{letter.forwarded.spec} is the contact, and emails go there."
-    return await _become(tx, desk, heard, letter.forwarded)
+    return await _become(tx, desk, context, letter.forwarded)
 
 
-async def _set(tx: Tx, desk: Desk, heard: Hearing, text: str) -> str:
+async def _set(tx: Tx, desk: Desk, context: CommandContext, text: str) -> str:
     """The conversation is with somebody else, or expressly with whom it is."""
-    address = _address(desk, heard, text)
-    if address.key == heard.about.contact.key:
-        address = heard.about.contact
-    for letter in await tx.mails.of_conversation(heard.about.number):
+    address = _address(desk, context, text)
+    if address.key == context.conversation.contact.key:
+        address = context.conversation.contact
+    for letter in await tx.mails.of_conversation(context.conversation.number):
         if letter.forwarded is not None and letter.author is None:
             await tx.mails.set_author(letter.id, address)
-    if address.key == heard.about.contact.key:
+    if address.key == context.conversation.contact.key:
         return f"{address.spec} is the contact, and emails go there."
-    return await _become(tx, desk, heard, address)
+    return await _become(tx, desk, context, address)
 
 
-async def _become(tx: Tx, desk: Desk, heard: Hearing, address: Address) -> str:
+async def _become(tx: Tx, desk: Desk, context: CommandContext, address: Address) -> str:
     """Answers go there, and not to who was the contact."""
-    before, number = heard.about.contact, heard.about.number
-    known = await tx.contacts.of(heard.inbox.id, address.spec)
+    before, number = context.conversation.contact, context.conversation.number
+    known = await tx.contacts.of(context.inbox.id, address.spec)
     if known is not None and known.name:
         address = Address(address.spec, known.name)
     changed = await tx.conversations.update(
@@ -173,17 +173,19 @@ async def _become(tx: Tx, desk: Desk, heard: Hearing, address: Address) -> str:
             f" !to +{before.spec} adds them again.")  # fmt: skip
 
 
-def _address(desk: Desk, heard: Hearing, text: str) -> Address:
+def _address(desk: Desk, context: CommandContext, text: str) -> Address:
     """The one address in `text`, perhaps with a name. Raises Refused."""
     found = parse_list(text.strip())
     if len(found) != 1 or bare(found[0].spec) is None:
-        raise Refused(f"{text.strip()[:80] or 'That'} is no email address, like x@example.com.")
+        raise Refused(
+            f"{text.strip()[:80] or 'That'} is not a valid email address, like x@example.com."
+        )
     if found[0].is_of(desk.own_addresses):
         raise Refused(f"{found[0].spec} is an inbox of ours; nothing was changed.")
     return found[0]
 
 
-COMMANDS: tuple[CommandSpec[Hearing], ...] = (
+COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
     CommandSpec(
         "contact",
         Role.CONVERSATION,

@@ -8,12 +8,12 @@ from typing import Unpack
 
 from bridge.chat import listing, render
 from bridge.desk.command import CommandSpec
-from bridge.desk.context import Hearing
+from bridge.desk.context import CommandContext
 from bridge.desk.desk import Desk, mail_meant
 from bridge.desk.rooms.refresh import answer_with, refresh
 from bridge.mail.charset import clean, clean_line, decode
 from bridge.model import (
-    FINISHED,
+    FINISHED_CONVERSATIONS,
     Conversation,
     ConversationChanges,
     Filter,
@@ -31,10 +31,10 @@ HEADERS = 8_000
 LISTS = "open, mine, unassigned, snoozed, answered, closed, spam, tag:NAME or department:NAME"
 
 
-async def tag(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+async def tag(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!tag +billing -urgent`: add and take away; alone it shows them."""
-    tags = list(heard.about.tags)
-    for word in heard.rest.replace(",", " ").split():
+    tags = list(context.conversation.tags)
+    for word in context.rest.replace(",", " ").split():
         name = words.tag(word.lstrip("+-"))
         if name is None:
             raise Refused(
@@ -47,50 +47,50 @@ async def tag(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
             tags.append(name)
     if len(tags) > MAX_TAGS:
         raise Refused(f"A conversation has {MAX_TAGS} tags at most; nothing was changed.")
-    if tuple(tags) != heard.about.tags:
-        await _change(tx, desk, heard.about, tags=tuple(tags))
+    if tuple(tags) != context.conversation.tags:
+        await _change(tx, desk, context.conversation, tags=tuple(tags))
     return f"Tags: {', '.join(tags)}" if tags else "No tags."
 
 
-async def priority(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+async def priority(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!priority high`: before the others in the list."""
-    said = heard.rest.strip().casefold()
+    said = context.rest.strip().casefold()
     if not said:
-        return f"Priority: {heard.about.priority.name.lower()}"
+        return f"Priority: {context.conversation.priority.name.lower()}"
     names = {each.name.lower(): each for each in Priority}
     if said not in names:
         raise Refused("Say !priority high, normal or low; nothing was changed.")
-    await _change(tx, desk, heard.about, priority=names[said])
+    await _change(tx, desk, context.conversation, priority=names[said])
     return f"Priority: {said}"
 
 
-async def subject(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+async def subject(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!subject TEXT`: what the room and the next emails are called."""
-    text = clean_line(heard.rest, 300)
+    text = clean_line(context.rest, 300)
     if not text:
-        return f"Subject: {heard.about.subject or '(none)'}"
-    await _change(tx, desk, heard.about, subject=text, renamed=True)
+        return f"Subject: {context.conversation.subject or '(none)'}"
+    await _change(tx, desk, context.conversation, subject=text, renamed=True)
     return (f"The room and the next emails are called “{text}”. Mail programs that sort by subject"
             " show them as a new thread.")  # fmt: skip
 
 
 async def _change(
-    tx: Tx, desk: Desk, about: Conversation, **changes: Unpack[ConversationChanges]
+    tx: Tx, desk: Desk, conversation: Conversation, **changes: Unpack[ConversationChanges]
 ) -> None:
     changes["changed_at"] = desk.now()
-    changed = await tx.conversations.update(about.number, **changes)
+    changed = await tx.conversations.update(conversation.number, **changes)
     await refresh(tx, desk, changed)
 
 
-async def list_(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+async def list_(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!list open|mine|…`: conversations of this inbox."""
-    what = heard.rest.strip().casefold() or "open"
+    what = context.rest.strip().casefold() or "open"
     filters = {
         "open": Filter(state=State.OPEN), "answered": Filter(state=State.ANSWERED),
         "snoozed": Filter(state=State.SNOOZED), "closed": Filter(state=State.CLOSED),
         "spam": Filter(state=State.SPAM),
-        "mine": Filter(assignee=heard.who, without=FINISHED),
-        "unassigned": Filter(unassigned=True, without=FINISHED),
+        "mine": Filter(assignee=context.who, without=FINISHED_CONVERSATIONS),
+        "unassigned": Filter(unassigned=True, without=FINISHED_CONVERSATIONS),
     }  # fmt: skip
     if what.startswith("tag:") and (tag := words.tag(what[4:])):
         filters[what] = Filter(tag=tag)
@@ -98,40 +98,45 @@ async def list_(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
         filters[what] = Filter(department=what[11:].strip())
     if what not in filters:
         raise Refused(f"Say what to list: {LISTS}.")
-    total, found = await tx.conversations.listed(heard.inbox.id, filters[what], listing.SHOWN)
-    await _show(tx, desk, heard, f"{heard.inbox.name}, {what}", found, total)
+    total, found = await tx.conversations.listed(context.inbox.id, filters[what], listing.SHOWN)
+    await _show(tx, desk, context, f"{context.inbox.name}, {what}", found, total)
     return None
 
 
-async def history(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+async def history(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!history`: this contact's other conversations in this inbox."""
-    known = await tx.contacts.of(heard.inbox.id, heard.about.contact.spec)
-    specs = known.specs if known is not None else (heard.about.contact.spec,)
+    known = await tx.contacts.of(context.inbox.id, context.conversation.contact.spec)
+    specs = known.specs if known is not None else (context.conversation.contact.spec,)
     found = [
         each
-        for each in await tx.conversations.of_contact(heard.inbox.id, *specs)
-        if each.number != heard.about.number
+        for each in await tx.conversations.of_contact(context.inbox.id, *specs)
+        if each.number != context.conversation.number
     ]
     await _show(
-        tx, desk, heard, f"Other conversations with {heard.about.contact}", found, len(found)
+        tx,
+        desk,
+        context,
+        f"Other conversations with {context.conversation.contact}",
+        found,
+        len(found),
     )
     return None
 
 
 async def _show(
-    tx: Tx, desk: Desk, heard: Hearing, title: str, found: list[Conversation], total: int
+    tx: Tx, desk: Desk, context: CommandContext, title: str, found: list[Conversation], total: int
 ) -> None:
     content = listing.conversations(title, found, total, desk.server, desk.now())
-    await answer_with(tx, desk, heard.where, heard.event.id, content)
+    await answer_with(tx, desk, context.where, context.event.id, content)
 
 
-async def headers(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+async def headers(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!headers`: of the mail it replies to, else of the newest that came in."""
-    number = heard.about.number
+    number = context.conversation.number
     letter = await (
         tx.mails.latest(number)
-        if heard.points_at is None
-        else mail_meant(tx, number, heard.points_at)
+        if context.points_at is None
+        else mail_meant(tx, number, context.points_at)
     )
     if letter is None:
         raise Refused("Reply to a mail of this conversation to see its headers.")
@@ -142,11 +147,11 @@ async def headers(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
     text = clean(decode(head, None))
     shown = f"<pre><code>{html.escape(text, quote=False)}</code></pre>"
     content = render.text_message(text, shown, notice=True)
-    await answer_with(tx, desk, heard.where, heard.event.id, content)
+    await answer_with(tx, desk, context.where, context.event.id, content)
     return None
 
 
-COMMANDS: tuple[CommandSpec[Hearing], ...] = (
+COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
     CommandSpec(
         "tag",
         Role.CONVERSATION,

@@ -9,7 +9,7 @@ from bridge.chat.command import LINK
 from bridge.chat.render import preview_of
 from bridge.chat.room import link
 from bridge.desk.command import CommandSpec, ReactionSpec
-from bridge.desk.context import Hearing
+from bridge.desk.context import CommandContext
 from bridge.desk.desk import Desk, mail_meant
 from bridge.desk.rooms import picture
 from bridge.desk.rooms.refresh import refresh
@@ -17,7 +17,7 @@ from bridge.desk.triage import contact, state
 from bridge.mail import author
 from bridge.mail.thread import base_subject
 from bridge.model import (
-    UNDER_WAY,
+    DELIVERIES_UNDER_WAY,
     Content,
     Conversation,
     Letter,
@@ -37,97 +37,105 @@ from bridge.model.task import MakeRoom
 from bridge.ports import Tx
 
 
-async def merge(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+async def merge(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!merge #12`: this conversation goes on in #12, with all its mails."""
-    named = words.number(heard.rest)
+    named = words.number(context.rest)
     if named is None:
         raise Refused("Say with which: !merge #12 has this conversation go on in #12.")
     number = Number(named)
-    if not await tx.conversations.exists(heard.inbox.id, number):
-        raise Refused(f"There is no #{number} in {heard.inbox.name}.")
+    if not await tx.conversations.exists(context.inbox.id, number):
+        raise Refused(f"There is no #{number} in {context.inbox.name}.")
     into = await tx.conversations.get(number)
-    await _merge(tx, desk, heard.about, into)
+    await _merge(tx, desk, context.conversation, into)
     return f"This goes on in #{into.number}: {_link(desk, into)}"
 
 
-async def claimed(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+async def claimed(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """🔗 on a card: it does belong to the conversation it claims to belong to."""
-    about = heard.about
-    if about.claim is None or not await tx.conversations.exists(heard.inbox.id, about.claim):
-        return f"#{about.number} claims to belong to no other conversation."
-    into = await tx.conversations.get(about.claim)
-    await _merge(tx, desk, about, into)
+    conversation = context.conversation
+    if conversation.claim is None or not await tx.conversations.exists(
+        context.inbox.id, conversation.claim
+    ):
+        return f"#{conversation.number} claims to belong to no other conversation."
+    into = await tx.conversations.get(conversation.claim)
+    await _merge(tx, desk, conversation, into)
     return None
 
 
-async def _merge(tx: Tx, desk: Desk, about: Conversation, into: Conversation) -> None:
+async def _merge(tx: Tx, desk: Desk, conversation: Conversation, into: Conversation) -> None:
     """Have the mails of one conversation, and whatever comes for it, in another."""
-    if about.number == into.number:
+    if conversation.number == into.number:
         raise Refused("That is this very conversation.")
-    if about.is_overflow or into.is_overflow:
+    if conversation.is_overflow or into.is_overflow:
         raise Refused("That room holds mails of different people; !split takes each out of it.")
     if into.merged is not None:
         raise Refused(f"#{into.number} goes on in #{into.merged} itself; merge with that.")
-    if about.merged is not None:
-        raise Refused(f"#{about.number} goes on in #{about.merged} already.")
-    if into.state is State.SPAM and about.state is not State.SPAM:
+    if conversation.merged is not None:
+        raise Refused(f"#{conversation.number} goes on in #{conversation.merged} already.")
+    if into.state is State.SPAM and conversation.state is not State.SPAM:
         raise Refused(f"#{into.number} is spam; say !reopen there first.")
-    await refuse_under_way(tx, about)
-    letters = await tx.mails.of_conversation(about.number)
-    there = render.notice(f"Merged from #{about.number}: {_link(desk, about)}")
-    await _say(tx, desk, into, PostKey.of_conversation(Shows.MERGED, about.number), there)
+    await refuse_under_way(tx, conversation)
+    letters = await tx.mails.of_conversation(conversation.number)
+    there = render.notice(f"Merged from #{conversation.number}: {_link(desk, conversation)}")
+    await _say(tx, desk, into, PostKey.of_conversation(Shows.MERGED, conversation.number), there)
     await _bring(tx, desk, letters, into)
     await tx.conversations.add_participants(
-        into.number, sorted(await tx.conversations.participants(about.number))
+        into.number, sorted(await tx.conversations.participants(conversation.number))
     )
-    waits = [w for w in (about.waiting_since, into.waiting_since) if w is not None]
+    waits = [w for w in (conversation.waiting_since, into.waiting_since) if w is not None]
     # what slept here would be forgotten in one that is closed
-    wakes = about.state is State.SNOOZED and into.state is not State.SNOOZED
-    opens = wakes or State.OPEN in (about.state, into.state)
+    wakes = conversation.state is State.SNOOZED and into.state is not State.SNOOZED
+    opens = wakes or State.OPEN in (conversation.state, into.state)
     into = await tx.conversations.update(
         into.number, state=State.OPEN if opens else into.state, changed_at=desk.now(),
         closed_at=None if opens else into.closed_at,
         snoozed_until=None if opens else into.snoozed_until,
         waiting_since=min(waits) if opens and waits else into.waiting_since,
-        tags=tuple(dict.fromkeys((*into.tags, *about.tags))),
-        priority=max(about.priority, into.priority),
-        assignee=into.assignee or about.assignee,
+        tags=tuple(dict.fromkeys((*into.tags, *conversation.tags))),
+        priority=max(conversation.priority, into.priority),
+        assignee=into.assignee or conversation.assignee,
     )  # fmt: skip
     await refresh(tx, desk, into)
     gone = await tx.conversations.update(
-        about.number, merged=into.number, assignee=None, claim=None
+        conversation.number, merged=into.number, assignee=None, claim=None
     )
     await state.put(tx, desk, gone, State.CLOSED)
     text = f"This goes on in #{into.number}: {_link(desk, into)}"
     await _say(
-        tx, desk, about, PostKey.of_conversation(Shows.GOES_ON, about.number), render.notice(text)
+        tx,
+        desk,
+        conversation,
+        PostKey.of_conversation(Shows.GOES_ON, conversation.number),
+        render.notice(text),
     )
 
 
-async def split(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+async def split(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!split` as a reply to a mail: it begins a conversation of its own."""
     letter = None
-    if heard.points_at is not None:
-        letter = await mail_meant(tx, heard.about.number, heard.points_at)
+    if context.points_at is not None:
+        letter = await mail_meant(tx, context.conversation.number, context.points_at)
     if letter is None or letter.outbound:
         raise Refused("Use this as a reply to a mail that came in: it begins a new conversation.")
-    alone = len(await tx.mails.of_conversation(heard.about.number)) == 1
-    if alone and not heard.about.is_overflow:
+    alone = len(await tx.mails.of_conversation(context.conversation.number)) == 1
+    if alone and not context.conversation.is_overflow:
         raise Refused("It is the only mail here; there is nothing to split.")
-    await refuse_under_way(tx, heard.about)
+    await refuse_under_way(tx, context.conversation)
     now = desk.now()
     person = author.author(letter.sender, letter.reply_to, desk.own_addresses)
     subject = base_subject(letter.subject) or letter.subject
     preview, files = await _preview(tx, letter), await _files(tx, letter)
-    wanted = NewConversation(heard.inbox.id, person, subject, now, preview, files)
+    wanted = NewConversation(context.inbox.id, person, subject, now, preview, files)
     new = await tx.conversations.create(wanted)
     new = await tx.conversations.update(
-        new.number, assignee=heard.who, waiting_since=min(letter.at, now)
+        new.number, assignee=context.who, waiting_since=min(letter.at, now)
     )
     await tx.jobs.add(MakeRoom(new.number), f"{Place.of(new.number)}:out")
     if not letter.sender.is_of(desk.own_addresses):
         await tx.conversations.add_participants(new.number, [letter.sender.spec])
-    from_ = render.notice(f"Split from #{heard.about.number}: {_link(desk, heard.about)}")
+    from_ = render.notice(
+        f"Split from #{context.conversation.number}: {_link(desk, context.conversation)}"
+    )
     await _say(tx, desk, new, PostKey.of_conversation(Shows.SPLIT, new.number), from_)
     await _bring(tx, desk, [letter], new)
     await refresh(tx, desk, new)
@@ -179,22 +187,24 @@ async def _files(tx: Tx, letter: Letter) -> str:
     return file_event.names([each.attachment for each in files if each is not None])
 
 
-async def refuse_under_way(tx: Tx, about: Conversation) -> None:
+async def refuse_under_way(tx: Tx, conversation: Conversation) -> None:
     """Raises Refused while a mail of the conversation is on its way or waits for a yes."""
-    if await tx.deliveries.newest(about.number, UNDER_WAY) is not None:
+    if await tx.deliveries.newest(conversation.number, DELIVERIES_UNDER_WAY) is not None:
         raise Refused("An email of this conversation is still on its way, or waits for an answer;"
                       " wait for it or stop it first.")  # fmt: skip
 
 
-async def _say(tx: Tx, desk: Desk, about: Conversation, key: PostKey, content: Content) -> None:
-    await tx.posts.put(Wanted.message(key, Place.of(about.number), desk.bot, content))
+async def _say(
+    tx: Tx, desk: Desk, conversation: Conversation, key: PostKey, content: Content
+) -> None:
+    await tx.posts.put(Wanted.message(key, Place.of(conversation.number), desk.bot, content))
 
 
-def _link(desk: Desk, about: Conversation) -> str:
-    return link(about.room, desk.server) if about.room else f"#{about.number}"
+def _link(desk: Desk, conversation: Conversation) -> str:
+    return link(conversation.room, desk.server) if conversation.room else f"#{conversation.number}"
 
 
-COMMANDS: tuple[CommandSpec[Hearing], ...] = (
+COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
     CommandSpec(
         "merge",
         Role.CONVERSATION,

@@ -9,7 +9,7 @@ from bridge.chat import room
 from bridge.chat.room import link
 from bridge.config.inbox import Inbox
 from bridge.desk.command import CommandSpec
-from bridge.desk.context import Hearing
+from bridge.desk.context import CommandContext
 from bridge.desk.desk import Desk
 from bridge.desk.rooms.refresh import answer, in_space, powers, refresh, refresh_summary
 from bridge.desk.triage.merge import refuse_under_way
@@ -17,102 +17,107 @@ from bridge.model import Content, Conversation, Place, PostKey, Refused, Role, R
 from bridge.ports import Tx
 
 
-async def move(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+async def move(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!move sales@acme.com`: its agents come in, those who are not among them go."""
-    about, old = heard.about, heard.inbox
-    new = _named(desk, heard)
+    conversation, old = context.conversation, context.inbox
+    new = _named(desk, context)
     queue = await tx.rooms.find(Role.QUEUE, new.id)
     space = await tx.rooms.find(Role.SPACE, new.id)
     was = await tx.rooms.find(Role.SPACE, old.id)
-    if about.room is None or queue is None or space is None:
+    if conversation.room is None or queue is None or space is None:
         raise Refused(f"The rooms of {new.name} are not made yet; try again in a moment.")
     if new.federate != old.federate:
         raise Refused(f"{new.name} and {old.name} differ in whether other homeservers may come in,"
                       " and a room cannot change that; !forward its mails instead.")  # fmt: skip
-    await refuse_under_way(tx, about)
+    await refuse_under_way(tx, conversation)
     agents = await tx.rooms.agents(new.id)
-    keeps = about.assignee if about.assignee in agents else None
-    await _leave(tx, desk, about, old, new)
-    known = await tx.rooms.known(about.room)
+    keeps = conversation.assignee if conversation.assignee in agents else None
+    await _leave(tx, desk, conversation, old, new)
+    known = await tx.rooms.known(conversation.room)
     version = known.version if known is not None else desk.version
-    await tx.rooms.save(Room(about.room, Role.CONVERSATION, new.id, about.number, version))
+    await tx.rooms.save(
+        Room(conversation.room, Role.CONVERSATION, new.id, conversation.number, version)
+    )
     moved = await tx.conversations.update(
-        about.number, inbox=new.id, assignee=keeps, changed_at=desk.now()
+        conversation.number, inbox=new.id, assignee=keeps, changed_at=desk.now()
     )
     rules = room.restricted(queue.id)
-    await _set(tx, desk, heard, Shows.JOIN_RULES, "", rules)
+    await _set(tx, desk, context, Shows.JOIN_RULES, "", rules)
     parent = {"via": [desk.server], "canonical": True}
-    await _set(tx, desk, heard, Shows.PARENT, space.id, parent)
+    await _set(tx, desk, context, Shows.PARENT, space.id, parent)
     if was is not None:
-        await _set(tx, desk, heard, Shows.PARENT, was.id, {})
-    await powers(tx, desk, moved, already_there=False)
+        await _set(tx, desk, context, Shows.PARENT, was.id, {})
+    await powers(tx, desk, moved, exists_already=False)
     await in_space(tx, desk, moved, inside=True)
     await refresh(tx, desk, moved)
     await refresh_summary(tx, desk, old)
     text = f"Moved to {new.name}; its agents see the card and everything in this room."
-    await answer(tx, desk, heard.where, heard.event.id, text)  # before they are out who read it
-    await _expel(tx, desk, heard, agents, new)
+    await answer(tx, desk, context.where, context.event.id, text)  # before they are out who read it
+    await _expel(tx, desk, context, agents, new)
     return None
 
 
-def _named(desk: Desk, heard: Hearing) -> Inbox:
-    said = heard.rest.strip().casefold()
+def _named(desk: Desk, context: CommandContext) -> Inbox:
+    said = context.rest.strip().casefold()
     for inbox in desk.settings.inboxes.values():
         if said in (inbox.id, *inbox.own):
-            if inbox.id == heard.inbox.id:
+            if inbox.id == context.inbox.id:
                 raise Refused(f"It is in {inbox.name} already.")
             return inbox
     there = ", ".join(each.address for each in desk.settings.inboxes.values()
-                      if each.id != heard.inbox.id)  # fmt: skip
+                      if each.id != context.inbox.id)  # fmt: skip
     if not there:
         raise Refused("There is no other inbox to move it to.")
     raise Refused(f"Say to which inbox: !move ADDRESS; there are {there}.")
 
 
-async def _leave(tx: Tx, desk: Desk, about: Conversation, old: Inbox, new: Inbox) -> None:
+async def _leave(tx: Tx, desk: Desk, conversation: Conversation, old: Inbox, new: Inbox) -> None:
     """Its card in the old queue says where it went, and the old space loses it."""
-    number, queue = about.number, Place.queue(old.id)
+    number, queue = conversation.number, Place.queue(old.id)
     card, hand, claim, child = (
         PostKey.of_conversation(shows, number)
         for shows in (Shows.CARD, Shows.HAND, Shows.CLAIM, Shows.CHILD)
     )
     left = f"left:{old.id}:{desk.now()}"
     if await tx.posts.by_key(card) is not None:
-        subject = about.subject or "(no subject)"
-        url = link(about.room, desk.server) if about.room else ""
-        text = f"#{about.number} {about.contact}\n{subject}\n➡️ moved to {new.name}\n{url}"
+        subject = conversation.subject or "(no subject)"
+        url = link(conversation.room, desk.server) if conversation.room else ""
+        head = f"#{conversation.number} {conversation.contact}\n{subject}"
+        text = f"{head}\n➡️ moved to {new.name}\n{url}"
         await tx.posts.put(Wanted.message(card, queue, desk.bot, desk.message(text)))
         await tx.posts.put(Wanted.reaction(hand, queue, desk.bot, "", card))
         for key in (card, hand, claim):
             await tx.posts.rename(key, key.until(left))
-    await in_space(tx, desk, about, inside=False)
+    await in_space(tx, desk, conversation, inside=False)
     await tx.posts.rename(child, child.until(left))
 
 
 async def _set(
-    tx: Tx, desk: Desk, heard: Hearing, shows: Shows, state_key: str, content: Content
+    tx: Tx, desk: Desk, context: CommandContext, shows: Shows, state_key: str, content: Content
 ) -> None:
     """Who may walk into the room, and which space it belongs to."""
-    number = heard.about.number
-    key = PostKey.of_conversation(shows, number, state_key, heard.event.id)
+    number = context.conversation.number
+    key = PostKey.of_conversation(shows, number, state_key, context.event.id)
     wanted = Wanted.state(key, Place.of(number), desk.bot, shows.value, content)
     await tx.posts.put(replace(wanted, state_key=state_key))
 
 
-async def _expel(tx: Tx, desk: Desk, heard: Hearing, agents: Sequence[str], new: Inbox) -> None:
+async def _expel(
+    tx: Tx, desk: Desk, context: CommandContext, agents: Sequence[str], new: Inbox
+) -> None:
     """The old team leaves, but for who is in the new one; guests stay as they were invited."""
-    room_id = heard.about.room
-    for mxid in await tx.rooms.agents(heard.inbox.id):
+    room_id = context.conversation.room
+    for mxid in await tx.rooms.agents(context.inbox.id):
         inside = room_id and await tx.rooms.membership(room_id, mxid) in ("join", "invite")
         if mxid in agents or not inside:
             continue
-        number = heard.about.number
-        key = PostKey.of_conversation(Shows.EXPEL, number, mxid, heard.event.id)
+        number = context.conversation.number
+        key = PostKey.of_conversation(Shows.EXPEL, number, mxid, context.event.id)
         why = f"moved to {new.name}"
         await tx.posts.put(Wanted.removal(key, Place.of(number), desk.bot, mxid, why))
 
 
-COMMANDS: tuple[CommandSpec[Hearing], ...] = (
+COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
     CommandSpec(
         "move",
         Role.CONVERSATION,

@@ -19,23 +19,24 @@ async def remind(desk: Desk) -> None:
             continue
         since = desk.now() - inbox.answer_within * 3600.0
         async with desk.store.transaction("told") as tx:
-            for about in await tx.conversations.overdue(inbox.id, since, BATCH):
-                await tx.conversations.update(about.number, reminded_at=desk.now())
-                await _tell(tx, desk, inbox, about)
+            for conversation in await tx.conversations.overdue(inbox.id, since, BATCH):
+                await tx.conversations.update(conversation.number, reminded_at=desk.now())
+                await _tell(tx, desk, inbox, conversation)
 
 
-async def _tell(tx: Tx, desk: Desk, inbox: Inbox, about: Conversation) -> None:
-    waits = duration(desk.now() - (about.waiting_since or desk.now()))
-    who = about.contact.name or about.contact.spec
-    key = PostKey.of_conversation(Shows.REMINDER, about.number, about.waiting_since)
-    if about.assignee is not None:
-        text = f"⏰ {about.assignee}, {who} has waited {waits} for an answer."
+async def _tell(tx: Tx, desk: Desk, inbox: Inbox, conversation: Conversation) -> None:
+    waits = duration(desk.now() - (conversation.waiting_since or desk.now()))
+    who = conversation.contact.name or conversation.contact.spec
+    key = PostKey.of_conversation(Shows.REMINDER, conversation.number, conversation.waiting_since)
+    if conversation.assignee is not None:
+        text = f"⏰ {conversation.assignee}, {who} has waited {waits} for an answer."
         content = desk.message(text)
-        content["m.mentions"] = {"user_ids": [about.assignee]}
-        await tx.posts.put(Wanted.message(key, Place.of(about.number), desk.bot, content))
+        content["m.mentions"] = {"user_ids": [conversation.assignee]}
+        await tx.posts.put(Wanted.message(key, Place.of(conversation.number), desk.bot, content))
         return
-    url = f" {link(about.room, desk.server)}" if about.room else ""
-    subject = about.subject or "(no subject)"
-    text = f"⏰ #{about.number} {subject}: {who} has waited {waits}, and nobody has taken it.{url}"
+    url = f" {link(conversation.room, desk.server)}" if conversation.room else ""
+    subject = conversation.subject or "(no subject)"
+    what = f"#{conversation.number} {subject}"
+    text = f"⏰ {what}: {who} has waited {waits}, and nobody has taken it.{url}"
     content = desk.message(text)
     await tx.posts.put(Wanted.message(key, Place.queue(inbox.id), desk.bot, content))

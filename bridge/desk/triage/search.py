@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridge.chat import command, listing
 from bridge.desk.command import CommandSpec
-from bridge.desk.context import Hearing
+from bridge.desk.context import CommandContext
 from bridge.desk.desk import Desk
 from bridge.desk.rooms.refresh import answer_with
 from bridge.mail import search as words
@@ -19,20 +19,20 @@ MAX_NOTE = 10_000
 """Characters of a note."""
 
 
-async def search(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+async def search(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!search words`: the newest mails and notes of this inbox that hold all of them."""
-    terms = words.terms(heard.rest)
+    terms = words.terms(context.rest)
     if not terms:
         raise Refused('Say what to look for: !search refund, or !search "exact words".')
-    total, found = await tx.passages.find(heard.inbox.id, terms, SHOWN)
+    total, found = await tx.passages.find(context.inbox.id, terms, SHOWN)
     if not found:
-        return f"Nothing in {heard.inbox.name} holds “{' '.join(heard.rest.split())[:100]}”."
+        return f"Nothing in {context.inbox.name} holds “{' '.join(context.rest.split())[:100]}”."
     rows = []
     for each in found:
-        about = await tx.conversations.get(each.number)
-        rows.append((about, await _event(tx, each), each, words.excerpt(each.text, terms)))
-    content = listing.found(heard.rest, rows, total, desk.server, desk.now())
-    await answer_with(tx, desk, heard.where, heard.event.id, content)
+        conversation = await tx.conversations.get(each.number)
+        rows.append((conversation, await _event(tx, each), each, words.excerpt(each.text, terms)))
+    content = listing.found(context.rest, rows, total, desk.server, desk.now())
+    await answer_with(tx, desk, context.where, context.event.id, content)
     return None
 
 
@@ -47,13 +47,15 @@ async def _event(tx: Tx, found: Passage) -> EventId | None:
     return found.event
 
 
-async def note(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+async def note(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!note TEXT`: kept with the conversation, found by the search, never sent."""
-    text = clean(heard.rest).strip()[:MAX_NOTE]
+    text = clean(context.rest).strip()[:MAX_NOTE]
     if not text:
         raise Refused("Say what to note: !note TEXT. Customers never see it.")
     now = desk.now()
-    await tx.passages.add(heard.about.number, heard.who, now, text, event=heard.event.id)
+    await tx.passages.add(
+        context.conversation.number, context.who, now, text, event=context.event.id
+    )
     return "📝 Noted: !search finds it. Customers never see it."
 
 
@@ -74,7 +76,7 @@ async def reworded(tx: Tx, desk: Desk, event: Event, source: EventId) -> None:
 async def order_index(store: Store) -> None:
     """At a start: have mails of the time before the search read once more, for their words."""
     async with store.transaction("setup") as tx:
-        if await tx.keep.value(DONE) is None:
+        if await tx.settings.value(DONE) is None:
             await tx.jobs.add(IndexWords(0), "index")
 
 
@@ -104,10 +106,10 @@ async def index(desk: Desk, job: Job[IndexWords]) -> None:
         if letters:
             await tx.jobs.add(IndexWords(letters[-1].id), "index")
         else:
-            await tx.keep.set_value(DONE, str(desk.now()))
+            await tx.settings.set_value(DONE, str(desk.now()))
 
 
-COMMANDS: tuple[CommandSpec[Hearing], ...] = (
+COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
     CommandSpec(
         "note",
         Role.CONVERSATION,

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from bridge.chat.command import TICK
 from bridge.chat.when import USAGE, moment, when
 from bridge.desk.command import CommandSpec, Needs, ReactionSpec
-from bridge.desk.context import Hearing
+from bridge.desk.context import CommandContext
 from bridge.desk.desk import Desk
 from bridge.desk.rooms.refresh import refresh
 from bridge.model import (
-    FINISHED,
+    FINISHED_CONVERSATIONS,
     Conversation,
     Job,
     Place,
@@ -26,39 +26,39 @@ from bridge.model.task import Wake
 from bridge.ports import Tx
 
 
-async def close(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
-    if heard.about.state is State.CLOSED:
+async def close(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
+    if context.conversation.state is State.CLOSED:
         return "It is closed already."
-    await put(tx, desk, heard.about, State.CLOSED)
-    if heard.event.type == "m.reaction":  # the card says so
+    await put(tx, desk, context.conversation, State.CLOSED)
+    if context.event.type == "m.reaction":  # the card says so
         return None
     return "Closed. A mail from the customer opens it again."
 
 
-async def reopen(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
-    if heard.about.state is State.OPEN:
+async def reopen(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
+    if context.conversation.state is State.OPEN:
         return "It is open already."
-    await put(tx, desk, heard.about, State.OPEN)
+    await put(tx, desk, context.conversation, State.OPEN)
     return "Open again."
 
 
-async def spam(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+async def spam(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!spam`: put away, and what follows it opens nothing."""
-    if heard.about.state is State.SPAM:
+    if context.conversation.state is State.SPAM:
         return "It is spam already."
-    await put(tx, desk, heard.about, State.SPAM)
+    await put(tx, desk, context.conversation, State.SPAM)
     return ("Put away as spam. Mails that follow it are kept here and tell nobody; !reopen takes it"
             " back.")  # fmt: skip
 
 
-async def snooze(tx: Tx, desk: Desk, heard: Hearing) -> str | None:
+async def snooze(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!snooze 2d`: out of the list until then, or until the customer writes."""
-    now = datetime.fromtimestamp(desk.now(), UTC).astimezone(heard.zone)  # None: the server's
-    until = when(heard.rest, now)
+    now = datetime.fromtimestamp(desk.now(), UTC).astimezone(context.zone)  # None: the server's
+    until = when(context.rest, now)
     if until is None:
         raise Refused(USAGE)
-    await put(tx, desk, heard.about, State.SNOOZED, until.timestamp())
-    zone = "" if heard.zone is None else f" ({heard.zone})"
+    await put(tx, desk, context.conversation, State.SNOOZED, until.timestamp())
+    zone = "" if context.zone is None else f" ({context.zone})"
     return (f"Snoozed until {moment(until, now)}{zone}. A mail from the customer, or !reopen, wakes"
             " it before.")  # fmt: skip
 
@@ -68,47 +68,51 @@ async def wake(desk: Desk, job: Job[Wake]) -> None:
     number = job.task.number
     async with desk.store.transaction("event") as tx:
         await tx.jobs.finish(job)
-        about = await tx.conversations.get(number)
-        if about.state is not State.SNOOZED or about.snoozed_until != job.task.until:
+        conversation = await tx.conversations.get(number)
+        if conversation.state is not State.SNOOZED or conversation.snoozed_until != job.task.until:
             return
-        about = await put(tx, desk, about, State.OPEN)
-        whom = f", {about.assignee}" if about.assignee else ""
+        conversation = await put(tx, desk, conversation, State.OPEN)
+        whom = f", {conversation.assignee}" if conversation.assignee else ""
         content = desk.message(f"⏰ The snooze is over{whom}.")
-        if about.assignee:
-            content["m.mentions"] = {"user_ids": [about.assignee]}
+        if conversation.assignee:
+            content["m.mentions"] = {"user_ids": [conversation.assignee]}
         key = PostKey.of_conversation(Shows.AWAKE, number, job.task.until)
         await tx.posts.put(Wanted.message(key, Place.of(number), desk.bot, content))
 
 
 async def put(
-    tx: Tx, desk: Desk, about: Conversation, state: State, until: float | None = None
+    tx: Tx, desk: Desk, conversation: Conversation, state: State, until: float | None = None
 ) -> Conversation:
     """Give a conversation a state, everywhere it shows."""
     now = desk.now()
-    letters = await tx.mails.of_conversation(about.number) if state is State.OPEN else []
+    letters = await tx.mails.of_conversation(conversation.number) if state is State.OPEN else []
     waits = bool(letters) and not letters[-1].outbound  # else we had the last word
     changed = await tx.conversations.update(
-        about.number, state=state, changed_at=now, snoozed_until=until,
-        closed_at=now if state in FINISHED else None,
-        waiting_since=(about.waiting_since or now) if waits else None,
+        conversation.number, state=state, changed_at=now, snoozed_until=until,
+        closed_at=now if state in FINISHED_CONVERSATIONS else None,
+        waiting_since=(conversation.waiting_since or now) if waits else None,
     )  # fmt: skip
     if until is not None:
-        task = Wake(about.number, until)
-        await tx.jobs.add(task, f"wake:{about.number}", run_after=until)
+        task = Wake(conversation.number, until)
+        await tx.jobs.add(task, f"wake:{conversation.number}", run_after=until)
     await refresh(tx, desk, changed)
     return changed
 
 
-async def wait_again(tx: Tx, about: Conversation, at: float) -> Conversation:
+async def wait_again(tx: Tx, conversation: Conversation, at: float) -> Conversation:
     """A mail came: the conversation is open, and its sender waits since then if not before."""
-    since = about.waiting_since if about.state is State.OPEN else at
+    since = conversation.waiting_since if conversation.state is State.OPEN else at
     return await tx.conversations.update(
-        about.number, state=State.OPEN, waiting_since=since or at, changed_at=at, closed_at=None,
+        conversation.number,
+        state=State.OPEN,
+        waiting_since=since or at,
+        changed_at=at,
+        closed_at=None,
         snoozed_until=None,
-    )  # fmt: skip
+    )
 
 
-COMMANDS: tuple[CommandSpec[Hearing], ...] = (
+COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
     CommandSpec(
         "close",
         Role.CONVERSATION,

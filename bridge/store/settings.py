@@ -11,29 +11,29 @@ from bridge.store.connection import Connection
 FORMER_IDS = "former-ids"
 
 
-class Keep:
+class StoredSettings:
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
 
     async def value(self, name: str) -> str | None:
-        value = await self._conn.fetchval("SELECT value FROM keep WHERE name = $1", name)
+        value = await self._conn.fetchval("SELECT value FROM setting WHERE name = $1", name)
         return None if value is None else str(value)
 
     async def set_value(self, name: str, value: str) -> None:
         await self._conn.execute(
-            "INSERT INTO keep (name, value) VALUES ($1, $2)"
+            "INSERT INTO setting (name, value) VALUES ($1, $2)"
             " ON CONFLICT (name) DO UPDATE SET value = $2",
             name,
             value,
         )
 
     async def drop_value(self, name: str) -> None:
-        await self._conn.execute("DELETE FROM keep WHERE name = $1", name)
+        await self._conn.execute("DELETE FROM setting WHERE name = $1", name)
 
     async def values(self, prefix: str) -> dict[str, str]:
         """Every value whose name begins so."""
         rows = await self._conn.fetch(
-            "SELECT name, value FROM keep WHERE SUBSTR(name, 1, $2) = $1", prefix, len(prefix)
+            "SELECT name, value FROM setting WHERE SUBSTR(name, 1, $2) = $1", prefix, len(prefix)
         )
         return {row["name"]: row["value"] for row in rows}
 
