@@ -5,7 +5,7 @@ READY = $(VENV)/.ready
 # Synapse lives in an environment of its own, made once and shared by demo, tests and bench.
 export POSTROOM_SYNAPSE ?= $(CURDIR)/.cache/synapse-1.163.0
 
-.PHONY: demo test lint bench corpus screens mutants
+.PHONY: demo test quick lint bench corpus docs screens mutants
 
 # Fill the environment anew when what it holds is declared differently.
 $(READY): pyproject.toml
@@ -17,10 +17,21 @@ demo: $(READY)
 	$(BIN)/postroom demo $(if $(ONCE),--once)
 
 # Tests wait for servers more than they compute: more at a time than a small machine has cores.
+# STRICT=1: a skipped test is a failure. FULL=1: every story and the sweep on both databases.
 JOBS ?= 3
 test: $(READY)
 	$(BIN)/python -m tests.provision
-	STRICT=$(STRICT) $(BIN)/python -m pytest -q -n $(JOBS) --durations=10 $(ARGS)
+	STRICT=$(STRICT) FULL=$(FULL) $(BIN)/python -m pytest -q -n $(JOBS) --durations=10 $(ARGS)
+
+# What needs no server but our own, and one story: while you write.
+quick: $(READY)
+	$(BIN)/python -m pytest -q -n $(JOBS) tests/chat tests/config tests/model tests/test_floors.py \
+	  tests/test_docs.py tests/test_config.py tests/mail/test_parts.py tests/mail/test_reading.py \
+	  "tests/stories/test_day.py" -k "not postgres"
+
+# The pages of docs/ that are made from the code.
+docs: $(READY)
+	$(BIN)/python -m tests.pages
 
 lint: $(READY)
 	$(BIN)/ruff check .

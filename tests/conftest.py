@@ -18,11 +18,32 @@ from tests.servers.bridge import Zygote
 from tests.servers.postgres import PostgresServer
 from tests.stage import Stage
 
+BOTH_DATABASES = {
+    "test_day.py", "test_real.py", "test_real_desk.py", "test_intake.py", "test_odd_events.py",
+    "test_search.py", "test_order.py", "test_numbers.py", "test_erasing.py", "test_races.py",
+    "test_two_processes.py", "test_deadly.py", "test_leaving.py",
+}  # fmt: skip
+"""The stories that run on PostgreSQL, too, where not everything does (FULL=1): the main job, and
+what asks more of the database than to keep rows."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests over folders of mail are collected only where one is named."""
+    """Tests over folders of mail are collected only where one is named; most stories and the sweep
+    on one database, where FULL=1 does not ask for both."""
     if "MAIL_CORPUS" not in os.environ:
         items[:] = [item for item in items if item.get_closest_marker("corpus") is None]
+    if not os.environ.get("FULL"):
+        items[:] = [item for item in items if not _waits_for_a_release(item)]
+
+
+def _waits_for_a_release(item: pytest.Item) -> bool:
+    """Whether a test is a story on PostgreSQL that only FULL=1 tells, or the sweep there."""
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    if parameters.get("new_database") != "postgres":
+        return False
+    if item.get_closest_marker("sweep") is not None:
+        return True
+    return item.path.parent.name == "stories" and item.path.name not in BOTH_DATABASES
 
 
 @pytest.hookimpl(hookwrapper=True)

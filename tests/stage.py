@@ -90,7 +90,7 @@ def mail(
 class Scene:
     """The servers around a bridge, and what tests do with them; the bridge itself comes apart."""
 
-    context: list[str]
+    heard: list[str]
     """Ids of what another program was told of, where a test has one."""
 
     def __init__(self, folder: Path, database: str = "sqlite:postroom.db") -> None:

@@ -100,10 +100,10 @@ async def scene(
 async def _listen(scene: Scene, ends: contextlib.AsyncExitStack) -> int:
     """Another program that a rule tells of mails."""
     (port,) = free_ports(1)
-    scene.context = context = []
+    scene.heard = heard = []
 
     async def hear(request: web.Request) -> web.Response:
-        context.append(request.headers["webhook-id"])
+        heard.append(request.headers["webhook-id"])
         return web.Response()
 
     app = web.Application()
@@ -215,7 +215,7 @@ async def test_a_kill_at_the_point_loses_and_doubles_nothing(
                 await stage.finished()
                 check(stage, room, point)
             if point.startswith("hook"):
-                assert len(set(stage.context)) == 1, stage.context  # once, or again under its id
+                assert len(set(stage.heard)) == 1, stage.heard  # once, or again under its id
             if passage == 1:  # the point may be the last thing of all
                 await until(partial(getattr, keeper, "deaths"), f"the story to pass {point}")
             outcomes.append("killed, whole" if keeper.deaths else "not reached")

@@ -42,9 +42,9 @@ async def left(stage: Stage, *words: str) -> list[str]:
 
 
 async def test_what_rules_and_reminders_told(stage: Stage) -> None:
-    context: list[bytes] = []
+    heard: list[bytes] = []
     (port,) = free_ports(1)
-    runner = await listening(port, 500, context)  # so the hook is to be called again
+    runner = await listening(port, 500, heard)  # so the hook is to be called again
     try:
         then = {"notify": True, "webhook": f"http://127.0.0.1:{port}/a"}
         rule = {"name": "inv", "when": {}, "then": then}

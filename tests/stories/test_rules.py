@@ -151,11 +151,11 @@ async def test_a_rule_that_fails_says_so_and_stops_nothing(stage: Stage) -> None
 
 
 async def test_a_webhook_gets_signed_json_until_it_answers(stage: Stage) -> None:
-    context: list[tuple[dict[str, str], bytes]] = []
+    heard: list[tuple[dict[str, str], bytes]] = []
 
     async def hear(request: web.Request) -> web.Response:
-        context.append((dict(request.headers), await request.read()))
-        return web.Response(status=500 if len(context) == 1 else 200)
+        heard.append((dict(request.headers), await request.read()))
+        return web.Response(status=500 if len(heard) == 1 else 200)
 
     (port,) = free_ports(1)
     app = web.Application()
@@ -168,10 +168,10 @@ async def test_a_webhook_gets_signed_json_until_it_answers(stage: Stage) -> None
         rule = {"name": "crm", "when": {}, "then": {"webhook": url}}
         await opened(stage, rule, secret="s3cret")
         await came(stage)
-        await until(lambda: len(context) == 2, "the hook to be called again")
+        await until(lambda: len(heard) == 2, "the hook to be called again")
     finally:
         await runner.cleanup()
-    (first, body), (second, again) = context
+    (first, body), (second, again) = heard
     assert body == again
     assert first["webhook-id"] == second["webhook-id"]
     at = int(second["webhook-timestamp"])
@@ -214,11 +214,11 @@ async def test_rules_are_written_tried_and_taken_away_by_chat(stage: Stage) -> N
     assert await answered(stage, room, ALICE, "!tag") == "Tags: file"
 
 
-async def listening(port: int, status: int, context: list[bytes]) -> web.AppRunner:
+async def listening(port: int, status: int, heard: list[bytes]) -> web.AppRunner:
     """Another program, which answers everything so."""
 
     async def hear(request: web.Request) -> web.Response:
-        context.append(await request.read())
+        heard.append(await request.read())
         return web.Response(status=status)
 
     app = web.Application()
@@ -230,9 +230,9 @@ async def listening(port: int, status: int, context: list[bytes]) -> web.AppRunn
 
 
 async def test_a_webhook_that_is_refused_is_told_of_once(stage: Stage) -> None:
-    context: list[bytes] = []
+    heard: list[bytes] = []
     (port,) = free_ports(1)
-    runner = await listening(port, 404, context)
+    runner = await listening(port, 404, heard)
     try:
         rule = {"name": "crm", "when": {}, "then": {"webhook": f"http://127.0.0.1:{port}/a"}}
         control = await opened(stage, rule, secret="s3cret")
@@ -242,14 +242,14 @@ async def test_a_webhook_that_is_refused_is_told_of_once(stage: Stage) -> None:
         await stage.quiet()
     finally:
         await runner.cleanup()
-    assert len(context) == 3
+    assert len(heard) == 3
     assert sum("answers 404" in body for body in stage.hs.bodies(control)) == 1
 
 
 async def test_two_rules_of_one_name_both_do_what_they_say(stage: Stage) -> None:
-    context: list[bytes] = []
+    heard: list[bytes] = []
     (port,) = free_ports(1)
-    runner = await listening(port, 200, context)
+    runner = await listening(port, 200, heard)
     try:
         first, second = (
             {"name": "x", "when": {},
@@ -258,7 +258,7 @@ async def test_two_rules_of_one_name_both_do_what_they_say(stage: Stage) -> None
         )  # fmt: skip
         await opened(stage, first, second, secret="s3cret")
         room = await came(stage)
-        await until(lambda: len(context) == 2, "both hooks")
+        await until(lambda: len(heard) == 2, "both hooks")
     finally:
         await runner.cleanup()
     for who in (ALICE, BOB):
