@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Any
 
 from bridge.config.rule import Rule, When
 from bridge.model import Address, Mail
@@ -46,24 +47,11 @@ def fits(rule: Rule, facts: Facts) -> bool:
 
 
 def _all(when: When, facts: Facts) -> bool:
-    mail = facts.mail
-    people = (*mail.to, *mail.cc)
-    tests = (
-        not when.from_ or _address(when.from_, [mail.sender]),
-        not when.to or _address(when.to, [*people, *map(Address, mail.recipients)]),
-        not when.subject or _words(when.subject, mail.subject),
-        not when.body or _words(when.body, facts.text[:LONGEST]),
-        not when.attachment
-        or any(_glob(each, name) for each in when.attachment for name in facts.files),
-        when.larger is None or facts.size > when.larger,
-        when.verdict is None or mail.verdict.value == when.verdict,
-        when.kind is None or mail.nature.value == when.kind,
-        all(
-            any(_words(patterns, value) for value in facts.header(name))
-            for name, patterns in when.header.items()
-        ),
+    return all(
+        holds(value, facts)
+        for key, holds in CONDITIONS.items()
+        if (value := getattr(when, key)) not in NOT_SAID
     )
-    return all(tests)
 
 
 def _address(patterns: Sequence[str], addresses: Sequence[Address]) -> bool:
@@ -93,3 +81,34 @@ def _glob(pattern: str, text: str) -> bool:
     # `[` and `?` stand for themselves: who writes a subject thinks of no pattern
     plain = pattern.casefold().replace("[", "[[]").replace("?", "[?]")
     return fnmatchcase(text.casefold(), plain)
+
+
+def _header(wanted: Mapping[str, Sequence[str]], facts: Facts) -> bool:
+    return all(
+        any(_words(patterns, value) for value in facts.header(name))
+        for name, patterns in wanted.items()
+    )
+
+
+def _recipient(patterns: Sequence[str], facts: Facts) -> bool:
+    mail = facts.mail
+    return _address(patterns, [*mail.to, *mail.cc, *map(Address, mail.recipients)])
+
+
+def _attachment(patterns: Sequence[str], facts: Facts) -> bool:
+    return any(_glob(each, name) for each in patterns for name in facts.files)
+
+
+NOT_SAID: tuple[object, ...] = (None, (), {})
+CONDITIONS: Mapping[str, Callable[[Any, Facts], bool]] = {
+    "from_": lambda patterns, facts: _address(patterns, [facts.mail.sender]),
+    "to": _recipient,
+    "subject": lambda patterns, facts: _words(patterns, facts.mail.subject),
+    "body": lambda patterns, facts: _words(patterns, facts.text[:LONGEST]),
+    "attachment": _attachment,
+    "larger": lambda size, facts: facts.size > size,
+    "verdict": lambda verdict, facts: facts.mail.verdict.value == verdict,
+    "kind": lambda kind, facts: facts.mail.nature.value == kind,
+    "header": _header,
+}
+"""By the keys of `when`: whether what it says holds for a mail. The costly ones stand last."""

@@ -6,8 +6,10 @@ import time
 
 import pytest
 
+from bridge.config import matching
 from bridge.config.matching import Facts, holds
-from bridge.config.rule import read
+from bridge.config.rule import Then, When, read
+from bridge.desk.inbound.actions import ACTIONS
 from bridge.mail.header import values_of
 from bridge.model import Address, Attachment, Mail, MessageId, Refused, SenderKind, Verdict
 
@@ -121,3 +123,8 @@ def test_no_pattern_takes_long() -> None:
     began = time.process_time()
     assert not holds(found, facts(mail, "a" * 100_000))
     assert time.process_time() - began < 1.0
+
+
+def test_every_key_of_a_rule_has_its_row() -> None:
+    assert set(matching.CONDITIONS) == set(When.model_fields)
+    assert set(ACTIONS) == set(Then.model_fields)
