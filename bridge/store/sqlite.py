@@ -44,8 +44,8 @@ class Sqlite:
 
     def __init__(self, path: Path, lock: IO[str]) -> None:
         self._path, self._lock = path, lock
-        self._writer = Apart(connect(str(path), *SETTINGS))
-        self._reader, self._searcher = self._only_reads(), self._only_reads()
+        self._writer = Apart(connect(str(path), *SETTINGS, patience=0))
+        self._reader, self._searcher = self._only_reads(0), self._only_reads(PATIENCE)
         self._alone = asyncio.Lock()
         """Held by the one transaction that writes."""
         self._long: set[str] = set()
@@ -77,8 +77,8 @@ class Sqlite:
         finally:
             await db.stop()
 
-    def _only_reads(self) -> Apart:
-        return Apart(connect(str(self._path), *SETTINGS, "query_only = ON"))
+    def _only_reads(self, patience: float) -> Apart:
+        return Apart(connect(str(self._path), *SETTINGS, "query_only = ON", patience=patience))
 
     async def close(self) -> None:
         for connection in (self._searcher, self._reader, self._writer):
@@ -116,7 +116,7 @@ class Sqlite:
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:
-        own = self._only_reads()
+        own = self._only_reads(PATIENCE)
         try:
             async with _translated():
                 await own.run("BEGIN")

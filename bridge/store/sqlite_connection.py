@@ -26,16 +26,22 @@ LARGE = 1_000_000
 """Bytes or characters of a value with which a statement is run in a thread."""
 STATEMENTS = 512
 """Prepared statements that are kept."""
+OPENING = 30.0
+"""Seconds for which another program may lock the file while it is opened."""
 
 
-def connect(path: str, *settings: str) -> sqlite3.Connection:
-    """A connection in which nothing begins a transaction by itself."""
+def connect(path: str, *settings: str, patience: float) -> sqlite3.Connection:
+    """A connection in which nothing begins a transaction by itself.
+
+    `patience`: the seconds for which a statement waits while another program locks the file, as one
+    does that opens it after a crash; 0 where it must not wait. Opening waits longer.
+    """
     sqlite = sqlite3.connect(
-        path, timeout=0, isolation_level=None, check_same_thread=False,
+        path, timeout=OPENING, isolation_level=None, check_same_thread=False,
         cached_statements=STATEMENTS,
     )  # fmt: skip
     sqlite.row_factory = sqlite3.Row
-    for setting in settings:
+    for setting in (*settings, f"busy_timeout = {patience * 1000:.0f}"):
         sqlite.execute(f"PRAGMA {setting}")
     return sqlite
 
@@ -77,7 +83,13 @@ class SqliteConnection:
         if query in self._long or any(map(_is_large, args)):
             return await self._apart.run(query, *args)
         began = time.thread_time()
-        rows = run(self._here, query, args)
+        try:
+            rows = run(self._here, query, args)
+        except sqlite3.OperationalError as error:
+            is_locked = error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+            if not is_locked or self._here is self._apart.sqlite:
+                raise
+            return await self._apart.run(query, *args)  # which waits for the lock
         if (took := time.thread_time() - began) > LONG:
             self._long.add(query)
             metrics.long_statements.inc()

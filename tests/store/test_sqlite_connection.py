@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import pytest
 
 from bridge.model import Transient
 from bridge.store.database import Database
-from bridge.store.sqlite_connection import LARGE
+from bridge.store.sqlite import SETTINGS
+from bridge.store.sqlite_connection import LARGE, connect
 
 COUNT = (
     "WITH RECURSIVE n(i) AS (VALUES(0) UNION ALL SELECT i + 1 FROM n WHERE i < 300000)"
@@ -153,3 +155,22 @@ async def test_a_full_disk_in_the_middle_undoes_the_whole_unit(database: Databas
         await tx.settings.set_value("first", "y")
     async with database.reading() as tx:
         assert await tx.settings.value("first") == "y"
+
+
+def test_a_file_that_is_locked_while_it_is_opened_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by another program that opens it after a crash, and reads its log again."""
+    path = tmp_path / "postroom.db"
+    connect(str(path), *SETTINGS, patience=0).close()
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("PRAGMA locking_mode = EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    with monkeypatch.context() as patched:
+        patched.setattr("bridge.store.sqlite_connection.OPENING", 0.0)
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            connect(str(path), *SETTINGS, patience=0)
+    gone = threading.Timer(0.2, other.close)
+    gone.start()
+    connect(str(path), *SETTINGS, patience=0).close()
+    gone.join()
