@@ -11,7 +11,7 @@ import pytest
 from bridge.desk.rooms import vacate
 from bridge.desk.triage import state
 from bridge.mail import compose
-from bridge.model import Number, State
+from bridge.model import InboxId, Mxid, Number, RoomId, State
 from tests.servers.database import rows
 from tests.servers.matrix_state import Refusal
 from tests.stage import ALICE, BOB, SALES, Stage, mail, until
@@ -297,3 +297,35 @@ async def test_a_note_that_was_taken_back_or_edited_is_found_as_it_is(stage: Sta
     await until(lambda: not stage.hs.pushes, "the redaction to be heard")
     await stage.quiet()
     assert not await found("buffalo")
+
+
+async def test_who_is_an_agent_already_is_not_put_out_before_that_is_noted(stage: Stage) -> None:
+    """After a time without the homeserver, that somebody entered the queue room and what they did
+    next are heard of together."""
+    room = await begun(stage)
+    queue = await stage.queue(ALICE, BOB)
+
+    async def is_noted() -> bool:
+        async with stage.app.database.reading() as tx:
+            return await tx.rooms.is_agent(InboxId("support"), Mxid(BOB))
+
+    await until(is_noted, "the entry to be noted")
+    await stage.quiet()
+    async with stage.app.database.transaction("settings") as tx:
+        await tx.rooms.set_member(RoomId(queue.id), Mxid(BOB), "leave")
+    stage.hs.join(BOB, room.id)
+    said = stage.hs.say(BOB, room.id, "!reply Hello of Bob")
+
+    async def waits() -> bool:
+        found = await rows(stage.database, stage.folder, "SELECT last_error FROM job")
+        return sum("not noted yet" in str(row) for row in found) == 1
+
+    await until(waits, "the entry to wait")
+    assert room.membership(BOB) == "join"
+    async with stage.app.database.transaction("settings") as tx:
+        await tx.rooms.set_member(RoomId(queue.id), Mxid(BOB), "join")
+    (sent,) = await stage.sent()
+    assert "Hello of Bob" in text_of(sent)
+    await stage.quiet()
+    assert room.membership(BOB) == "join"
+    assert said in {each["event_id"] for each in stage.hs.messages(room)}

@@ -43,11 +43,13 @@ async def converse(desk: Desk, job: Job[HandleEvent]) -> None:
         return
     said = await _said(desk, event, room, by_agent=by_agent)
     now = ""
+    member = Mxid(event.state_key or "")
     if event.type == "m.room.member":  # events can come late and out of order: ask how it is
-        now = await desk.chat.membership(event.room, Mxid(event.state_key or ""))
+        now = await desk.chat.membership(event.room, member)
+        if now == "join" and room.role is Role.CONVERSATION:
+            await _find_agent(desk, event, room, member)
     async with desk.store.transaction("event") as tx:
         if event.type == "m.room.member":
-            member = Mxid(event.state_key or "")
             # the invitation itself may be heard of when they are in already
             invited = "invite" in (event.prev_membership, event.content.get("membership"))
             await members.changed(tx, desk, room, member, now, event.id, invited=invited)
@@ -62,7 +64,8 @@ async def converse(desk: Desk, job: Job[HandleEvent]) -> None:
 
 async def _said(desk: Desk, event: Event, room: Room, *, by_agent: bool) -> Said | None:
     """The command or reaction that an event is, with what its act needs of the homeserver; None
-    for talk. Raises Transient while a reaction is on something that is not noted to be there."""
+    for talk. Raises Transient while a reaction is on something, or of somebody, that is not noted
+    to be there."""
     if event.type == "m.reaction":
         reaction = command.reaction(event.content)
         said = await _reaction(desk, event, room, *reaction, by_agent) if reaction else None
@@ -73,7 +76,10 @@ async def _said(desk: Desk, event: Event, room: Room, *, by_agent: bool) -> Said
         meant = of_agents(spoken.name, room.role) if room.role is not None else None
         points_at = command.replied_to(event.content)
         said = Said(event, room, meant, spoken.name, spoken.rest, points_at)
-    if said is None or said.meant is None or not by_agent:
+    if said is None or said.meant is None:
+        return said
+    if not by_agent:
+        await _find_agent(desk, event, room, event.sender)
         return said
     needs = said.meant.needs
     if Needs.TARGET in needs and said.points_at is not None:
@@ -98,6 +104,18 @@ async def _reaction(
     if by_agent and fits[0].on is not None:
         await _find_post(desk, event, target)
     return Said(event, room, fits[0], points_at=target)
+
+
+async def _find_agent(desk: Desk, event: Event, room: Room, who: Mxid) -> None:
+    """Raises Transient while somebody is in the queue room and it is not noted yet: what they do
+    elsewhere can be heard of before it, as when the homeserver was away."""
+    if room.inbox is None or desk.is_own(who) or desk.now() - event.at > PATIENCE:
+        return
+    async with desk.store.reading() as tx:
+        queue = await tx.rooms.find(Role.QUEUE, room.inbox)
+        known = await tx.rooms.is_agent(room.inbox, who)
+    if queue is not None and not known and await desk.chat.membership(queue.id, who) == "join":
+        raise Transient(f"it is not noted yet that {who} is an agent", retry_after=0.5)
 
 
 async def _find_post(desk: Desk, event: Event, target: EventId) -> None:

@@ -12,29 +12,29 @@ from bridge.ports import Tx
 
 
 async def changed(
-    tx: Tx, desk: Desk, room: Room, conversation: Mxid, membership: str, mark: str, *, invited: bool
+    tx: Tx, desk: Desk, room: Room, who: Mxid, membership: str, mark: str, *, invited: bool
 ) -> None:
     """Note a membership; a new agent gains rights in every room, one who left loses them.
 
     `mark` tells this change from others of the same person; `invited`: somebody asked them in.
     """
-    before = await tx.rooms.membership(room.id, conversation)
-    await tx.rooms.set_member(room.id, conversation, membership)
+    before = await tx.rooms.membership(room.id, who)
+    await tx.rooms.set_member(room.id, who, membership)
     if room.inbox is None:
         return
     if room.role is not Role.QUEUE:
         if membership == "join" and before != "join" and not invited:
-            await _uninvited(tx, desk, room, conversation, mark)
+            await _uninvited(tx, desk, room, who, mark)
         return
     if membership == "join" and before != "join":
         await _empower(tx, desk, room.inbox)
         space = await tx.rooms.find(Role.SPACE, room.inbox)
-        if space and await tx.rooms.membership(space.id, conversation) not in ("join", "invite"):
-            key = PostKey.other(Shows.INVITE, space.place, conversation, mark)
-            await tx.posts.put(Wanted.invitation(key, space.place, desk.bot, conversation))
+        if space and await tx.rooms.membership(space.id, who) not in ("join", "invite"):
+            key = PostKey.other(Shows.INVITE, space.place, who, mark)
+            await tx.posts.put(Wanted.invitation(key, space.place, desk.bot, who))
     elif before == "join" and membership != "join":
-        await _expel(tx, desk, room, conversation, mark)
-        await release(tx, desk, desk.inbox(room.inbox), conversation, mark)
+        await _expel(tx, desk, room, who, mark)
+        await release(tx, desk, desk.inbox(room.inbox), who, mark)
         await _empower(tx, desk, room.inbox)
 
 
