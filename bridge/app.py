@@ -16,7 +16,7 @@ from bridge.config.vault import Keys, Vault
 from bridge.desk.admin import erase, export, janitor, report, restored, rulebook, status, testing
 from bridge.desk.desk import Desk
 from bridge.desk.directory import Directory
-from bridge.desk.events import converse, listen
+from bridge.desk.events import commands, converse, listen
 from bridge.desk.inbound import receive, webhook
 from bridge.desk.outbound import deliver, preview
 from bridge.desk.rooms import post, upload
@@ -174,6 +174,7 @@ class App:
             directory=Directory(settings, vault),
             keys=keys,
             now=time.time,
+            words=commands.WORDS,
         )
         await self.desk.directory.load(self.database)
         await search.order_index(self.database)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw, ImageFont
 
 WIDTH, HEIGHT = 960, 420
-DELIVERIES_THAT_LEFT, RIGHT, TOP, BOTTOM = 64, 24, 84, 52
+LEFT, RIGHT, TOP, BOTTOM = 64, 24, 84, 52
 CAME, WENT, INK, LINES = "#0b6bcb", "#e08a1e", "#1d2129", "#dde1e6"
 STEPS = 4
 
@@ -27,24 +27,24 @@ def draw(title: str, days: Sequence[Day]) -> bytes:
     """A PNG with two bars a day."""
     picture = Image.new("RGB", (WIDTH, HEIGHT), "#ffffff")
     pen = ImageDraw.Draw(picture)
-    pen.text((DELIVERIES_THAT_LEFT, 20), title, font=_font(22), fill=INK)
+    pen.text((LEFT, 20), title, font=_font(22), fill=INK)
     _legend(pen)
     top = _ceiling(max((max(each.received, each.answered) for each in days), default=0))
     height, base = HEIGHT - TOP - BOTTOM, HEIGHT - BOTTOM
     for step in range(STEPS + 1):
         y = base - height * step / STEPS
-        pen.line((DELIVERIES_THAT_LEFT, y, WIDTH - RIGHT, y), fill=LINES)
+        pen.line((LEFT, y, WIDTH - RIGHT, y), fill=LINES)
         pen.text(
-            (DELIVERIES_THAT_LEFT - 10, y),
+            (LEFT - 10, y),
             str(top * step // STEPS),
             font=_font(14),
             fill=INK,
             anchor="rm",
         )
-    room = (WIDTH - DELIVERIES_THAT_LEFT - RIGHT) / max(1, len(days))
+    room = (WIDTH - LEFT - RIGHT) / max(1, len(days))
     bar, every = room * 0.36, -(-len(days) // 15)
     for number, day in enumerate(days):
-        middle = DELIVERIES_THAT_LEFT + room * (number + 0.5)
+        middle = LEFT + room * (number + 0.5)
         for count, shade, begin in (
             (day.received, CAME, middle - bar),
             (day.answered, WENT, middle),
@@ -65,7 +65,7 @@ def _font(size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def _legend(pen: ImageDraw.ImageDraw) -> None:
-    x = DELIVERIES_THAT_LEFT
+    x = LEFT
     for text, shade in (("received", CAME), ("answered", WENT)):
         pen.rectangle((x, 56, x + 14, 70), fill=shade)
         pen.text((x + 22, 63), text, font=_font(15), fill=INK, anchor="lm")

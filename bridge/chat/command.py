@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,9 +63,13 @@ def parse_text(text: str, prefix: str) -> Command | None:
     return Command(match[1].lower(), text[len(prefix) + match.end() :].strip())
 
 
-def named(text: str, prefix: str) -> str:
-    """A text of ours, which names commands with `!`, as people of an installation read it."""
-    return re.sub(r"(?<![^\s(])!(?=[a-z])", lambda _: prefix, text)
+def named(text: str, prefix: str, words: Collection[str]) -> str:
+    """A text of ours, which names commands with `!`, as people of an installation read it.
+    `words` are those of the commands: other words behind a `!` are somebody else's."""
+    if prefix == "!":
+        return text
+    known = "|".join(map(re.escape, words))
+    return re.sub(rf"(?<![^\s(])!(?=(?:{known})\b)", lambda _: prefix, text)
 
 
 def addressed(rest: str) -> tuple[list[Address], str]:

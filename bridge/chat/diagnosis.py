@@ -78,7 +78,7 @@ class Trouble(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class ThreadEvidence:
+class KnownRefusal:
     """A refusal of a log-in that providers are known for."""
 
     pattern: str
@@ -88,18 +88,18 @@ class ThreadEvidence:
 # What the server said, in any case, and what it means. {who} is the provider or the server,
 # {page} where app passwords are made, {user} who logs in.
 LOGINS = (
-    ThreadEvidence(r"application-specific|app-specific|app password|5\.7\.9",
+    KnownRefusal(r"application-specific|app-specific|app password|5\.7\.9",
           "{who} wants an app password for {user}. Make one at {page} and set {key} to it."),
-    ThreadEvidence(r"not enabled for imap|imap access is disabled|imap is disabled|imap use",
+    KnownRefusal(r"not enabled for imap|imap access is disabled|imap is disabled|imap use",
           "IMAP is switched off for {user} at {who}. Switch it on in the mailbox's settings there"
           " and test again."),
-    ThreadEvidence(r"web ?browser|webalert|weblogin|less secure|bad credentials.*web",
+    KnownRefusal(r"web ?browser|webalert|weblogin|less secure|bad credentials.*web",
           "{who} blocks log-ins of other programs for {user}. Allow them in the account's security"
           " settings, or make an app password at {page}."),
-    ThreadEvidence(r"5\.7\.139|basic authentication|smtpclientauthentication",
+    KnownRefusal(r"5\.7\.139|basic authentication|smtpclientauthentication",
           "{who} has switched password log-in off for {user} ({said}). An admin can allow it in the"
           " Microsoft 365 admin center: Users, Mail, Manage email apps, Authenticated SMTP."),
-    ThreadEvidence(r"too many|rate|temporarily|try again later",
+    KnownRefusal(r"too many|rate|temporarily|try again later",
           "{who} refuses more log-ins of {user} for now ({said}). Wait some minutes and test"
           " again."),
 )  # fmt: skip

@@ -93,10 +93,8 @@ def concerns_us(event: Event, own_prefix: str, bot: Mxid, prefix: str) -> bool:
     memberships, which may be about people.
     """
     if event.type == "m.room.member":
-        conversation = event.state_key or ""
-        return not conversation.startswith(own_prefix) or (
-            conversation == bot and event.sender != bot
-        )
+        member = event.state_key or ""
+        return not member.startswith(own_prefix) or (member == bot and event.sender != bot)
     if event.sender.startswith(own_prefix):
         return False
     match event.type:

@@ -24,14 +24,7 @@ class Facts:
     """Bytes of the whole mail."""
     files: tuple[str, ...]
     """Names of its files."""
-    is_new: bool
-    """Whether it began a conversation."""
     header: Callable[[str], Sequence[str]]
-
-
-def holds(rule: Rule, facts: Facts) -> bool:
-    """Whether a rule is about such mails, its conditions hold, and its exceptions do not."""
-    return is_about(rule, is_new=facts.is_new) and fits(rule, facts)
 
 
 def is_about(rule: Rule, *, is_new: bool) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from bridge.chat import command, render, room
@@ -34,7 +34,7 @@ from bridge.ports import Chat, Hooks, Mailbox, Prober, Reader, Sender, Store, Tx
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The doors, the inboxes, what signs and names, and the clock."""
+    """The interfaces, the inboxes, what signs and names, and the clock."""
 
     store: Store
     chat: Chat
@@ -46,6 +46,8 @@ class Desk:
     directory: Directory
     keys: Keys
     now: Callable[[], float]
+    words: Collection[str]
+    """The first words of all commands."""
 
     @property
     def settings(self) -> Settings:
@@ -78,13 +80,17 @@ class Desk:
         """What the homeserver is asked for to make our rooms."""
         return NewRooms(self.version, self.bot, self.server, self.settings.command_prefix)
 
+    def named(self, text: str) -> str:
+        """A text of ours with its commands named as this installation names them."""
+        return command.named(text, self.settings.command_prefix, self.words)
+
     def notice(self, text: str) -> Content:
         """What the bridge says, which notifies nobody. Texts name commands with `!`."""
-        return render.notice(command.named(text, self.settings.command_prefix))
+        return render.notice(self.named(text))
 
     def message(self, text: str) -> Content:
         """What the bridge says, for people to hear of."""
-        return render.text_message(command.named(text, self.settings.command_prefix))
+        return render.text_message(self.named(text))
 
     @property
     def own_prefix(self) -> str:

@@ -40,7 +40,7 @@ class Incoming:
     @property
     def facts(self) -> matching.Facts:
         return matching.Facts(
-            self.mail, self.body.text, self.size, self.files, self.is_new,
+            self.mail, self.body.text, self.size, self.files,
             lambda name: values_of(self.raw, name),
         )  # fmt: skip
 

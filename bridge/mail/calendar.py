@@ -22,7 +22,7 @@ WORDS = {
     "COUNTER": "Other time proposed", "ADD": "Invitation", "REFRESH": "Event",
     "DECLINECOUNTER": "Other time declined",
 }  # fmt: skip
-ANSWER_FORMS = {
+REPLIES = {
     "ACCEPTED": "accepts", "DECLINED": "declines", "TENTATIVE": "may come",
     "DELEGATED": "sends somebody else",
 }  # fmt: skip
@@ -108,7 +108,7 @@ def _who(value: Any) -> str:
 
 def _answer(value: Any) -> str:
     said = str(getattr(value, "params", {}).get("PARTSTAT", "")).upper()
-    return f"{_who(value)} {ANSWER_FORMS.get(said, 'has not decided')}"
+    return f"{_who(value)} {REPLIES.get(said, 'has not decided')}"
 
 
 def _when(event: Any) -> str:

@@ -13,7 +13,7 @@ from bridge.model.place import Place
 
 class Shows(StrEnum):
     """What a post shows, or does. What becomes of it when a person is erased is decided for each of
-    them (`desk/admin/erase`)."""
+    them (`model/erased`)."""
 
     MAIL = "mail"
     FILE = "file"
@@ -125,7 +125,7 @@ class PostKey:
         first, *rest = text.split(":")
         shows = next((each for each in Shows if each == first), Shows.ANSWER)
         number = int(rest[0]) if rest and rest[0].isdecimal() else None
-        if number is None or shows in (Shows.ANSWER, Shows.DEAD, Shows.RESTORED):
+        if number is None or shows in OF_NOTHING:
             return cls(shows, text)
         if shows in (Shows.STATUS, Shows.AUTOMATIC):
             return cls(shows, text, delivery=number)
@@ -150,6 +150,12 @@ class PostKey:
         )
 
 
+OF_NOTHING = (
+    Shows.ANSWER, Shows.DEAD, Shows.RESTORED, Shows.SUMMARY, Shows.PINNED, Shows.OVERFLOW,
+    Shows.RULE, Shows.ALARM, Shows.ALARM_OVER, Shows.LOGIN, Shows.DISK, Shows.HOOK,
+    Shows.REHEARSED, Shows.REPORT, Shows.TELL, Shows.SIGN,
+)  # fmt: skip
+"""What follows the first word of their keys, an inbox perhaps, is the number of no conversation."""
 OF_MAILS = (
     Shows.MAIL, Shows.FILE, Shows.FORWARDED, Shows.BOUNCE, Shows.TWIN, Shows.WENT, Shows.NOTIFY,
 )  # fmt: skip

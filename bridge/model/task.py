@@ -267,6 +267,7 @@ class AfterRestore(Task):
     """Tell people what has to be asked about after a restore."""
 
     kind = "restored"
+    is_one = False
     title = "telling of a restore"
     _: KW_ONLY
     asked: tuple[int, ...]

@@ -60,7 +60,12 @@ def _finish(part: Path) -> None:
     """One file, with its time in it."""
     with contextlib.closing(sqlite3.connect(part)) as db:
         db.execute("PRAGMA journal_mode = DELETE")
-        db.execute("INSERT OR REPLACE INTO setting VALUES ('backup-at', ?)", (str(time.time()),))
+        # a database that this version has not upgraded yet has its settings under an older name
+        at = (str(time.time()),)
+        if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'setting'").fetchone():
+            db.execute("INSERT OR REPLACE INTO setting VALUES ('backup-at', ?)", at)
+        else:
+            db.execute("INSERT OR REPLACE INTO keep VALUES ('backup-at', ?)", at)
         db.commit()
 
 

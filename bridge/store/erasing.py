@@ -231,7 +231,11 @@ class Erasing:
         await run(f"UPDATE raw SET bytes = $2 WHERE id IN ({BYTES_OF})", number, b"")
         for row in await self._conn.fetch("SELECT id FROM mail WHERE number = $1", number):
             await self._drop_hooks(row["id"])
-        posts = "SELECT id FROM post WHERE place = $1 OR conversation = $2"
+        # what shows its mails elsewhere and is not there yet must not come there any more
+        posts = (
+            "SELECT id FROM post WHERE place = $1 OR conversation = $2"
+            " OR (shows IN ('mail', 'file') AND mail_id IN (SELECT id FROM mail WHERE number = $2))"
+        )
         place = str(Place.of(number))
         for kind in ("upload", "post"):
             gone = f"key IN (SELECT '{kind}:' || id FROM ({posts}) AS gone)"

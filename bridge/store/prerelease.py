@@ -88,6 +88,9 @@ async def tell_apart(conn: Connection) -> None:
     by_text = {key.text: post for key, post in keys}
     for row in await conn.fetch("SELECT id, kind, lane, key, payload FROM job"):
         payload = json.loads(row["payload"])
+        if row["kind"] == UploadFile.kind and payload["key"] not in by_text:
+            await conn.execute("DELETE FROM job WHERE id = $1", row["id"])  # its post was erased
+            continue
         task = _task(row["kind"], row["key"] or "", payload, by_text)
         if task is not None:
             lane = task.key if row["lane"] == row["key"] else row["lane"]

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from bridge.chat import command
 from bridge.config.inbox import Inbox
 from bridge.desk.desk import Desk
 from bridge.desk.outbound import writing
@@ -135,9 +134,7 @@ class Pages:
         links = self._desk.drafts if is_draft else self._desk.links
         number = links.read(request.match_info["token"])
         if number is None:
-            raise _refused(
-                web.HTTPNotFound, command.named(EXPIRED, self._desk.settings.command_prefix)
-            )
+            raise _refused(web.HTTPNotFound, self._desk.named(EXPIRED))
         try:
             return await (self._draft if is_draft else self._kept)(number)
         except Refused as error:

@@ -20,7 +20,7 @@ def signature(secret: str, id_: str, at: int, body: bytes) -> str:
     """`v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body` (standardwebhooks.com)."""
     signed = f"{id_}.{at}.".encode() + body
     key = secret.encode()
-    if secret.startswith("whsec_"):  # as its libraries write keys; config.py has looked at it
+    if secret.startswith("whsec_"):  # as its libraries write keys; config has looked at it
         key = base64.b64decode(secret[6:])
     return "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
 

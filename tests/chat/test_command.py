@@ -117,3 +117,11 @@ def test_T09_every_address_is_its_own_ghost(one: str, other: str) -> None:
 def test_power_levels_name_the_creator_only_in_older_rooms() -> None:
     assert "@bot:x" not in room.conversation_power([], "12", "@bot:x")["users"]
     assert room.conversation_power([], "11", "@bot:x")["users"] == {"@bot:x": 100}
+
+
+def test_commands_of_our_texts_take_the_prefix_and_no_other_word_does() -> None:
+    text = "Say !take, or (!help); !important and x!take are words of others."
+    said = command.named(text, "p!", {"take", "help"})
+    assert said == "Say p!take, or (p!help); !important and x!take are words of others."
+    assert command.named(said, "p!", {"take", "help"}) == said
+    assert command.named("!phelp", "!p", {"help"}) == "!phelp"

@@ -17,9 +17,11 @@ from typing import Any
 import asyncpg
 import pytest
 
+from bridge.config.settings import Settings
 from bridge.model import MailId, Number, Permanent, Place, Role, Shows
 from bridge.model.job import read
 from bridge.model.task import CallHook, EmptyLog, ReadEventAgain, ReceiveMail, UploadFile, Wake
+from bridge.operate import backup
 from bridge.store import prerelease
 from bridge.store.database import Database
 from bridge.store.posts import post_of
@@ -196,3 +198,14 @@ async def test_what_is_older_is_refused(tmp_path: Path) -> None:
         db.commit()
     with pytest.raises(Permanent, match="never released and cannot be upgraded"):
         await Database.open(f"sqlite:{path}")
+
+
+async def test_a_backup_can_be_made_before_the_upgrade(tmp_path: Path) -> None:
+    in_sqlite(tmp_path / "postroom.db", 6)
+    settings = Settings.model_construct(**{"database": f"sqlite:{tmp_path}/postroom.db"})
+    await backup.backup(settings, tmp_path / "backup.db")
+    database = await Database.open(f"sqlite:{tmp_path}/backup.db")
+    async with database.reading() as tx:
+        assert await tx.settings.value("backup-at")
+        assert await tx.conn.fetchval("SELECT COUNT(*) FROM job WHERE key LIKE '%original%'") == 0
+    await database.close()

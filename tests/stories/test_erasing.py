@@ -12,7 +12,7 @@ from tests.stories.desk import ask, begun, control_room
 async def nothing_of(stage: Stage, *words: str) -> None:
     """No table holds a word, and no event of a room does."""
     for table in ("conversation", "participant", "post", "mail", "known_id", "awaited", "event",
-                  "audit", "keep", "override", "job"):  # fmt: skip
+                  "audit", "setting", "override", "job"):  # fmt: skip
         found = str(await rows(stage.database, stage.folder, f"SELECT * FROM {table}"))
         for word in words:
             assert word not in found, (table, word)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from bridge.chat import admin as texts
+from bridge.chat import render
 from bridge.chat.when import when
 from bridge.config.inbox import Inbox
 from bridge.config.rule import Rule, read
@@ -149,7 +150,7 @@ async def rehearse(desk: Desk, job: Job[RehearseRules]) -> None:
         await tx.jobs.finish(job)
         event = job.task.event
         key = PostKey.other(Shows.REHEARSED, event)
-        await tx.posts.put(Wanted.message(key, CONTROL, desk.bot, desk.notice(text), event))
+        await tx.posts.put(Wanted.message(key, CONTROL, desk.bot, render.notice(text), event))
 
 
 def _inbox(desk: Desk, asked: Request) -> tuple[Inbox, str]:

@@ -9,7 +9,7 @@ from bridge.desk.command import CommandSpec, ReactionSpec
 from bridge.desk.context import CommandContext, came_before
 from bridge.desk.desk import Desk
 from bridge.desk.events.commands import AGENTS, unknown
-from bridge.model import Content, Event, EventId, Number, Post, Refused, Room, words
+from bridge.model import Content, Event, EventId, Number, Post, PostKey, Refused, Room, Shows, words
 from bridge.ports import Tx
 
 
@@ -97,7 +97,12 @@ def _is_on(reaction: ReactionSpec, post: Post | None, room: Room) -> bool:
     """Whether a reaction is on what it means something on."""
     if reaction.on is None:
         return True
-    return post is not None and post.key.shows is reaction.on and post.place == room.place
+    if post is None or post.key.shows is not reaction.on or post.place != room.place:
+        return False
+    number = post.key.conversation
+    # the card of a conversation that was moved is another post by now
+    is_old = number is not None and post.key != PostKey.of_conversation(Shows.CARD, number)
+    return not (reaction.on is Shows.CARD and is_old)
 
 
 def _named(rest: str, command: CommandSpec[CommandContext]) -> Number | None:

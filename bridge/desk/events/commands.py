@@ -82,6 +82,7 @@ ADMINS: tuple[CommandSpec[Request], ...] = (
     ),
 )
 ALL: tuple[CommandSpec[CommandContext] | CommandSpec[Request], ...] = (*AGENTS, *ADMINS)
+WORDS = frozenset(each.word for each in ALL)
 REACTIONS: tuple[ReactionSpec, ...] = (
     *assign.REACTIONS,
     *state.REACTIONS,
@@ -97,7 +98,7 @@ def of_agents(word: str, room: Role) -> CommandSpec[CommandContext] | None:
     return next((each for each in AGENTS if (each.word, each.room) == (word, room)), None)
 
 
-def unknown(word: str, room: Role | None, prefix: str) -> str:
+def unknown(word: str, room: Role, prefix: str) -> str:
     """The answer to a command that is none here."""
     elsewhere = [each.room for each in ALL if each.word == word and each.room is not room]
     if elsewhere:
@@ -115,7 +116,7 @@ def reaction_rows() -> list[tuple[str, str]]:
     return [(each.emoji, each.help) for each in REACTIONS if each.help]
 
 
-def help_text(room: Role | None, rest: str, prefix: str) -> str:
+def help_text(room: Role, rest: str, prefix: str) -> str:
     """`!help`, or `!help COMMAND`, for one kind of room."""
     word = rest.split()[0].lower().removeprefix(prefix) if rest.split() else ""
     named = [(each.usage, each.help) for each in ALL if (each.word, each.room) == (word, room)]
@@ -123,7 +124,7 @@ def help_text(room: Role | None, rest: str, prefix: str) -> str:
         return f"No command {prefix}{word} here; {prefix}help lists them."
     if word:
         return "\n".join(f"{prefix}{usage}\n{what}" for usage, what in named)
-    lines = [f"{prefix}{usage} – {what}" for usage, what in (rows(room) if room else ())]
+    lines = [f"{prefix}{usage} – {what}" for usage, what in rows(room)]
     if room is Role.CONVERSATION:
         lines.append("Talk that is no command stays in this room. Reactions do the same:")
         lines += [f"{emoji} {what}" for emoji, what in reaction_rows()]

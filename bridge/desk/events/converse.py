@@ -73,7 +73,7 @@ async def _said(desk: Desk, event: Event, room: Room, *, by_agent: bool) -> Said
         spoken = command.parse(event.content, desk.settings.command_prefix)
         if spoken is None:
             return None
-        meant = of_agents(spoken.name, room.role) if room.role is not None else None
+        meant = of_agents(spoken.name, room.role)
         points_at = command.replied_to(event.content)
         said = Said(event, room, meant, spoken.name, spoken.rest, points_at)
     if said is None or said.meant is None:

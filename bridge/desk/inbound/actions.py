@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from bridge.chat import render
 from bridge.chat.room import link, room_summary
 from bridge.chat.when import when as moment
 from bridge.config.inbox import Inbox
@@ -88,10 +89,13 @@ async def _notify(tx: Tx, desk: Desk, doing: Doing) -> None:
         url = f" {link(conversation.room, desk.server)}" if conversation.room else ""
         what = f"#{conversation.number} {conversation.subject or '(no subject)'}"
         text = f"🔔 {rule.name}: {what}, from {doing.incoming.mail.sender}{url}"
-        place, content = Place.queue(doing.inbox.id), desk.message(text)
+        place, content = Place.queue(doing.inbox.id), render.text_message(text)
     else:
         who = str(rule.then.notify)
-        place, content = Place.of(conversation.number), desk.message(f"🔔 {who}: {rule.name}.")
+        place, content = (
+            Place.of(conversation.number),
+            render.text_message(f"🔔 {who}: {rule.name}."),
+        )
         content["m.mentions"] = {"user_ids": [who]}
     await tx.posts.put(Wanted.message(key, place, desk.bot, content))
 

@@ -31,10 +31,10 @@ class Arrival:
 
     @property
     def facts(self) -> matching.Facts:
-        """The mail as rules see it, but for whether it begins a conversation."""
+        """The mail as rules see it."""
         whole = self.too_large is None
         names = tuple(each.name for each in self.mail.attachments) if whole else self.left
         size = len(self.raw) if self.too_large is None else self.too_large
         return matching.Facts(
-            self.mail, self.body.text, size, names, False, lambda name: values_of(self.raw, name)
+            self.mail, self.body.text, size, names, lambda name: values_of(self.raw, name)
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.chat import status
+from bridge.chat import render, status
 from bridge.config.inbox import Inbox
 from bridge.desk.desk import Desk
 from bridge.desk.outbound.dispatch import show
@@ -10,6 +10,7 @@ from bridge.desk.outbound.outcome import overall, settle
 from bridge.model import (
     Delivery,
     DeliveryState,
+    Form,
     Mail,
     MailId,
     Number,
@@ -84,10 +85,12 @@ async def note(
         changed = await tx.deliveries.update(delivery.id, state=overall(changed))
     await show(tx, desk, changed)
     if changed.state is DeliveryState.BOUNCED and delivery.state is not DeliveryState.BOUNCED:
-        content = desk.message(status.bounce_notice(changed))
+        content = render.text_message(status.bounce_notice(changed))
         content["m.mentions"] = {"user_ids": [changed.agent]}
         key, place = PostKey.of_mail(Shows.BOUNCE, mail), Place.of(changed.conversation)
-        await tx.posts.put(Wanted.message(key, place, desk.bot, content, changed.source))
+        # an automatic answer has a rule for its source, and no message
+        target = None if changed.form is Form.AUTOMATIC else changed.source
+        await tx.posts.put(Wanted.message(key, place, desk.bot, content, target))
 
 
 def _said(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+import structlog
+
 from bridge import metrics
 from bridge.config.inbox import Inbox
 from bridge.desk.desk import Desk
@@ -26,6 +28,8 @@ from bridge.model import (
     Transient,
 )
 from bridge.model.task import CopyToSent, Deliver
+
+log = structlog.get_logger("deliver")
 
 ATTEMPTABLE = (DeliveryState.WAITING, DeliveryState.SENDING, DeliveryState.DEFERRED)
 
@@ -162,6 +166,9 @@ async def _found_in_sent(desk: Desk, inbox: Inbox, delivery: Delivery) -> bool:
     try:
         return await desk.mailbox.find_sent(inbox, message_id)
     except BridgeError:  # not knowing is an answer here: a person will be asked
+        return False
+    except Exception:  # the mail may have left all the same, so that somebody has to look
+        log.exception("the Sent folder was not looked at")
         return False
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bridge.chat import command, render, status
+from bridge.chat import render, status
 from bridge.config.inbox import Inbox
 from bridge.desk.context import CommandContext, came_before
 from bridge.desk.desk import Desk
@@ -102,7 +102,7 @@ async def show(tx: Tx, desk: Desk, delivery: Delivery) -> None:
         await tx.jobs.add(ShowPreview(delivery.id), lane)
         return
     text = status.text(delivery, await tx.deliveries.question(delivery.id), desk.now())
-    text = command.named(text, desk.settings.command_prefix)
+    text = desk.named(text)
     content = render.notice(text)
     if delivery.form is Form.SNIPPET:  # no message of the room shows the words
         quoted = f"{from_text(text)}<blockquote>{from_text(delivery.text)}</blockquote>"

@@ -41,11 +41,11 @@ async def preview(desk: Desk, job: Job[ShowPreview]) -> None:
         if desk.settings.public_url:
             token = desk.drafts.sign(delivery.id)
             link = desk.drafts.url_of(desk.settings.public_url, token)
-        content = texts.preview(delivery, mail, inbox.approval, question, link)
+        content = texts.preview(delivery, mail, inbox.approval, desk.named(question), link)
     except Refused as error:
         gone = str(error)
     except Permanent as error:
-        content = texts.problem(delivery, str(error))
+        content = texts.problem(delivery, desk.named(str(error)))
     async with desk.store.transaction("previewed") as tx:
         await tx.jobs.finish(job)
         current = await tx.deliveries.get(delivery.id)

@@ -68,7 +68,7 @@ async def room_summary(
     exists_already: bool,
     faceless: bool = False,
 ) -> None:
-    """Name, topic, face and namespaced state of a room; `already_there`: it was made with them,
+    """Name, topic, face and namespaced state of a room; `exists_already`: it was made with them,
     or with all but its face."""
     number = conversation.number
     for shows, type_, content in (

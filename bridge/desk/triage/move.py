@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bridge.chat import room
+from bridge.chat import render, room
 from bridge.chat.room import link
 from bridge.config.inbox import Inbox
 from bridge.desk.command import CommandSpec
@@ -84,7 +84,7 @@ async def _leave(tx: Tx, desk: Desk, conversation: Conversation, old: Inbox, new
         url = link(conversation.room, desk.server) if conversation.room else ""
         head = f"#{conversation.number} {conversation.contact}\n{subject}"
         text = f"{head}\n➡️ moved to {new.name}\n{url}"
-        await tx.posts.put(Wanted.message(card, queue, desk.bot, desk.message(text)))
+        await tx.posts.put(Wanted.message(card, queue, desk.bot, render.text_message(text)))
         await tx.posts.put(Wanted.reaction(hand, queue, desk.bot, "", card))
         for key in (card, hand, claim):
             await tx.posts.rename(key, key.until(left))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bridge.chat import render
 from bridge.chat.admin import duration
 from bridge.chat.room import link
 from bridge.config.inbox import Inbox
@@ -30,7 +31,7 @@ async def _tell(tx: Tx, desk: Desk, inbox: Inbox, conversation: Conversation) ->
     key = PostKey.of_conversation(Shows.REMINDER, conversation.number, conversation.waiting_since)
     if conversation.assignee is not None:
         text = f"⏰ {conversation.assignee}, {who} has waited {waits} for an answer."
-        content = desk.message(text)
+        content = render.text_message(text)
         content["m.mentions"] = {"user_ids": [conversation.assignee]}
         await tx.posts.put(Wanted.message(key, Place.of(conversation.number), desk.bot, content))
         return
@@ -38,5 +39,5 @@ async def _tell(tx: Tx, desk: Desk, inbox: Inbox, conversation: Conversation) ->
     subject = conversation.subject or "(no subject)"
     what = f"#{conversation.number} {subject}"
     text = f"⏰ {what}: {who} has waited {waits}, and nobody has taken it.{url}"
-    content = desk.message(text)
+    content = render.text_message(text)
     await tx.posts.put(Wanted.message(key, Place.queue(inbox.id), desk.bot, content))
