@@ -42,7 +42,7 @@ WRONG_HERE = {
     "!block gmail.com": "block one address instead",
     "!unblock carla": "carla is no address and no domain, like x@spam.example.",
     "!snooze never": "Say",
-    "!tag +a%b": "+a%b is no tag: use letters, digits and -; nothing was changed.",
+    "!tag +a%b": "+a%b is no tag: use letters, digits and -, 40 at most; nothing was changed.",
     "!priority now": "Say !priority high, normal or low; nothing was changed.",
     "!snippet nope": "There is no snippet nope; there are none yet.",
     "!snippet add a%b": "is no name for a snippet: use letters, digits and -.",
