@@ -144,6 +144,23 @@ def test_no_function_takes_more_than_seven_values() -> None:
                 assert len(names) <= MAX_PARAMETERS, f"{path}:{node.lineno} {node.name}: {names}"
 
 
+def test_only_model_post_makes_the_keys_of_posts() -> None:
+    """`store/posts` reads them from a row's columns; whoever wants one asks a class method."""
+    for path in FILES:
+        if module_of(path) not in ("bridge.model.post", "bridge.store.posts"):
+            assert "PostKey(" not in path.read_text(), path
+
+
+def test_the_desk_knows_the_types_of_what_it_handles() -> None:
+    """But for the JSON of events, which `listen` is the first to look at."""
+    for path in FILES:
+        here = module_of(path)
+        if package_of(here) in ("desk", "ports") and here != "bridge.desk.events.listen":
+            names = {node.id for node in ast.walk(ast.parse(path.read_text()))
+                     if isinstance(node, ast.Name)}  # fmt: skip
+            assert "Any" not in names, here
+
+
 def test_every_file_says_in_its_first_line_what_it_is_for() -> None:
     for path in FILES:
         assert ast.get_docstring(ast.parse(path.read_text())), path
