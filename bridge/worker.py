@@ -28,7 +28,7 @@ Handler = Callable[[Job[Any]], Awaitable[None]]
 
 
 class LeasingStore(Protocol):
-    """What the worker needs of the store; the desk's doors are in ports.py."""
+    """What the worker needs of the store; the interfaces of the desk are in ports."""
 
     async def lease(
         self, worker: str, seconds: float, free: Mapping[str, int]

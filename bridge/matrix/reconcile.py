@@ -22,7 +22,7 @@ TOKEN = "sync-token"  # noqa: S105 - the name of a value
 
 
 class Reconciler:
-    """Feeds what is new in the bot's rooms through the same door as the pushes.
+    """Feeds what is new in the bot's rooms by the same way as the pushes.
 
     Synapse loses or strands a push when it dies at the wrong moment; what it stored, /sync shows.
     """

@@ -1,4 +1,4 @@
-"""The words of the house: mails, conversations, deliveries, posts, jobs, and the error tree."""
+"""What everything is called: mails, conversations, deliveries, posts, jobs, and the error tree."""
 
 from bridge.model.conversation import (
     FINISHED_CONVERSATIONS,

@@ -1,4 +1,4 @@
-"""What things are called: the identifiers of the house."""
+"""What things are called: the identifiers of everything."""
 
 from __future__ import annotations
 

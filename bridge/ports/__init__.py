@@ -1,4 +1,4 @@
-"""The doors of the desk: what it needs of storage, chat and mail servers, as Protocols."""
+"""The interfaces of the desk: what it needs of storage, chat and mail servers, as Protocols."""
 
 from bridge.ports.outside import Chat, Hooks, Mailbox, Prober, Reader, Sender
 from bridge.ports.store import Store, Tx
