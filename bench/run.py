@@ -300,8 +300,8 @@ def report() -> str:
         "",
         "Where the time goes: a new conversation is eight requests, and Synapse's createRoom"
         " decides it. A follow-up is one request; beside it the bridge parses and places the"
-        " mail and commits five times (accept, lease, receive, lease, posted), in one process"
-        " that shares the cores with Synapse.",
+        " mail in a child process and commits twice (lease, posted), and its part of three commits"
+        " for several mails (accept, lease, receive), on cores that it shares with Synapse.",
         "",
         "## Raw samples",
         "",

@@ -65,7 +65,7 @@ from bridge.store.leases import Leases
 from bridge.web.health import HealthPage
 from bridge.web.pages import Pages
 from bridge.web.webhook import Hooks
-from bridge.worker import Handler, Worker
+from bridge.worker import Handler, Together, Worker
 
 log = structlog.get_logger("app")
 
@@ -184,7 +184,10 @@ class App:
         handlers: dict[type[Task], Handler] = {
             task: functools.partial(act, self.desk) for task, act in ACTS.items()
         }
-        worker = Worker(Leases(self.database), handlers, name=self.database.name)
+        together: dict[type[Task], Together] = {
+            ReceiveMail: functools.partial(receive.receive_together, self.desk)
+        }
+        worker = Worker(Leases(self.database), handlers, name=self.database.name, together=together)
         self.database.on_jobs = worker.wake
         self._spawn("worker", worker.run())
         alone = self.database.alone

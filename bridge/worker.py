@@ -1,11 +1,13 @@
-"""The worker: leases due jobs, runs them by kind, keeps their leases alive, tries again."""
+"""The worker: leases due jobs, does them by kind, keeps their leases alive, tries again."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import groupby
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import structlog
@@ -25,6 +27,9 @@ TRIES = 3
 
 Handler = Callable[[Job[Any]], Awaitable[None]]
 """Does the job and finishes it in its own last transaction."""
+Together = Callable[[Sequence[Job[Any]]], Awaitable[bool]]
+"""Does jobs that follow each other in a lane and finishes all of them in one transaction. False,
+or an error, when they are to be done one after the other; then nothing is done."""
 
 
 class LeasingStore(Protocol):
@@ -65,14 +70,16 @@ class Worker:
         handlers: Mapping[type[Task], Handler],
         *,
         name: str,
+        together: Mapping[type[Task], Together] = MappingProxyType({}),
         slots: Mapping[str, int] = SLOTS,
     ) -> None:
-        """`slots`: how many jobs of each share run at once."""
+        """`slots`: how many lanes of each share are worked on at once."""
         self._store = store
-        self._handlers = handlers
+        self._handlers, self._together = handlers, together
         self._name = name
         self._slots = slots
-        self._running: dict[int, tuple[Job[Task], asyncio.Task[None]]] = {}
+        self._running: dict[int, tuple[list[Job[Task]], asyncio.Task[None]]] = {}
+        """What is done now, by the id of the first of the jobs that are done together."""
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -94,24 +101,26 @@ class Worker:
 
     async def _take(self) -> bool:
         free = dict(self._slots)
-        for job, _ in self._running.values():
-            free[share_of(job.kind, job.lane)] -= 1
+        for running, _ in self._running.values():
+            free[share_of(running[0].kind, running[0].lane)] -= 1
         try:
             jobs = await self._store.lease(self._name, LEASE, free)
         except Exception as error:  # noqa: BLE001 - the next look may go well
             log.warning("cannot take jobs", error=str(error))
             await asyncio.sleep(1.0)
             return False
-        for job in jobs:
-            if job.id in self._running:
+        for _, following in groupby(sorted(jobs, key=_order), lambda job: job.lane):
+            run = list(following)
+            first = run[0].id
+            if first in self._running:
                 continue  # our own lease ran out; what runs will notice when it finishes
-            task = asyncio.create_task(self._do(job), name=f"{job.kind} {job.id}")
-            self._running[job.id] = job, task
-            task.add_done_callback(lambda _, job=job: self._done(job))  # type: ignore[misc]  # mypy cannot infer a default argument of a lambda
+            task = asyncio.create_task(self._work(run), name=f"{run[0].kind} {first}")
+            self._running[first] = run, task
+            task.add_done_callback(lambda _, first=first: self._done(first))  # type: ignore[misc]  # mypy cannot infer a default argument of a lambda
         return bool(jobs)
 
-    def _done(self, job: Job[Task]) -> None:
-        self._running.pop(job.id, None)
+    def _done(self, first: int) -> None:
+        self._running.pop(first, None)
         self._wake.set()
 
     async def _rest(self) -> None:
@@ -128,8 +137,32 @@ class Worker:
         except TimeoutError:
             return
 
-    async def _do(self, job: Job[Task]) -> None:
-        """Run one job, whatever it raises."""
+    async def _work(self, run: Sequence[Job[Task]]) -> None:
+        """Do jobs that follow each other in a lane: together, else one after the other."""
+        if len(run) > 1 and await self._do_together(run):
+            return
+        for number, job in enumerate(run):
+            if not await self._do(job):
+                for behind in run[number + 1 :]:
+                    await self._free(behind)
+                return
+
+    async def _do_together(self, run: Sequence[Job[Task]]) -> bool:
+        bind_contextvars(**_context(run[0]))
+        began, kind = time.monotonic(), type(run[0].task)
+        try:
+            if not await self._together[kind](run):
+                return False
+        except Exception as error:  # noqa: BLE001 - each by itself says what is wrong with it
+            log.info("not done together", jobs=len(run), error=f"{type(error).__name__}: {error}")
+            return False
+        took = (time.monotonic() - began) / len(run)
+        for job in run:
+            metrics.jobs_done.labels(job.kind, "done").observe(took)
+        return True
+
+    async def _do(self, job: Job[Task]) -> bool:
+        """Do one job, whatever it raises. Whether the next one of its lane may follow."""
         bind_contextvars(**_context(job))
         began, result = time.monotonic(), "done"
         try:
@@ -149,6 +182,7 @@ class Worker:
             await self._again(job, error, counts=True)
         finally:
             metrics.jobs_done.labels(job.kind, result).observe(time.monotonic() - began)
+        return result == "done"
 
     async def _again(self, job: Job[Task], error: Exception, *, counts: bool) -> None:
         text = f"{type(error).__name__}: {error}" if counts else str(error)
@@ -168,21 +202,32 @@ class Worker:
         while True:
             await asyncio.sleep(LEASE / 3)
             if self._running:
+                jobs = [job.id for run, _ in self._running.values() for job in run]
                 try:
-                    await self._store.prolong(self._name, list(self._running), LEASE)
+                    await self._store.prolong(self._name, jobs, LEASE)
                 except Exception as error:  # noqa: BLE001 - the pulse must go on
                     log.warning("heartbeat failed", error=str(error))
 
     async def _drain(self, seconds: float = 2.0) -> None:
         if not self._running:
             return
-        jobs = {task: job for job, task in self._running.values()}
-        _, late = await asyncio.wait(jobs, timeout=seconds)
+        runs = {task: run for run, task in self._running.values()}
+        _, late = await asyncio.wait(runs, timeout=seconds)
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
-        for task in late:  # the next start need not wait for it, nor suspect it
-            try:
-                await self._store.put_back(jobs[task], 0.0, "", counts=False)
-            except Exception as error:  # noqa: BLE001 - its lease runs out by itself
-                log.warning("cannot put the job back", error=str(error))
+        for task in late:
+            for job in runs[task]:
+                await self._free(job)
+
+    async def _free(self, job: Job[Task]) -> None:
+        """Give back a job that was not begun or not ended: whoever takes it next need neither wait
+        for it nor suspect it."""
+        try:
+            await self._store.put_back(job, 0.0, "", counts=False)
+        except Exception as error:  # noqa: BLE001 - its lease runs out by itself
+            log.warning("cannot put the job back", error=str(error))
+
+
+def _order(job: Job[Task]) -> tuple[str, int]:
+    return job.lane, job.id

@@ -97,6 +97,12 @@ class ImapConnection(Session):
             raise NoSuchMessage(f"NO [NONEXISTENT] message {uid} is gone")
         return body
 
+    async def fetch_raws(self, uids: Collection[int], limit: int) -> dict[int, bytes]:
+        """Messages by UID, without those that no longer exist. More than `limit` bytes together
+        end the connection (TooLarge)."""
+        found = await self._fetch(uids, "(UID BODY.PEEK[])", limit)
+        return {uid: data[b"BODY[]"] for uid, data in found.items() if data.get(b"BODY[]")}
+
     async def fetch_raw(self, uid: int, limit: int) -> bytes:
         """The message. One larger than `limit` bytes ends the connection (TooLarge), so look at
         its size first."""
@@ -121,10 +127,11 @@ class ImapConnection(Session):
         self._woken = True
         self._p.changed.set()
 
-    async def store_seen(self, uid: int) -> None:
+    async def store_seen(self, uids: Iterable[int]) -> None:
         """Set the Seen flag: a courtesy to people who look at the mailbox, never our state."""
+        some = ",".join(str(int(uid)) for uid in uids)
         async with failpoint.around("imap.seen"), self._session() as p:
-            await p.command("STORE", str(int(uid)), "+FLAGS.SILENT", "(\\Seen)", uid=True)
+            await p.command("STORE", some, "+FLAGS.SILENT", "(\\Seen)", uid=True)
 
     async def append(
         self,

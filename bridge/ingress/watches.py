@@ -13,6 +13,7 @@ from bridge.config.inbox import Inbox
 from bridge.desk.admin import status
 from bridge.desk.desk import Desk
 from bridge.desk.team import setup
+from bridge.ingress.folder import MailAccount
 from bridge.ingress.imap import Watcher
 from bridge.ports import Store
 
@@ -92,8 +93,10 @@ class Watches:
 
     def _begin(self, account: str, inboxes: Sequence[Inbox]) -> asyncio.Task[None]:
         refused = functools.partial(status.refused_login, self._desk)
-        limits = self._desk.settings.limits
-        watcher = Watcher(self._database, inboxes, limits, refused, self._database.free_space)
+        imap = inboxes[0].imap
+        assert imap is not None
+        limits, free = self._desk.settings.limits, self._database.free_space
+        watcher = Watcher(MailAccount(self._database, inboxes, imap, limits, free), refused)
         name = f"imap:{account}"
         return asyncio.create_task(self._database.alone(name, watcher.run), name=name)
 

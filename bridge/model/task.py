@@ -22,6 +22,8 @@ class Task:
     """Whose slots of the worker it takes."""
     is_one: ClassVar[bool] = True
     """While a job for it is unfinished, no other is added."""
+    run: ClassVar[int] = 1
+    """How many jobs for it that follow each other in a lane are taken together."""
 
     @property
     def key(self) -> str:
@@ -36,6 +38,7 @@ class ReceiveMail(Task):
 
     kind = "receive"
     title = "reading a mail"
+    run = 8
     intake: int
     _: KW_ONLY
     was_waiting: bool = False

@@ -62,7 +62,8 @@ class Jobs:
     async def lease(
         self, worker: str, now: float, seconds: float, share: str, limit: int
     ) -> list[Job[Task]]:
-        """Take up to `limit` jobs of a share that are due and first in their lanes.
+        """Take up to `limit` jobs of a share that are due and first in their lanes, each with
+        those behind it that are done together with it. In the order of their ids.
 
         A job that outlives the process that had it adds to its `deaths` where it may be the cause;
         of those only the oldest runs at a time, so that the next death has one cause.
@@ -83,7 +84,32 @@ class Jobs:
             limit,
             share,
         )
-        return sorted((_job(row) for row in rows), key=lambda job: job.id)
+        taken = [_job(row) for row in rows]
+        for first in taken[:]:
+            if first.task.run > 1 and not first.deaths and not first.failures:
+                taken += await self._following(first, now, seconds)
+        return sorted(taken, key=lambda job: job.id)
+
+    async def _following(self, first: Job[Task], now: float, seconds: float) -> list[Job[Task]]:
+        """Take those behind the first job of a lane that are of its kind and may be done now, up
+        to one that may not."""
+        rows = await self._conn.fetch(
+            "UPDATE job SET leased_by = $1, leased_until = $2, leases = leases + 1 WHERE id IN ("
+            " SELECT id FROM job AS next WHERE lane = $3 AND id > $4 AND dead_at IS NULL"
+            " AND NOT EXISTS (SELECT 1 FROM job AS stop WHERE stop.lane = $3 AND stop.id > $4"
+            "  AND stop.id <= next.id AND stop.dead_at IS NULL AND (stop.kind <> $5"
+            "  OR stop.run_after > $6 OR stop.leased_until >= $6 OR stop.failures > 0"
+            "  OR stop.deaths > 0))"
+            f" ORDER BY id LIMIT $7) RETURNING {COLUMNS}",
+            first.worker,
+            now + seconds,
+            first.lane,
+            first.id,
+            first.kind,
+            now,
+            first.task.run - 1,
+        )
+        return [_job(row) for row in rows]
 
     async def due(self, now: float, shares: Sequence[str]) -> list[str]:
         """Of which of these shares a job may be ready; spares an idle worker its write lock."""
@@ -111,25 +137,16 @@ class Jobs:
 
     async def finish(self, job: Job[Task]) -> None:
         """Remove a done job. Raises LostLease when it is no longer ours."""
-        row = await self._conn.fetchrow(
-            "DELETE FROM job WHERE id = $1 AND leased_by = $2 AND leases = $3 RETURNING id",
-            job.id,
-            job.worker,
-            job.leases,
-        )
-        if row is None:
-            raise LostLease(f"job {job.id} ({job.kind}) belongs to another worker now")
+        await self._leased(job, "DELETE FROM job WHERE {} RETURNING id")
         self.added = True  # the lane's next one may be due
 
     async def hold(self, job: Job[Task]) -> None:
         """Make sure that a job is still ours. Raises LostLease."""
-        row = await self._conn.fetchrow(
-            "SELECT id FROM job WHERE id = $1 AND leased_by = $2 AND leases = $3",
-            job.id,
-            job.worker,
-            job.leases,
-        )
-        if row is None:
+        await self._leased(job, "SELECT id FROM job WHERE {}")
+
+    async def _leased(self, job: Job[Task], query: str) -> None:
+        its = query.format("id = $1 AND leased_by = $2 AND leases = $3")
+        if await self._conn.fetchrow(its, job.id, job.worker, job.leases) is None:
             raise LostLease(f"job {job.id} ({job.kind}) belongs to another worker now")
 
     async def put_back(self, job: Job[Task], run_after: float, error: str, *, counts: bool) -> None:

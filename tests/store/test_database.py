@@ -11,7 +11,7 @@ import pytest
 
 from bridge import failpoint
 from bridge.model import InboxId, LostLease, Number, Place, PostKey, Shows, Transient, Wanted
-from bridge.model.task import BringPost, TellOfFailure
+from bridge.model.task import BringPost, ReceiveMail, TellOfFailure
 from bridge.store.database import Database
 from bridge.store.leases import Leases
 
@@ -82,6 +82,52 @@ async def test_in_a_lane_only_the_oldest_runs(database: Database) -> None:
     async with database.transaction("settings") as tx:
         await tx.jobs.finish(first[0])
     assert [job.lane for job in await leases.lease("w", 60, {"mail": 10})] == ["a"]
+
+
+async def mails(database: Database, count: int, *but: str) -> list[int]:
+    """Jobs for so many mails of one lane; `but` is SQL that changes the third one. Their ids."""
+    async with database.transaction("settings") as tx:
+        for _ in range(count):
+            await tx.jobs.add(ReceiveMail(next(NUMBERS)), "inbox:a:receive", run_after=1.0)
+        ids = [row["id"] for row in await tx.conn.fetch("SELECT id FROM job ORDER BY id")]
+        for sql in but:
+            await tx.conn.execute(f"UPDATE job SET {sql} WHERE id = $1", ids[2])
+    return ids
+
+
+async def test_mails_that_follow_each_other_are_taken_together(database: Database) -> None:
+    leases = Leases(database)
+    ids = await mails(database, ReceiveMail.run + 3)
+    taken = await leases.lease("w", 60, {"mail": 1})
+    assert [job.id for job in taken] == ids[: ReceiveMail.run]
+    assert await leases.lease("other", 60, {"mail": 9}) == []
+    async with database.transaction("settings") as tx:
+        for job in taken:
+            await tx.jobs.finish(job)
+    assert [job.id for job in await leases.lease("w", 60, {"mail": 1})] == ids[ReceiveMail.run :]
+
+
+@pytest.mark.parametrize(
+    "but", ["run_after = 9e9", "failures = 1", "deaths = 1", "kind = 'post'", "leased_until = 9e9"]
+)
+async def test_no_mail_is_taken_past_one_that_has_to_wait(database: Database, but: str) -> None:
+    ids = await mails(database, 5, but)
+    taken = await Leases(database).lease("w", 60, {"mail": 9})
+    assert [job.id for job in taken] == ids[:2]
+
+
+async def test_a_dead_mail_holds_up_no_other(database: Database) -> None:
+    ids = await mails(database, 5, "dead_at = 1.0")
+    taken = await Leases(database).lease("w", 60, {"mail": 9})
+    assert [job.id for job in taken] == [*ids[:2], *ids[3:]]
+
+
+@pytest.mark.parametrize("but", ["failures = 1", "deaths = 1"])
+async def test_a_mail_that_failed_is_taken_alone(database: Database, but: str) -> None:
+    ids = await mails(database, 5)
+    async with database.transaction("settings") as tx:
+        await tx.conn.execute(f"UPDATE job SET {but} WHERE id = $1", ids[0])
+    assert [job.id for job in await Leases(database).lease("w", 60, {"mail": 9})] == ids[:1]
 
 
 async def test_a_job_that_waits_holds_its_lane(database: Database) -> None:

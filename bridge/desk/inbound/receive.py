@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from bridge import metrics
+from bridge.config.inbox import Inbox
 from bridge.desk.desk import Desk
 from bridge.desk.inbound.arrival import Arrival
 from bridge.desk.inbound.file import file
-from bridge.desk.rules import fitting, of_inbox
+from bridge.desk.rules import Placed, fitting, of_inbox
 from bridge.mail.limits import size
 from bridge.mail.quote import Body
 from bridge.model import InboxId, Job, Mail, Transient
@@ -20,36 +22,91 @@ from bridge.ports import Tx
 DEATHS = 2
 """Deaths of the bridge while it read a mail after which the mail is shown by its headers alone."""
 DEADLY = "the bridge died twice while it read it"
+TOGETHER = 1_000_000
+"""Bytes of mails that are held in memory to be filed in one transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    """An accepted mail and the job to receive it."""
+
+    job: Job[ReceiveMail]
+    inbox: Inbox
+    raw: bytes
+    raw_id: int
+    note: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadMail:
+    """A mail that was read, and the rules of its inbox that fit it."""
+
+    job: Job[ReceiveMail]
+    arrival: Arrival
+    fits: Sequence[Placed]
 
 
 async def receive(desk: Desk, job: Job[ReceiveMail]) -> None:
     """Read one accepted mail, place it, and want its text and files in its room."""
+    await _file(desk, [await _read(desk, await _load(desk, job))])
+
+
+async def receive_together(desk: Desk, jobs: Sequence[Job[ReceiveMail]]) -> bool:
+    """Read mails of one inbox side by side, and file them in their order in one transaction. False
+    where they are too large for that."""
+    accepted, total = [], 0
+    for job in jobs:
+        accepted.append(await _load(desk, job))
+        total += len(accepted[-1].raw)
+        if total > TOGETHER:
+            return False
+    async with asyncio.TaskGroup() as group:
+        reading = [group.create_task(_read(desk, each)) for each in accepted]
+    await _file(desk, [task.result() for task in reading])
+    return True
+
+
+async def _load(desk: Desk, job: Job[ReceiveMail]) -> _Accepted:
     async with desk.store.reading() as tx:
         inbox_id, raw_id, note, at = await tx.mails.intake(job.task.intake)
         raw = await tx.mails.raw(raw_id)
     inbox = desk.inbox(inbox_id)
     if inbox.paused:  # it shares its account with one that is not; its mail waits here
         raise Transient(f"inbox {inbox.id} is paused", retry_after=60.0)
+    return _Accepted(job, inbox, raw, raw_id, note, at)
+
+
+async def _read(desk: Desk, accepted: _Accepted) -> _ReadMail:
+    job, inbox, raw = accepted.job, accepted.inbox, accepted.raw
     if job.deaths >= DEATHS:
         mail, body = await desk.reader.head(raw, DEADLY, inbox.authserv_id, inbox.own)
     else:
         mail, body = await desk.reader.read(raw, inbox.authserv_id, inbox.own)
-    arrival = Arrival(inbox, mail, body, raw, raw_id, at, counts=not job.task.was_waiting)
-    if note:
-        arrival = _headed(arrival, json.loads(note))
+    counts = not job.task.was_waiting
+    arrival = Arrival(inbox, mail, body, raw, accepted.raw_id, accepted.at, counts=counts)
+    if accepted.note:
+        arrival = _headed(arrival, json.loads(accepted.note))
     # everybody else who decides waits for the transaction: rules are looked at before it
     async with desk.store.reading() as tx:
         rules = await of_inbox(tx, inbox)
-    fits = fitting(rules, arrival.facts) if rules else ()
+    return _ReadMail(job, arrival, fitting(rules, arrival.facts) if rules else ())
+
+
+async def _file(desk: Desk, mails: Sequence[_ReadMail]) -> None:
+    results = []
     async with desk.store.transaction("receive") as tx:
-        result = "known"
-        if not await _is_echo(tx, desk, inbox.id, mail):
-            result = "new" if await file(tx, desk, arrival, fits) else "joined"
-        await tx.jobs.finish(job)
-        if result == "known":
-            await tx.erasing.unused(raw_id)
-    metrics.received.labels(inbox.id, result).inc()
-    metrics.arrival.labels(inbox.id).observe(max(0.0, desk.now() - at))
+        for each in mails:
+            arrival, result = each.arrival, "known"
+            if not await _is_echo(tx, desk, arrival.inbox.id, arrival.mail):
+                result = "new" if await file(tx, desk, arrival, each.fits) else "joined"
+            await tx.jobs.finish(each.job)
+            if result == "known":
+                await tx.erasing.unused(arrival.raw_id)
+            results.append((arrival, result))
+    for arrival, result in results:
+        metrics.received.labels(arrival.inbox.id, result).inc()
+        metrics.arrival.labels(arrival.inbox.id).observe(max(0.0, desk.now() - arrival.at))
 
 
 def _headed(arrival: Arrival, known: Mapping[str, int]) -> Arrival:

@@ -1,0 +1,279 @@
+"""One folder of a mail account: what is above the cursor is fetched and accepted, and the cursor
+moves in the transaction that keeps the mail."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+
+from bridge.config.inbox import Imap, Inbox
+from bridge.config.settings import Limits
+from bridge.desk.inbound.accept import accept, addressed
+from bridge.imap.connection import ImapConnection
+from bridge.imap.syntax import (
+    CommandRefused,
+    ConnectionLost,
+    ImapError,
+    NoSuchMessage,
+    TooLarge,
+)
+from bridge.mail.limits import size as megabytes
+from bridge.mail.parse import recipients
+from bridge.ports import Store
+
+log = structlog.get_logger("imap")
+
+OUTAGE = 600.0
+"""Seconds without a look, or two polls of it, after which what a folder holds counts as having
+waited."""
+HEAD = 200_000
+"""Bytes that are fetched of a mail over the limit."""
+ASKED = 250
+"""UIDs asked for at once."""
+TOGETHER, TOGETHER_BYTES = 20, 500_000
+"""Mails, and bytes of them, that are fetched by one command and accepted by one commit."""
+FETCH_TRIES, LOST_TRIES = 3, 10
+"""Refusals, and connections lost over one mail, after which it is told of and passed by."""
+
+
+class NoRoom(Exception):
+    """The disk is nearly full: mail stays where it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailAccount:
+    """What the folders of one account share."""
+
+    store: Store
+    inboxes: Sequence[Inbox]
+    imap: Imap
+    limits: Limits
+    free: Callable[[], int | None]
+    """How many bytes the disk of the database has left, where that is known."""
+
+    @property
+    def name(self) -> str:
+        return self.imap.account
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A mail as the server gave it; `note` is not empty where the rest stays in the mailbox."""
+
+    uid: int
+    raw: bytes
+    note: str = ""
+
+
+class FolderReader:
+    """Takes the new mail of one folder."""
+
+    def __init__(self, account: MailAccount, folder: str) -> None:
+        self._account, self.name = account, folder
+        self._store, self._limits = account.store, account.limits
+        self._looked_at: float | None = None
+        """When it was last looked at, in seconds of the machine's own clock."""
+        self._waiting: frozenset[int] = frozenset()
+        """The UIDs that arrived while nobody looked."""
+        self._one_by_one = False
+        """Whether fetching several failed: then each mail answers for itself."""
+
+    async def take_new(self, connection: ImapConnection) -> None:
+        """Accept every mail above the cursor. Raises CommandRefused where the folder cannot be
+        read, ConnectionLost, and NoRoom."""
+        validity, uid_next, _ = await connection.select(self.name)
+        async with self._store.reading() as tx:
+            cursor = await tx.settings.cursor(self._account.name, self.name)
+        await self._began()
+        if cursor is None:
+            since = self._account.imap.starts_at
+            last = (uid_next or 1) - 1 if since is None else 0
+            if uid_next is None and since is None:
+                last = max(await connection.search("ALL"), default=0)
+            await self._move(validity, last, uid_next)
+        elif cursor[0] != validity:
+            # The folder was made anew: every UID is another mail. What we have is known by its
+            # Message-ID and hash; look at what is younger than our first start.
+            last = 0
+            log.warning("UIDVALIDITY changed", account=self._account.name, folder=self.name)
+            await self._move(validity, 0, uid_next)
+        else:
+            last = cursor[1]
+        uids = [uid for uid in await connection.search(f"UID {last + 1}:*") if uid > last]
+        now, before = time.monotonic(), self._looked_at
+        outage = max(OUTAGE, 2.0 * self._account.imap.poll)
+        nobody_looked = before is None or now - before > outage
+        self._waiting = frozenset(uids if nobody_looked else ())
+        since, below = await self._rescanning(validity)
+        old, fresh = [u for u in uids if u < below], [u for u in uids if u >= below]
+        for some, limit in ((old, since), (fresh, None)):
+            for start in range(0, len(some), ASKED):
+                await self._take(connection, validity, some[start : start + ASKED], limit)
+        self._one_by_one = False
+        self._looked_at = time.monotonic()
+
+    async def _began(self) -> float:
+        """When this account was first watched."""
+        name = f"began:{self._account.name}"
+        async with self._store.reading() as tx:
+            began = await tx.settings.value(name)
+        if began is None:
+            began = str(self._account.imap.starts_at or time.time())
+            async with self._store.transaction("account-progress") as tx:
+                await tx.settings.set_value(name, began)
+        return float(began)
+
+    async def _rescanning(self, validity: int) -> tuple[float, int]:
+        """(date, UID): of the UIDs below it, only mail younger than the date is taken."""
+        async with self._store.reading() as tx:
+            value = await tx.settings.value(f"since:{self._account.name}:{self.name}:{validity}")
+        date, _, uid = (value or "0 0").partition(" ")
+        return float(date), int(uid)
+
+    async def _move(self, validity: int, last: int, uid_next: int | None) -> None:
+        """Begin the folder at a cursor; where old mail is scanned, from which date, and up to
+        which UID: what comes later is new, whatever date it bears."""
+        since = f"{await self._began()} {uid_next or 2**32}" if last == 0 else None
+        name = self._account.name
+        async with self._store.transaction("account-progress") as tx:
+            await tx.settings.set_cursor(name, self.name, validity, last)
+            if since is not None:
+                await tx.settings.set_value(f"since:{name}:{self.name}:{validity}", since)
+
+    async def _take(
+        self, connection: ImapConnection, validity: int, uids: list[int], since: float | None
+    ) -> None:
+        """Accept what these UIDs hold; of mail older than `since`, in epoch seconds, nothing."""
+        try:
+            known = {uid: (size, when) for uid, size, when in await connection.fetch_meta(uids)}
+        except CommandRefused as error:
+            if len(uids) == 1:
+                await self._unfetched(validity, uids[0], error)
+                return
+            for uid in uids:
+                await self._take(connection, validity, [uid], since)
+            return
+        wanted = {
+            uid: size
+            for uid, (size, when) in known.items()  # the others were expunged before we came
+            if since is None or when.timestamp() >= since - 60
+        }
+        for run in self._runs(wanted):
+            await self._take_run(connection, validity, {uid: wanted[uid] for uid in run})
+        if uids[-1] in known and uids[-1] not in wanted:
+            await self._skip(validity, uids[-1])
+
+    def _runs(self, sizes: Mapping[int, int]) -> Iterator[list[int]]:
+        """UIDs in order, small mails together."""
+        most = 0 if self._one_by_one else min(TOGETHER_BYTES, self._limits.mail_size)
+        run: list[int] = []
+        total = 0
+        for uid in sorted(sizes):
+            total += sizes[uid]
+            if run and (len(run) == TOGETHER or total > most):
+                yield run
+                run, total = [], sizes[uid]
+            run.append(uid)
+        if run:
+            yield run
+
+    async def _take_run(
+        self, connection: ImapConnection, validity: int, sizes: Mapping[int, int]
+    ) -> None:
+        """Accept mails that follow each other; together where the server gives all of them."""
+        self._have_room(sizes.values())
+        if len(sizes) > 1:
+            try:
+                raws = await connection.fetch_raws(list(sizes), 2 * TOGETHER_BYTES)
+            except ImapError:
+                self._one_by_one = True
+                if connection.closed:
+                    raise
+            else:
+                if raws.keys() == sizes.keys():
+                    mails = [Fetched(uid, raws[uid]) for uid in sorted(raws)]
+                    await self._accept(connection, validity, mails)
+                    return
+        for uid, size in sizes.items():
+            await self._take_one(connection, validity, uid, size)
+
+    def _have_room(self, sizes: Iterable[int]) -> None:
+        free, limit = self._account.free(), self._limits.mail_size
+        needed = sum(size if size <= limit else HEAD for size in sizes)
+        if free is not None and free < self._limits.free_disk + needed:
+            raise NoRoom(
+                f"the disk of the database has {megabytes(free)} left, and free_disk in config.yaml"
+                f" keeps {megabytes(self._limits.free_disk)}; mail waits in the mailbox"
+            )
+
+    async def _take_one(
+        self, connection: ImapConnection, validity: int, uid: int, size: int
+    ) -> None:
+        limit = self._limits.mail_size
+        try:
+            if size > limit:
+                note = json.dumps({"size": size, "limit": limit})
+                mail = Fetched(uid, await connection.fetch_partial(uid, HEAD), note)
+            else:
+                # servers count sizes differently: leave room for their line ends
+                mail = Fetched(uid, await connection.fetch_raw(uid, limit + limit // 8))
+        except NoSuchMessage:
+            await self._skip(validity, uid)
+        except ImapError as error:
+            await self._unfetched(validity, uid, error)
+            if connection.closed:
+                raise
+        else:
+            await self._accept(connection, validity, [mail])
+
+    async def _accept(
+        self, connection: ImapConnection, validity: int, mails: Sequence[Fetched]
+    ) -> None:
+        inboxes = self._account.inboxes
+        several = len(inboxes) > 1  # else nothing of a mail is read here
+        async with self._store.transaction("accept") as tx:
+            for mail in mails:
+                own = addressed(inboxes, recipients(mail.raw) if several else ())
+                waited = mail.uid in self._waiting
+                key = self._key(validity, mail.uid)
+                await accept(tx, own, key, mail.raw, mail.note, time.time(), was_waiting=waited)
+            last = mails[-1].uid
+            await tx.settings.set_cursor(self._account.name, self.name, validity, last)
+        if self._account.imap.mark_seen:
+            try:
+                await connection.store_seen([mail.uid for mail in mails])
+            except CommandRefused as error:
+                log.info("Seen not set", account=self._account.name, error=str(error))
+
+    def _key(self, validity: int, uid: int) -> str:
+        return f"imap:{self._account.name}:{self.name}:{validity}:{uid}"
+
+    async def _unfetched(self, validity: int, uid: int, error: ImapError) -> None:
+        """One mail that cannot be fetched is tried some times, then told of and passed by."""
+        if isinstance(error, CommandRefused) and error.is_temporary:
+            raise ConnectionLost(f"the server asks for patience: {error}")
+        account, folder = self._account, self.name
+        async with self._store.transaction("account-progress") as tx:
+            tries = await tx.settings.failed_fetch(account.name, f"{folder}:{validity}:{uid}")
+        refused = isinstance(error, CommandRefused | TooLarge)
+        if tries < (FETCH_TRIES if refused else LOST_TRIES):
+            raise ConnectionLost(f"mail {uid} in {folder} could not be fetched: {error}")
+        text = (
+            f"Subject: A mail that could not be fetched\r\nFrom: {account.imap.user}\r\n"
+            f"Date: {datetime.now(UTC):%a, %d %b %Y %H:%M:%S +0000}\r\n\r\n"
+            f"Mail {uid} in folder {folder} of {account.name} could not be fetched: {error}\r\n"
+            "It is still in the mailbox; read it there.\r\n"
+        )
+        async with self._store.transaction("accept") as tx:
+            inboxes = addressed(account.inboxes, ())
+            await accept(tx, inboxes, self._key(validity, uid), text.encode(), "", time.time())
+            await tx.settings.set_cursor(account.name, folder, validity, uid)
+
+    async def _skip(self, validity: int, uid: int) -> None:
+        async with self._store.transaction("account-progress") as tx:
+            await tx.settings.set_cursor(self._account.name, self.name, validity, uid)
