@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import structlog
 
+from bridge.config.credentials import ConfiguredCredentials
 from bridge.config.settings import Registration, Settings
 from bridge.config.vault import Keys, Vault
 from bridge.desk.admin import erase, export, janitor, report, restored, rulebook, status, testing
@@ -161,7 +162,9 @@ class App:
             keys = Keys.of(
                 encryption_keys, await tx.settings.secret(), await tx.settings.former_ids()
             )
-        sender, mailbox, reader = SmtpSender(), Folders(), MailReader(self._started_reading())
+        credentials = ConfiguredCredentials()
+        sender, mailbox = SmtpSender(credentials), Folders(credentials)
+        reader = MailReader(self._started_reading())
         self._stop.callback(reader.close)
         self.desk = Desk(
             store=self.database,
@@ -169,7 +172,7 @@ class App:
             sender=sender,
             mailbox=mailbox,
             reader=reader,
-            prober=Prober(sender, mailbox, Tokens(keys.ids, keys.former)),
+            prober=Prober(sender, mailbox, credentials, Tokens(keys.ids, keys.former)),
             hooks=Hooks(),
             directory=Directory(settings, vault),
             keys=keys,
@@ -194,7 +197,7 @@ class App:
         self._spawn("reconciler", alone("reconciler", self._reconcile))
         self._spawn("alarms", alone("alarms", self._watch_health))
         self._spawn("janitor", alone("janitor", self._clean))
-        self._spawn("watches", Watches(self.database, self.desk).run())
+        self._spawn("watches", Watches(self.database, self.desk, credentials).run())
         log.info("started", inboxes=list(self.desk.settings.inboxes))
 
     def _started_reading(self) -> ReadingProcess:

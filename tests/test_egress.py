@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from bridge.config.credentials import ConfiguredCredentials
 from bridge.config.inbox import Inbox, Smtp
 from bridge.model import InboxId, RecipientStatus
 from bridge.smtp.sender import SmtpSender
@@ -30,7 +31,8 @@ async def send(server: ScriptedSmtp, **smtp: object) -> tuple[RecipientStatus, s
     async def data_begun() -> None:
         begun.append(1)
 
-    fates = await SmtpSender().send(inbox, inbox.address, ["c@x.example"], MIME, data_begun)
+    sender = SmtpSender(ConfiguredCredentials())
+    fates = await sender.send(inbox, inbox.address, ["c@x.example"], MIME, data_begun)
     assert len(begun) == len(server.accepted())
     return fates["c@x.example"]
 

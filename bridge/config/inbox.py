@@ -214,6 +214,11 @@ class Inbox(Section):
         return self
 
     @property
+    def ways_in(self) -> tuple[Imap, ...]:
+        """The sections that say where its mail comes from; ingress/ has a kind for each."""
+        return (self.imap,) if self.imap is not None else ()
+
+    @property
     def own(self) -> frozenset[str]:
         """Every address of ours in this inbox, case-folded."""
         return frozenset(spec.casefold() for spec in (self.address, *self.aliases))

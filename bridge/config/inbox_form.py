@@ -6,14 +6,11 @@ import copy
 import difflib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from bridge.config.inbox import Imap, Inbox, Smtp
-from bridge.config.section import MXID
-from bridge.mail import provider
 from bridge.model import InboxId, Refused
 
 Values = dict[str, Any]
@@ -27,7 +24,6 @@ PLAIN_WORDS = {
     "date_from_datetime_parsing": "Write a day as 2026-01-31",
 }  # fmt: skip
 """What pydantic says of a value, as an admin would."""
-YES = ("ok", "yes", "y", "ja", "oui")
 
 
 def _keys() -> dict[str, Any]:
@@ -140,104 +136,6 @@ def _sentence(inbox: InboxId, fault: Any) -> str:
     if key and key not in SECRETS and isinstance(given, str) and repr(given) not in text:
         return f"{key}: {given[:100]!r} does not fit: {text[0].lower()}{text[1:]}."
     return f"{key}: {text}." if key else f"{text}."
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What the walk-through of `!inbox add` asks next."""
-
-    key: str
-    text: str
-    suggestion: str = ""
-    """Taken when the admin answers `ok`."""
-
-
-def next_question(values: Mapping[str, Any], secrets: Mapping[str, str]) -> Question | None:
-    """The first thing a draft still needs; None when it is complete."""
-    imap, smtp = values.get("imap") or {}, values.get("smtp")
-    if not values.get("address"):
-        return Question("address", "Which address is it? Like support@example.com.")
-    if not imap.get("host"):
-        names = ", ".join(each.key for each in provider.PROVIDERS)
-        text = f"Where is the mailbox? A provider ({names}) or its IMAP server's name,"
-        return Question("imap.host", f"{text} like imap.example.com or imap.example.com:143.")
-    user = imap.get("user") or values["address"]
-    if "imap.password" not in secrets:
-        known = provider.of_host(imap["host"])
-        app = ""
-        if known is not None and not known.takes_passwords:
-            app = f" {known.label} may refuse it: it takes no passwords of programs any more."
-        elif known is not None:
-            app = f" {known.label} wants an app password: {known.app_passwords}"
-        text = f"What is the password of {user} at {imap['host']}?{app}"
-        return Question("imap.password", f"{text} Your message is redacted at once.")
-    if smtp is None:
-        guess = re.sub(r"^imap\b", "smtp", imap["host"])
-        text = f"Which server sends its mail? ok for {guess}, or another name;"
-        return Question(
-            "smtp.host",
-            f"{text} local for a relay on this machine without log-in, none to only receive.",
-            guess,
-        )
-    if "agents" not in values:
-        text = "Who answers this mail? Matrix ids like @bob:example.com, with spaces between;"
-        return Question("agents", f"{text} - for nobody yet.")
-    return None
-
-
-def answer(values: Mapping[str, Any], question: Question, text: str) -> Values:
-    """The values after a question was answered. Raises Refused, with what was wrong, to ask again;
-    a password is not among the values and is checked only for being there."""
-    text = (question.suggestion or text) if text.casefold() in YES else text
-    changed = copy.deepcopy(dict(values))
-    match question.key:
-        case "address":
-            return addressed(changed, text)
-        case "imap.host":
-            known = provider.named(text)
-            if known is not None:
-                return changed | known.settings()
-            changed["imap"] = {**(changed.get("imap") or {}), **_server(text, {143: "starttls"})}
-        case "smtp.host" if text.casefold() == "none":
-            changed["smtp"] = {}
-        case "smtp.host" if text.casefold() == "local":
-            local = {"host": "127.0.0.1", "tls": "none", "auth": "none"}
-            changed["smtp"] = {**(changed.get("smtp") or {}), **local}
-        case "smtp.host":
-            by_port = {587: "starttls", 25: "starttls"}
-            changed["smtp"] = {**(changed.get("smtp") or {}), **_server(text, by_port)}
-        case "agents":
-            words = [] if text == NOTHING else [w for w in re.split(r"[\s,;]+", text) if w]
-            for word in words:
-                if MXID.fullmatch(word) is None:
-                    raise Refused(f"{word[:100]} is no Matrix id; write it like @bob:example.com.")
-            changed["agents"] = words
-    return changed
-
-
-def addressed(values: Mapping[str, Any], text: str) -> Values:
-    """The values with the address, and with what its provider makes plain."""
-    if re.fullmatch(r"[^@\s<>]+@[^@\s<>.]+(\.[^@\s<>.]+)+", text) is None:
-        raise Refused(
-            f"{text[:100]} is not a valid email address; write it like support@example.com."
-        )
-    changed = {**values, "address": text}
-    known = provider.of_domain(text.rpartition("@")[2])
-    if known is not None and not changed.get("imap"):
-        changed |= known.settings()
-    return changed
-
-
-def _server(text: str, by_port: Mapping[int, str]) -> Values:
-    """`host` or `host:port` as keys; a usual port tells its TLS mode."""
-    match = re.fullmatch(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(?::(\d{1,5}))?", text)
-    if match is None or (match[2] and not 0 < int(match[2]) < 65536):
-        raise Refused(f"{text[:100]} is no server's name; write it like mail.example.com.")
-    keys: Values = {"host": match[1].strip("[]")}
-    if match[2]:
-        keys["port"] = int(match[2])
-        keys["tls"] = by_port.get(int(match[2]), "implicit")
-    return keys
 
 
 def id_for(address: str, taken: frozenset[str]) -> InboxId:

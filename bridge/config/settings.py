@@ -180,11 +180,11 @@ class Settings(Section):
         return without_password(self.database)
 
     def accounts(self) -> dict[str, tuple[Inbox, ...]]:
-        """The inboxes of each IMAP account, keyed by `Imap.account`."""
+        """The inboxes that share each way in, keyed by its `account`."""
         found: dict[str, tuple[Inbox, ...]] = {}
         for inbox in self.inboxes.values():
-            if inbox.imap is not None:
-                found[inbox.imap.account] = (*found.get(inbox.imap.account, ()), inbox)
+            for way in inbox.ways_in:
+                found[way.account] = (*found.get(way.account, ()), inbox)
         return found
 
 

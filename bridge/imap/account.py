@@ -7,22 +7,38 @@ import ssl
 from bridge.config.inbox import Imap
 from bridge.config.redact import masked
 from bridge.imap.connection import ImapConnection
-from bridge.imap.syntax import ImapError
+from bridge.imap.syntax import ImapError, LoginRefused
+from bridge.model import Permanent
+from bridge.model.login import AccessToken, Login
+from bridge.ports import Credentials
 
 
-async def connect(imap: Imap, timeout: float = 60.0) -> ImapConnection:
-    """A connection that is logged in. Raises ImapError."""
+async def connect(imap: Imap, credentials: Credentials, timeout: float = 60.0) -> ImapConnection:
+    """A connection that is logged in. Raises ImapError, and Transient when there is nothing to
+    log in with now."""
+    try:
+        login = await credentials.of(imap)
+    except Permanent as error:
+        raise LoginRefused(str(error)) from error
+    assert login is not None, "IMAP always wants a log-in"
     context = None
     if imap.tls != "none":
         context = ssl.create_default_context(cafile=str(imap.ca_file) if imap.ca_file else None)
     connection = await ImapConnection.connect(imap.host, imap.at_port, imap.tls, context, timeout)
     try:
-        await connection.login(imap.user, imap.password.get_secret_value())
+        await _log_in(connection, login)
     except ImapError as error:
         await connection.close()
         # not from the error: a log would show it with the password
-        raise type(error)(masked(str(error), imap)) from None
+        raise type(error)(masked(str(error), login)) from None
     except BaseException:
         await connection.close()
         raise
     return connection
+
+
+async def _log_in(connection: ImapConnection, login: Login) -> None:
+    if isinstance(login, AccessToken):
+        await connection.xoauth2(login.user, login.secret)
+    else:
+        await connection.login(login.user, login.secret)

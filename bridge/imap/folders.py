@@ -12,6 +12,7 @@ from bridge.imap.account import connect
 from bridge.imap.connection import ImapConnection
 from bridge.imap.syntax import CommandRefused, Folder, ImapError
 from bridge.model import MessageId, Permanent, Transient
+from bridge.ports import Credentials
 
 POLL = 1.0
 """Seconds between looks for a mail that is to arrive."""
@@ -28,9 +29,12 @@ SENT = (
 class Folders:
     """Implements ports.Mailbox, one connection a call: it is used once for each mail sent."""
 
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+
     async def find_sent(self, inbox: Inbox, message_id: MessageId) -> bool:
         """Whether the Sent folder holds a mail with this Message-ID."""
-        async with _Session(inbox) as connection:
+        async with _Session(inbox, self._credentials) as connection:
             folder = await _folder(connection)
             if folder is None:
                 return False
@@ -44,7 +48,7 @@ class Folders:
         did not within `seconds`."""
         assert inbox.imap is not None
         deadline = time.monotonic() + seconds
-        async with _Session(inbox) as connection:
+        async with _Session(inbox, self._credentials) as connection:
             junk = await _special(connection, "\\junk", JUNK)
             folders: list[str | Folder] = [*inbox.imap.folders, *([junk] if junk else [])]
             while True:
@@ -57,7 +61,7 @@ class Folders:
                 await asyncio.sleep(POLL)
 
     async def append_sent(self, inbox: Inbox, mime: bytes) -> None:
-        async with _Session(inbox) as connection:
+        async with _Session(inbox, self._credentials) as connection:
             folder = await _folder(connection)
             if folder is None:  # mail programs make one, too
                 await connection.create("Sent")
@@ -67,13 +71,13 @@ class Folders:
 class _Session:
     """A connection for one errand, with IMAP's errors told as ours."""
 
-    def __init__(self, inbox: Inbox) -> None:
+    def __init__(self, inbox: Inbox, credentials: Credentials) -> None:
         assert inbox.imap is not None
-        self._imap = inbox.imap
+        self._imap, self._credentials = inbox.imap, credentials
 
     async def __aenter__(self) -> ImapConnection:
         try:
-            self._connection = await connect(self._imap)
+            self._connection = await connect(self._imap, self._credentials)
         except (ImapError, OSError) as error:
             raise Transient(f"{self._imap.account} does not answer: {error}") from error
         return self._connection

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
 
 from bridge.config.inbox import Imap, Inbox
-from bridge.config.settings import Limits
 from bridge.desk.inbound.accept import accept, addressed
 from bridge.imap.connection import ImapConnection
 from bridge.imap.syntax import (
@@ -22,9 +21,9 @@ from bridge.imap.syntax import (
     NoSuchMessage,
     TooLarge,
 )
+from bridge.ingress.source import SourceContext
 from bridge.mail.limits import size as megabytes
 from bridge.mail.parse import recipients
-from bridge.ports import Store
 
 log = structlog.get_logger("imap")
 
@@ -49,12 +48,9 @@ class NoRoom(Exception):
 class MailAccount:
     """What the folders of one account share."""
 
-    store: Store
+    context: SourceContext
     inboxes: Sequence[Inbox]
     imap: Imap
-    limits: Limits
-    free: Callable[[], int | None]
-    """How many bytes the disk of the database has left, where that is known."""
 
     @property
     def name(self) -> str:
@@ -75,7 +71,7 @@ class FolderReader:
 
     def __init__(self, account: MailAccount, folder: str) -> None:
         self._account, self.name = account, folder
-        self._store, self._limits = account.store, account.limits
+        self._store, self._limits = account.context.store, account.context.limits
         self._looked_at: float | None = None
         """When it was last looked at, in seconds of the machine's own clock."""
         self._waiting: frozenset[int] = frozenset()
@@ -203,7 +199,7 @@ class FolderReader:
             await self._take_one(connection, validity, uid, size)
 
     def _have_room(self, sizes: Iterable[int]) -> None:
-        free, limit = self._account.free(), self._limits.mail_size
+        free, limit = self._account.context.free(), self._limits.mail_size
         needed = sum(size if size <= limit else HEAD for size in sizes)
         if free is not None and free < self._limits.free_disk + needed:
             raise NoRoom(

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 
 import structlog
 
 from bridge.chat.diagnosis import ProblemKind, Trouble
+from bridge.config.inbox import Inbox
 from bridge.imap.account import connect
 from bridge.imap.connection import ImapConnection
 from bridge.imap.syntax import CommandRefused, ImapError, LoginRefused
 from bridge.ingress.folder import FolderReader, MailAccount, NoRoom
+from bridge.ingress.source import SourceContext
 from bridge.model import Transient
 
 log = structlog.get_logger("imap")
@@ -25,17 +27,17 @@ TIMEOUT = 60.0
 FIRST_WAIT = 1.0
 LONGEST_WAIT = 300.0
 LONGEST_WAIT_REFUSED = 900.0
-Refused = Callable[[str, str], Awaitable[None]]
-"""Told (account, what the server said) when a log-in is refused."""
 
 
 class Watcher:
-    """Watches one account; its inboxes share the connection."""
+    """Watches one account; its inboxes share the connection. Implements source.Source."""
 
-    def __init__(self, account: MailAccount, refused: Refused) -> None:
-        self._store, self._imap = account.store, account.imap
-        self._refused = refused
-        self._folders = [FolderReader(account, folder) for folder in account.imap.folders]
+    def __init__(self, context: SourceContext, inboxes: Sequence[Inbox]) -> None:
+        imap = inboxes[0].imap
+        assert imap is not None
+        self._context, self._imap = context, imap
+        account = MailAccount(context, inboxes, imap)
+        self._folders = [FolderReader(account, folder) for folder in imap.folders]
         self.account = account.name
         self._tries = 0
 
@@ -44,7 +46,7 @@ class Watcher:
         while True:
             longest = LONGEST_WAIT
             try:
-                connection = await connect(self._imap, TIMEOUT)
+                connection = await connect(self._imap, self._context.credentials, TIMEOUT)
                 try:
                     await self._watch(connection)
                 finally:
@@ -70,14 +72,14 @@ class Watcher:
     async def _failed(self, problem: str) -> None:
         log.warning("mailbox not checked", account=self.account, problem=problem)
         try:
-            async with self._store.transaction("account-health") as tx:
+            async with self._context.store.transaction("account-health") as tx:
                 await tx.settings.check(self.account, time.time(), problem[:300])
         except Transient as error:
             log.warning("health not stored", error=str(error))
 
     async def _tell_refused(self, text: str) -> None:
         try:
-            await self._refused(self.account, text)
+            await self._context.refused(self.account, text)
         except Transient as error:
             log.warning("alarm not stored", error=str(error))
 
@@ -95,7 +97,7 @@ class Watcher:
                     problem = f"folder {folder.name}: {error}"
                     log.warning("folder not read", account=self.account, problem=problem)
             self._tries = 0
-            async with self._store.transaction("account-health") as tx:
+            async with self._context.store.transaction("account-health") as tx:
                 await tx.settings.check(self.account, time.time(), problem[:300])
             wait = min(IDLE, self._imap.poll)
             if has_idle:

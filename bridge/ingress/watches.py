@@ -1,4 +1,4 @@
-"""Which mail accounts are watched: one watcher each, begun and ended as inboxes come and go."""
+"""Which ways in are open: one source for each account, begun and ended as inboxes come and go."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from bridge.config.inbox import Inbox
 from bridge.desk.admin import status
 from bridge.desk.desk import Desk
 from bridge.desk.team import setup
-from bridge.ingress.folder import MailAccount
-from bridge.ingress.imap import Watcher
-from bridge.ports import Store
+from bridge.ingress.kinds import KINDS
+from bridge.ingress.source import SourceContext
+from bridge.ports import Credentials, Store
 
 log = structlog.get_logger("watches")
 
@@ -26,16 +26,18 @@ LOOK = 2.0
 class SharedStore(Store, Protocol):
     """A database that several processes may use."""
 
+    def free_space(self) -> int | None: ...
+
     async def alone(self, what: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run `work` in one process at a time."""
         ...
 
 
 class Watches:
-    """Follows the directory: its rooms are ordered, its accounts watched."""
+    """Follows the directory: its rooms are ordered, its ways in are open."""
 
-    def __init__(self, database: SharedStore, desk: Desk) -> None:
-        self._database, self._desk = database, desk
+    def __init__(self, database: SharedStore, desk: Desk, credentials: Credentials) -> None:
+        self._database, self._desk, self._credentials = database, desk, credentials
         self._running: dict[str, tuple[tuple[Inbox, ...], asyncio.Task[None]]] = {}
 
     async def run(self) -> None:
@@ -92,13 +94,17 @@ class Watches:
         log.info("following", inboxes=list(self._desk.settings.inboxes))
 
     def _begin(self, account: str, inboxes: Sequence[Inbox]) -> asyncio.Task[None]:
-        refused = functools.partial(status.refused_login, self._desk)
-        imap = inboxes[0].imap
-        assert imap is not None
-        limits, free = self._desk.settings.limits, self._database.free_space
-        watcher = Watcher(MailAccount(self._database, inboxes, imap, limits, free), refused)
-        name = f"imap:{account}"
-        return asyncio.create_task(self._database.alone(name, watcher.run), name=name)
+        context = SourceContext(
+            store=self._database,
+            credentials=self._credentials,
+            limits=self._desk.settings.limits,
+            free=self._database.free_space,
+            refused=functools.partial(status.refused_login, self._desk),
+        )
+        (way,) = (way for way in inboxes[0].ways_in if way.account == account)
+        source = KINDS[type(way)].begin(context, inboxes)
+        name = f"{type(way).__name__.lower()}:{account}"
+        return asyncio.create_task(self._database.alone(name, source.run), name=name)
 
     async def _end(self, accounts: Sequence[str]) -> None:
         tasks = [self._running.pop(account)[1] for account in accounts]

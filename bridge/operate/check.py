@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from bridge.config.credentials import ConfiguredCredentials
 from bridge.config.inbox import Inbox
 from bridge.config.settings import Registration, Settings
 from bridge.config.vault import Keys, Vault
@@ -37,8 +38,8 @@ async def check(settings: Settings, registration: Registration) -> bool:
         await _try("reading mail", _reading),
     ]
     directory, tokens = await _inboxes(settings)
-    sender, mailbox = SmtpSender(), Folders()
-    prober = Prober(sender, mailbox, tokens)
+    credentials = ConfiguredCredentials()
+    prober = Prober(SmtpSender(credentials), Folders(credentials), credentials, tokens)
     results += [await _inbox(prober, each) for each in directory.settings.inboxes.values()]
     for name, problem in directory.problems.items():
         print(f"FAILED  inbox {name}: {problem}")

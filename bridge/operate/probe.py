@@ -11,19 +11,15 @@ import aiosmtplib
 
 from bridge.chat import diagnosis
 from bridge.chat.diagnosis import ProblemKind, Trouble
-from bridge.config.inbox import Imap, Inbox, Server, Smtp
-from bridge.config.redact import masked
-from bridge.imap.account import connect
-from bridge.imap.connection import ImapConnection
-from bridge.imap.syntax import CommandRefused, ConnectionLost, ImapError, LoginRefused
+from bridge.config.inbox import Inbox, Server, Smtp
+from bridge.ingress.kinds import KINDS
 from bridge.mail.token import Tokens
 from bridge.model.oversight import Finding, Grade
 from bridge.operate.reach import reach
 from bridge.operate.roundtrip import round_trip
-from bridge.ports import Mailbox, Sender
+from bridge.ports import Credentials, Mailbox, Sender
 from bridge.smtp.sender import dial
 
-TIMEOUT = 20.0
 EXPIRES_SOON = 14 * 86400.0
 SMALL = 10_000_000
 """Bytes under which a server's limit is worth a word."""
@@ -32,20 +28,24 @@ SMALL = 10_000_000
 class Prober:
     """Implements ports.Prober. Without tokens, no mail is sent: nobody could know it again."""
 
-    def __init__(self, sender: Sender, mailbox: Mailbox, tokens: Tokens | None) -> None:
+    def __init__(
+        self, sender: Sender, mailbox: Mailbox, credentials: Credentials, tokens: Tokens | None
+    ) -> None:
         self._sender, self._mailbox, self._tokens = sender, mailbox, tokens
+        self._credentials = credentials
 
     async def look(self, inbox: Inbox) -> AsyncIterator[Finding]:
         """One finding a step. What follows a failed step of a server is left out; where both
         work, a mail to itself must come back."""
         failed = False
-        if inbox.imap is not None:
+        for way in inbox.ways_in:
             try:
-                async for finding in self._imap(inbox.imap):
+                check = KINDS[type(way)].check
+                async for finding in check(way, self._credentials, self._reached):
                     yield finding
             except Trouble as trouble:
                 failed = True
-                yield Finding(Grade.BAD, diagnosis.text(inbox, inbox.imap, trouble))
+                yield Finding(Grade.BAD, diagnosis.text(inbox, way, trouble))
         if inbox.smtp is not None:
             try:
                 async for finding in self._smtp(inbox, inbox.smtp):
@@ -71,56 +71,6 @@ class Prober:
             )
         return Finding(Grade.GOOD, f"{where} answers, its certificate is good until {day}")
 
-    async def _imap(self, imap: Imap) -> AsyncIterator[Finding]:
-        yield await self._reached(imap)
-        connection = await self._logged_in(imap)
-        try:
-            yield Finding(Grade.GOOD, f"IMAP lets {imap.user} in")
-            for folder in imap.folders:
-                yield await self._folder(connection, folder)
-            yield await self._idle(connection, imap)
-        finally:
-            await connection.logout()
-
-    async def _logged_in(self, imap: Imap) -> ImapConnection:
-        try:
-            return await connect(imap, TIMEOUT)
-        except LoginRefused as error:
-            if error.is_temporary:
-                raise Trouble(ProblemKind.LATER, str(error)) from error
-            if error.code == "PRIVACYREQUIRED":
-                raise Trouble(ProblemKind.NO_LOGIN_HERE, str(error)) from error
-            raise Trouble(ProblemKind.LOGIN, str(error)) from error
-        except (ImapError, ValueError) as error:
-            raise Trouble(ProblemKind.BROKEN, str(error)) from error
-
-    async def _folder(self, connection: ImapConnection, folder: str) -> Finding:
-        try:
-            _, _, count = await connection.select(folder)
-        except CommandRefused as error:
-            there = [each.name for each in await connection.list_folders()]
-            raise Trouble(
-                ProblemKind.NO_FOLDER, str(error), (folder, ", ".join(there[:20]))
-            ) from error
-        except ConnectionLost as error:
-            raise Trouble(ProblemKind.BROKEN, str(error)) from error
-        return Finding(
-            Grade.GOOD, f"IMAP folder {folder}: {count} {'mail' if count == 1 else 'mails'}"
-        )
-
-    async def _idle(self, connection: ImapConnection, imap: Imap) -> Finding:
-        slow = f"new mail is seen within {imap.poll} s. Lower imap.poll if that is too long."
-        if "IDLE" not in connection.capabilities:
-            return Finding(Grade.WARNING, f"IMAP has no IDLE, so {slow}")
-        try:
-            await connection.idle(0.2)
-        except CommandRefused as error:
-            said = masked(str(error), imap)
-            return Finding(Grade.WARNING, f"IMAP offers IDLE and refuses it ({said}), so {slow}")
-        except ConnectionLost as error:
-            raise Trouble(ProblemKind.BROKEN, str(error)) from error
-        return Finding(Grade.GOOD, "IMAP tells of new mail at once (IDLE)")
-
     async def _smtp(self, inbox: Inbox, smtp: Smtp) -> AsyncIterator[Finding]:
         yield await self._reached(smtp)
         client = await self._dialled(inbox, smtp)
@@ -142,7 +92,7 @@ class Prober:
 
     async def _dialled(self, inbox: Inbox, smtp: Smtp) -> aiosmtplib.SMTP:
         try:
-            return await dial(smtp, inbox.domain)
+            return await dial(smtp, inbox.domain, await self._credentials.of(smtp))
         except aiosmtplib.SMTPAuthenticationError as error:
             problem = ProblemKind.LATER if error.code < 500 else ProblemKind.LOGIN
             raise Trouble(problem, f"{error.code} {error.message}") from error

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from bridge.config.inbox import Inbox
+from bridge.config.inbox import Inbox, Server
 from bridge.mail.quote import Body
 from bridge.model import Content, EventId, Mail, MessageId, Mxid, RecipientStatus, RoomId
+from bridge.model.login import Login
 from bridge.model.oversight import Finding
 
 
@@ -43,6 +44,15 @@ class Chat(Protocol):
     async def upload_limit(self) -> int: ...
     async def join(self, room: RoomId) -> None: ...
     async def leave(self, room: RoomId) -> None: ...
+
+
+class Credentials(Protocol):
+    """What logs in to the servers of inboxes, whoever gives it."""
+
+    async def of(self, server: Server) -> Login | None:
+        """For one log-in, now; None where the server wants none. Raises Transient when it cannot
+        be had now, Permanent when somebody has to act first."""
+        ...
 
 
 class Sender(Protocol):

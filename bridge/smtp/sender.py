@@ -15,6 +15,8 @@ from bridge.mail.address import idna
 from bridge.mail.charset import clean_line, decode
 from bridge.mail.limits import size
 from bridge.model import RecipientStatus
+from bridge.model.login import AccessToken, Login
+from bridge.ports import Credentials
 
 log = structlog.get_logger("egress")
 
@@ -30,6 +32,9 @@ class SmtpSender:
     """Implements ports.Sender. The phases of SMTP are ours, because what breaks before DATA may
     be tried again, and what breaks after it may have arrived."""
 
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+
     async def send(
         self,
         inbox: Inbox,
@@ -44,7 +49,7 @@ class SmtpSender:
         fates: Fates = {}
         try:
             async with failpoint.around("smtp.dial"):
-                await _log_in(client, inbox.smtp)
+                await _log_in(client, await self._credentials.of(inbox.smtp))
             accepted = await _envelope(client, sender, recipients, mime, fates)
         except (aiosmtplib.SMTPException, OSError) as error:
             client.close()
@@ -72,23 +77,25 @@ def _client(smtp: Smtp, domain: str) -> aiosmtplib.SMTP:
     )
 
 
-async def dial(smtp: Smtp, domain: str) -> aiosmtplib.SMTP:
+async def dial(smtp: Smtp, domain: str, login: Login | None) -> aiosmtplib.SMTP:
     """A connection that is logged in. Raises SMTPException or OSError."""
     client = _client(smtp, domain)
-    await _log_in(client, smtp)
+    await _log_in(client, login)
     return client
 
 
-async def _log_in(client: aiosmtplib.SMTP, smtp: Smtp) -> None:
+async def _log_in(client: aiosmtplib.SMTP, login: Login | None) -> None:
     await client.connect()
-    if smtp.auth == "password":
-        try:
-            await client.login(smtp.user, smtp.password.get_secret_value())
-        except aiosmtplib.SMTPResponseException as error:
-            # not from the error: a log would show it with the password
-            raise type(error)(error.code, masked(error.message, smtp)) from None
-        except aiosmtplib.SMTPException as error:
-            raise type(error)(masked(str(error), smtp)) from None
+    if login is None:
+        return
+    log_in = client.auth_xoauth2 if isinstance(login, AccessToken) else client.login
+    try:
+        await log_in(login.user, login.secret)
+    except aiosmtplib.SMTPResponseException as error:
+        # not from the error: a log would show it with the password
+        raise type(error)(error.code, masked(error.message, login)) from None
+    except aiosmtplib.SMTPException as error:
+        raise type(error)(masked(str(error), login)) from None
 
 
 async def _envelope(

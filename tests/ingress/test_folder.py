@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from bridge.config.credentials import ConfiguredCredentials
 from bridge.config.inbox import Imap, Inbox
 from bridge.config.settings import Limits
 from bridge.imap.connection import ImapConnection
 from bridge.imap.syntax import ConnectionLost
 from bridge.ingress.folder import LOST_TRIES, TOGETHER, FolderReader, MailAccount
+from bridge.ingress.source import SourceContext
 from bridge.model import InboxId
 from bridge.store.connection import Engine
 from bridge.store.database import Database, Work
@@ -53,11 +55,18 @@ async def reading(
             since="2020-01-01",
         )  # fmt: skip
         inbox = Inbox(id=InboxId("support"), name="Support", address=SUPPORT, imap=imap)
-        account = MailAccount(database, [inbox], imap, Limits(), lambda: None)
+        context = SourceContext(
+            database, ConfiguredCredentials(), Limits(), lambda: None, _nobody_is_told
+        )
+        account = MailAccount(context, [inbox], imap)
         yield FolderReader(account, "INBOX"), server, database
     finally:
         await database.close()
         await server.stop()
+
+
+async def _nobody_is_told(source: str, said: str) -> None:
+    raise AssertionError(f"{source}: {said}")
 
 
 async def look(reader: FolderReader, server: ScriptedImap) -> None:

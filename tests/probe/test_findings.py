@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 
+from bridge.config.credentials import ConfiguredCredentials
 from bridge.config.inbox import Inbox
 from bridge.config.inbox_form import build
+from bridge.ingress import imap_check
 from bridge.mail.token import Tokens
 from bridge.model import InboxId
 from bridge.model.oversight import Finding, Grade
-from bridge.operate import probe, reach
+from bridge.operate import reach
 from bridge.operate.probe import Prober
 from tests import golden
 from tests.servers.lines import IMAP, SMTP, serving
@@ -38,7 +40,9 @@ async def looked(about: Inbox, tokens: Tokens | None = None) -> list[Finding]:
     from bridge.imap.folders import Folders
     from bridge.smtp.sender import SmtpSender
 
-    return [finding async for finding in Prober(SmtpSender(), Folders(), tokens).look(about)]
+    credentials = ConfiguredCredentials()
+    prober = Prober(SmtpSender(credentials), Folders(credentials), credentials, tokens)
+    return [finding async for finding in prober.look(about)]
 
 
 def told(name: str, findings: list[Finding]) -> str:
@@ -55,7 +59,7 @@ def told(name: str, findings: list[Finding]) -> str:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reach, "PATIENCE", 1.0)
-    monkeypatch.setattr(probe, "TIMEOUT", 2.0)
+    monkeypatch.setattr(imap_check, "TIMEOUT", 2.0)
 
 
 def certificate(folder: Path, name: str = "localhost", *days: str) -> ssl.SSLContext:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bridge.chat import admin as texts
-from bridge.config import inbox_form
+from bridge.config import inbox_form, walkthrough
 from bridge.desk.admin import question, sealed
 from bridge.desk.command import CommandSpec
 from bridge.desk.context import Request
@@ -22,12 +22,12 @@ async def add(tx: Tx, desk: Desk, asked: Request) -> str:
     if asked.words:
         return await _begin(tx, desk, asked, asked.words[0])
     await question.ask(tx, asked.who, "address", "", desk.now())
-    first = inbox_form.next_question({}, {})
+    first = walkthrough.next_question({}, {})
     return f"{first.text if first else ''}\n{texts.STOPS}"
 
 
 async def _begin(tx: Tx, desk: Desk, asked: Request, address: str) -> str:
-    values = inbox_form.addressed({}, address)
+    values = walkthrough.addressed({}, address)
     _refuse_taken(desk, address)
     known = await tx.inboxes.all()
     begun = "nothing happens with it before it is published."
@@ -59,7 +59,7 @@ def _refuse_taken(desk: Desk, address: str) -> None:
 
 async def _ask_next(tx: Tx, desk: Desk, asked: Request, stored: StoredInbox) -> str:
     """The next question of the walk-through, or what to do with the whole draft."""
-    next_ = inbox_form.next_question(stored.values, stored.secrets)
+    next_ = walkthrough.next_question(stored.values, stored.secrets)
     if next_ is None:
         await question.forget(tx, asked.who)
         try:
@@ -86,7 +86,7 @@ async def answered(tx: Tx, desk: Desk, asked: Request, about: question.Asked) ->
     if stored is None or stored.state is not InboxState.DRAFT:
         await question.forget(tx, asked.who)
         return None
-    next_ = inbox_form.next_question(stored.values, stored.secrets)
+    next_ = walkthrough.next_question(stored.values, stored.secrets)
     if next_ is None or next_.key != about.what:
         return await _ask_next(tx, desk, asked, stored)
     try:
@@ -102,13 +102,13 @@ async def answered(tx: Tx, desk: Desk, asked: Request, about: question.Asked) ->
     return await _ask_next(tx, desk, asked, changed)
 
 
-def _with(desk: Desk, stored: StoredInbox, next_: inbox_form.Question, text: str) -> StoredInbox:
+def _with(desk: Desk, stored: StoredInbox, next_: walkthrough.Question, text: str) -> StoredInbox:
     if next_.key in inbox_form.SECRETS:
         if not text.isprintable():
             raise Refused("A password has no line break; give it alone.")
         sealed = {**stored.secrets, next_.key: desk.directory.vault.seal(text)}
         return replace(stored, secrets=sealed, changed_at=desk.now())
-    values = inbox_form.answer(stored.values, next_, text)
+    values = walkthrough.answer(stored.values, next_, text)
     return replace(stored, values=values, changed_at=desk.now())
 
 

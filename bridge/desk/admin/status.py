@@ -49,15 +49,19 @@ async def status(tx: Tx, desk: Desk, asked: Request) -> str:
 async def _intake(tx: Tx, inbox: Inbox, now: float) -> str:
     if inbox.paused:
         return "paused"
-    if inbox.imap is None:
-        return "no incoming server"
-    health = await tx.settings.health(inbox.imap.account)
-    if health is None:
-        return "not checked yet"
-    good_at, problem, _ = health
-    if problem:
-        return f"cannot be read ({problem}); no good check since {render.clock(good_at, now)}"
-    return f"checked {render.clock(good_at, now)}"
+    found = []
+    for way in inbox.ways_in:
+        health = await tx.settings.health(way.account)
+        if health is None:
+            found.append("not checked yet")
+            continue
+        good_at, problem, _ = health
+        since = render.clock(good_at, now)
+        if problem:
+            found.append(f"cannot be read ({problem}); no good check since {since}")
+        else:
+            found.append(f"checked {since}")
+    return ", ".join(found) or "no incoming server"
 
 
 async def tell_failure(desk: Desk, telling: Job[TellOfFailure]) -> None:
@@ -95,7 +99,7 @@ async def watch(desk: Desk) -> None:
     for account, inboxes in desk.settings.accounts().items():
         if all(inbox.paused for inbox in inboxes):
             continue
-        poll = max(inbox.imap.poll for inbox in inboxes if inbox.imap is not None)
+        poll = max(way.poll for each in inboxes for way in each.ways_in if way.account == account)
         async with desk.store.transaction("told") as tx:
             health = await tx.settings.health(account)
             if health is None:
@@ -152,9 +156,8 @@ async def refused_login(desk: Desk, account: str, text: str) -> None:
         if (health is not None and health[2]) or not inboxes:
             return
         await tx.settings.tell(account, desk.now())
-        inbox = inboxes[0]
-        assert inbox.imap is not None
-        why = diagnosis.text(inbox, inbox.imap, Trouble(ProblemKind.LOGIN, text))
+        (way,) = (way for way in inboxes[0].ways_in if way.account == account)
+        why = diagnosis.text(inboxes[0], way, Trouble(ProblemKind.LOGIN, text))
         names = ", ".join(each.name for each in inboxes)
         await tell_control(
             tx, desk, PostKey.other(Shows.LOGIN, account, int(desk.now())),

@@ -1,0 +1,15 @@
+"""What logs in to the servers of inboxes, as their settings say."""
+
+from __future__ import annotations
+
+from bridge.config.inbox import Server, Smtp
+from bridge.model.login import Login, Password
+
+
+class ConfiguredCredentials:
+    """Implements ports.Credentials with the passwords of the settings."""
+
+    async def of(self, server: Server) -> Login | None:
+        if isinstance(server, Smtp) and server.auth == "none":
+            return None
+        return Password(server.user, server.password.get_secret_value())

@@ -1,0 +1,14 @@
+"""The kinds of ways in, by the section of an inbox's settings that asks for one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bridge.config.inbox import Imap
+from bridge.config.section import Section
+from bridge.ingress import imap, imap_check
+from bridge.ingress.source import SourceKind
+
+KINDS: Mapping[type[Section], SourceKind] = {
+    Imap: SourceKind(imap.Watcher, imap_check.check),
+}
