@@ -67,7 +67,7 @@ MUTANTS = (
     Mutant("T45", "_client", 'start_tls=smtp.tls == "starttls"', "start_tls=None"),
     Mutant("T46", "takes", "by_inbox >= limits.rooms_per_inbox", "False"),
     Mutant("T46", "takes", "by_sender >= limits.rooms_per_sender", "False"),
-    Mutant("T47", "receive", "job.deaths >= DEATHS", "False"),
+    Mutant("T47", "_read", "job.deaths >= DEATHS", "False"),
     Mutant("T48", "_name", "if not storable(value):", "if False:"),
     Mutant("T49", "UploadFile.share", 'kind = share = "upload"', 'kind, share = "upload", "event"'),
     Mutant("T49", "KeptFiles.of", "if task is None:", "if True:"),

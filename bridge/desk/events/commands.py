@@ -41,56 +41,30 @@ async def _admin_help(tx: Tx, desk: Desk, asked: Request) -> str:
     return help_text(Role.CONTROL, asked.rest, desk.settings.command_prefix)
 
 
+ACTS = (
+    inbox_setup, inboxes, testing, agents, reply, compose, forward, decisions, overrides, assign,
+    state, block, labels, snippet, contact, merge, move, search, info, original, rulebook, status,
+    jobs, report, export, erase, audit, answers,
+)  # fmt: skip
+"""The files that have a command or a reaction; `!help` goes in this order."""
+
+
 AGENTS: tuple[CommandSpec[CommandContext], ...] = (
-    *reply.COMMANDS,
-    *compose.COMMANDS,
-    *forward.COMMANDS,
-    *decisions.COMMANDS,
-    *overrides.COMMANDS,
-    *assign.COMMANDS,
-    *state.COMMANDS,
-    *block.COMMANDS,
-    *labels.COMMANDS,
-    *snippet.COMMANDS,
-    *contact.COMMANDS,
-    *merge.COMMANDS,
-    *move.COMMANDS,
-    *search.COMMANDS,
-    *info.COMMANDS,
-    *original.COMMANDS,
-    *export.COMMANDS,
-    *report.COMMANDS,
+    *(spec for file in ACTS for spec in getattr(file, "COMMANDS", ())),
     CommandSpec("help", Role.CONVERSATION, "[COMMAND]", HELP_TEXT, _help, after_merge=True),
     CommandSpec("help", Role.QUEUE, "[COMMAND]", HELP_TEXT, _help),
 )
 ADMINS: tuple[CommandSpec[Request], ...] = (
-    *inbox_setup.ADMIN_COMMANDS,
-    *inboxes.ADMIN_COMMANDS,
-    *testing.ADMIN_COMMANDS,
-    *agents.ADMIN_COMMANDS,
-    *snippet.ADMIN_COMMANDS,
-    *rulebook.ADMIN_COMMANDS,
-    *status.ADMIN_COMMANDS,
-    *jobs.ADMIN_COMMANDS,
-    *report.ADMIN_COMMANDS,
-    *export.ADMIN_COMMANDS,
-    *erase.ADMIN_COMMANDS,
-    *audit.ADMIN_COMMANDS,
-    *answers.ADMIN_COMMANDS,
+    *(spec for file in ACTS for spec in getattr(file, "ADMIN_COMMANDS", ())),
     CommandSpec(
         "help", Role.CONTROL, "[COMMAND]", "Show the commands, or those of one word.", _admin_help
     ),
 )
+REACTIONS: tuple[ReactionSpec, ...] = tuple(
+    spec for file in ACTS for spec in getattr(file, "REACTIONS", ())
+)
 ALL: tuple[CommandSpec[CommandContext] | CommandSpec[Request], ...] = (*AGENTS, *ADMINS)
 WORDS = frozenset(each.word for each in ALL)
-REACTIONS: tuple[ReactionSpec, ...] = (
-    *assign.REACTIONS,
-    *state.REACTIONS,
-    *reply.REACTIONS,
-    *contact.REACTIONS,
-    *merge.REACTIONS,
-    *decisions.REACTIONS,
-)
 
 
 def of_agents(word: str, room: Role) -> CommandSpec[CommandContext] | None:
