@@ -55,6 +55,19 @@ async def test_what_is_urgent_comes_first_in_the_list(stage: Stage) -> None:
     assert await answered(stage, second, ALICE, "!priority") == "Priority: high"
 
 
+async def test_one_word_or_reaction_makes_it_urgent(stage: Stage) -> None:
+    room = await begun(stage)
+    await stage.mail(mail(subject="Second", message_id="<m2@customer.example>"))
+    await stage.conversation(2)
+    queue = await stage.queue()
+    assert await answered(stage, room, ALICE, "!urgent") == "#1 has high priority now."
+    assert await answered(stage, room, ALICE, "!urgent") == "#1 has high priority already."
+    card = await stage.sees(queue, "#2 Carla Customer")
+    stage.hs.react(ALICE, queue.id, card["event_id"], "❗")
+    await stage.sees(queue, "#2 has high priority now.")
+    assert (await answered(stage, queue, ALICE, "!list open")).count("❗") == 2
+
+
 async def test_a_new_subject_names_the_room_and_what_is_sent(stage: Stage) -> None:
     room = await begun(stage)
     assert "“Broken display, order 4711”" in await answered(

@@ -7,7 +7,7 @@ import re
 from typing import Unpack
 
 from bridge.chat import listing, render
-from bridge.desk.command import CommandSpec
+from bridge.desk.command import CommandSpec, ReactionSpec
 from bridge.desk.context import CommandContext
 from bridge.desk.desk import Desk, mail_meant
 from bridge.desk.rooms.refresh import answer_with, refresh
@@ -20,6 +20,7 @@ from bridge.model import (
     Priority,
     Refused,
     Role,
+    Shows,
     State,
     words,
 )
@@ -62,6 +63,14 @@ async def priority(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
         raise Refused("Say !priority high, normal or low; nothing was changed.")
     await _change(tx, desk, context.conversation, priority=names[said])
     return f"Priority: {said}"
+
+
+async def urgent(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
+    """`!urgent`: before the others in the list, said with one word or reaction."""
+    if context.conversation.priority is Priority.HIGH:
+        return f"#{context.conversation.number} has high priority already."
+    await _change(tx, desk, context.conversation, priority=Priority.HIGH)
+    return f"#{context.conversation.number} has high priority now."
 
 
 async def subject(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
@@ -166,6 +175,7 @@ COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
         "Have it before or behind the others in the list.",
         priority,
     ),
+    CommandSpec("urgent", Role.CONVERSATION, "", "Have it before the others in the list.", urgent),
     CommandSpec(
         "subject",
         Role.CONVERSATION,
@@ -196,4 +206,7 @@ COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
         "List conversations, with links.",
         list_,
     ),
+)
+REACTIONS = (
+    ReactionSpec("❗", urgent, Shows.CARD, "on a card: have it before the others in the list"),
 )
