@@ -1,4 +1,4 @@
-"""The one place where everything is built, started and stopped."""
+"""Builds, starts and stops the whole bridge."""
 
 from __future__ import annotations
 
@@ -71,16 +71,16 @@ from bridge.worker import Handler, Together, Worker
 log = structlog.get_logger("app")
 
 ALARM_EVERY = 15.0
-"""Seconds between looks at the health of the mail accounts."""
+"""Seconds between checks for alarms and reminders."""
 CLEAN_EVERY = 3600.0
-"""Seconds between looks for what is over its days."""
+"""Seconds between cleanings of data that is older than its retention days."""
 T = TypeVar("T", bound=Task)
 
 
 def _act(
     task: type[T], act: Callable[[Desk, Job[T]], Awaitable[None]]
 ) -> tuple[type[Task], Callable[[Desk, Job[Any]], Awaitable[None]]]:
-    """What does a task: the two fit each other."""
+    """A task type and its handler; the signature lets mypy check that they match."""
     return task, act
 
 
@@ -117,7 +117,7 @@ class App:
     def __init__(
         self, settings: Settings, registration: Registration, reading: ReadingProcess | None = None
     ) -> None:
-        """`reading` is the caller's own, where several bridges share one."""
+        """`reading`: a mail reading process of the caller, where several bridges share one."""
         self._settings, self._registration = settings, registration
         self._reading = reading
         self._tasks: list[asyncio.Task[None]] = []
@@ -141,7 +141,7 @@ class App:
         log.info("stopped")
 
     async def run(self) -> None:
-        """Work until cancelled. Raises what ended a part that should never end."""
+        """Run until cancelled. Raises the error of a background task that ended."""
         done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
@@ -228,7 +228,8 @@ class App:
         self._tasks[-1].set_name(name)
 
     def _nudged(self) -> None:
-        """We refused the first push on purpose; a ping has it sent again at once."""
+        """Called after the first push was refused on purpose; a ping makes the homeserver send it
+        again at once."""
         self._pinging = asyncio.ensure_future(self._ping(after=0.2))
 
     async def _ping(self, after: float = 0.0) -> None:

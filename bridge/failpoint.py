@@ -1,9 +1,9 @@
-"""Named points at which a test may kill, break or delay the program.
+"""Named points at which a test can kill, break or delay the program.
 
-`BRIDGE_FAILPOINT=name:nth:action[,…]` with actions kill9, raise, sleep, enospc, busy; the nth
-passage (from 1) of that point in this process acts. Without the variable a point costs one
-comparison. Every commit has two points (`NAME:before`, `NAME:after`), and so has every effect
-outside the process.
+`BRIDGE_FAILPOINT=name:nth:action[,…]` with actions kill9, raise, sleep, enospc, busy runs the
+action when this process reaches that point for the nth time (from 1). Without the variable a point
+costs one comparison. Every commit, and every effect outside the process, has two points
+(`NAME:before`, `NAME:after`).
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ def names() -> list[str]:
 
 
 def arm(spec: str) -> None:
-    """Read `name:side:nth:action[,…]`. Raises ValueError naming what it does not know."""
+    """Arm the points in `name:side:nth:action[,…]`. Raises ValueError for an unknown point or
+    action."""
     for item in filter(None, spec.split(",")):
         name, nth, action = item.rsplit(":", 2)
         if name not in names():
@@ -82,13 +83,13 @@ def arm(spec: str) -> None:
 
 
 def disarm() -> None:
-    """Forget every armed point and count (for tests)."""
+    """Disarm all points and reset their counts (for tests)."""
     _armed.clear()
     _passages.clear()
 
 
 async def reach(name: str) -> None:
-    """Pass the point `name`: does nothing unless it is armed for this passage."""
+    """Run the action of point `name` where it is armed and reached for the nth time."""
     if not _armed:
         return
     _passages[name] = _passages.get(name, 0) + 1
@@ -110,7 +111,7 @@ async def reach(name: str) -> None:
 
 @asynccontextmanager
 async def around(name: str) -> AsyncIterator[None]:
-    """Pass `name:before`, then the effect, then `name:after`."""
+    """Reach `name:before`, run the effect in the body, then reach `name:after`."""
     await reach(f"{name}:before")
     yield
     await reach(f"{name}:after")

@@ -1,4 +1,4 @@
-"""Logging: one line an event, and libraries that print mail kept quiet."""
+"""Sets up logging: one line for each event; silences libraries that print the text of mails."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import structlog
 
 
 def logs(level: str, form: str = "text") -> None:
-    """Set logging up for the whole process; `level` is DEBUG, INFO, WARNING or ERROR, `form` text
-    or json. Lines carry the job, its kind and the conversation's number; what mails say, and
-    secrets, are never logged."""
+    """Set up logging for the whole process; `level`: DEBUG, INFO, WARNING or ERROR, `form`: text or
+    json. Lines have the job, its kind and the conversation's number; the text of mails and
+    secrets are never logged."""
     last = (
         structlog.processors.JSONRenderer()
         if form == "json"
@@ -22,7 +22,7 @@ def logs(level: str, form: str = "text") -> None:
     logging.basicConfig(level=level, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     for name in ("mau", "aiohttp.access", "aiosqlite", "aioimaplib", "mail.log"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    for name in ("tnefparse", "flufl.bounce", "icalendar"):  # they print what is in a mail
+    for name in ("tnefparse", "flufl.bounce", "icalendar"):  # they log parts of mails
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     structlog.configure(
         processors=[

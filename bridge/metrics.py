@@ -1,4 +1,4 @@
-"""Numbers for Prometheus. Labels are inbox names, kinds and results; never an address."""
+"""Metrics for Prometheus. Labels are inbox ids, kinds and results; never an address."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 REGISTRY = CollectorRegistry()
 SLOW = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
-"""Bounds in seconds, from a job's milliseconds to a delivery that was deferred."""
+"""Bucket bounds in seconds, from a job of milliseconds to a delivery deferred for hours."""
 
 received = Counter(
     "postroom_mails_received", "Mails taken in, by what became of them: new, joined, known.",
@@ -54,7 +54,8 @@ imap_checked = Gauge(
 
 
 def set_queue(counts: Mapping[str, int], oldest_age: float) -> None:
-    """The queue as it is now: unfinished jobs by kind, `dead` among them."""
+    """Set the gauges of the job table. `counts`: jobs by kind, permanently failed ones as `dead`;
+    `oldest_age` in seconds."""
     waiting.clear()
     for kind, count in counts.items():
         if kind != "dead":
@@ -64,5 +65,5 @@ def set_queue(counts: Mapping[str, int], oldest_age: float) -> None:
 
 
 def page() -> bytes:
-    """Everything in Prometheus's text format."""
+    """All metrics in Prometheus's text format."""
     return generate_latest(REGISTRY)

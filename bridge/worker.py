@@ -1,4 +1,4 @@
-"""The worker: leases due jobs, does them by kind, keeps their leases alive, tries again."""
+"""The worker: leases due jobs, runs their handlers, keeps their leases alive, and retries."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from bridge.model.task import Task, Unreadable
 log = structlog.get_logger("worker")
 
 LEASE = 60.0
-"""Seconds a job is ours without a heartbeat; one is sent each third of it."""
+"""Seconds that a lease lasts without a heartbeat; one is sent every third of that time."""
 IDLE_POLL = 5.0
 TRIES = 3
-"""Failures of our own making after which a job is dead."""
+"""Failures, other than Transient errors, after which a job is dead."""
 
 Handler = Callable[[Job[Any]], Awaitable[None]]
-"""Does the job and finishes it in its own last transaction."""
+"""Does a job, and finishes it in its own last transaction."""
 Together = Callable[[Sequence[Job[Any]]], Awaitable[bool]]
-"""Does jobs that follow each other in a lane and finishes all of them in one transaction. False,
-or an error, when they are to be done one after the other; then nothing is done."""
+"""Does consecutive jobs of a lane and finishes all in one transaction. Returns False, or raises,
+with nothing done, when they must be done one after the other."""
 
 
 class LeasingStore(Protocol):
-    """What the worker needs of the store; the interfaces of the desk are in ports."""
+    """The worker's interface to the store; the interfaces of the desk are in ports."""
 
     async def lease(
         self, worker: str, seconds: float, free: Mapping[str, int]
@@ -51,7 +51,7 @@ def delay_after(tries: int, floor: float | None = None) -> float:
 
 
 def _context(job: Job[Task]) -> dict[str, object]:
-    """What every line of the log says while a job runs: never whose mail it is about."""
+    """The values added to every log line while a job runs; never an address."""
     found: dict[str, object] = {"job": job.id, "kind": job.kind}
     where, _, rest = job.lane.partition(":")
     if where == "conversation":
@@ -62,7 +62,7 @@ def _context(job: Job[Task]) -> dict[str, object]:
 
 
 class Worker:
-    """Runs jobs until told to stop."""
+    """Runs jobs until cancelled."""
 
     def __init__(
         self,
@@ -73,21 +73,21 @@ class Worker:
         together: Mapping[type[Task], Together] = MappingProxyType({}),
         slots: Mapping[str, int] = SLOTS,
     ) -> None:
-        """`slots`: how many lanes of each share are worked on at once."""
+        """`slots`: the number of lanes of each share that are worked on at the same time."""
         self._store = store
         self._handlers, self._together = handlers, together
         self._name = name
         self._slots = slots
         self._running: dict[int, tuple[list[Job[Task]], asyncio.Task[None]]] = {}
-        """What is done now, by the id of the first of the jobs that are done together."""
+        """The running jobs and their asyncio task, by the id of the first job of each run."""
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
-        """There may be new jobs."""
+        """Look for jobs at once, as there may be new ones."""
         self._wake.set()
 
     async def run(self) -> None:
-        """Work until cancelled; then give what runs a moment to end."""
+        """Run jobs until cancelled; then give running jobs 2 seconds to end."""
         pulse = asyncio.create_task(self._pulse())
         try:
             while True:
@@ -113,7 +113,7 @@ class Worker:
             run = list(following)
             first = run[0].id
             if first in self._running:
-                continue  # our own lease ran out; what runs will notice when it finishes
+                continue  # our own lease ran out; the running job raises LostLease at its end
             task = asyncio.create_task(self._work(run), name=f"{run[0].kind} {first}")
             self._running[first] = run, task
             task.add_done_callback(lambda _, first=first: self._done(first))  # type: ignore[misc]  # mypy cannot infer a default argument of a lambda
@@ -138,7 +138,7 @@ class Worker:
             return
 
     async def _work(self, run: Sequence[Job[Task]]) -> None:
-        """Do jobs that follow each other in a lane: together, else one after the other."""
+        """Do consecutive jobs of a lane: together, otherwise one after the other."""
         if len(run) > 1 and await self._do_together(run):
             return
         for number, job in enumerate(run):
@@ -162,7 +162,7 @@ class Worker:
         return True
 
     async def _do(self, job: Job[Task]) -> bool:
-        """Do one job, whatever it raises. Whether the next one of its lane may follow."""
+        """Do one job and handle any error. Returns whether the next job of its lane may follow."""
         bind_contextvars(**_context(job))
         began, result = time.monotonic(), "done"
         try:
@@ -186,7 +186,7 @@ class Worker:
 
     async def _again(self, job: Job[Task], error: Exception, *, counts: bool) -> None:
         text = f"{type(error).__name__}: {error}" if counts else str(error)
-        text = text.replace("\0", "").encode("utf-8", "replace").decode()  # what a table can hold
+        text = text.replace("\0", "").encode("utf-8", "replace").decode()  # storable as SQL text
         try:
             if counts and job.failures + 1 >= TRIES:
                 await self._store.mark_dead(job, text)
@@ -195,7 +195,7 @@ class Worker:
             tries = job.failures + 1 if counts else job.leases
             await self._store.put_back(job, delay_after(tries, floor), text, counts=counts)
         except Exception as problem:  # noqa: BLE001 - the others must go on
-            # The lease runs out by itself, and the job is taken again then.
+            # the lease runs out by itself, and then the job is leased again
             log.warning("cannot put the job back", error=str(problem))
 
     async def _pulse(self) -> None:
@@ -221,8 +221,8 @@ class Worker:
                 await self._free(job)
 
     async def _free(self, job: Job[Task]) -> None:
-        """Give back a job that was not begun or not ended: whoever takes it next need neither wait
-        for it nor suspect it."""
+        """Put back a job that was not started or not finished, so that the next worker need not
+        wait for its lease, nor count it as a possible cause of a crash."""
         try:
             await self._store.put_back(job, 0.0, "", counts=False)
         except Exception as error:  # noqa: BLE001 - its lease runs out by itself

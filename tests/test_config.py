@@ -39,7 +39,7 @@ def write(folder: Path, text: str) -> Path:
         ("    name: Support", "    nmae: Support", "6: inboxes.support.nmae: unknown key"),
         ("    name: Support", "", "inboxes.support.name: missing"),
         ("admins:", "admin:", "3: admin: unknown key; did you mean admins?"),
-        ('"@admin:example.com"', "admin", "3: admins.0: 'admin' is no Matrix id"),
+        ('"@admin:example.com"', "admin", "3: admins.0: 'admin' is not a Matrix ID"),
         ("address: support@example.com", "address: support", "inboxes.support.address: 'support'"),
         ("password: p}\n    smtp", "}\n    smtp", "8: inboxes.support.imap: imap needs user and"),
         ("imap.example.com,", "imap.example.com, tls: none,", "would send the password to imap"),

@@ -1,1 +1,1 @@
-"""Pure Matrix face: commands in, texts and event contents out."""
+"""Pure translation to and from Matrix: commands in, texts and event contents out."""

@@ -32,7 +32,7 @@ RULE_USAGE = (
 
 
 def rehearsed(name: str, looked: int, lines: Sequence[str]) -> str:
-    """What rules would have done."""
+    """Report of what rules would have done with the last mails."""
     many = "1 mail" if looked == 1 else f"{looked} mails"
     if not lines:
         return f"{name}: of the last {many} no rule holds for any."
@@ -45,7 +45,7 @@ def inbox_line(id: str, name: str, address: str, state: str, source: str) -> str
 
 
 def complete(id: str, prefix: str) -> str:
-    """Nothing is missing any more."""
+    """Tells that a draft inbox is complete, and what can be done with it."""
     return (
         f"Draft {id} is complete. {prefix}inbox test {id} tries it, {prefix}inbox show {id} lists"
         f" what is set, {prefix}inbox publish {id} takes it live."
@@ -78,7 +78,7 @@ def removal(inbox: Inbox, conversations: int, prefix: str) -> str:
 
 
 def draft_removal(id: str, prefix: str) -> str:
-    """The question before a draft is thrown away."""
+    """The question before a draft inbox is deleted."""
     return (f"Throw draft {id} away? What was set for it is deleted, its passwords, too; nothing of"
             f" it is live.\n{prefix}yes throws it away, {prefix}no keeps it.")  # fmt: skip
 
@@ -184,7 +184,7 @@ def _event(task: ReadEventAgain) -> str:
 
 
 def parked(job: JobStatus[Task], task: ReadEventAgain, now: float) -> str:
-    """The answer to `!quarantine show` of an event."""
+    """The answer to `!quarantine show` for an event."""
     return "\n".join((
         f"Event {job.id}, heard of {clock(job.run_after, now)}: {_event(task)}",
         f"Room: {task.room_id or 'not named'}", f"Id: {task.event_id or 'not named'}",
@@ -211,7 +211,7 @@ def quarantined(
     size: int,
     now: float,
 ) -> str:
-    """The answer to `!quarantine show`."""
+    """The answer to `!quarantine show` for a mail. `shown` is (sender, subject, text)."""
     sender, subject, text = shown
     return "\n".join((
         f"Mail {job.id} to {inbox}, arrived {clock(at, now)}, {size} bytes",
@@ -220,7 +220,7 @@ def quarantined(
 
 
 def restored(backup_at: float | None, asked: int, now: float) -> str:
-    """Told once after a restore."""
+    """The message to the control room after a restore, sent once."""
     of = f" of {clock(backup_at, now)}" if backup_at else ""
     text = f"⚠️ The bridge runs on a restored backup{of}."
     if asked:
@@ -236,7 +236,7 @@ def exporting(what: str) -> str:
 
 
 def exported(name: str, mails: int, missing: int) -> str:
-    """The end of an export."""
+    """The message when an export is finished."""
     text = f"{_count(mails, 'mail')} of {name} exported."
     if missing:
         text += (f" Left out: {_count(missing, 'mail')} whose bytes are not kept any more"
@@ -262,6 +262,6 @@ def erasure(address: str, numbers: Sequence[int], elsewhere: int, ghost: str, pr
 
 
 def erased(conversations: int, elsewhere: int) -> str:
-    """What was erased, without saying of whom."""
+    """Counts of what was erased, without naming the person."""
     text = _count(conversations, "conversation")
     return f"{text}, {_count(elsewhere, 'mail')} elsewhere" if elsewhere else text

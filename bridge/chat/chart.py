@@ -1,4 +1,4 @@
-"""A picture of what came and what was answered, day by day."""
+"""A bar chart of received and answered mails by day."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STEPS = 4
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One day: its name, and how many mails came and were answered."""
+    """One day: its name, and the numbers of received and answered mails."""
 
     name: str
     received: int
@@ -24,7 +24,7 @@ class Day:
 
 
 def draw(title: str, days: Sequence[Day]) -> bytes:
-    """A PNG with two bars a day."""
+    """A PNG with two bars for each day."""
     picture = Image.new("RGB", (WIDTH, HEIGHT), "#ffffff")
     pen = ImageDraw.Draw(picture)
     pen.text((LEFT, 20), title, font=_font(22), fill=INK)
@@ -73,7 +73,7 @@ def _legend(pen: ImageDraw.ImageDraw) -> None:
 
 
 def _ceiling(highest: int) -> int:
-    """The next round number that STEPS divides."""
+    """The smallest round number from `highest` up that STEPS divides."""
     size = STEPS
     while size < highest:
         size = size * 2 if str(size)[0] in "124" else size * 5 // 4

@@ -1,4 +1,4 @@
-"""Commands and reactions: what somebody said, as a message's content tells it."""
+"""Parse commands, reactions and relations from the content of Matrix events."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ SKIN_TONES_AND_VARIANTS = re.compile("[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]")
 
 
 def emoji(key: str) -> str:
-    """A reaction's key without U+FE0F and skin tones, which clients add as they like."""
+    """A reaction's key without variation selectors and skin tones, which differ by client."""
     return SKIN_TONES_AND_VARIANTS.sub("", key)
 
 
 def new_text(content: Content) -> str:
-    """A message's own text, the reply fallback stripped; empty for what is no text message."""
+    """A message's own text without the reply fallback; empty if it is not a text message."""
     if content.get("msgtype") != "m.text":
         return ""
     body = content.get("body")
@@ -38,7 +38,7 @@ def new_text(content: Content) -> str:
         return ""
     reply = relation(content).get("m.in_reply_to")
     if reply is not None and body.startswith(("> <@", "> * <@")):
-        # Client-Server API v1.12 and before: quoted lines, then one empty line
+        # Client-Server API v1.12 and older: quoted lines, then one empty line
         lines = body.split("\n")
         while lines and lines[0].startswith(">"):
             lines.pop(0)
@@ -47,14 +47,14 @@ def new_text(content: Content) -> str:
 
 
 def parse(content: Content, prefix: str) -> Command | None:
-    """The command a message begins with; None for talk and for edits."""
+    """The command a message begins with; None for other messages and for edits."""
     if edited(content) is not None:
         return None
     return parse_text(new_text(content), prefix)
 
 
 def parse_text(text: str, prefix: str) -> Command | None:
-    """The command `text` begins with; names compare without regard to case."""
+    """The command `text` begins with, its name in lower case; None if there is none."""
     if not text.startswith(prefix):
         return None
     match = re.match(r"([a-zA-Z]+)(?:[ \t\n]+|$)", text[len(prefix) :])
@@ -64,8 +64,8 @@ def parse_text(text: str, prefix: str) -> Command | None:
 
 
 def named(text: str, prefix: str, words: Collection[str]) -> str:
-    """A text of ours, which names commands with `!`, as people of an installation read it.
-    `words` are those of the commands: other words behind a `!` are somebody else's."""
+    """Replace `!` by the configured prefix before command names in a text of the bridge.
+    `words` are the command names; other words after a `!` are left alone."""
     if prefix == "!":
         return text
     known = "|".join(map(re.escape, words))
@@ -73,7 +73,7 @@ def named(text: str, prefix: str, words: Collection[str]) -> str:
 
 
 def addressed(rest: str) -> tuple[list[Address], str]:
-    """The addresses that a command's text begins with, and what stands behind them, as typed."""
+    """The addresses at the start of a command's text, and the text after them, as typed."""
     found: list[Address] = []
     while True:
         word = rest.split(maxsplit=1)[0] if rest.strip() else ""
@@ -86,14 +86,14 @@ def addressed(rest: str) -> tuple[list[Address], str]:
 
 
 def forwarded(rest: str) -> tuple[bool, list[Address], str]:
-    """(whether all mails are meant, to whom, what is written above them) of a `!forward`."""
+    """(whether to forward all mails, recipients, text above the mails) of a `!forward`."""
     first, _, behind = rest.partition(" ")
     takes_all = first.casefold() == "all"
     return takes_all, *addressed(behind if takes_all else rest)
 
 
 def body_of(said: Command) -> str:
-    """What of a command is sent: all of it, or what stands behind its addresses."""
+    """The part of a command that is sent as mail: all of it, or the text after its addresses."""
     match said.name:
         case "forward":
             return forwarded(said.rest)[2].strip()
@@ -104,7 +104,7 @@ def body_of(said: Command) -> str:
 
 
 def event_id(value: Any) -> EventId | None:
-    """An event's id as a client wrote it; None for what cannot be one."""
+    """An event id as a client wrote it; None if it is not a valid event id."""
     fits = isinstance(value, str) and 0 < len(value) <= 255 and storable(value)
     return EventId(value) if fits else None
 
@@ -114,7 +114,7 @@ def relation(content: Content) -> dict[str, Any]:
 
 
 def replied_to(content: Content) -> EventId | None:
-    """The event a message truly replies to; a thread's fallback does not count."""
+    """The event a message replies to; None for the reply fallback of a thread."""
     relates = relation(content)
     if relates.get("is_falling_back") is True:
         return None
@@ -143,10 +143,10 @@ def reaction(content: Content) -> tuple[EventId, str] | None:
 
 
 def latest(event: Content) -> Content | None:
-    """The content of an event as its author last edited it; None when it was redacted.
+    """The content of an event after its author's last edit; None if it was redacted.
 
-    `event` is as the homeserver gives it: GET /event keeps the old content and bundles the
-    newest edit, which can be by anybody.
+    `event` is the answer of GET /event: it has the original content and bundles the newest edit,
+    which may be by another user.
     """
     content = object_at(event, "content")
     unsigned = object_at(event, "unsigned")
@@ -156,7 +156,7 @@ def latest(event: Content) -> Content | None:
     if edit and edit.get("sender") == event.get("sender"):
         changed = object_at(edit, "content", "m.new_content")
         if changed:
-            # the relation stays that of the first version
+            # edits do not change the relation of the original message
             return {**changed, "m.relates_to": relation(content)}
     return dict(content)
 

@@ -1,4 +1,4 @@
-"""What clients and homeservers wrote, read without trust in its shape or its characters."""
+"""Read JSON from clients and homeservers without trusting its types or characters."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any, TypeGuard
 
 
 def object_at(value: Any, *path: str) -> dict[str, Any]:
-    """The object at `path`; empty where something else stands there."""
+    """The JSON object at `path`; empty if there is none."""
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
     return value if isinstance(value, dict) else {}
 
 
 def cleaned(value: Any) -> Any:
-    """JSON without what databases and mails cannot hold: NUL is left out, half a surrogate pair
-    becomes U+FFFD, and a number that is none becomes null. Raises RecursionError."""
+    """JSON without values that databases and mails cannot store: NUL is removed, a lone surrogate
+    becomes U+FFFD, NaN and infinity become null. Raises RecursionError."""
     match value:
         case str():
             return value if storable(value) else _without_unstorable(value)
@@ -30,7 +30,7 @@ def cleaned(value: Any) -> Any:
 
 
 def storable(text: str) -> bool:
-    """Whether it holds neither NUL, which PostgreSQL refuses, nor half a surrogate pair."""
+    """Whether a text has no NUL, which PostgreSQL refuses, and no lone surrogate."""
     return "\0" not in text and text.encode("utf-8", "ignore").decode() == text
 
 
@@ -39,5 +39,5 @@ def _without_unstorable(text: str) -> str:
 
 
 def is_moment(at: Any) -> TypeGuard[int]:
-    """Whether `at` is a time in milliseconds, of the integers of Matrix (spec appendix 3.1)."""
+    """Whether `at` is a time in milliseconds: an integer from 0 to 2^53-1 (Matrix appendix 3.1)."""
     return isinstance(at, int) and not isinstance(at, bool) and 0 <= at < 2**53

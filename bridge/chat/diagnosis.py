@@ -1,4 +1,4 @@
-"""What is wrong with a mail server or a log-in, and what to do about it: two sentences at most."""
+"""Explain a problem with a mail server or a log-in, and its fix, in at most two sentences."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bridge.mail.provider import Provider
 
 
 def came_back(address: str, folder: str, junk: bool, seconds: float) -> str:
-    """A mail that the inbox sent to itself is there."""
+    """Tells that a mail that the inbox sent to itself arrived, after `seconds`."""
     if junk:
         return (f"A mail to {address} came back into {folder}. Mark it there as no spam, and check"
                 " the SPF and DKIM records of its domain.")  # fmt: skip
@@ -30,7 +30,7 @@ def not_sent(address: str, said: str) -> str:
 
 
 def tags(address: str, *, arrive: bool) -> str:
-    """Whether what is sent to support+x@ arrives."""
+    """Tells whether mail to a +tag address (support+x@) arrives."""
     local, _, domain = address.partition("@")
     if arrive:
         return f"Mail to {local}+…@{domain} arrives: answers get a reply address of their own"
@@ -39,11 +39,11 @@ def tags(address: str, *, arrive: bool) -> str:
 
 
 SILENCE = "silence"
-"""What a server says that says nothing."""
+"""Stands in Trouble.said for the reply of a server that sends nothing."""
 
 
 class ProblemKind(StrEnum):
-    """What can be wrong."""
+    """Kinds of problems with a mail server."""
 
     NO_HOST = "no host"
     REFUSED = "refused"
@@ -67,11 +67,11 @@ class ProblemKind(StrEnum):
 
 
 class Trouble(Exception):
-    """A step failed. `said` is what the other side said, `facts` what the text names."""
+    """A step of a test failed. `said` is the server's reply, `facts` are values for the text."""
 
     def __init__(self, problem: ProblemKind, said: str, facts: tuple[str, ...] = ()) -> None:
         super().__init__(f"{problem}: {said}")
-        # an IMAP server says "NO [CODE] text."
+        # an IMAP server replies "NO [CODE] text."
         plain = re.sub(r"^(?:NO|BAD) (?:\[[^]]*\] ?)?", "", clean_line(said, 200)).rstrip(". ")
         self.problem, self.said, self.facts = problem, plain or said[:100], facts
         self.whole = said
@@ -79,14 +79,14 @@ class Trouble(Exception):
 
 @dataclass(frozen=True, slots=True)
 class KnownRefusal:
-    """A refusal of a log-in that providers are known for."""
+    """A log-in refusal that providers are known to give; `pattern` matches the reply."""
 
     pattern: str
     text: str
 
 
-# What the server said, in any case, and what it means. {who} is the provider or the server,
-# {page} where app passwords are made, {user} who logs in.
+# Patterns for a server's reply (case is ignored) and their explanations. {who} is the provider or
+# the server, {page} the page where app passwords are made, {user} the user of the log-in.
 LOGINS = (
     KnownRefusal(r"application-specific|app-specific|app password|5\.7\.9",
           "{who} wants an app password for {user}. Make one at {page} and set {key} to it."),
@@ -123,7 +123,7 @@ def _provider(inbox: Inbox, server: Server) -> Provider | None:
 
 
 def text(inbox: Inbox, server: Server, trouble: Trouble) -> str:
-    """The finding as an admin reads it: thing, value, cure."""
+    """The text for an admin: the setting or server at fault, its value, and the fix."""
     match trouble.problem:
         case ProblemKind.LOGIN:
             return _login(inbox, server, trouble)
@@ -183,12 +183,12 @@ def _user(server: Server) -> str:
 
 
 def _usual(server: Server) -> tuple[str, int]:
-    """The TLS mode and port that most servers have."""
+    """The TLS mode and port that most servers of this kind use."""
     return ("implicit", 993) if isinstance(server, Imap) else ("starttls", 587)
 
 
 def _wrong_door(inbox: Inbox, server: Server, trouble: Trouble) -> str:
-    """The port and the TLS mode do not fit each other."""
+    """Explains that nothing listens at the port, or that the TLS mode does not fit the port."""
     kind, place = _kind(server), f"{server.host}:{server.at_port}"
     known = _provider(inbox, server)
     implicit, starttls = (993, 143) if kind == "imap" else (465, 587)

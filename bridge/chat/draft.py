@@ -1,4 +1,4 @@
-"""How a draft reads in its room: the whole mail, and what can be done with it."""
+"""The preview of an unsent mail in its room: the whole mail, and the possible reactions."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from bridge.mail.limits import size
 from bridge.model import Content, Delivery, DeliveryState
 
 LONGEST = 12_000
-"""Characters of a mail's text that are shown."""
+"""Maximum characters of a mail's text in the preview."""
 
 
 def ask(delivery: Delivery, approval: str) -> str:
-    """What a draft waits for."""
+    """The line that says which reactions a preview waits for."""
     if delivery.state is DeliveryState.APPROVING:
         who = "a lead" if approval == "leads" else "another agent"
         return f"🔏 waits for ✅ of {who} · ❌ discards it"
@@ -26,7 +26,7 @@ def ask(delivery: Delivery, approval: str) -> str:
 def preview(
     delivery: Delivery, mail: compose.Outgoing, approval: str, question: str, link: str
 ) -> Content:
-    """The mail as it would leave: head, text with signature, names of files."""
+    """The mail as it would be sent: header fields, text with signature, names of files."""
     head = [("From", str(mail.sender))]
     head += [(field.capitalize(), specs) for field, specs in by_field(delivery)]
     if mail.reply_to is not None:
@@ -55,7 +55,7 @@ def preview(
 
 
 def problem(delivery: Delivery, what: str) -> Content:
-    """A draft that cannot be written as it is."""
+    """Replaces the preview of a mail that cannot be built; `what` is the fault."""
     what = what.rstrip(".")
     return text_message(
         f"⚠️ This draft cannot be sent as it is: {what} · ❌ discards it → {whom(delivery)}",

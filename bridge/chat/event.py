@@ -1,4 +1,4 @@
-"""Raw Matrix events to values, and which of them concern us."""
+"""Read raw Matrix events, and decide which of them the bridge has to handle."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ from bridge.chat.content import cleaned, is_moment, object_at, storable
 from bridge.model import Content, Event, EventId, Mxid, RoomId
 
 LONGEST_ID = 255
-"""Bytes of what an event is known by (Client-Server API v1.14, size limits)."""
+"""Maximum bytes of ids, types and state keys (Client-Server API v1.14, size limits)."""
 
 
 class Malformed(ValueError):
-    """What was sent is no event we can handle; the text says which field is wrong, and how."""
+    """An event that cannot be handled; the text says which field is wrong, and how."""
 
 
 def read(raw: Any, now: float) -> Event:
-    """An event of a push or of /sync. Raises Malformed, or RecursionError where its content is
+    """Read an event of a push or of /sync. Raises Malformed, or RecursionError if its content is
     nested too deeply.
 
-    A homeserver checks what clients send by rules of its own, so nothing is taken for granted.
-    What no database keeps is refused in what an event is known by, and cleaned away in what it
-    says.
+    Every homeserver checks events by rules of its own, so no field is trusted. Characters that no
+    database stores make ids, type and state key Malformed, and are removed from the content.
     """
     if not isinstance(raw, dict):
         raise Malformed("it is no object")
@@ -48,7 +47,7 @@ def read(raw: Any, now: float) -> Event:
 
 
 def _name(raw: dict[str, Any], field: str) -> str:
-    """A field that events are known by. Raises Malformed."""
+    """An id, type or state key of an event. Raises Malformed."""
     value = raw.get(field)
     if not isinstance(value, str):
         raise Malformed(f"its {field} is no text")
@@ -60,8 +59,8 @@ def _name(raw: dict[str, Any], field: str) -> str:
 
 
 def receipts(raw: Any) -> list[tuple[RoomId, Mxid, EventId, float]]:
-    """(room, who, the event they read up to, when) of a pushed m.receipt (Client-Server API v1.14
-    §11.5); empty for anything else."""
+    """(room, user, last event read, epoch seconds) of each read receipt in a pushed m.receipt
+    (Client-Server API v1.14 §11.5); empty for anything else."""
     if not isinstance(raw, dict) or raw.get("type") != "m.receipt":
         return []
     found = []
@@ -75,7 +74,8 @@ def receipts(raw: Any) -> list[tuple[RoomId, Mxid, EventId, float]]:
 
 
 def known_by(raw: Any) -> dict[str, str]:
-    """By what an event that cannot be read may be found again: its fields that are short texts."""
+    """The ids, sender and type of an event that cannot be read, so that it can be fetched again.
+    Fields that are not short, storable texts are left out."""
     if not isinstance(raw, dict):
         return {}
     found = {name: raw.get(name) for name in ("event_id", "room_id", "sender", "type")}
@@ -87,10 +87,10 @@ def known_by(raw: Any) -> dict[str, str]:
 
 
 def concerns_us(event: Event, own_prefix: str, bot: Mxid, prefix: str) -> bool:
-    """Whether an event asks for anything. Plain talk does not, and is not stored.
+    """Whether the bridge has to handle an event. Plain messages are ignored and not stored.
 
-    `own_prefix` begins the ids of our ghosts and the bot: what they do stops here, but for
-    memberships, which may be about people.
+    `own_prefix` starts the ids of our ghosts and the bot. Their events are ignored, except
+    membership events, which may be about other users.
     """
     if event.type == "m.room.member":
         member = event.state_key or ""

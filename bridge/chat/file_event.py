@@ -1,4 +1,4 @@
-"""A file of a mail, as its room shows it."""
+"""Event contents for the files of a mail."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ INLINE = {
     "audio/mpeg", "audio/ogg", "audio/wav", "audio/webm", "audio/aac", "audio/mp4",
     "video/mp4", "video/webm", "video/ogg",
 }  # fmt: skip
-"""Types a client shows by itself, and the homeserver serves inline (Client-Server API v1.14, media
+"""Types that clients display and the homeserver serves inline (Client-Server API v1.14, media
 repository)."""
 
 
@@ -27,8 +27,8 @@ def names(attachments: Sequence[Attachment]) -> str:
 
 
 def content(attachment: Attachment, mxc: str, length: int) -> Content:
-    """A file of a mail. Only what a client shows safely keeps its type (Client-Server API,
-    media repository: types to serve inline)."""
+    """The event of an uploaded file; `length` in bytes. Only types that clients display safely keep
+    their type (Client-Server API, media repository: types to serve inline)."""
     kind = attachment.type.partition("/")[0] if attachment.type in INLINE else "file"
     return {
         "msgtype": f"m.{kind}",
@@ -41,7 +41,8 @@ def content(attachment: Attachment, mxc: str, length: int) -> Content:
 
 
 def safe_type(type: str) -> str:
-    """HTML, SVG and scripts must never be served under their own type (threat: inline code)."""
+    """The type to serve a file with. HTML, SVG and scripts never keep theirs: a browser could run
+    them."""
     if type in INLINE or type in ("application/pdf", "text/plain", "text/calendar"):
         return type
     if type.startswith(("application/vnd.", "application/zip", "message/")):
@@ -50,6 +51,6 @@ def safe_type(type: str) -> str:
 
 
 def placeholder(attachment: Attachment, problem: str = "") -> Content:
-    """Stands where a file will be."""
+    """The notice in place of a file that is not uploaded yet, or could not be."""
     what = f"{attachment.name} ({size(attachment.size)})"
     return notice(f"📎 {what}: {problem}" if problem else f"📎 {what} is being uploaded …")

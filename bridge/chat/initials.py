@@ -1,4 +1,4 @@
-"""Pictures of people and inboxes: their initials on a colour of their own."""
+"""Avatars of people and inboxes: initials on a coloured square."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from PIL import Image, ImageDraw, ImageFont
 from bridge.model import Address
 
 SIZE = 128
-"""Pixels of a side; clients show 32 or so."""
-# Dark enough that white letters are read on each (WCAG 2.1, contrast 4.5:1).
+"""Width and height in pixels; clients show about 32."""
+# Each colour is dark enough for white letters (WCAG 2.1, contrast 4.5:1).
 COLOURS = ("#0b6bcb", "#a4243b", "#1f7a4d", "#7a3e9d", "#9a4b00", "#00707c", "#5b5f97", "#8a2f6b")
 
 
 def letters(address: Address) -> str:
-    """`AD` of “Alice Doe”, else the first letter of the address; what the font can draw."""
+    """`AD` for “Alice Doe”, otherwise the first letter of the address that the font can draw."""
     name = address.name.partition("(")[0]
     last, comma, first = name.partition(",")
     words = (f"{first} {last}" if comma else name).split()
@@ -27,17 +27,17 @@ def letters(address: Address) -> str:
 
 
 def _drawn(letter: str) -> bool:
-    """Whether the font has it: the Latin script."""
+    """Whether the font has the letter: it has only the Latin script."""
     return letter.isalnum() and ord(letter) < 0x180
 
 
 def colour(seed: str) -> str:
-    """The colour of somebody, always the same."""
+    """The colour for a seed, always the same for the same seed."""
     return COLOURS[hashlib.sha256(seed.encode()).digest()[0] % len(COLOURS)]
 
 
 def draw(text: str, background: str) -> bytes:
-    """A PNG with the letters in its middle."""
+    """A PNG with the letters in the middle."""
     picture = Image.new("RGB", (SIZE, SIZE), background)
     font = ImageFont.load_default(size=SIZE * (0.5 if len(text) < 2 else 0.42))
     ImageDraw.Draw(picture).text((SIZE / 2, SIZE / 2), text, font=font, fill="#ffffff", anchor="mm")

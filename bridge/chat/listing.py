@@ -1,4 +1,4 @@
-"""Conversations in a list: the pinned summary, `!list`, `!history`, and how each line reads."""
+"""Lists of conversations: the pinned summary, `!list`, `!history`, and search results."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIGNS = {State.OPEN: "📬", State.ANSWERED: "✅", State.SNOOZED: "💤", State
 def conversations(
     title: str, found: Sequence[Conversation], total: int, server: str, now: float
 ) -> Content:
-    """A titled list with a link on each line; `total` may be more than are shown."""
+    """A titled list with a link on each line; `total` may be more than `found` has."""
     if not found:
         return notice(f"{title}: none.")
     rows = [(f"{SIGNS[each.state]} ", each, _summary_line(each, now)) for each in found]
@@ -28,7 +28,8 @@ def conversations(
 def summary(
     total: int, free: int, first: Sequence[Conversation], inbox: Inbox, server: str, now: float
 ) -> Content:
-    """The pinned list: `first` of the waiting, what nobody has taken before what is taken."""
+    """The pinned list of waiting conversations: `first` are its top lines, `free` counts those that
+    nobody has taken."""
     if not total:
         return notice(f"{inbox.name}: nobody waits for an answer ☀️")
     head = f"{inbox.name}: {total} {'waits' if total == 1 else 'wait'} for an answer"
@@ -43,7 +44,7 @@ def found(
     server: str,
     now: float,
 ) -> Content:
-    """What a search found, newest first, with links to the messages; `rows` are (conversation,
+    """The results of a search, newest first, with links to the messages; `rows` are (conversation,
     message, passage, excerpt)."""
     many = "1 hit" if total == 1 else f"{total} hits"
     head = f"{many} for “{' '.join(query.split())[:100]}”"
@@ -68,7 +69,7 @@ def found(
 def _list(
     head: str, rows: Sequence[tuple[str, Conversation, str]], total: int, server: str
 ) -> Content:
-    """`rows` are (sign, conversation, what is told of it); the conversation's name is a link."""
+    """`rows` are (sign, conversation, details); the conversation's name is a link."""
     lines, items = [head], []
     for sign, conversation, told in rows:
         label = f"#{conversation.number} {conversation.subject or '(no subject)'}"[:100]

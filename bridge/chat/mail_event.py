@@ -1,4 +1,4 @@
-"""A mail as its room shows it."""
+"""The event content that shows a mail in its room."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from bridge.mail.thread import base_subject
 from bridge.model import Address, Content, Conversation, Mail, Mxid, SenderKind, Verdict
 
 MAX_EVENT = 55_000
-"""Bytes of JSON: the homeserver refuses events over 65,536 with all their headers."""
+"""Maximum bytes of JSON: the homeserver refuses events over 65,536 bytes in total."""
 MAX_CUT = 8_000
-"""Characters of text shown of a mail that is too long for one event."""
+"""Characters shown of the text of a mail that is too long for one event."""
 EARLIER = "Earlier in this thread"
 FORWARDED = "↪ forwarded: "
 MACHINES = {
@@ -33,10 +33,10 @@ HISTORY_ATTACHED = "[what was written earlier is attached]"
 def content(
     mail: Mail, body: Body, above: Sequence[str], mention: Mxid | None
 ) -> tuple[Content, bool]:
-    """The event of a mail, and whether its text was cut (the rest then goes as a file).
+    """The event of a mail, and whether its text was cut (the whole text is then posted as a file).
 
-    What is new is shown, the history folded; what a machine wrote is folded whole. The mail's ids
-    stand under `app.postroom.mail` for other tools.
+    New text is shown and the quoted history is folded; an automatic mail is folded as a whole. The
+    mail's ids are under `app.postroom.mail` for other tools.
     """
     above = [line[:2000] for line in above]
     new = body.text.strip()
@@ -66,7 +66,7 @@ def _content(mail: Mail, body: Body, above: Sequence[str], new: str) -> Content:
     plain = "".join(f"{line}\n" for line in above)
     formatted = "".join(f"<em>{html.escape(line)}</em><br>" for line in above)
     shown = body.html or from_text(new)
-    # HTML in which nothing was folded shows all of it
+    # if nothing of the HTML was folded, it shows the history already
     earlier = body.html_history if body.html else from_text(body.history)
     if mail.nature is SenderKind.PERSON:
         plain += ("\n" if plain else "") + new
@@ -110,9 +110,9 @@ def lines_above(
     person: Address | None = None,
     forwarded: Address | None = None,
 ) -> list[str]:
-    """What is not obvious about a mail: other recipients, a changed subject, invitations, doubt.
-    `ours` are the names of inboxes and agents, which a stranger may take; `person` is whose mail
-    it is, where that is not its sender; `forwarded` whose mail a colleague forwards."""
+    """Notes above a mail: other recipients, a changed subject, invitations, warnings.
+    `ours` are the names of inboxes and agents, which a stranger may imitate; `person` is the author
+    if that is not the sender; `forwarded` is the sender of a mail that a colleague forwards."""
     lines = []
     through = person is not None and person.key != mail.sender.key
     if through:

@@ -1,4 +1,4 @@
-"""What createRoom is asked for, for each kind of room (Client-Server API, createRoom)."""
+"""Request bodies of createRoom for each kind of room (Client-Server API, createRoom)."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from bridge.model import Content, Conversation, Mxid, RoomId
 
 @dataclass(frozen=True, slots=True)
 class FirstMembers:
-    """Who a conversation's room is made with: the ghost of its contact, with a picture where there
-    is one, and the agents who may walk in."""
+    """Users of a new conversation room: the ghost of its contact, the mxc:// URI of its picture
+    (may be empty), and the agents who may join."""
 
     ghost: str
     face: str
@@ -35,17 +35,17 @@ class FirstMembers:
 
 @dataclass(frozen=True, slots=True)
 class NewRooms:
-    """Makes them for one homeserver."""
+    """Builds the createRoom bodies for one homeserver."""
 
     version: str
-    """Of the rooms."""
+    """Room version."""
     bot: str
     server: str
     prefix: str
-    """Of commands."""
+    """Command prefix."""
 
     def control(self, admins: Sequence[str], alias: str) -> Content:
-        """The one room in which admin commands count."""
+        """The control room, the only room in which admin commands work."""
         return self._closed(
             ("Postroom control", f"Admin commands work here: {self.prefix}help"), alias,
             federate=False,
@@ -63,7 +63,7 @@ class NewRooms:
         )  # fmt: skip
 
     def space(self, inbox: Inbox, alias: str, queue: RoomId) -> Content:
-        """The folder of an inbox's rooms; its list is closed to who is not in the queue room."""
+        """The space that lists an inbox's rooms; only members of the queue room may join it."""
         body = self._closed(
             title("space", inbox), alias, federate=inbox.federate,
             invite=sorted({*inbox.agents, *inbox.leads}),
@@ -84,7 +84,7 @@ class NewRooms:
         queue: RoomId,
         space: RoomId,
     ) -> Content:
-        """One conversation's room: any agent of the inbox walks in and reads from the start."""
+        """The room of a conversation: any agent of the inbox may join and read all of it."""
         face = [state_event("m.room.avatar", {"url": first.face})] if first.face else []
         return self._closed(
             (name(conversation), topic(conversation, inbox)), alias, federate=inbox.federate,

@@ -1,4 +1,4 @@
-"""The command reference in print, made from the same table as `!help`."""
+"""The command reference in docs/, made from the same table as `!help`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ password, made on the provider's page after two-factor log-in was switched on th
 
 
 Rows = Sequence[tuple[str, str]]
-"""Commands as they are used, or reactions, and what each does."""
+"""(usage of a command or emoji of a reaction, what it does)."""
 
 
 def _commands(rows: Rows, prefix: str) -> list[str]:
@@ -56,7 +56,7 @@ def _page(parts: Sequence[str]) -> str:
 
 
 def agents(conversation: Rows, queue: Rows, reactions: Rows, prefix: str) -> str:
-    """docs/agents.md."""
+    """Text of docs/agents.md."""
     parts = [AGENTS]
     for commands, title in ((conversation, "In a conversation"), (queue, "In the queue room")):
         parts.append("\n".join((f"## {title}\n", *_commands(commands, prefix))))
@@ -66,7 +66,7 @@ def agents(conversation: Rows, queue: Rows, reactions: Rows, prefix: str) -> str
 
 
 def admins(control: Rows, prefix: str) -> str:
-    """docs/admins.md."""
+    """Text of docs/admins.md."""
     commands = "\n".join(("## Commands\n", *_commands(control, prefix)))
     keys = ", ".join(f"`{key}`" for key in KEYS)
     rows = [

@@ -1,4 +1,4 @@
-"""Texts of the queue and of conversations: mails, cards, the summary."""
+"""Texts in queue and conversation rooms: messages, cards, `!info`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from bridge.mail.html import from_text
 from bridge.model import Address, Content, Conversation, Letter, Priority, State
 
 MAX_WHOLE, MAX_SHORT = 60_000, 5_000
-"""Bytes of an event's content with its edit (the homeserver refuses events over 65,536 with all
-their headers), and characters of text where that is too much."""
+"""Maximum bytes of an event's content with its edit (the homeserver refuses events over 65,536
+bytes in total), and the characters of text kept if the content is larger."""
 FORMAT = "org.matrix.custom.html"
 
 
 def text_message(body: str, formatted: str = "", *, notice: bool = False) -> Content:
-    """m.text, or m.notice, which notifies nobody. Plain text always stands on its own."""
+    """An m.text, or an m.notice, which notifies nobody. `body` is complete without `formatted`."""
     content: Content = {"msgtype": "m.notice" if notice else "m.text", "body": body}
     if formatted:
         content |= {"format": FORMAT, "formatted_body": formatted}
@@ -31,7 +31,7 @@ def notice(body: str) -> Content:
 
 
 def clock(at: float, now: float) -> str:
-    """`14:02`, with the day when it is another one, in the server's zone."""
+    """`14:02` in the server's time zone, with the date if it is not today."""
     moment, today = time.localtime(at), time.localtime(now)
     if moment[:3] == today[:3]:
         return time.strftime("%H:%M", moment)
@@ -39,7 +39,7 @@ def clock(at: float, now: float) -> str:
 
 
 def fit(content: Content) -> Content:
-    """The content, or a shorter plain one when it would be too large for an event."""
+    """The content, or a shorter one in plain text if it is too large for an event."""
     if len(json.dumps(content, ensure_ascii=False).encode("utf-8", "replace")) <= MAX_WHOLE:
         return content
     short = {k: v for k, v in content.items() if k not in ("format", "formatted_body")}
@@ -59,7 +59,7 @@ def people(addresses: Sequence[Address]) -> str:
 
 
 def state_line(conversation: Conversation) -> str:
-    """Whose turn it is, in a few words."""
+    """The state of a conversation in a few words."""
     owner = f" · {conversation.assignee}" if conversation.assignee else ""
     if conversation.merged is not None:
         return f"➡️ goes on in #{conversation.merged}"
@@ -80,7 +80,7 @@ def state_line(conversation: Conversation) -> str:
 
 
 def marks(conversation: Conversation) -> str:
-    """`❗ 🏷 billing, vip`: what an agent set; empty for nothing."""
+    """`❗ 🏷 billing, vip`: the priority and tags; empty if there are none."""
     parts = ["❗"] if conversation.priority is Priority.HIGH else []
     parts += ["🔽"] if conversation.priority is Priority.LOW else []
     if conversation.tags:
@@ -89,14 +89,14 @@ def marks(conversation: Conversation) -> str:
 
 
 def preview_of(text: str) -> str:
-    """The first lines of a text, for its card."""
+    """The first lines of a text, for the conversation's card."""
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
     preview = "\n".join(lines[:3])
     return preview if len(preview) <= 280 else preview[:279] + "…"
 
 
 def card(conversation: Conversation, server: str) -> Content:
-    """The card of a conversation in the queue room; m.text, so that it notifies."""
+    """The card of a conversation in the queue room; it is an m.text, so that clients notify."""
     number, subject = conversation.number, conversation.subject or "(no subject)"
     lines = [f"#{number} {conversation.contact}", subject, "", conversation.preview]
     formatted = (

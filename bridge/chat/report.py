@@ -1,4 +1,4 @@
-"""Numbers of a time, as text and as a table: what came, what was answered, how long it took."""
+"""Reports as text and as CSV: mails received and answered, and times to answer and resolve."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HEAD = ("received", "answered", "first answer median", "first answer p90", "reso
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Everything that was counted of an inbox since a moment."""
+    """All numbers of one inbox, or of one tag, for a period."""
 
     name: str
     received: Sequence[Timing]
@@ -29,13 +29,13 @@ class Counted:
     resolved: Sequence[Timing]
 
     def tagged(self, tag: str) -> Counted:
-        """The part with a tag."""
+        """The numbers of conversations with a tag."""
         parts = (self.received, self.answered, self.first, self.resolved)
         return Counted(tag, *([each for each in part if tag in each.tags] for part in parts))
 
     @property
     def tags(self) -> list[str]:
-        """The most used ones, in the order of the alphabet."""
+        """The most used tags, at most MAX_TAGS, in alphabetical order."""
         used: dict[str, int] = {}
         for each in (*self.received, *self.resolved):
             for tag in each.tags:
@@ -44,7 +44,8 @@ class Counted:
 
 
 def median_and_p90(took: Sequence[Timing]) -> tuple[float, float] | None:
-    """Seconds; None of nothing. The p90 is the smallest value that nine tenths do not exceed."""
+    """(median, p90) in seconds; None for no values. The p90 is the smallest value that nine tenths
+    of the values do not exceed."""
     seconds = sorted(max(0.0, each.seconds) for each in took)
     if not seconds:
         return None
@@ -52,7 +53,7 @@ def median_and_p90(took: Sequence[Timing]) -> tuple[float, float] | None:
 
 
 def _times(took: Sequence[Timing]) -> str:
-    """`median 40 min, p90 3 h`; nothing of nothing."""
+    """`median 40 min, p90 3 h`; empty for no values."""
     found = median_and_p90(took)
     return "" if found is None else f"median {duration(found[0])}, p90 {duration(found[1])}"
 
@@ -67,7 +68,7 @@ def _line(of: Counted) -> str:
 
 
 def text(title: str, counted: Sequence[Counted]) -> Content:
-    """The report as it is read in a narrow column."""
+    """The report as a message, short enough for narrow columns."""
     lines, items = [title], []
     for inbox in counted:
         lines.append(f"{inbox.name}: {_line(inbox)}")
@@ -83,7 +84,7 @@ def text(title: str, counted: Sequence[Counted]) -> Content:
 
 
 def table(counted: Sequence[Counted]) -> bytes:
-    """The same as CSV (RFC 4180), times in seconds."""
+    """The report as CSV (RFC 4180), times in seconds."""
     file = io.StringIO()
     writer = csv.writer(file)
     writer.writerow(("inbox", "tag", *HEAD))
@@ -91,7 +92,7 @@ def table(counted: Sequence[Counted]) -> bytes:
         writer.writerow((_plain(inbox.name), "", *_row(inbox)))
         for tag in inbox.tags:
             writer.writerow((_plain(inbox.name), _plain(tag), *_row(inbox.tagged(tag))))
-    return file.getvalue().encode("utf-8-sig")  # the mark by which spreadsheets know UTF-8
+    return file.getvalue().encode("utf-8-sig")  # spreadsheets know UTF-8 by the byte order mark
 
 
 def _row(of: Counted) -> tuple[object, ...]:
@@ -106,14 +107,14 @@ def _rounded(found: tuple[float, float] | None) -> tuple[object, object]:
 
 
 def _plain(cell: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
+    """A cell that no spreadsheet reads as a formula."""
     return f"'{cell}" if cell.startswith(("=", "+", "-", "@")) else cell
 
 
 def stats(
     name: str, waiting: int, free: int, today: Counted, week: Counted, open_: Sequence[str]
 ) -> str:
-    """The answer to `!stats`; `open_` are the agents with what they have."""
+    """The answer to `!stats`; `open_` has a line for each agent with their open conversations."""
     lines = [
         f"{name}: {waiting} {'waits' if waiting == 1 else 'wait'} for an answer, {free} not taken",
         f"Today: {len(today.received)} received, {len(today.answered)} answered",

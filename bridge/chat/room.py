@@ -1,4 +1,4 @@
-"""The rooms of the bridge: bodies for createRoom, names, topics, power levels, ids."""
+"""Rooms of the bridge: names, topics, aliases, links, power levels, state events."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from bridge.mail.charset import clean_line
 from bridge.model import Address, Content, Conversation, EventId, Mxid, RoomId
 
 ROOM_SUMMARY = "app.postroom.conversation"
-"""Type of the state event that says how a conversation stands."""
+"""Type of the state event with the status of a conversation."""
 BOT_POWER = 100
 AGENT_POWER = 50
 
 
 def ghost_localpart(prefix: str, address: Address) -> str:
-    """The localpart of an address's ghost: readable, reversible and never that of another.
+    """The localpart of an address's ghost: readable, reversible and unique to the address.
 
     Client-Server API, appendices "Mapping from other character sets": =XX for every byte that
-    is not allowed. An id over the limit of 255 is named by a hash instead.
+    is not allowed. A hash replaces an address that would make the id longer than 255.
     """
     escaped = "".join(
         chr(byte) if re.match(rb"[a-z0-9._/-]", bytes([byte])) else f"={byte:02x}"
@@ -33,20 +33,21 @@ def ghost_localpart(prefix: str, address: Address) -> str:
 
 
 def ghost_name(address: Address) -> str:
-    """`Alice Doe (alice@example.com)`: the address always stands beside the name."""
+    """`Alice Doe (alice@example.com)`: the address is always shown beside the name."""
     name = clean_line(address.name, 64)
     return f"{name} ({address.spec})"[:256] if name else address.spec[:256]
 
 
 def alias_localpart(prefix: str, secret: str, role: str, key: object) -> str:
-    """A room's alias nobody can guess: createRoom has no transaction id, the alias is ours."""
+    """A room alias that nobody can guess. createRoom has no transaction id; the alias makes sure
+    that a room is created only once."""
     digest = hmac.new(secret.encode(), f"{role}:{key}".encode(), hashlib.sha256).hexdigest()
     return f"{prefix}{role[0]}_{digest[:24]}"
 
 
 def link(room: RoomId, server: str, event: EventId | None = None) -> str:
-    """matrix.to, to a room or an event of it; room ids of version 12 have no server part, so `via`
-    always stands."""
+    """A matrix.to link to a room or an event in it. It always has `via`, because room ids of room
+    version 12 have no server part."""
     return f"https://matrix.to/#/{room}{f'/{event}' if event else ''}?via={server}"
 
 
@@ -67,10 +68,10 @@ def state_event(type: str, content: Content, state_key: str = "") -> Content:
 
 
 def locked(users: dict[str, int], invite: int, bot: str, version: str) -> Content:
-    """Power levels in which only the bot decides on access.
+    """Power levels with which only the bot controls access.
 
-    The override replaces keys whole, so every key stands here. From version 12 on the creator
-    must not be named.
+    The override replaces whole keys, so all keys are set here. From room version 12 on, `users`
+    must not contain the creator.
     """
     others = {mxid: power for mxid, power in users.items() if mxid != bot}
     return {
@@ -88,7 +89,8 @@ def locked(users: dict[str, int], invite: int, bot: str, version: str) -> Conten
 
 
 def queue_power(inbox: Inbox, leads: Sequence[str], version: str, bot: str) -> Content:
-    """Leads 50; they may invite where the inbox says so, else only the bot does."""
+    """Power levels of a queue room: leads have 50; they may invite if `agents_invite` is leads,
+    otherwise only the bot may."""
     invite = AGENT_POWER if inbox.agents_invite == "leads" else BOT_POWER
     return locked(dict.fromkeys(leads, AGENT_POWER), invite, bot, version)
 
@@ -101,7 +103,7 @@ def title(role: str, inbox: Inbox) -> tuple[str, str]:
 
 
 def restricted(queue_room: RoomId) -> Content:
-    """Join rules: who is in the queue room walks in."""
+    """Join rules that let members of the queue room join without an invitation."""
     return {
         "join_rule": "restricted",
         "allow": [{"type": "m.room_membership", "room_id": queue_room}],
@@ -109,12 +111,13 @@ def restricted(queue_room: RoomId) -> Content:
 
 
 def conversation_power(agents: Sequence[Mxid], version: str, bot: str) -> Content:
-    """Agents 50, so that Element's own invite works for them and for nobody else."""
+    """Power levels of a conversation room: agents have 50, so that they can invite from their
+    client, and nobody else can."""
     return locked(dict.fromkeys(agents, AGENT_POWER), AGENT_POWER, bot, version)
 
 
 def bridge_state(conversation: Conversation, inbox: Inbox, bot: Mxid) -> list[Content]:
-    """What the room is a bridge to, for clients that show it (MSC2346, under both its names)."""
+    """State events that describe the bridge for clients (MSC2346, stable and unstable name)."""
     content = {
         "bridgebot": bot,
         "protocol": {"id": "email", "displayname": "Email"},
@@ -126,7 +129,7 @@ def bridge_state(conversation: Conversation, inbox: Inbox, bot: Mxid) -> list[Co
 
 
 def room_summary(conversation: Conversation) -> Content:
-    """How a conversation stands, for other tools; times are milliseconds, as Matrix has them."""
+    """The status of a conversation for other tools; times are in milliseconds, as in Matrix."""
     return {
         "number": int(conversation.number),
         "inbox": conversation.inbox,

@@ -1,4 +1,4 @@
-"""Texts about deliveries: the one status message of each, its sign, and refusals."""
+"""Texts about deliveries: the status message, the emoji of each state, and bounce notices."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SIGNS = {
 
 
 def by_field(delivery: Delivery) -> list[tuple[str, str]]:
-    """`("cc", "bob@example.com, dan@example.com")`, for each field that names somebody."""
+    """`("cc", "bob@example.com, dan@example.com")` for each field that has recipients."""
     parts = []
     for field in ("to", "cc", "bcc"):
         named = [r.address.spec for r in delivery.recipients if r.field == field]
@@ -41,7 +41,7 @@ def whom(delivery: Delivery) -> str:
 
 
 def text(delivery: Delivery, question: str, now: float) -> str:
-    """The status of a delivery as an agent reads it."""
+    """The status of a delivery as text for agents."""
     who = whom(delivery)
     match delivery.state:
         case DeliveryState.ASKING:
@@ -75,7 +75,7 @@ def text(delivery: Delivery, question: str, now: float) -> str:
 
 
 def _notes(delivery: Delivery) -> str:
-    """What holds for the whole mail, as long as it is there."""
+    """Notes that apply to the whole mail."""
     notes = " · automatic answer" if delivery.form is Form.AUTOMATIC else ""
     if delivery.letters:
         many = len(delivery.letters)
@@ -84,7 +84,7 @@ def _notes(delivery: Delivery) -> str:
 
 
 def _exceptions(delivery: Delivery) -> str:
-    """What is true of some recipients only, or was heard later."""
+    """Notes on single recipients: refused, delayed, or mail read."""
     parts = ""
     for fate, words in (
         (RecipientStatus.FAILED, "❌ not to"),
@@ -107,7 +107,7 @@ def _named(delivery: Delivery, fate: RecipientStatus) -> str:
 
 
 def bounce_notice(delivery: Delivery) -> str:
-    """Told to the agent whose mail came back."""
+    """The notice to the agent whose mail bounced."""
     return (
         f"↩️ {delivery.agent}, your email did not reach {_named(delivery, RecipientStatus.BOUNCED)}."
     )

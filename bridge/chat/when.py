@@ -13,15 +13,15 @@ UNITS = {
 }  # fmt: skip
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 MORNING = time(9)
-"""When a day begins that is named without an hour."""
+"""The time meant by a day without an hour."""
 EVENING = time(18)
 LONGEST = timedelta(days=366)
 USAGE = "Say until when, like 2d, 3h, tomorrow 9:00, monday or 2026-12-01 14:00."
 
 
 def when(text: str, now: datetime) -> datetime | None:
-    """The moment meant, after `now` and within a year of it, in the zone of `now`; None for what
-    is no such moment."""
+    """The moment `text` names, in the time zone of `now`; None if it names no moment after `now`
+    and within a year of it."""
     words = text.casefold().replace(",", " ").split()
     found = _span(words, now) or _day(words, now)
     if found is None or not now < found <= now + LONGEST:
@@ -30,7 +30,7 @@ def when(text: str, now: datetime) -> datetime | None:
 
 
 def _span(words: list[str], now: datetime) -> datetime | None:
-    """`2d`, `in 3 hours`, `1h 30min`."""
+    """A moment from now: `2d`, `in 3 hours`, `1h 30min`."""
     words = words[1:] if words[:1] == ["in"] else words
     pieces = re.findall(r"(\d{1,4})\s*([a-z]+)", " ".join(words))
     if not pieces or re.sub(r"\d{1,4}\s*[a-z]+", "", " ".join(words)).strip():
@@ -44,7 +44,7 @@ def _span(words: list[str], now: datetime) -> datetime | None:
             hours += int(number) * unit
         else:
             days += int(number) * unit
-    # days by the calendar, hours by the clock, whatever happens to the clocks between
+    # days by the calendar, hours by elapsed time, even if daylight saving time changes in between
     return ((now + days).astimezone(UTC) + hours).astimezone(now.tzinfo)
 
 
@@ -103,7 +103,7 @@ def _hour(word: str) -> time | None:
 
 
 def moment(at: datetime, now: datetime) -> str:
-    """`14:30`, `Tue 14:30`, `1 Dec 09:00`: as short as it is plain."""
+    """`14:30`, `Tue 14:30` or `1 Dec 09:00`: the shortest form that is unambiguous."""
     if at.date() == now.date():
         return f"{at:%H:%M}"
     if at - now < timedelta(days=6):

@@ -1,1 +1,1 @@
-"""Settings: what config.yaml and the control room say, checked, as frozen values; and secrets."""
+"""Settings from config.yaml and the control room, validated and frozen; and secrets."""

@@ -1,4 +1,4 @@
-"""What logs in to the servers of inboxes, as their settings say."""
+"""Credentials for the servers of inboxes, taken from their settings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from bridge.model.login import Login, Password
 
 
 class ConfiguredCredentials:
-    """Implements ports.Credentials with the passwords of the settings."""
+    """Implements ports.Credentials with the passwords in the settings."""
 
     async def of(self, server: Server) -> Login | None:
         if isinstance(server, Smtp) and server.auth == "none":

@@ -1,4 +1,4 @@
-"""One shared mailbox: its keys, as config.yaml and the control room know them."""
+"""Settings of one shared mailbox, as set in config.yaml or in the control room."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def secret(value: Any, info: ValidationInfo) -> Any:
-    """Accept a plain string, `{env: NAME}` or `{file: PATH}`; a relative path is taken from the
-    folder of config.yaml, which stands in the validation's context."""
+    """Accept a plain string, `{env: NAME}` or `{file: PATH}`. A relative path starts at the folder
+    of config.yaml, which the validation context holds as `folder`. Raises ValueError or OSError."""
     if isinstance(value, dict) and len(value) == 1:
         (source, name), *_ = value.items()
         if source == "env":
@@ -45,7 +45,7 @@ Secret = Annotated[SecretStr, BeforeValidator(secret)]
 
 
 class Server(Section):
-    """One end of a mail connection."""
+    """A mail server: address, encryption and log-in."""
 
     host: str = Field(min_length=1)
     port: int = Field(0, ge=0, le=65535)
@@ -57,14 +57,14 @@ class Server(Section):
 
     @property
     def at_port(self) -> int:
-        """The port, the usual one where none is set."""
+        """The port; subclasses return the default port if none is set."""
         return self.port
 
     @field_validator("host")
     @classmethod
     def _named(cls, value: str) -> str:
         if re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?|[0-9A-Fa-f:]+", value) is None:
-            raise ValueError("that is no server's name; write it like mail.example.com")
+            raise ValueError("that is not a server name; write it like mail.example.com")
         return value
 
     @field_validator("user", "password")
@@ -88,10 +88,10 @@ class Server(Section):
 class Imap(Server):
     folders: tuple[str, ...] = Field(("INBOX",), min_length=1, max_length=50)
     poll: int = Field(120, ge=1, le=86400)
-    """Seconds between checks where IDLE does not report."""
+    """Seconds between checks when IDLE reports nothing."""
     mark_seen: bool = False
     since: date | None = None
-    """First start takes mail from this date; None takes mail from now on."""
+    """The first start takes mail since this date; None takes only mail that arrives from now on."""
 
     @model_validator(mode="after")
     def _log_in(self) -> Imap:
@@ -101,7 +101,7 @@ class Imap(Server):
 
     @property
     def account(self) -> str:
-        """Names the mail account: inboxes with the same one share a connection."""
+        """Name of the mail account; inboxes with the same account share a connection."""
         return f"{self.user}@{self.host}:{self.at_port}"
 
     @property
@@ -130,7 +130,7 @@ class Smtp(Server):
 
 
 class Inbox(Section):
-    """One shared address and how it is answered."""
+    """One shared mail address, its servers, and how its mail is answered."""
 
     id: InboxId = InboxId("")
     name: str = Field(min_length=1, max_length=80)
@@ -143,28 +143,28 @@ class Inbox(Section):
     paused: bool = False
     default: bool = False
     approval: Literal["none", "four-eyes", "leads"] = "none"
-    """Whose ✅ a mail needs before it leaves: nobody's, another agent's, or a lead's."""
+    """Who has to approve (✅) a mail before it is sent: nobody, another agent, or a lead."""
     undo: float = Field(10.0, ge=0, le=600)
-    """Seconds during which a send can be taken back."""
+    """Seconds during which an agent can stop a mail before it is sent."""
     sender_name: str = "{agent} from {inbox}"
     signature: str = Field("", max_length=5000)
     authserv_id: str = ""
     reply_to: str = ""
-    """Where answers to its mails shall go, if not to the address itself."""
+    """Reply-To of outgoing mails; empty for `address`."""
     bcc: tuple[str, ...] = ()
-    """Gets a blind copy of every mail that leaves."""
+    """Addresses that get a blind copy of every outgoing mail."""
     quote: bool = False
     """Whether a reply quotes the mail it answers."""
     assign: Literal["never", "round-robin", "least-busy"] = "never"
-    """Whether a new conversation is given to an agent at once, and to whom."""
+    """Whether a new conversation is assigned to an agent at once, and how the agent is chosen."""
     answer_within: float = Field(0.0, ge=0, le=8760)
     """Hours a customer may wait before the team is reminded; 0 for never."""
     attachments: int = Field(25_000_000, ge=0)
-    """Bytes that the files of one mail may have together."""
+    """Maximum total bytes of the files of one mail."""
     answer_again_after: float = Field(24.0, ge=0, le=8760)
-    """Hours in which nobody, and no conversation, gets a second automatic answer."""
+    """Hours before the same address or conversation may get another automatic answer."""
     answers_in_10_minutes: int = Field(10, ge=0)
-    """Automatic answers of rules that may leave in that time; further ones are left out."""
+    """Maximum number of automatic answers in 10 minutes; further ones are not sent."""
     answers_in_hour: int = Field(30, ge=0)
     answers_in_day: int = Field(100, ge=0)
     department: str = Field("", max_length=40)
@@ -172,7 +172,7 @@ class Inbox(Section):
     rules: tuple[Rule, ...] = ()
     sent_copy: Literal["auto", "always", "never"] = "auto"
     reply_tokens: Literal["auto", "never"] = "auto"
-    """auto: answers get a +tag address once `!inbox test` saw mail to one arrive."""
+    """auto: replies get a +tag Reply-To once `!inbox test` saw mail to a +tag address arrive."""
     on_unknown: Literal["ask", "retry"] = "ask"
     imap: Imap | None = None
     smtp: Smtp | None = None
@@ -215,12 +215,12 @@ class Inbox(Section):
 
     @property
     def ways_in(self) -> tuple[Imap, ...]:
-        """The sections that say where its mail comes from; ingress/ has a kind for each."""
+        """The sections that configure sources of mail; ingress/kinds.py lists their types."""
         return (self.imap,) if self.imap is not None else ()
 
     @property
     def own(self) -> frozenset[str]:
-        """Every address of ours in this inbox, case-folded."""
+        """All addresses of this inbox, case-folded."""
         return frozenset(spec.casefold() for spec in (self.address, *self.aliases))
 
     @property

@@ -1,4 +1,4 @@
-"""An inbox as it is set up by chat: dotted keys, texts in, a checked Inbox out. Pure."""
+"""Setting up an inbox by chat: dotted keys and texts in, a validated Inbox out. Pure."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from bridge.model import InboxId, Refused
 Values = dict[str, Any]
 SECRETS = ("imap.password", "smtp.password")
 NOT_BY_CHAT = ("id", "paused", "rules", "imap.ca_file", "smtp.ca_file")
-"""`!inbox pause` pauses; a path on the server is for who has the server."""
+"""Keys chat cannot set. Paths on the server are only for admins with access to the server."""
 NOTHING = "-"
 PLAIN_WORDS = {
     "int_parsing": "A whole number is wanted", "float_parsing": "A number is wanted",
     "bool_parsing": "It is true or false", "date_parsing": "Write a day as 2026-01-31",
     "date_from_datetime_parsing": "Write a day as 2026-01-31",
 }  # fmt: skip
-"""What pydantic says of a value, as an admin would."""
+"""Error types of pydantic, and their plain words for admins."""
 
 
 def _keys() -> dict[str, Any]:
-    """Every dotted key of an inbox that chat may set, and its type."""
+    """All dotted keys of an inbox that chat may set, with their types."""
     found: dict[str, Any] = {}
     for name, field in Inbox.model_fields.items():
         section = next((t for t in (Imap, Smtp) if t in get_args(field.annotation)), None)
@@ -42,7 +42,7 @@ KEYS = _keys()
 
 
 def key_named(text: str) -> str:
-    """The key an admin means. Raises Refused naming the nearest one."""
+    """The known key that `text` names. Raises Refused, suggesting the nearest known key."""
     key = text.casefold()
     if key in KEYS:
         return key
@@ -57,19 +57,20 @@ def key_named(text: str) -> str:
 
 
 def near(word: str) -> bool:
-    """Whether a word is a key, or one mistyped."""
+    """Whether a word is a key or a mistyped key."""
     known = [*KEYS, *NOT_BY_CHAT]
     return bool(difflib.get_close_matches(word.casefold(), known, n=1, cutoff=0.6))
 
 
 def may_be_secret(key: str) -> bool:
-    """Whether what was given for a key, perhaps mistyped, has to be treated as a password."""
+    """Whether the value of `key` has to be treated as a password; so has that of an unknown key,
+    which may be a mistyped one."""
     key = key.casefold()
     return key in SECRETS or key not in (*KEYS, *NOT_BY_CHAT)
 
 
 def change(values: Mapping[str, Any], key: str, text: str) -> Values:
-    """The values with `key` set from text; `-` takes the default again."""
+    """The values with `key` set from `text`; `-` resets the key to its default."""
     changed = copy.deepcopy(dict(values))
     section, _, name = key.rpartition(".")
     within = changed
@@ -87,7 +88,7 @@ def change(values: Mapping[str, Any], key: str, text: str) -> Values:
 
 
 def build(inbox: InboxId, values: Mapping[str, Any], secrets: Mapping[str, str]) -> Inbox:
-    """The inbox these keys make; `secrets` are open. Raises Refused with one sentence a fault."""
+    """The inbox with these keys and plain secrets. Raises Refused, one sentence per fault."""
     built = attempt(inbox, values, secrets)
     if isinstance(built, Inbox):
         return built
@@ -97,7 +98,7 @@ def build(inbox: InboxId, values: Mapping[str, Any], secrets: Mapping[str, str])
 def attempt(
     inbox: InboxId, values: Mapping[str, Any], secrets: Mapping[str, str]
 ) -> Inbox | dict[str, str]:
-    """The inbox, or what is wrong: a sentence for each dotted key."""
+    """The inbox, or the faults: one sentence by dotted key."""
     whole = copy.deepcopy(dict(values)) | {"id": inbox}
     for key, secret in secrets.items():
         section, _, name = key.partition(".")
@@ -112,7 +113,7 @@ def attempt(
 
 
 def _complete(whole: Values) -> None:
-    """What follows from what was given: most servers take one user and password for both ways."""
+    """Fill in defaults in place: most servers use one user and password for IMAP and SMTP."""
     whole.setdefault("name", str(whole.get("address", "")).partition("@")[0].capitalize())
     if whole.get("smtp") == {}:  # it only receives
         del whole["smtp"]
@@ -127,7 +128,7 @@ def _complete(whole: Values) -> None:
 
 def _sentence(inbox: InboxId, fault: Any) -> str:
     key = ".".join(str(part) for part in fault["loc"])
-    # pydantic says the same in other words behind a comma
+    # pydantic repeats the fault in other words after a comma
     text = fault["msg"].removeprefix("Value error, ").partition(", unable to")[0]
     if fault["type"] == "missing":
         return f"{key} is missing: !inbox set {inbox} {key} VALUE."
@@ -139,7 +140,7 @@ def _sentence(inbox: InboxId, fault: Any) -> str:
 
 
 def id_for(address: str, taken: frozenset[str]) -> InboxId:
-    """A short name for an inbox: `support` for support@acme.com, with a number when taken."""
+    """A short id for an inbox: `support` for support@acme.com, with a number if it is taken."""
     local = address.partition("@")[0].casefold()
     base = re.sub(r"[^a-z0-9-]+", "-", local).strip("-")[:36] or "inbox"
     if base not in taken:
@@ -148,7 +149,7 @@ def id_for(address: str, taken: frozenset[str]) -> InboxId:
 
 
 def shown(inbox: Inbox | None, values: Mapping[str, Any], secrets: Mapping[str, str]) -> list[str]:
-    """`key: value` lines of what was set; secrets are only said to be there."""
+    """`key: value` lines of the keys that are set; the values of secrets are not shown."""
     lines = []
     if inbox is not None:
         values = inbox.model_dump(mode="json", exclude_unset=True, exclude={"id"})

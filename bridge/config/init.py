@@ -156,7 +156,7 @@ Wrote {config} and {registration}.
 
 
 def config_text(server_name: str, admin: str, *, example: bool) -> str:
-    """config.yaml; the inbox is live in the example and commented out in a new file."""
+    """Text of config.yaml; the inbox is active in the example and commented out in a new file."""
     text = CONFIG.format(server_name=server_name, admin=admin)
     if example:
         return text
@@ -168,7 +168,7 @@ def config_text(server_name: str, admin: str, *, example: bool) -> str:
 def registration_text(
     server_name: str, listener: Listener, *, as_token: str = "", hs_token: str = ""
 ) -> str:
-    """registration.yaml, with fresh tokens where none are given."""
+    """Text of registration.yaml, with fresh tokens if none are given."""
     return REGISTRATION.format(
         id=listener.id,
         url=listener.reached_at,
@@ -180,8 +180,8 @@ def registration_text(
 
 
 def init(folder: Path, server_name: str, admin: str) -> str:
-    """Write both files, readable by us alone; returns what to do next. Raises ConfigError
-    where one is there already."""
+    """Write both files, readable by their owner only; returns the next steps for the admin. Raises
+    ConfigError if one of the files exists already."""
     config, registration = folder / "config.yaml", folder / "registration.yaml"
     for path in (config, registration):
         if path.exists():

@@ -1,4 +1,4 @@
-"""config.yaml and registration.yaml from the disk, and the key beside them."""
+"""Read config.yaml, registration.yaml and the encryption key beside them from the disk."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from bridge.config.vault import new_key
 
 
 def load(path: Path, *, make_key: bool = False) -> Settings:
-    """Read and check config.yaml. Raises ConfigError; relative paths are taken from its folder.
-    `make_key`: where no encryption key is named and none lies beside it, one is made there."""
+    """Read and check config.yaml. Raises ConfigError; relative paths start at its folder.
+    `make_key`: create postroom.key beside it if no encryption key is configured or exists."""
     data = _read(path)
     try:
         settings = Settings.model_validate(data, context={"folder": path.parent})
@@ -43,8 +43,8 @@ def load(path: Path, *, make_key: bool = False) -> Settings:
 
 
 def _key_beside(path: Path, *, make: bool) -> str:
-    """The key in postroom.key beside config.yaml; where there is none, one that is kept only when
-    it is to be made."""
+    """The key in postroom.key beside config.yaml; if there is none, a new key, which is written to
+    that file only if `make` is set."""
     beside = path.parent / KEY_FILE
     try:
         if not beside.exists():
@@ -59,7 +59,7 @@ def _key_beside(path: Path, *, make: bool) -> str:
 
 
 def key_file(path: Path) -> Path | None:
-    """The file the encryption key lies in; None when config.yaml gives it another way."""
+    """The file with the encryption key; None if config.yaml gives the key in another way."""
     given = _read(path).get("encryption_key")
     if not given:
         return path.parent / KEY_FILE
@@ -68,13 +68,13 @@ def key_file(path: Path) -> Path | None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Create a file that only its owner may read."""
+    """Write a file that only its owner may read."""
     with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)
 
 
 def load_registration(settings: Settings) -> Registration:
-    """Read the tokens. Raises ConfigError."""
+    """Read registration.yaml with the tokens. Raises ConfigError."""
     path = settings.appservice.registration
     try:
         return Registration.model_validate(_read(path))
@@ -97,7 +97,7 @@ def _read(path: Path) -> Any:
 
 
 def _explain(path: Path, data: Any, error: ValidationError) -> list[str]:
-    """One line a fault: file, line, key, what is wrong, and the nearest known key."""
+    """One line per fault: file, line, key, the fault, and the nearest known key."""
     lines = []
     for fault in error.errors():
         loc = fault["loc"]
@@ -114,7 +114,7 @@ def _explain(path: Path, data: Any, error: ValidationError) -> list[str]:
 
 
 def _line(data: Any, loc: tuple[int | str, ...]) -> int:
-    """The line of the deepest key of `loc` that is in the file."""
+    """Line number of the deepest key of `loc` that the file contains."""
     line = 1
     for key in loc:
         position = getattr(data, "lc", None)
@@ -132,7 +132,7 @@ def _line(data: Any, loc: tuple[int | str, ...]) -> int:
 
 
 def _known(loc: tuple[int | str, ...]) -> list[str]:
-    """The keys known at `loc`."""
+    """The valid keys of the section at `loc`."""
     section: Any = Settings
     for key in loc:
         if section is Settings and key == "inboxes":

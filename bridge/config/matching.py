@@ -1,4 +1,4 @@
-"""Whether a rule holds for a mail. Pure, and linear in the mail: no patterns but `*`."""
+"""Match rules against mails. Pure, and linear in the size of the mail: `*` is the only pattern."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from bridge.config.rule import Rule, When
 from bridge.model import Address, Mail
 
 LONGEST = 100_000
-"""Characters of a body that are looked at."""
+"""Maximum characters of a body that are matched."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """A mail as rules see it. `header` gives every value of one of its headers."""
+    """A mail as rules see it. `header(name)` returns all values of that header."""
 
     mail: Mail
     text: str
@@ -28,12 +28,13 @@ class Facts:
 
 
 def is_about(rule: Rule, *, is_new: bool) -> bool:
-    """Whether a rule is about mails that begin a conversation, or join one."""
+    """Whether a rule applies to mails that begin a conversation (`is_new`) or to mails that join
+    one."""
     return rule.on == "every" or (rule.on == "new") is is_new
 
 
 def fits(rule: Rule, facts: Facts) -> bool:
-    """Whether a rule's conditions hold, and its exceptions do not."""
+    """Whether the conditions (`when`) of a rule hold and its exceptions (`unless`) do not."""
     return _all(rule.when, facts) and not (
         rule.unless is not None and rule.unless.model_fields_set and _all(rule.unless, facts)
     )
@@ -48,7 +49,8 @@ def _all(when: When, facts: Facts) -> bool:
 
 
 def _address(patterns: Sequence[str], addresses: Sequence[Address]) -> bool:
-    """`alice@acme.com`, `*@acme.com`, `@acme.com` or `acme.com`, subdomains included."""
+    """Whether an address fits a pattern: `alice@acme.com`, `*@acme.com`, or `@acme.com` and
+    `acme.com`, which include subdomains."""
     for pattern in (each.casefold() for each in patterns):
         for address in addresses:
             if "@" in pattern.lstrip("@"):
@@ -62,7 +64,7 @@ def _address(patterns: Sequence[str], addresses: Sequence[Address]) -> bool:
 
 
 def _words(patterns: Sequence[str], text: str) -> bool:
-    """Whether the text holds one of them; with `*` in it, whether it is like it as a whole."""
+    """Whether the text contains one of the patterns; a pattern with `*` has to match all of it."""
     folded = " ".join(text.casefold().split())
     return any(
         _glob(each, folded) if "*" in each else " ".join(each.casefold().split()) in folded
@@ -71,7 +73,7 @@ def _words(patterns: Sequence[str], text: str) -> bool:
 
 
 def _glob(pattern: str, text: str) -> bool:
-    # `[` and `?` stand for themselves: who writes a subject thinks of no pattern
+    # `[` and `?` are literal characters: people who type a subject do not mean a pattern
     plain = pattern.casefold().replace("[", "[[]").replace("?", "[?]")
     return fnmatchcase(text.casefold(), plain)
 
@@ -104,4 +106,4 @@ CONDITIONS: Mapping[str, Callable[[Any, Facts], bool]] = {
     "kind": lambda kind, facts: facts.mail.nature.value == kind,
     "header": _header,
 }
-"""By the keys of `when`: whether what it says holds for a mail. The costly ones stand last."""
+"""Matching function of each key of `when`. The costly functions are last."""

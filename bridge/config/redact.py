@@ -1,4 +1,4 @@
-"""What a mail server said, without our password in it."""
+"""Remove our passwords from the replies of mail servers."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from bridge.model.login import Login
 
 
 def masked(text: str, login: Login | None) -> str:
-    """What a server said, as one clean line without the secret that logs in: some repeat what they
-    did not understand, in the clear or as it was encoded for AUTH."""
+    """A server's reply as one clean line without the secret of `login`. Some servers repeat a
+    command they did not understand, in plain text or as encoded for AUTH."""
     for each in login.said if login and login.secret else ():
         text = text.replace(each, "…")
     return clean_line(decode(text.encode("utf-8", "surrogateescape"), None), 600)

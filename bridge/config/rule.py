@@ -1,4 +1,4 @@
-"""Rules: what is done with a mail that comes in, when it is like this. Read from YAML."""
+"""Rules: conditions on incoming mails, and the actions for mails that meet them. From YAML."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bridge.config.section import MatrixId, Section
 from bridge.model import Refused, words
 
 LONGEST = 10_000
-"""Characters of rules written at once."""
+"""Maximum characters of the YAML of rules in one command."""
 SIZES = {"": 1, "kb": 1000, "mb": 1_000_000, "gb": 1_000_000_000}
 PLAIN = {
     "extra_forbidden": "there is no such key", "missing": "it is missing",
@@ -23,18 +23,19 @@ PLAIN = {
     "dict_type": "write keys and values here",
     "string_type": "write a text",
 }  # fmt: skip
-"""What pydantic says of a value, as an admin would."""
+"""Error types of pydantic, and their plain words for admins."""
 
 
 def _several(value: Any) -> Any:
-    """One text may stand for a list of one; an empty list would mean nothing, and is refused."""
+    """Turn a single text into a list of one. Raises ValueError for an empty list, which matches
+    nothing."""
     if isinstance(value, list | tuple) and not value:
         raise ValueError("give at least one text, or leave the key out")
     return (value,) if isinstance(value, str | int | float) else value
 
 
 def _bytes(value: Any) -> Any:
-    """`5 MB` as bytes."""
+    """Turn `5 MB` into bytes. Raises ValueError."""
     match = re.fullmatch(r"(\d{1,12})\s*([kmg]b)?", str(value).strip().casefold())
     if match is None:
         raise ValueError(f"{value!r} is no size; write it like 5 MB")
@@ -49,11 +50,11 @@ Texts = Annotated[
     tuple[Annotated[str, BeforeValidator(_text), Field(min_length=1, max_length=200)], ...],
     BeforeValidator(_several), Field(max_length=100),
 ]  # fmt: skip
-"""Any of them counts; `*` stands for anything."""
+"""Patterns of which one has to match; `*` matches any text."""
 
 
 class When(Section):
-    """What a mail must be like; of what is named here, everything must hold."""
+    """Conditions on a mail; all conditions that are set must hold."""
 
     from_: Texts = Field((), alias="from")
     to: Texts = ()
@@ -63,23 +64,23 @@ class When(Section):
     attachment: Texts = ()
     larger: Annotated[int, BeforeValidator(_bytes)] | None = None
     verdict: Literal["pass", "fail", "none"] | None = None
-    """What the sender check said."""
+    """Result of the sender check."""
     kind: Literal["person", "automatic", "list", "bounce", "receipt"] | None = None
 
 
 class Then(Section):
-    """What is done."""
+    """Actions for the mails that match."""
 
     assign: MatrixId | None = None
     department: str = Field("", max_length=40)
     tag: Texts = ()
     priority: Literal["high", "normal", "low"] | None = None
     snippet: str = ""
-    """Sent as an automatic answer."""
+    """Name of the standard response sent as an automatic answer."""
     close: bool = False
     snooze: str = Field("", max_length=40)
     notify: Literal[True, False] | MatrixId = False
-    """True tells the queue room; a Matrix id is mentioned in the conversation."""
+    """True tells the queue room; a Matrix ID is mentioned in the conversation."""
     webhook: str = Field("", max_length=1000)
 
     @field_validator("tag")
@@ -88,9 +89,7 @@ class Then(Section):
         tags = [words.tag(each) for each in value]
         for each, tag in zip(value, tags, strict=True):
             if tag is None:
-                raise ValueError(
-                    f"{each!r} is no tag: use letters, digits and -, {words.LONGEST_TAG} at most"
-                )
+                raise ValueError(f"{each!r} is not a valid tag: {words.TAG_RULE}")
         return tuple(tag for tag in tags if tag is not None)
 
     @field_validator("webhook")
@@ -113,16 +112,16 @@ class Then(Section):
 
 
 class Rule(Section):
-    """One rule. `on` says which mails: those that begin a conversation, those that join one."""
+    """One rule. `on`: for mails that begin a conversation, mails that join one, or every mail."""
 
     name: str = Field(min_length=1, max_length=60)
     on: Literal["new", "reply", "every"] = "new"
     when: When
     unless: When | None = None
-    """What a mail must not be like: of what is named here, not everything may hold."""
+    """Exception: the rule does not apply if all conditions set here hold."""
     then: Then
     stop: bool = False
-    """Whether no later rule is looked at once this one held."""
+    """Whether later rules are skipped once this rule applied."""
 
     @field_validator("name")
     @classmethod
@@ -134,14 +133,14 @@ class Rule(Section):
     @model_validator(mode="before")
     @classmethod
     def _yaml_on(cls, data: Any) -> Any:
-        """YAML 1.1 reads the key `on` as true."""
+        """Rename the key true to `on`, because YAML 1.1 reads `on` as true."""
         if isinstance(data, dict) and True in data:
             data = {("on" if key is True else key): value for key, value in data.items()}
         return data
 
 
 def read(text: str) -> tuple[Rule, ...]:
-    """The rules of a YAML text: one, or a list. Raises Refused naming what is wrong where."""
+    """The rules of a YAML text: one rule or a list. Raises Refused with the key and the fault."""
     if len(text) > LONGEST:
         raise Refused(f"That is more than {LONGEST} characters; write fewer rules at once.")
     try:

@@ -1,4 +1,4 @@
-"""What every part of the configuration is made of."""
+"""Base class and types of all parts of the configuration."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MXID = re.compile(r"@[^:\s]+:[^\s]+")
 
 def _mxid(value: str) -> str:
     if not isinstance(value, str) or not MXID.fullmatch(value):
-        raise ValueError(f"{value!r} is no Matrix id; write it like @alice:example.com")
+        raise ValueError(f"{value!r} is not a Matrix ID; write it like @alice:example.com")
     return value
 
 
@@ -20,7 +20,7 @@ MatrixId = Annotated[str, BeforeValidator(_mxid)]
 
 
 class Section(BaseModel):
-    """A part of the file: frozen, and no key but the ones named here. Errors never show what was
-    given: it may be a password."""
+    """A part of the file: frozen, and unknown keys are errors. Error messages never show the value
+    given, because it may be a password."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)

@@ -1,4 +1,4 @@
-"""Settings: config.yaml and the environment, checked, as frozen values."""
+"""Settings of config.yaml and the environment, validated and frozen."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KEY_FILE = "postroom.key"
 
 
 class ConfigError(BridgeError):
-    """The configuration cannot be used; the text names file, line, key and cure."""
+    """The configuration is invalid; the text names the file, line and key, and how to fix it."""
 
 
 class Homeserver(Section):
@@ -35,7 +35,7 @@ class Homeserver(Section):
 
 
 class Listener(Section):
-    """Where the homeserver's pushes arrive. `url` is how the homeserver reaches it."""
+    """The listener for the homeserver's pushes. `url` is how the homeserver reaches it."""
 
     host: str = "127.0.0.1"
     port: int = 29330
@@ -50,14 +50,14 @@ class Listener(Section):
 
 
 class Health(Section):
-    """Where /health answers; never the same listener as the pushes."""
+    """The listener for /health; never the same as the listener for pushes."""
 
     host: str = "127.0.0.1"
     port: int = 29331
 
 
 class Public(Section):
-    """The listener behind `public_url`."""
+    """The listener for the pages at `public_url`."""
 
     host: str = "127.0.0.1"
     port: int = 29332
@@ -65,26 +65,26 @@ class Public(Section):
 
 class Limits(Section):
     mail_size: int = 50 * MIB
-    """Bytes of a whole mail; a larger one stays in the mailbox and is announced."""
+    """Maximum bytes of a mail; a larger mail stays in the mailbox and is announced."""
     upload_size: int | None = None
-    """Bytes; None asks the homeserver."""
+    """Maximum bytes of an upload; None uses the limit of the homeserver."""
     rooms_per_sender: int = Field(30, ge=1)
-    """New conversations that one sender may begin in an hour; further mails share a room."""
+    """Maximum new conversations of one sender in an hour; further mails share a room."""
     rooms_per_inbox: int = Field(300, ge=1)
-    """New conversations that an inbox may have in an hour."""
+    """Maximum new conversations of an inbox in an hour."""
     free_disk: int = Field(100 * MIB, ge=0)
-    """Bytes that stay free on the disk of an SQLite database: under it no mail is taken in."""
+    """Bytes to keep free on the disk of an SQLite database: with less, no mail is accepted."""
 
 
 class Retention(Section):
-    """Days after which something is forgotten; None keeps it for ever."""
+    """Days after which data is deleted; None keeps it forever."""
 
     raw_mail: int | None = Field(None, ge=1)
-    """The bytes of mails, in and out; conversations stay as they are in their rooms."""
+    """Raw bytes of incoming and outgoing mails; the messages in rooms stay."""
     rooms: int | None = Field(30, ge=1)
-    """Closed conversations: everybody leaves their rooms, and comes back when they open again."""
+    """Closed conversations: all members leave the room, and return when it opens again."""
     closed: int | None = Field(None, ge=1)
-    """Closed conversations, whole: their rooms are emptied."""
+    """Closed conversations as a whole: their data is deleted and their rooms are emptied."""
 
 
 class Settings(Section):
@@ -94,19 +94,19 @@ class Settings(Section):
     appservice: Listener = Listener()
     health: Health = Health()
     public_url: str = ""
-    """Where browsers reach the bridge's pages; empty for no pages."""
+    """Base URL of the bridge's pages for browsers; empty for no pages."""
     public: Public = Public()
     database: Annotated[str, BeforeValidator(secret)] = "sqlite:postroom.db"
     admins: tuple[MatrixId, ...] = Field(min_length=1)
     limits: Limits = Limits()
     retention: Retention = Retention()
     webhook_secret: Secret = SecretStr("")
-    """Signs what rules send to other programs."""
+    """Key that signs the webhook calls of rules."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
     command_prefix: str = Field("!", min_length=1, max_length=3)
     encryption_key: Secret = SecretStr("")
-    """Fernet keys, newest first, white space between; seals passwords given in chat."""
+    """Fernet keys, newest first, separated by white space; they encrypt passwords given in chat."""
     inboxes: dict[InboxId, Inbox] = Field(default_factory=dict)
 
     @field_validator("database")
@@ -151,7 +151,7 @@ class Settings(Section):
         return self
 
     def check_distinct(self) -> None:
-        """Raises ValueError where inboxes get in each other's way."""
+        """Check inbox ids, addresses and defaults. Raises ValueError if inboxes conflict."""
         seen: dict[str, str] = {}
         for inbox in self.inboxes.values():
             if not re.fullmatch(r"[a-z0-9-]{1,40}", inbox.id):
@@ -165,8 +165,8 @@ class Settings(Section):
                 raise ValueError(f"{account} serves {len(shared)} inboxes: give one default: true")
 
     def with_inbox(self, inbox: Inbox) -> Settings:
-        """These settings with one more inbox, or one changed. Raises ConfigError where it gets in
-        the way of another."""
+        """These settings with `inbox` added or replaced. Raises ConfigError if it conflicts with
+        another inbox."""
         more = self.model_copy(update={"inboxes": {**self.inboxes, inbox.id: inbox}})
         try:
             more.check_distinct()
@@ -176,11 +176,11 @@ class Settings(Section):
 
     @property
     def database_name(self) -> str:
-        """The database without its password."""
+        """The database URL without its password."""
         return without_password(self.database)
 
     def accounts(self) -> dict[str, tuple[Inbox, ...]]:
-        """The inboxes that share each way in, keyed by its `account`."""
+        """The inboxes that share a source of mail, by the `account` of that source."""
         found: dict[str, tuple[Inbox, ...]] = {}
         for inbox in self.inboxes.values():
             for way in inbox.ways_in:
@@ -189,13 +189,13 @@ class Settings(Section):
 
 
 def without_password(url: str) -> str:
-    """A database's URL as it may be shown."""
+    """A database URL without its password, for logs and messages."""
     url = re.sub(r"(//[^:@/]*):[^@]*@", r"\1@", url)
     return re.sub(r"([?&]password=)[^&]*", r"\1…", url)
 
 
 class Registration(Section):
-    """What we need of registration.yaml; the homeserver reads the same file."""
+    """The keys of registration.yaml that the bridge uses; the homeserver reads the same file."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
     id: str

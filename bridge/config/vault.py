@@ -1,4 +1,4 @@
-"""Secrets at rest, and what signs: keys that lie outside the database, or are derived from one."""
+"""Encryption of stored secrets with keys kept outside the database, and derived signing keys."""
 
 from __future__ import annotations
 
@@ -15,34 +15,35 @@ from bridge.model import Permanent
 
 
 def new_key() -> str:
-    """A fresh key: 32 random bytes in URL-safe base64, as Fernet wants it."""
+    """A fresh Fernet key: 32 random bytes in URL-safe base64."""
     return Fernet.generate_key().decode()
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What signs and names, one key for each purpose.
+    """The bridge's signing keys, one for each purpose.
 
-    Whoever has the database or a backup of it has `rooms` and nothing else: the others are derived
-    from the first encryption key, and change with it.
+    A person with the database or a backup of it has only the key `rooms`: the other keys are
+    derived from the first encryption key, and change with it.
     """
 
     rooms: str
-    """Names rooms and transactions. It outlives a rotation, or each room would be made twice."""
+    """Makes room aliases and transaction ids. It stays the same when encryption keys are rotated;
+    otherwise each room would be created twice."""
     ids: str
     """Signs Message-IDs and reply addresses."""
     pages: str
     drafts: str
-    """Sign links to the two kinds of pages."""
+    """`pages` and `drafts` sign the links to the two kinds of pages."""
     former: tuple[str, ...] = ()
-    """Signed Message-IDs and reply addresses before; whoever has an old database may have them."""
+    """Earlier values of `ids`; a person with an old database may know them."""
 
     @classmethod
     def of(
         cls, encryption_keys: Sequence[str], installation: str, sealed: Sequence[str] = ()
     ) -> Keys:
-        """`installation` is the random value that a database keeps, `sealed` are the `ids` that
-        signed before. Raises Permanent for a key that is none."""
+        """Derive the keys. `installation` is the random value stored in the database, `sealed` are
+        earlier `ids`, encrypted. Raises Permanent for an invalid encryption key."""
         vault = Vault(encryption_keys)
         ids, *others = (derived(key, installation, "ids") for key in encryption_keys)
         former = dict.fromkeys((*others, *vault.open_some(sealed), installation))
@@ -53,14 +54,14 @@ class Keys:
 
 
 def derived(encryption_key: str, installation: str, purpose: str) -> str:
-    """The key for a purpose (RFC 5869), 32 bytes in hex."""
+    """The key for a purpose, derived with HKDF (RFC 5869): 32 bytes in hex."""
     hkdf = HKDF(SHA256(), 32, installation.encode(), f"postroom {purpose}".encode())
     return hkdf.derive(base64.urlsafe_b64decode(encryption_key)).hex()
 
 
 class Vault:
-    """Seals with the first key, opens with any (MultiFernet). Raises Permanent for a key that is
-    none, and for what no key opens."""
+    """Encrypts with the first key, decrypts with any key (MultiFernet). Raises Permanent for an
+    invalid key, and for a token that no key decrypts."""
 
     def __init__(self, keys: Sequence[str]) -> None:
         try:
@@ -83,7 +84,7 @@ class Vault:
             ) from error
 
     def open_some(self, tokens: Sequence[str]) -> list[str]:
-        """What these keys open of all that was sealed."""
+        """The decrypted tokens; a token that no key decrypts is left out."""
         found = []
         for token in tokens:
             with contextlib.suppress(Permanent):
@@ -91,7 +92,7 @@ class Vault:
         return found
 
     def rotate(self, token: str) -> str:
-        """The same secret sealed with the first key."""
+        """The token's secret encrypted anew with the first key. Raises Permanent."""
         try:
             return self._fernet.rotate(token).decode()
         except InvalidToken as error:

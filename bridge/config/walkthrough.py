@@ -1,4 +1,4 @@
-"""What `!inbox add` asks, one question at a time, until an inbox is whole. Pure."""
+"""The questions of `!inbox add`, asked one at a time until the inbox is complete. Pure."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ YES = ("ok", "yes", "y", "ja", "oui")
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked next."""
+    """A question to the admin about one key."""
 
     key: str
     text: str
     suggestion: str = ""
-    """Taken when the admin answers `ok`."""
+    """The value used if the admin answers `ok`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing an inbox needs."""
+    """One key that an inbox needs: its question, and how the answer is stored."""
 
     key: str
     ask: Callable[[Values, Mapping[str, str]], Question | None]
-    """The question, given the values and the sealed secrets; None where it is answered."""
+    """The question, given the values and the encrypted secrets; None if it is answered already."""
     take: Callable[[Values, str], Values]
-    """The values with the answer. Raises Refused, with what is wrong, to ask again."""
+    """The values with the answer. Raises Refused with the fault if it has to be asked again."""
 
 
 def next_question(values: Mapping[str, Any], secrets: Mapping[str, str]) -> Question | None:
-    """The first thing a draft still needs; None when it is complete."""
+    """The first question about a draft inbox that is not answered; None if it is complete."""
     questions = (step.ask(dict(values), secrets) for step in STEPS)
     return next((question for question in questions if question is not None), None)
 
 
 def answer(values: Mapping[str, Any], question: Question, text: str) -> Values:
-    """The values after a question was answered. Raises Refused, with what was wrong, to ask again;
-    a password is not among the values and is checked only for being there."""
+    """The values with the answer to a question. Raises Refused with the fault if it has to be asked
+    again. A password is not stored among the values, and is not checked here."""
     text = (question.suggestion or text) if text.casefold() in YES else text
     (step,) = (step for step in STEPS if step.key == question.key)
     return step.take(copy.deepcopy(dict(values)), text)
@@ -58,7 +58,7 @@ def _ask_address(values: Values, secrets: Mapping[str, str]) -> Question | None:
 
 
 def addressed(values: Values, text: str) -> Values:
-    """The values with the address, and with what its provider makes plain."""
+    """The values with the address, and with the server settings of its provider if known."""
     if re.fullmatch(r"[^@\s<>]+@[^@\s<>.]+(\.[^@\s<>.]+)+", text) is None:
         raise Refused(
             f"{text[:100]} is not a valid email address; write it like support@example.com."
@@ -132,7 +132,7 @@ def _take_agents(values: Values, text: str) -> Values:
     words = [] if text == NOTHING else [word for word in re.split(r"[\s,;]+", text) if word]
     for word in words:
         if MXID.fullmatch(word) is None:
-            raise Refused(f"{word[:100]} is no Matrix id; write it like @bob:example.com.")
+            raise Refused(f"{word[:100]} is not a Matrix ID; write it like @bob:example.com.")
     return values | {"agents": words}
 
 
@@ -141,10 +141,10 @@ def _imap(values: Values) -> Values:
 
 
 def _server(text: str, by_port: Mapping[int, str]) -> Values:
-    """`host` or `host:port` as keys; a usual port tells its TLS mode."""
+    """Keys from `host` or `host:port`; `by_port` gives the TLS mode of well-known ports."""
     match = re.fullmatch(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(?::(\d{1,5}))?", text)
     if match is None or (match[2] and not 0 < int(match[2]) < 65536):
-        raise Refused(f"{text[:100]} is no server's name; write it like mail.example.com.")
+        raise Refused(f"{text[:100]} is not a server name; write it like mail.example.com.")
     keys: Values = {"host": match[1].strip("[]")}
     if match[2]:
         keys["port"] = int(match[2])
@@ -159,4 +159,4 @@ STEPS = (
     Step("smtp.host", _ask_smtp, _take_smtp),
     Step("agents", _ask_agents, _take_agents),
 )
-"""In the order in which they are asked."""
+"""Steps in the order in which they are asked."""

@@ -1,1 +1,1 @@
-"""The throw-away world of `make demo`."""
+"""The temporary servers and the scripted story of `make demo`."""

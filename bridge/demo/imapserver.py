@@ -1,4 +1,4 @@
-"""The demo's IMAP server: pymap with maildirs, mended where it would lose or change mail.
+"""The demo's IMAP server: pymap with maildirs, patched where it would lose or change mail.
 
 pymap stores mails with other line ends than it was given, makes empty copies, gives a mail two
 UIDs when appends race, and leaves locks behind after kill -9. Mailboxes must be exact here: the

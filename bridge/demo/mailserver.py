@@ -14,13 +14,13 @@ from typing import Any
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 SIZE_LIMIT = 70 * 1024 * 1024
-"""Bytes: a file of 50 MB grows by a third in base64."""
+"""Bytes of a mail: a file of 50 MB grows by a third in base64."""
 
 
 class MailServer:
     """Accepts mail for every user, journals it durably, then puts it into the mailboxes.
 
-    The journal is what tests believe: a line there is a mail the server answered 250 for.
+    Tests check the journal: it has one line for each mail that the server answered with 250.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class MailServer:
             os.fsync(file.fileno())
 
     def accepted(self) -> list[dict[str, Any]]:
-        """Every mail the server ever answered 250 for."""
+        """All mails that the server ever answered with 250."""
         if not self._journal.exists():
             return []
         lines = self._journal.read_text().splitlines()

@@ -1,4 +1,4 @@
-"""`postroom demo`: start the world, play the story, stay up for a look with Element."""
+"""`postroom demo`: starts the servers, plays the story, and keeps running for use with Element."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bridge.logs import logs
 
 
 def demo(folder: Path, *, once: bool) -> int:
-    """Returns the exit code: 1 when a step fails."""
+    """Run the demo in a folder. Returns the exit code: 1 when a step fails."""
     logs(os.environ.get("POSTROOM_LOG", "WARNING"))
     try:
         return asyncio.run(_demo(folder, once))
@@ -27,7 +27,7 @@ async def _demo(folder: Path, once: bool) -> int:
     began = time.monotonic()
     task = asyncio.current_task()
     assert task is not None
-    for number in (signal.SIGTERM, signal.SIGINT):  # asked for, as a shell's background jobs need
+    for number in (signal.SIGTERM, signal.SIGINT):  # shells start background jobs ignoring SIGINT
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
 
     def say(text: str) -> None:
@@ -56,7 +56,8 @@ async def _demo(folder: Path, once: bool) -> int:
 
 
 async def _break(world: World, step: str) -> None:
-    """DEMO_BREAK=smtp|imap|hs takes a server away, so that a test sees the demo fail."""
+    """Break a server before a step where DEMO_BREAK=smtp|imap|hs, so that a test sees the demo
+    fail."""
     broken = os.environ.get("DEMO_BREAK", "")
     if broken == "smtp" and step == "agent replies":
         world.smtp.refuse = "554 5.7.1 refused (DEMO_BREAK)"

@@ -1,4 +1,4 @@
-"""A person in the demo's Matrix: joins, talks, reacts, waits for what appears."""
+"""A Matrix client for the demo's people: joins rooms, sends, reacts, and waits for events."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ Predicate = Callable[[dict[str, Any]], bool]
 
 
 class Person:
-    """One log-in. Every wait has a deadline and raises TimeoutError naming what was missing."""
+    """One logged-in user. Every wait has a deadline in seconds and raises TimeoutError with what
+    is missing."""
 
     def __init__(self, url: str, mxid: str, token: str) -> None:
         self.url, self.mxid = url, mxid
@@ -27,7 +28,7 @@ class Person:
         await self._http.close()
 
     async def call(self, method: str, path: str, body: Any = None, **query: str) -> Any:
-        """One request; raises RuntimeError with what the homeserver said."""
+        """Send one request. Raises RuntimeError with the homeserver's error."""
         async with self._http.request(
             method, f"{self.url}{path}", json=body, params=query
         ) as response:
@@ -37,7 +38,7 @@ class Person:
             return answer
 
     async def room(self, name: str, timeout: float = 30.0) -> str:
-        """The room of this name, joined if need be."""
+        """The id of the room with this name; joins it where that is needed."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             await self._look()
@@ -49,7 +50,7 @@ class Person:
         raise TimeoutError(f"{self.mxid} sees no room {name!r}")
 
     async def _look(self) -> None:
-        """Learn which rooms there are; waits up to a second for something new."""
+        """Update the known rooms by /sync, which waits up to a second for new events."""
         query = {"timeout": "1000", "set_presence": "offline"}
         if self._since:
             query["since"] = self._since
@@ -95,7 +96,7 @@ class Person:
             await asyncio.sleep(0.15)
 
     async def send(self, room: str, content: dict[str, Any], txn: str, type: str = "") -> str:
-        """Send; the same `txn` again is the same event."""
+        """Send an event; the same `txn` again gives the same event."""
         kind = type or "m.room.message"
         path = f"{CLIENT}/rooms/{_q(room)}/send/{kind}/{_q(txn)}"
         return str((await self.call("PUT", path, content))["event_id"])

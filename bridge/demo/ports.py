@@ -1,4 +1,4 @@
-"""Ports nobody uses, outside the range from which the kernel lends them to connections."""
+"""Finds unused ports, outside the range from which the kernel gives ports to connections."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import random
 import socket
 
 FIRST, SLOTS, SLOT = 12_000, 10, 2_000
-"""Each process has a part of the range, by its id: between the choice of a port and its use others
-choose, too."""
+"""Each process uses its own part of the range, chosen by its process id, so that no other process
+picks the same port before we use it."""
 _turns: dict[int, itertools.count[int]] = {}
 
 
 def free_ports(count: int) -> list[int]:
-    """Distinct free ports on 127.0.0.1, none of which this process was given lately."""
+    """Distinct free ports on 127.0.0.1 that were not returned to this process recently."""
     own = os.getpid()
     turn = _turns.setdefault(own, itertools.count(random.randrange(SLOT)))  # noqa: S311 - no secret
     found: list[int] = []

@@ -1,5 +1,5 @@
-"""The demo's story, step by step. A step that was cut off can be taken again: what it sends
-carries the same ids."""
+"""The steps of the demo's story. An interrupted step can be run again, as it sends its mails and
+events with the same ids."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def card_appears(world: World) -> str:
 
 
 async def agent_takes_it(world: World) -> str:
-    """Alice presses ✋ on the card, and walks into the conversation's room."""
+    """Alice presses ✋ on the card, and joins the conversation's room."""
     alice, queue = world.people["alice"], world.state["queue"]
     try:
         await alice.react(queue, world.state["card"], "✋", "demo-take")
@@ -64,7 +64,7 @@ async def agent_takes_it(world: World) -> str:
 
 
 async def agents_talk(world: World) -> str:
-    """Bob joins from the space; what they say stays there."""
+    """Bob joins from the space; the messages of both stay in the room."""
     alice, bob, room = world.people["alice"], world.people["bob"], world.state["room"]
     await bob.room("Support queue")
     await bob.join(room, SERVER)
@@ -74,7 +74,7 @@ async def agents_talk(world: World) -> str:
 
 
 async def agent_replies(world: World) -> str:
-    """`!reply` sends an email."""
+    """Alice sends an email with `!reply`."""
     alice, room = world.people["alice"], world.state["room"]
     text = "!reply Hello Carla,\n\nplease press the cable **firmly** into its socket."
     event = await alice.say(room, text, "demo-reply")
@@ -87,7 +87,7 @@ async def agent_replies(world: World) -> str:
 
 
 async def agent_sends_file(world: World) -> str:
-    """📧 on a file sends it."""
+    """Alice sends a file by email with 📧."""
     alice, room = world.people["alice"], world.state["room"]
     mxc = world.state.get("manual")
     if mxc is None:
@@ -122,7 +122,7 @@ async def customer_answers(world: World) -> str:
 
 
 async def nothing_leaked(world: World) -> str:
-    """No word of the room's talk is in any mail."""
+    """Check that no internal message of the room is in any mail."""
     accepted = world.smtp.accepted()
     for entry in accepted:
         if b"INTERNAL" in entry["raw"]:
@@ -154,7 +154,7 @@ async def _post(
     answers: str = "",
     picture: bool = False,
 ) -> None:
-    """Send as the customer, through SMTP like any other mail; the same bytes each time."""
+    """Send a mail as the customer by SMTP; a repeat sends the same bytes."""
     key = f"sent {message_id}"
     if key not in world.state:
         world.remember(**{key: time.time()})
@@ -177,7 +177,7 @@ async def _post(
 
 
 async def _delivered(world: World, event: str) -> None:
-    """The status of a message says that it was sent."""
+    """Wait until the status of a message says that it was sent."""
 
     def tells(seen: dict[str, Any]) -> bool:
         reply = _content(seen).get("m.relates_to", {}).get("m.in_reply_to", {})
@@ -191,7 +191,7 @@ async def _delivered(world: World, event: str) -> None:
 
 
 async def _arrived(world: World, wanted: Callable[[EmailMessage], bool]) -> EmailMessage:
-    """A mail from us in the server's journal."""
+    """Wait for a mail from us in the mail server's journal."""
     for _ in range(100):
         for entry in world.smtp.accepted():
             message = BytesParser(policy=default).parsebytes(entry["raw"])

@@ -1,4 +1,4 @@
-"""A throw-away Synapse on SQLite, in a virtual environment of its own."""
+"""A temporary Synapse on SQLite, in a virtual environment of its own."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ PDEATHSIG = 1
 
 
 async def install(venv: Path, say: Callable[[str], None], timeout: float = 900.0) -> Path:
-    """The Python of an environment that holds Synapse; made when it is not there yet.
+    """The Python of a virtual environment with Synapse, which is created when it does not exist.
 
-    Raises RuntimeError with pip's last lines when it cannot be had.
+    Raises RuntimeError with pip's last lines when the installation fails.
     """
     python = venv.absolute() / "bin" / "python"
     ready = venv / f"synapse-{VERSION}"
@@ -57,6 +57,7 @@ async def install(venv: Path, say: Callable[[str], None], timeout: float = 900.0
             output, _ = await asyncio.wait_for(process.communicate(), timeout)
         except TimeoutError:
             process.kill()
+            await process.wait()
         if process.returncode:
             raise RuntimeError(f"{' '.join(command)} failed: {output.decode()[-800:]}")
     ready.touch()
@@ -73,7 +74,7 @@ def _open(path: Path) -> IO[bytes]:
 
 
 class Synapse:
-    """Runs in `folder`; everything it knows is there, so it can be killed and started again."""
+    """A Synapse with all its data in `folder`, so that it can be killed and started again."""
 
     def __init__(
         self,
@@ -165,7 +166,8 @@ class Synapse:
             key.write_text(f"ed25519 a_{secrets.token_hex(2)} {seed}\n")
 
     async def start(self, timeout: float = 90.0) -> None:
-        """Start and wait until it answers. Raises RuntimeError when it ends or takes too long."""
+        """Start Synapse and wait until it answers. Raises RuntimeError when it ends or does not
+        answer in time."""
         self._write()
         output = self._output = _open(self.folder / "stdout.log")
         self.process = await asyncio.create_subprocess_exec(
@@ -189,11 +191,11 @@ class Synapse:
                 await asyncio.sleep(0.05)
 
     async def stop(self, timeout: float = 20.0) -> None:
-        """Ask it to end; kill it where it does not in `timeout` seconds."""
+        """Stop Synapse by SIGTERM; kill it where it does not end in `timeout` seconds."""
         await self._end(signal.SIGTERM, timeout)
 
     async def kill(self) -> None:
-        """kill -9."""
+        """Kill Synapse with SIGKILL."""
         await self._end(signal.SIGKILL, 10.0)
 
     async def _end(self, number: int, timeout: float) -> None:
@@ -209,7 +211,7 @@ class Synapse:
             self._output = None
 
     async def register(self, localpart: str, password: str, *, admin: bool = False) -> str:
-        """Make a user through the shared-secret API; returns an access token."""
+        """Create a user with the shared-secret API; returns an access token."""
         url = f"{self.url}/_synapse/admin/v1/register"
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
             async with http.get(url) as response:

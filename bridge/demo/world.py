@@ -1,4 +1,4 @@
-"""The demo's world: folder, ports and log-ins kept on disk, servers started around the bridge."""
+"""The demo's servers around the bridge; ports and access tokens are stored in its folder."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PEOPLE = ("admin", "alice", "bob")
 
 
 class World:
-    """Everything of a demo is in `folder`; a killed demo goes on where it was."""
+    """All servers and people of a demo, with all data in `folder`; a killed demo can continue."""
 
     def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
         self.folder, self.say = folder.resolve(), say
@@ -43,7 +43,7 @@ class World:
         self.bridge: asyncio.Task[None] | None = None
 
     def remember(self, **values: Any) -> None:
-        """Keep values for a later start, whole or not at all."""
+        """Store values for a later start, atomically."""
         self.state |= values
         fresh = self._file.with_suffix(".new")
         fresh.write_text(json.dumps(self.state, indent=1))
@@ -98,7 +98,7 @@ class World:
     async def _register(self, name: str) -> str:
         try:
             token = await self.synapse.register(name, PASSWORD, admin=name == "admin")
-        except RuntimeError:  # registered before we were killed
+        except RuntimeError:  # an earlier run registered the user and was killed
             anybody = Person(self.synapse.url, "", "")
             answer = await anybody.call("POST", "/_matrix/client/v3/login", {
                 "type": "m.login.password", "password": PASSWORD,
@@ -127,7 +127,7 @@ class World:
             await self.imap.append(recipient.lower(), raw)
 
     def _write_files(self) -> Path:
-        """The bridge's own two files, as an admin would have them."""
+        """Write the bridge's two files, config.yaml and registration.yaml; returns the latter."""
         ports = self.state["ports"]
         registration = self.folder / "registration.yaml"
         listener = Listener(port=ports["appservice"])
@@ -161,8 +161,8 @@ class World:
 
 
 async def _healthy(port: int, timeout: float = 30.0) -> None:
-    """Wait until the bridge says of itself that everything works: mail that comes before the
-    first look at a mailbox is old mail to it."""
+    """Wait until the bridge's health page says that everything works: mail that arrives before the
+    first check of a mailbox counts as old mail and is not taken."""
     deadline = time.monotonic() + timeout
     answer = "no answer"
     async with aiohttp.ClientSession() as http:
@@ -179,7 +179,7 @@ async def _healthy(port: int, timeout: float = 30.0) -> None:
 
 
 async def _freed(port: int, timeout: float = 10.0) -> None:
-    """Wait until a port is free: what a killed demo left needs a moment to end."""
+    """Wait until a port is free: servers of a killed demo need a moment to end."""
     deadline = time.monotonic() + timeout
     while True:
         with socket.socket() as probe:
@@ -194,5 +194,5 @@ async def _freed(port: int, timeout: float = 10.0) -> None:
 
 
 def out(text: str) -> None:
-    """Print at once: a test may kill us after any line."""
+    """Print a line and flush: a test may kill us after any line."""
     print(text, flush=True)

@@ -1,1 +1,1 @@
-"""The acts of the desk: decisions and transactions, through the ports only."""
+"""Everything the bridge decides and stores, using the outside world only through `ports`."""

@@ -1,6 +1,6 @@
-"""A command or a reaction: where it works, what it says in `!help`, what it needs, what it does.
+"""Describes a command or reaction: its room, its help text, what it needs, and its handler.
 
-Each stands beside its act, in its file's COMMANDS and REACTIONS; `events/commands` lists the files.
+Each file with handlers lists its own in COMMANDS and REACTIONS; `events/commands` lists the files.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ from bridge.ports import Tx
 
 Context = TypeVar("Context", contravariant=True)
 Act = Callable[[Tx, Desk, Context], Awaitable[str | None]]
-"""Does it, and returns the answer, if there is one. Raises Refused with what is wrong."""
+"""The handler of a command or reaction. Returns the bridge's answer, if there is one. Raises
+Refused with the reason when it cannot be done."""
 
 
 class Needs(Enum):
-    """What is asked of the homeserver before an act, which is a transaction, begins."""
+    """What to fetch from the homeserver before a handler runs, as it runs in a transaction."""
 
     TARGET = auto()
-    """The event it points at, as it is now."""
+    """The current version of the event it replies to or reacts to."""
     TIME_ZONE = auto()
     NAME = auto()
-    """How the speaker is called."""
+    """The display name of the sender."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +36,19 @@ class CommandSpec(Generic[Context]):
     """One command in one kind of room."""
 
     name: str
-    """Its words, as `reply` or `inbox add`."""
+    """The command's words without prefix, for example `reply` or `inbox add`."""
     room: Role
     arguments: str
     help: str
     act: Act[Context]
     needs: frozenset[Needs] = field(default_factory=frozenset)
     names_conversation: bool = False
-    """In the queue room: its text is a conversation's number."""
+    """Whether, in the queue room, its argument is the number of a conversation."""
     after_merge: bool = False
-    """It works in a room whose conversation goes on in another one, too."""
+    """Whether it also works in the old room of a conversation that was merged into another."""
     is_answer: bool = False
-    """It answers a question: one that was said before a backup was restored counts no more."""
+    """Whether it answers a question of the bridge. Such an answer is ignored when it was sent
+    before a backup was restored."""
 
     @property
     def usage(self) -> str:
@@ -54,20 +56,20 @@ class CommandSpec(Generic[Context]):
 
     @property
     def word(self) -> str:
-        """The first of its words."""
+        """The first word of the command."""
         return self.name.partition(" ")[0]
 
 
 @dataclass(frozen=True, slots=True)
 class ReactionSpec:
-    """One reaction, on a message of a person or on something we show."""
+    """One reaction, to a message of a person or to a post of the bridge."""
 
     emoji: str
     act: Act[CommandContext]
     on: Shows | None = None
-    """What of ours it means something on: people put ❌ and ✅ on ordinary talk, too. None for
-    messages of agents; who is no agent is told so there."""
+    """The kind of post of the bridge on which the reaction works: people put ❌ and ✅ on ordinary
+    messages, too. None: it works on messages of agents, and others are told they are not one."""
     help: str = ""
-    """Where it is not told beside another one's."""
+    """Its text in `!help`; empty where another reaction's text covers it."""
     needs: frozenset[Needs] = field(default_factory=frozenset)
     is_answer: bool = False

@@ -1,4 +1,4 @@
-"""One thing said by one person in one room, with everything an act needs to judge it."""
+"""The context of one command or reaction: who sent it, in which room, about which conversation."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from bridge.ports import Tx
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What an admin asks for in the control room."""
+    """A command of an admin in the control room."""
 
     event: Event
     rest: str
-    """What stands behind the command's words, or the answer to a question."""
+    """The text after the command's words, or the answer to a question."""
 
     @property
     def who(self) -> Mxid:
@@ -29,7 +29,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class CommandContext:
-    """An event that asks for something."""
+    """A command or reaction in an inbox's rooms, with everything its handler needs."""
 
     event: Event
     room: Room
@@ -37,15 +37,15 @@ class CommandContext:
     maybe_conversation: Conversation | None = None
     """None in the queue room."""
     points_at: EventId | None = None
-    """What it replies to, or reacts on."""
+    """The event it replies to, or reacts to."""
     rest: str = ""
-    """What stands behind the command word."""
+    """The text after the command word."""
     target: Content | None = None
-    """What it points at, as it is now, where the act asked for it."""
+    """The current version of the event `points_at`, where the handler needs it."""
     name: str = ""
-    """How the speaker is called, where an act asked for it."""
+    """The sender's display name, where the handler needs it."""
     zone: ZoneInfo | None = None
-    """Where the speaker's clock is, if their profile says so; else the server's zone counts."""
+    """The sender's time zone, if their profile has one; otherwise the server's zone is used."""
 
     @property
     def who(self) -> Mxid:
@@ -53,18 +53,18 @@ class CommandContext:
 
     @property
     def where(self) -> Place:
-        """Where to answer."""
+        """The place in which to answer."""
         return self.room.place
 
     @property
     def conversation(self) -> Conversation:
-        """The conversation; raises Refused where there is none."""
+        """The conversation of the room. Raises Refused where there is none."""
         if self.maybe_conversation is None:
             raise Refused("this works in a conversation's room")
         return self.maybe_conversation
 
 
 async def came_before(tx: Tx, at: float) -> bool:
-    """Whether something was said before a backup was restored and is only now heard of: what it
-    led to happened, outside of what we know."""
+    """Whether an event from time `at` was sent before a backup was restored, and received only
+    now. The bridge may have acted on it already, and the restored database does not know."""
     return at < float(await tx.settings.value("restored-at") or 0)

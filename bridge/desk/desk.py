@@ -1,4 +1,4 @@
-"""The desk: what every act needs, in one frozen value."""
+"""The Desk: one frozen object with everything a command or job handler needs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from bridge.ports import Chat, Hooks, Mailbox, Prober, Reader, Sender, Store, Tx
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The interfaces, the inboxes, what signs and names, and the clock."""
+    """The interfaces to the outside, the inboxes, the keys for signing and naming, the clock."""
 
     store: Store
     chat: Chat
@@ -47,11 +47,11 @@ class Desk:
     keys: Keys
     now: Callable[[], float]
     words: Collection[str]
-    """The first words of all commands."""
+    """The first word of every command, for example `reply` or `inbox`."""
 
     @property
     def settings(self) -> Settings:
-        """As they are now: inboxes come and go by chat."""
+        """The current settings; they change while the bridge runs, when admins edit inboxes."""
         return self.directory.settings
 
     @property
@@ -64,7 +64,7 @@ class Desk:
 
     @property
     def drafts(self) -> Links:
-        """Links to a draft's page."""
+        """Signs links to the page that previews a draft email."""
         return Links(self.keys.drafts, "draft")
 
     @property
@@ -77,24 +77,24 @@ class Desk:
 
     @property
     def new_rooms(self) -> NewRooms:
-        """What the homeserver is asked for to make our rooms."""
+        """Builds the requests that create our rooms on the homeserver."""
         return NewRooms(self.version, self.bot, self.server, self.settings.command_prefix)
 
     def named(self, text: str) -> str:
-        """A text of ours with its commands named as this installation names them."""
+        """`text` with `!` before each command replaced by this installation's command prefix."""
         return command.named(text, self.settings.command_prefix, self.words)
 
     def notice(self, text: str) -> Content:
-        """What the bridge says, which notifies nobody. Texts name commands with `!`."""
+        """An m.notice from the bridge, which notifies nobody. `text` names commands with `!`."""
         return render.notice(self.named(text))
 
     def message(self, text: str) -> Content:
-        """What the bridge says, for people to hear of."""
+        """A message from the bridge that notifies people. `text` names commands with `!`."""
         return render.text_message(self.named(text))
 
     @property
     def own_prefix(self) -> str:
-        """What the ids of the bot and of all ghosts begin with."""
+        """The prefix of the Matrix ids of the bot and of all ghosts."""
         return f"@{self.settings.appservice.prefix}"
 
     @property
@@ -103,15 +103,15 @@ class Desk:
 
     @property
     def own_addresses(self) -> frozenset[str]:
-        """Every address of every inbox, case-folded: mail never goes from us to us."""
+        """The addresses of all inboxes, case-folded; we never send mail to one of them."""
         return frozenset().union(*(inbox.own for inbox in self.settings.inboxes.values()))
 
     def is_own(self, mxid: str) -> bool:
         return mxid.startswith(self.own_prefix) and mxid.endswith(f":{self.server}")
 
     def inbox(self, inbox: InboxId | None) -> Inbox:
-        """One that was removed by chat has neither way in nor out any more. Raises Refused for
-        what is unknown."""
+        """The inbox with this id; one removed by chat neither receives nor sends any more. Raises
+        Refused for an unknown id, Transient for a live inbox that cannot be used."""
         known = {**self.directory.removed, **self.settings.inboxes}
         found = known.get(inbox) if inbox is not None else None
         if found is None and inbox in self.directory.problems:
@@ -130,7 +130,7 @@ class Desk:
         return room.alias_localpart(self.settings.appservice.prefix, self.keys.rooms, role, key)
 
     async def resolve(self, tx: Tx, place: Place) -> RoomId | None:
-        """The room that is meant; None when it is not made yet."""
+        """The room of a place; None when the room is not created yet."""
         if place.conversation is not None:
             return (await tx.conversations.get(place.conversation)).room
         if place.role is None:

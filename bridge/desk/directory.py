@@ -1,4 +1,4 @@
-"""The inboxes of the moment: those of config.yaml, and those set up by chat."""
+"""The current inboxes: those from config.yaml, and those set up by chat."""
 
 from __future__ import annotations
 
@@ -20,22 +20,23 @@ VERSION = "inboxes-version"
 
 
 class Directory:
-    """Holds the settings that everything reads, and renews them when an inbox changed."""
+    """Holds the settings that the whole process reads; reloads them after an inbox changed."""
 
     def __init__(self, file: Settings, vault: Vault) -> None:
         self.file, self.settings, self.vault = file, file, vault
         self.removed: dict[InboxId, Inbox] = {}
-        """Inboxes that are not live, or no longer; their conversations stay readable."""
+        """Inboxes that are not live (being set up, or removed); their conversations stay
+        readable."""
         self.problems: dict[InboxId, str] = {}
-        """Why a live inbox of the chat cannot be used."""
+        """Why a live inbox set up by chat cannot be used, by inbox."""
         self.changed = asyncio.Event()
-        """Set when the settings were renewed."""
+        """Set when the settings were reloaded."""
         self.control: RoomId | None = None
         """The control room, once it is known."""
         self._version: str | None = None
 
     async def load(self, store: Store) -> None:
-        """Read the inboxes of the chat again, if they changed since."""
+        """Read the inboxes set up by chat again, if they changed since the last load."""
         async with store.reading() as tx:
             version = await tx.settings.value(VERSION) or ""
             if version == self._version:
@@ -59,12 +60,12 @@ class Directory:
         self.settings, self.removed, self.problems = settings, removed, problems
 
     def built(self, stored: StoredInbox) -> Inbox:
-        """The inbox of a stored one. Raises Permanent with what is missing or wrong."""
+        """Build an Inbox from stored values. Raises Permanent with what is missing or wrong."""
         return inbox_form.build(stored.id, stored.values, self.opened(stored))
 
     def opened(self, stored: StoredInbox, *, all_: bool = True) -> dict[str, str]:
-        """The passwords. Raises Permanent for one that no key opens; without `all_` it is left
-        out, so that it can be set anew."""
+        """The decrypted passwords of a stored inbox. Raises Permanent for one that no key decrypts;
+        with `all_=False` that one is left out, so that it can be set again."""
         found = {}
         for key, token in stored.secrets.items():
             try:
@@ -76,12 +77,12 @@ class Directory:
 
 
 def silent(stored: StoredInbox) -> Inbox:
-    """A stored inbox as what it is called, without way in or out."""
+    """A stored inbox with its name and addresses only, so that it neither receives nor sends."""
     named = {key: stored.values[key] for key in ("name", "address", "aliases")
              if key in stored.values}  # fmt: skip
     return inbox_form.build(stored.id, named, {})
 
 
 async def touch(tx: Tx) -> None:
-    """Note, in the transaction that changed an inbox, that every process must renew."""
+    """Note, in the transaction that changed an inbox, that every process must reload inboxes."""
     await tx.settings.set_value(VERSION, str(int(await tx.settings.value(VERSION) or 0) + 1))

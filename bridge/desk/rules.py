@@ -1,4 +1,4 @@
-"""Which rules an inbox has, and which of them hold for a mail."""
+"""Reads the rules of an inbox and selects those that apply to a mail."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from bridge.model import Letter, Mail, Refused
 from bridge.ports import Tx
 
 Placed = tuple[str, Rule]
-"""Where a rule is written, and the rule."""
+"""Where a rule is written (`config.yaml` or `rule NUMBER`), and the rule."""
 
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A mail that came in, as it was kept."""
+    """An incoming mail as it was stored."""
 
     mail: Mail
     body: Body
@@ -27,13 +27,14 @@ class Incoming:
     letter: Letter
     is_new: bool
     size: int
-    """Bytes of the whole mail, which may have stayed in the mailbox."""
+    """Bytes of the whole mail, even where only its head was stored and the rest stayed in the
+    mailbox."""
     files: tuple[str, ...]
-    """Names of its files, wherever they are."""
+    """Names of all its attachments, including those that stayed in the mailbox."""
 
     @classmethod
     def whole(cls, mail: Mail, body: Body, raw: bytes, letter: Letter, is_new: bool) -> Incoming:
-        """One of which nothing stayed in the mailbox."""
+        """Build it for a mail that was stored completely."""
         names = tuple(each.name for each in mail.attachments)
         return cls(mail, body, raw, letter, is_new, len(raw), names)
 
@@ -46,8 +47,8 @@ class Incoming:
 
 
 async def of_inbox(tx: Tx, inbox: Inbox) -> list[Placed]:
-    """The rules of an inbox: those of config.yaml, then those of the chat. One of the chat
-    that cannot be read any more is left out; `!rule list` shows it."""
+    """The rules of an inbox: those from config.yaml, then those written in chat. A rule from the
+    chat that cannot be parsed any more is left out; `!rule list` shows it."""
     found: list[Placed] = [("config.yaml", rule) for rule in inbox.rules]
     for number, text in await tx.rules.all(inbox.id):
         try:
@@ -58,12 +59,12 @@ async def of_inbox(tx: Tx, inbox: Inbox) -> list[Placed]:
 
 
 def fitting(rules: Sequence[Placed], facts: matching.Facts) -> tuple[Placed, ...]:
-    """The rules whose conditions hold for a mail, whether it begins a conversation or joins one."""
+    """The rules whose conditions match a mail, for new and for later mails of a conversation."""
     return tuple(each for each in rules if matching.fits(each[1], facts))
 
 
 def holding(fits: Sequence[Placed], *, is_new: bool) -> list[Placed]:
-    """Of the rules that fit, those that are about such a mail, up to one that stops."""
+    """Of the matching rules, those for new or for later mails (`is_new`), up to a `stop` rule."""
     found: list[Placed] = []
     for where, rule in fits:
         if matching.is_about(rule, is_new=is_new):

@@ -1,1 +1,1 @@
-"""An IMAP client: aioimaplib's commands, with its receiving side replaced."""
+"""An IMAP client: the commands of aioimaplib, with its receiving side replaced."""

@@ -1,4 +1,4 @@
-"""A connection to a configured mail account, logged in."""
+"""Connect and log in to a configured mail account."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from bridge.ports import Credentials
 
 
 async def connect(imap: Imap, credentials: Credentials, timeout: float = 60.0) -> ImapConnection:
-    """A connection that is logged in. Raises ImapError, and Transient when there is nothing to
-    log in with now."""
+    """A connection that is logged in; `timeout` in seconds. Raises ImapError, and Transient if the
+    credentials are not available now."""
     try:
         login = await credentials.of(imap)
     except Permanent as error:
@@ -29,7 +29,7 @@ async def connect(imap: Imap, credentials: Credentials, timeout: float = 60.0) -
         await _log_in(connection, login)
     except ImapError as error:
         await connection.close()
-        # not from the error: a log would show it with the password
+        # `from None`: a log would show the original error with the password
         raise type(error)(masked(str(error), login)) from None
     except BaseException:
         await connection.close()

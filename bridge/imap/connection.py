@@ -1,4 +1,4 @@
-"""What is done over an IMAP connection: folders, search, fetch, IDLE, append."""
+"""Commands of an IMAP connection: folders, search, fetch, IDLE, append."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from bridge.imap.syntax import (
 
 
 class ImapConnection(Session):
-    """A connection's folders and messages."""
+    """A logged-in connection with the commands for folders and messages."""
 
     async def select(self, folder: str | Folder) -> tuple[int, int | None, int]:
-        """UIDVALIDITY, UIDNEXT, EXISTS"""
+        """Select a folder; returns (UIDVALIDITY, UIDNEXT, EXISTS)."""
         name = mailbox(folder)
         async with self._session() as p:
             try:
@@ -50,7 +50,7 @@ class ImapConnection(Session):
         if not criteria.isascii() or not criteria.isprintable():
             raise ValueError("criteria must be printable ASCII")
         async with self._session() as p:
-            p.news = False  # what is announced from here on ends the next idle() at once
+            p.news = False  # an announcement after this point ends the next idle() at once
             done = await p.command("SEARCH", criteria, uid=True, want=(b"SEARCH",))
             return sorted(
                 {int(n) for [line] in done.replies for n in line.partition(b"(")[0].split()[1:]}
@@ -82,7 +82,7 @@ class ImapConnection(Session):
         return found
 
     async def fetch_meta(self, uids: Collection[int]) -> list[tuple[int, int, datetime]]:
-        """(UID, size, INTERNALDATE); UIDs which no longer exist are left out."""
+        """(UID, bytes, INTERNALDATE) of each message; UIDs which no longer exist are left out."""
         found = await self._fetch(uids, "(UID RFC822.SIZE INTERNALDATE)")
         return [
             (uid, int(data[b"RFC822.SIZE"]), parse_date(data[b"INTERNALDATE"] or b""))
@@ -98,22 +98,22 @@ class ImapConnection(Session):
         return body
 
     async def fetch_raws(self, uids: Collection[int], limit: int) -> dict[int, bytes]:
-        """Messages by UID, without those that no longer exist. More than `limit` bytes together
+        """Messages by UID, without those that no longer exist. More than `limit` bytes in total
         end the connection (TooLarge)."""
         found = await self._fetch(uids, "(UID BODY.PEEK[])", limit)
         return {uid: data[b"BODY[]"] for uid, data in found.items() if data.get(b"BODY[]")}
 
     async def fetch_raw(self, uid: int, limit: int) -> bytes:
-        """The message. One larger than `limit` bytes ends the connection (TooLarge), so look at
-        its size first."""
+        """The message. A message over `limit` bytes ends the connection (TooLarge), so check its
+        size first. Raises NoSuchMessage."""
         return await self._fetch_body(uid, "", "", limit)
 
     async def fetch_partial(self, uid: int, n_bytes: int) -> bytes:
         return await self._fetch_body(uid, "", f"<0.{n_bytes}>", n_bytes)
 
     async def idle(self, timeout: float) -> bool:
-        """Wait for the server. True when something changed since the last search(), or wake() was
-        called; False when nothing did within `timeout` seconds."""
+        """Wait for news from the server. True if the folder changed since the last search(), or
+        wake() was called; False if neither happened within `timeout` seconds."""
         if "IDLE" not in self.capabilities:
             raise CommandRefused("NO the server has no IDLE")
         async with self._session(patience=timeout + 3 * self.timeout) as p:
@@ -128,7 +128,7 @@ class ImapConnection(Session):
         self._p.changed.set()
 
     async def store_seen(self, uids: Iterable[int]) -> None:
-        """Set the Seen flag: a courtesy to people who look at the mailbox, never our state."""
+        """Set the Seen flag for people who read the mailbox; the bridge never relies on it."""
         some = ",".join(str(int(uid)) for uid in uids)
         async with failpoint.around("imap.seen"), self._session() as p:
             await p.command("STORE", some, "+FLAGS.SILENT", "(\\Seen)", uid=True)
@@ -140,7 +140,7 @@ class ImapConnection(Session):
         flags: Iterable[str] = (),
         when: datetime | None = None,
     ) -> int | None:
-        """The new message's UID if the server tells."""
+        """Append a message; returns its UID if the server reports it."""
         args = [mailbox(folder), "({})".format(" ".join(flags))]
         if not re.fullmatch(r"\((\\?[A-Za-z0-9$_.-]+ ?)*\)", args[1]):
             raise ValueError("bad flag")

@@ -1,4 +1,4 @@
-"""The folders of an inbox's account: the Sent one, and where a mail arrived."""
+"""Find mails in the folders of an inbox's account, and append to its Sent folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bridge.model import MessageId, Permanent, Transient
 from bridge.ports import Credentials
 
 POLL = 1.0
-"""Seconds between looks for a mail that is to arrive."""
+"""Seconds between searches for an expected mail."""
 JUNK = (
     "junk", "spam", "junk email", "junk-e-mail", "bulk mail", "bulk", "unbekannt", "spamverdacht",
     "courrier indésirable", "correo no deseado", "posta indesiderata", "ongewenste e-mail",
@@ -27,7 +27,7 @@ SENT = (
 
 
 class Folders:
-    """Implements ports.Mailbox, one connection a call: it is used once for each mail sent."""
+    """Implements ports.Mailbox with a new connection for each call: a sent mail needs one call."""
 
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
@@ -44,8 +44,8 @@ class Folders:
     async def wait_for(
         self, inbox: Inbox, message_id: MessageId, seconds: float
     ) -> tuple[str, bool]:
-        """(folder, whether it is the junk one) of a mail that is to arrive; an empty name when it
-        did not within `seconds`."""
+        """Wait for a mail; returns (folder, whether that is the junk folder), with an empty name if
+        the mail did not arrive within `seconds`."""
         assert inbox.imap is not None
         deadline = time.monotonic() + seconds
         async with _Session(inbox, self._credentials) as connection:
@@ -63,13 +63,13 @@ class Folders:
     async def append_sent(self, inbox: Inbox, mime: bytes) -> None:
         async with _Session(inbox, self._credentials) as connection:
             folder = await _folder(connection)
-            if folder is None:  # mail programs make one, too
+            if folder is None:  # mail programs create one, too
                 await connection.create("Sent")
             await connection.append(folder or "Sent", mime, ["\\Seen"], datetime.now(UTC))
 
 
 class _Session:
-    """A connection for one errand, with IMAP's errors told as ours."""
+    """A connection for one task. Turns ImapError into Transient, CommandRefused into Permanent."""
 
     def __init__(self, inbox: Inbox, credentials: Credentials) -> None:
         assert inbox.imap is not None
@@ -91,7 +91,7 @@ class _Session:
 
 
 def quoted(message_id: MessageId) -> str:
-    """Inside an IMAP quoted string."""
+    """A Message-ID escaped for an IMAP quoted string."""
     return message_id.replace("\\", "\\\\").replace('"', '\\"')
 
 
@@ -100,7 +100,7 @@ async def _folder(connection: ImapConnection) -> Folder | None:
 
 
 async def _special(connection: ImapConnection, mark: str, names: Sequence[str]) -> Folder | None:
-    """The folder with the mark of RFC 6154, else the one with a usual name."""
+    """The folder with the special-use attribute `mark` (RFC 6154), else one with a usual name."""
     folders = await connection.list_folders()
     for folder in folders:
         if mark in folder.attributes:

@@ -1,8 +1,8 @@
 """IMAP on the wire: aioimaplib's protocol with its receiving side replaced.
 
 The library recurses once per line, rescans every line of a FETCH, deletes "* " inside strings,
-leaves pending commands hanging when the connection dies, and knows no STARTTLS and no limit for
-literals. Here lines and literals are cut out in one loop and whole responses are dispatched.
+leaves pending commands hanging when the connection dies, and supports neither STARTTLS nor a limit
+for literals. Here one loop splits lines and literals, and dispatches whole responses.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from bridge.imap.syntax import CommandRefused, ConnectionLost, ImapError, TooLar
 logging.getLogger("aioimaplib.aioimaplib").setLevel(logging.INFO)  # DEBUG prints mail and tokens
 
 MAX_LINE = 16 << 20
-"""Bytes of one line without its CRLF: UID SEARCH answers one line for the whole folder."""
+"""Maximum bytes of a line without CRLF: UID SEARCH answers with one line for a whole folder."""
 MAX_KEPT = 64 << 20
-"""Bytes of all lines kept for one command, each counted with 200 bytes of overhead."""
+"""Maximum bytes of the lines kept for one command, counting 200 bytes of overhead for each."""
 SMALL_LITERAL = 64 << 10
-"""Bytes of literals allowed where no larger one was asked for."""
+"""Maximum bytes of literals, unless the command asked for more."""
 LITERAL = re.compile(rb"\{(\d+)\}\Z")
 # Responses that end in free text: no literal there.
 STATUS = frozenset((b"OK", b"NO", b"BAD", b"BYE", b"PREAUTH"))
 
 
 class Command(lib.Command):  # type: ignore[misc]  # the library has no types
-    """A command that collects the responses it wants, each as (line, literal, line, …)."""
+    """A command that collects the responses named in `want`, each as (line, literal, line, …)."""
 
     want: Collection[bytes] = ()
 
@@ -53,8 +53,8 @@ class Command(lib.Command):  # type: ignore[misc]  # the library has no types
 
 
 class Protocol(lib.IMAP4ClientProtocol):  # type: ignore[misc]  # the library has no types
-    """One command at a time. Lines and literals are cut out in one loop, whole responses are
-    dispatched."""
+    """Runs one command at a time. One loop splits lines and literals, and dispatches whole
+    responses."""
 
     transport: Any
     pending_sync_command: Any
@@ -63,7 +63,7 @@ class Protocol(lib.IMAP4ClientProtocol):  # type: ignore[misc]  # the library ha
         super().__init__(loop)
         self.error: ImapError | None = None
         self.greeting = ""
-        self.news = False  # the server spoke of a change since this was last cleared
+        self.news = False  # the server announced a change since this was last cleared
         self.acked = False
         self.challenge = b""
         self.changed, self.closed = asyncio.Event(), asyncio.Event()
@@ -117,7 +117,7 @@ class Protocol(lib.IMAP4ClientProtocol):  # type: ignore[misc]  # the library ha
             parts, self._parts = [*self._parts, line], []
             self._dispatch(parts)
         if self._deaf:
-            buffer.clear()  # failed, or STARTTLS: nothing sent in clear may be read after it
+            buffer.clear()  # failed, or STARTTLS: no plain text may be read after it
             return
         del buffer[:pos]
         self._scanned = max(0, len(buffer) - 1)
@@ -197,7 +197,7 @@ class Protocol(lib.IMAP4ClientProtocol):  # type: ignore[misc]  # the library ha
             self.transport.write(self._answers.popleft())
         elif (
             command and command.name == "AUTHENTICATE"
-        ):  # the error comes as a challenge, wanting a reply
+        ):  # the error is a challenge that needs a reply
             self.challenge = line[1:].strip()
             self.transport.write(b"\r\n")
         elif command and command.name == "IDLE":
@@ -209,7 +209,7 @@ class Protocol(lib.IMAP4ClientProtocol):  # type: ignore[misc]  # the library ha
         return self.pending_sync_command or (pending[0] if pending else None)
 
     def fail(self, error: ImapError) -> None:
-        """Ends the connection; the first reason is the one everybody gets."""
+        """End the connection; every pending command fails with the first error."""
         self.error = self.error or error
         self._deaf = True
         for command in (self.pending_sync_command, *self.pending_async_commands.values()):
@@ -256,7 +256,7 @@ class Protocol(lib.IMAP4ClientProtocol):  # type: ignore[misc]  # the library ha
         return command
 
     async def starttls(self, context: ssl.SSLContext, host: str) -> None:
-        await self.command("STARTTLS")  # from its OK on we are deaf
+        await self.command("STARTTLS")  # after its OK, received data is ignored
         self.transport = await self.loop.start_tls(
             self.transport, self, context, server_hostname=host
         )

@@ -1,4 +1,4 @@
-"""One IMAP connection: made, secured, logged in, used by one command at a time, ended."""
+"""One IMAP connection: connect, STARTTLS, log in, run one command at a time, log out."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from bridge.imap.syntax import (
 )
 
 SLOWEST = 20_000
-"""Bytes per second under which a transfer is given up."""
+"""Minimum bytes per second of a transfer; slower transfers are aborted."""
 
 
 class Session:
-    """Every await is bounded; whatever ends a command early, be it time or cancelling, ends the
-    connection. Raises ImapError and its kin only."""
+    """An IMAP connection. Every await has a timeout; a command that ends early, by timeout or
+    cancellation, closes the connection. Raises only ImapError and its subclasses."""
 
     def __init__(self, protocol: Protocol, timeout: float) -> None:
         self._p, self.timeout = protocol, timeout
@@ -36,8 +36,8 @@ class Session:
 
     @asynccontextmanager
     async def _session(self, patience: float = 0.0, transfer: int = 0) -> AsyncIterator[Protocol]:
-        """Exclusive use. `patience`: the longest silence in seconds; `transfer`: bytes that may
-        take their time."""
+        """Exclusive use of the connection. `patience`: maximum seconds without data; `transfer`:
+        expected bytes, which extend the total time allowed."""
         p, loop, patience = self._p, asyncio.get_running_loop(), patience or self.timeout
         try:
             async with asyncio.timeout(self.timeout):

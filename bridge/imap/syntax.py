@@ -16,19 +16,19 @@ MONTHS = b"jan feb mar apr may jun jul aug sep oct nov dec".split()
 
 
 class ImapError(Exception):
-    """Root of what an IMAP connection raises."""
+    """Root of the errors that an IMAP connection raises."""
 
 
 class ConnectionLost(ImapError):
-    """The connection is gone: cut, refused, timed out or talking nonsense."""
+    """The connection is lost: closed, refused, timed out, or the server broke the protocol."""
 
 
 class TooLarge(ImapError):
-    """The server announced more bytes than were asked for; the connection is closed."""
+    """The server announced more bytes than allowed; the connection is closed."""
 
 
 class CommandRefused(ImapError):
-    """The server answered NO or BAD; the connection stands."""
+    """The server answered NO or BAD; the connection stays open."""
 
     @property
     def code(self) -> str:
@@ -38,12 +38,12 @@ class CommandRefused(ImapError):
 
     @property
     def is_temporary(self) -> bool:
-        """Whether the server asks for patience, by its response code (RFC 5530)."""
+        """Whether the response code says that trying later may work (RFC 5530)."""
         return self.code in ("UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "OVERQUOTA")
 
 
 class LoginRefused(CommandRefused):
-    """The server does not let us in."""
+    """The server refused the log-in."""
 
 
 class NoSuchMessage(CommandRefused):
@@ -52,7 +52,7 @@ class NoSuchMessage(CommandRefused):
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A mailbox of the server. `wire` is its name as the server wrote it."""
+    """A mailbox (folder) of the server. `wire` is its name as the server sent it."""
 
     name: str
     wire: str
@@ -79,7 +79,7 @@ def utf7_encode(name: str) -> str:
 
 
 def utf7_decode(wire: str) -> str:
-    """A mailbox name as people read it; what is not modified UTF-7 stays as it is."""
+    """A mailbox name decoded from modified UTF-7; invalid UTF-7 is returned unchanged."""
 
     def unshift(run: re.Match[str]) -> str:
         coded = run[1].replace(",", "/") + "=" * (-len(run[1]) % 4)
@@ -97,7 +97,7 @@ def mailbox(folder: str | Folder) -> str:
 
 
 def clean(text: bytes) -> str:
-    """What a server said, fit for a log or a person."""
+    """A server's reply for logs and people: one line, without control characters."""
     shown = text[:600].decode("utf-8", "replace")
     return re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", shown).strip()
 
@@ -105,7 +105,7 @@ def clean(text: bytes) -> str:
 def parse(parts: list[bytes]) -> list[Any]:
     """A response (line, literal, line, …) as nested lists of bytes; an atom NIL is None.
 
-    Raises ValueError or IndexError for what is no response.
+    Raises ValueError or IndexError for a malformed response.
     """
     stack: list[list[Any]] = [[]]
     for i in range(0, len(parts), 2):
@@ -133,7 +133,8 @@ def parse(parts: list[bytes]) -> list[Any]:
 
 
 def parse_date(text: bytes) -> datetime:
-    """An INTERNALDATE; nonsense becomes 1970, so that it cannot hide 249 other messages."""
+    """An INTERNALDATE. An invalid one becomes 1970: an error would lose the whole FETCH of up to
+    250 messages."""
     found = DATE.fullmatch(text)
     try:
         if found is None:

@@ -1,1 +1,1 @@
-"""The ways mail comes in."""
+"""Sources of incoming mail."""

@@ -1,5 +1,5 @@
-"""One folder of a mail account: what is above the cursor is fetched and accepted, and the cursor
-moves in the transaction that keeps the mail."""
+"""Read one folder of a mail account: mails with UIDs above the cursor are fetched and accepted, and
+the cursor moves in the transaction that stores the mail."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ from bridge.mail.parse import recipients
 log = structlog.get_logger("imap")
 
 OUTAGE = 600.0
-"""Seconds without a look, or two polls of it, after which what a folder holds counts as having
-waited."""
+"""Seconds (or two poll intervals, if longer) without a check after which the new mails in a folder
+count as having waited during an outage."""
 HEAD = 200_000
-"""Bytes that are fetched of a mail over the limit."""
+"""Bytes fetched of a mail that is over the size limit."""
 ASKED = 250
-"""UIDs asked for at once."""
+"""Maximum UIDs in one FETCH of sizes and dates."""
 TOGETHER, TOGETHER_BYTES = 20, 500_000
-"""Mails, and bytes of them, that are fetched by one command and accepted by one commit."""
+"""Maximum mails, and their bytes, that are fetched by one command and accepted by one commit."""
 FETCH_TRIES, LOST_TRIES = 3, 10
-"""Refusals, and connections lost over one mail, after which it is told of and passed by."""
+"""Refusals, and lost connections, for one mail after which it is reported and skipped."""
 
 
 class NoRoom(Exception):
-    """The disk is nearly full: mail stays where it is."""
+    """The disk is nearly full: mail stays in the mailbox."""
 
 
 @dataclass(frozen=True, slots=True)
 class MailAccount:
-    """What the folders of one account share."""
+    """Values that the folder readers of one account share."""
 
     context: SourceContext
     inboxes: Sequence[Inbox]
@@ -59,7 +59,8 @@ class MailAccount:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A mail as the server gave it; `note` is not empty where the rest stays in the mailbox."""
+    """A fetched mail. `note` is JSON with size and limit if only the first HEAD bytes were fetched,
+    otherwise empty."""
 
     uid: int
     raw: bytes
@@ -67,21 +68,21 @@ class Fetched:
 
 
 class FolderReader:
-    """Takes the new mail of one folder."""
+    """Accepts the new mails of one folder."""
 
     def __init__(self, account: MailAccount, folder: str) -> None:
         self._account, self.name = account, folder
         self._store, self._limits = account.context.store, account.context.limits
         self._looked_at: float | None = None
-        """When it was last looked at, in seconds of the machine's own clock."""
+        """When the folder was last checked, in seconds of the monotonic clock."""
         self._waiting: frozenset[int] = frozenset()
-        """The UIDs that arrived while nobody looked."""
+        """UIDs of mails that arrived during an outage."""
         self._one_by_one = False
-        """Whether fetching several failed: then each mail answers for itself."""
+        """Whether fetching several mails at once failed; then each mail is fetched on its own."""
 
     async def take_new(self, connection: ImapConnection) -> None:
-        """Accept every mail above the cursor. Raises CommandRefused where the folder cannot be
-        read, ConnectionLost, and NoRoom."""
+        """Accept every mail above the cursor. Raises CommandRefused if the folder cannot be read,
+        ConnectionLost, and NoRoom."""
         validity, uid_next, _ = await connection.select(self.name)
         async with self._store.reading() as tx:
             cursor = await tx.settings.cursor(self._account.name, self.name)
@@ -93,8 +94,8 @@ class FolderReader:
                 last = max(await connection.search("ALL"), default=0)
             await self._move(validity, last, uid_next)
         elif cursor[0] != validity:
-            # The folder was made anew: every UID is another mail. What we have is known by its
-            # Message-ID and hash; look at what is younger than our first start.
+            # The folder was recreated, so UIDs are new. Mails we have already are recognised by
+            # Message-ID and hash; read the mails that are newer than our first start.
             last = 0
             log.warning("UIDVALIDITY changed", account=self._account.name, folder=self.name)
             await self._move(validity, 0, uid_next)
@@ -114,7 +115,7 @@ class FolderReader:
         self._looked_at = time.monotonic()
 
     async def _began(self) -> float:
-        """When this account was first watched."""
+        """When this account was first watched, epoch seconds; stored at the first call."""
         name = f"began:{self._account.name}"
         async with self._store.reading() as tx:
             began = await tx.settings.value(name)
@@ -125,15 +126,15 @@ class FolderReader:
         return float(began)
 
     async def _rescanning(self, validity: int) -> tuple[float, int]:
-        """(date, UID): of the UIDs below it, only mail younger than the date is taken."""
+        """(epoch seconds, UID): of mails below that UID, only newer ones are accepted."""
         async with self._store.reading() as tx:
             value = await tx.settings.value(f"since:{self._account.name}:{self.name}:{validity}")
         date, _, uid = (value or "0 0").partition(" ")
         return float(date), int(uid)
 
     async def _move(self, validity: int, last: int, uid_next: int | None) -> None:
-        """Begin the folder at a cursor; where old mail is scanned, from which date, and up to
-        which UID: what comes later is new, whatever date it bears."""
+        """Set the cursor of the folder. At 0, old mail is scanned: store since which date and up to
+        which UID; mails with later UIDs are new, regardless of their date."""
         since = f"{await self._began()} {uid_next or 2**32}" if last == 0 else None
         name = self._account.name
         async with self._store.transaction("account-progress") as tx:
@@ -144,7 +145,7 @@ class FolderReader:
     async def _take(
         self, connection: ImapConnection, validity: int, uids: list[int], since: float | None
     ) -> None:
-        """Accept what these UIDs hold; of mail older than `since`, in epoch seconds, nothing."""
+        """Accept the mails with these UIDs, except those older than `since`, in epoch seconds."""
         try:
             known = {uid: (size, when) for uid, size, when in await connection.fetch_meta(uids)}
         except CommandRefused as error:
@@ -156,7 +157,7 @@ class FolderReader:
             return
         wanted = {
             uid: size
-            for uid, (size, when) in known.items()  # the others were expunged before we came
+            for uid, (size, when) in known.items()  # the others were expunged meanwhile
             if since is None or when.timestamp() >= since - 60
         }
         for run in self._runs(wanted):
@@ -165,7 +166,7 @@ class FolderReader:
             await self._skip(validity, uids[-1])
 
     def _runs(self, sizes: Mapping[int, int]) -> Iterator[list[int]]:
-        """UIDs in order, small mails together."""
+        """Runs of UIDs in order; small mails share a run."""
         most = 0 if self._one_by_one else min(TOGETHER_BYTES, self._limits.mail_size)
         run: list[int] = []
         total = 0
@@ -181,7 +182,7 @@ class FolderReader:
     async def _take_run(
         self, connection: ImapConnection, validity: int, sizes: Mapping[int, int]
     ) -> None:
-        """Accept mails that follow each other; together where the server gives all of them."""
+        """Accept a run of mails, in one commit if the server returns all of them."""
         self._have_room(sizes.values())
         if len(sizes) > 1:
             try:
@@ -216,7 +217,7 @@ class FolderReader:
                 note = json.dumps({"size": size, "limit": limit})
                 mail = Fetched(uid, await connection.fetch_partial(uid, HEAD), note)
             else:
-                # servers count sizes differently: leave room for their line ends
+                # servers count line ends differently: allow more than the limit
                 mail = Fetched(uid, await connection.fetch_raw(uid, limit + limit // 8))
         except NoSuchMessage:
             await self._skip(validity, uid)
@@ -231,7 +232,7 @@ class FolderReader:
         self, connection: ImapConnection, validity: int, mails: Sequence[Fetched]
     ) -> None:
         inboxes = self._account.inboxes
-        several = len(inboxes) > 1  # else nothing of a mail is read here
+        several = len(inboxes) > 1  # with one inbox, no header has to be parsed
         async with self._store.transaction("accept") as tx:
             for mail in mails:
                 own = addressed(inboxes, recipients(mail.raw) if several else ())
@@ -250,7 +251,8 @@ class FolderReader:
         return f"imap:{self._account.name}:{self.name}:{validity}:{uid}"
 
     async def _unfetched(self, validity: int, uid: int, error: ImapError) -> None:
-        """One mail that cannot be fetched is tried some times, then told of and passed by."""
+        """Handle a mail that cannot be fetched. Raises ConnectionLost until it was tried often
+        enough; then accepts a mail that reports it, and moves the cursor past it."""
         if isinstance(error, CommandRefused) and error.is_temporary:
             raise ConnectionLost(f"the server asks for patience: {error}")
         account, folder = self._account, self.name

@@ -1,4 +1,4 @@
-"""A mail account watched over IMAP: every new mail is accepted before the cursor moves."""
+"""Watch a mail account over IMAP and accept its new mails."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from bridge.model import Transient
 log = structlog.get_logger("imap")
 
 IDLE = 28 * 60.0
-"""Seconds of one IDLE; RFC 2177 lets the server hang up after 30 minutes."""
+"""Maximum seconds of one IDLE; servers may disconnect after 30 minutes (RFC 2177)."""
 TIMEOUT = 60.0
-"""Seconds of silence after which a connection is given up."""
+"""Seconds without data after which a connection is closed."""
 FIRST_WAIT = 1.0
 LONGEST_WAIT = 300.0
 LONGEST_WAIT_REFUSED = 900.0
@@ -42,7 +42,7 @@ class Watcher:
         self._tries = 0
 
     async def run(self) -> None:
-        """Watch until cancelled; lost connections are made anew with jittered back-off."""
+        """Watch until cancelled; reconnects with jittered exponential back-off."""
         while True:
             longest = LONGEST_WAIT
             try:
@@ -84,8 +84,8 @@ class Watcher:
             log.warning("alarm not stored", error=str(error))
 
     async def _watch(self, connection: ImapConnection) -> None:
-        """Take what is new, wait for more, again. With several folders the first one is waited
-        on, and the others are looked at on each poll."""
+        """Accept new mails and wait for more, in a loop. With several folders, IDLE waits on the
+        first one, and the others are checked on each poll."""
         has_idle = "IDLE" in connection.capabilities
         alone = len(self._folders) == 1
         while True:
@@ -93,7 +93,7 @@ class Watcher:
             for folder in reversed(self._folders):
                 try:
                     await folder.take_new(connection)
-                except CommandRefused as error:  # one folder that is gone holds no other up
+                except CommandRefused as error:  # a missing folder must not block the others
                     problem = f"folder {folder.name}: {error}"
                     log.warning("folder not read", account=self.account, problem=problem)
             self._tries = 0

@@ -1,4 +1,4 @@
-"""Every step of an inbox's IMAP server, in order, until one fails."""
+"""Test an inbox's IMAP server step by step, until one step fails."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from bridge.model.oversight import Finding, Grade
 from bridge.ports import Credentials
 
 TIMEOUT = 20.0
-"""Seconds of silence after which the server is given up."""
+"""Seconds without data after which the test fails."""
 
 
 async def check(imap: Imap, credentials: Credentials, reached: Reached) -> AsyncIterator[Finding]:
-    """One finding a step. Raises Trouble at the first that fails."""
+    """Yields one finding for each step. Raises Trouble at the first step that fails."""
     yield await reached(imap)
     connection = await _logged_in(imap, credentials)
     try:

@@ -1,4 +1,4 @@
-"""The kinds of ways in, by the section of an inbox's settings that asks for one."""
+"""Kinds of sources, by the type of the settings section that configures them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a way in is. Each kind of them has a file here, and its row in `KINDS` of kinds.py."""
+"""Interface of sources of mail. Each kind has a file here, and an entry in `KINDS` of kinds.py."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from bridge.ports import Credentials, Store
 
 @dataclass(frozen=True, slots=True)
 class SourceContext:
-    """What every source is given."""
+    """Values that every source gets."""
 
     store: Store
     credentials: Credentials
     limits: Limits
     free: Callable[[], int | None]
-    """How many bytes the disk of the database has left, where that is known."""
+    """Returns the free bytes on the disk of the database; None if unknown."""
     refused: Callable[[str, str], Awaitable[None]]
     """Tells the control room (source, what the server said) that a log-in was refused."""
 
 
 class Source(Protocol):
-    """A way in: it accepts mail for its inboxes, and notes by its name how that goes."""
+    """A source of mail: accepts mail for its inboxes, and records the health of its account."""
 
     async def run(self) -> None:
-        """Accept mail until cancelled. What fails is tried again and told; nothing is raised."""
+        """Accept mail until cancelled. Retries and reports failures; raises no errors."""
         ...
 
 
 Reached = Callable[[Server], Awaitable[Finding]]
-"""Tries a server as far as TLS. Raises Trouble."""
+"""Tests the connection to a server, up to TLS. Raises Trouble."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceKind:
-    """One kind of way in, for one section of an inbox's settings."""
+    """One kind of source, for one section of an inbox's settings."""
 
     begin: Callable[[SourceContext, Sequence[Inbox]], Source]
-    """Makes the source that these inboxes share."""
+    """Creates the source that these inboxes share."""
     check: Callable[[Any, Credentials, Reached], AsyncIterator[Finding]]
-    """Given the section: one finding a step, as `!inbox test` shows them. Raises Trouble."""
+    """Tests the section's server for `!inbox test`: one finding for each step. Raises Trouble."""

@@ -1,4 +1,4 @@
-"""Which ways in are open: one source for each account, begun and ended as inboxes come and go."""
+"""Runs one source for each mail account; starts and stops sources when inboxes change."""
 
 from __future__ import annotations
 
@@ -20,13 +20,11 @@ from bridge.ports import Credentials, Store
 log = structlog.get_logger("watches")
 
 LOOK = 2.0
-"""Seconds between looks for what another process changed."""
+"""Seconds between checks for changes by another process."""
 
 
 class SharedStore(Store, Protocol):
-    """A database that several processes may use."""
-
-    def free_space(self) -> int | None: ...
+    """A database that several processes may share."""
 
     async def alone(self, what: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run `work` in one process at a time."""
@@ -34,14 +32,14 @@ class SharedStore(Store, Protocol):
 
 
 class Watches:
-    """Follows the directory: its rooms are ordered, its ways in are open."""
+    """Follows the directory of inboxes: requests their rooms and runs their sources."""
 
     def __init__(self, database: SharedStore, desk: Desk, credentials: Credentials) -> None:
         self._database, self._desk, self._credentials = database, desk, credentials
         self._running: dict[str, tuple[tuple[Inbox, ...], asyncio.Task[None]]] = {}
 
     async def run(self) -> None:
-        """Follow until cancelled."""
+        """Follow the directory until cancelled."""
         directory = self._desk.directory
         try:
             while True:
@@ -65,7 +63,7 @@ class Watches:
                 log.warning("inboxes not looked at", error=f"{type(error).__name__}: {error}")
 
     async def _begin_again(self) -> None:
-        """Begin a watcher that ended, which none should, anew: the others go on meanwhile."""
+        """Restart sources that ended unexpectedly; the other sources keep running meanwhile."""
         ended = [account for account, (_, task) in self._running.items() if task.done()]
         for account in ended:
             _, task = self._running.pop(account)

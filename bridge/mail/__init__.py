@@ -1,1 +1,1 @@
-"""Pure reading and writing of email: bytes and values in, values out."""
+"""Read and write email: pure functions from bytes and values to values."""

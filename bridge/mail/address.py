@@ -1,4 +1,4 @@
-"""Addresses and address lists as they are found in real headers (RFC 5322 §3.4)."""
+"""Parse addresses and address lists as real headers have them (RFC 5322 §3.4)."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ MAILTO = re.compile(r"^\[?mailto:|\]$", re.IGNORECASE)
 
 
 def is_free_mail(domain: str) -> bool:
-    """Whether anybody may have an address on a domain, so that two of its senders are strangers
-    to each other. `domain` is case-folded."""
+    """Whether anybody can get an address on a domain, so that two of its senders need not know
+    each other. `domain` is case-folded."""
     name, _, suffix = domain.partition(".")
     return domain in DOMAINS or (name in BRANDS and SUFFIX.fullmatch(suffix) is not None)
 
 
 def same_domain(one: str, other: str) -> bool:
-    """Whether two case-folded specs are of one organisation's domain."""
+    """Whether two case-folded specs share a domain that belongs to one organisation."""
     domain = one.rpartition("@")[2]
     return bool(domain) and domain == other.rpartition("@")[2] and not is_free_mail(domain)
 
 
 def parse_list(header: str) -> tuple[Address, ...]:
-    """Every address of a header, in order, at most 1,000. Linear in its length.
+    """The addresses of a header, in order, at most 1,000. Linear in its length.
 
-    The address is what stands in the last angle brackets of an item; quoted names and comments
-    cannot smuggle another one in (CVE-2023-27043).
+    The address of an item is the text in its last angle brackets; quoted names and comments cannot
+    smuggle in another address (CVE-2023-27043).
     """
     found: dict[str, Address] = {}
     for item in _items(header):
@@ -45,7 +45,7 @@ def parse_list(header: str) -> tuple[Address, ...]:
 
 
 def _items(header: str) -> list[tuple[str, str, str, bool]]:
-    """(plain text, quoted text, angle text, whether angles stood there) of each list item."""
+    """(plain text, quoted text, text in angle brackets, whether it had any) of each list item."""
     items: list[tuple[str, str, str, bool]] = []
     plain: list[str] = []
     quoted: list[str] = []
@@ -109,14 +109,14 @@ def _address(plain: str, quoted: str, angle: str, has_angle: bool) -> Address | 
 
 
 def bare(text: str) -> Address | None:
-    """The one address a person typed, as `a@b`, `<a@b>` or `Name <a@b>`; None when unclear."""
+    """The only address in `text`, as `a@b`, `<a@b>` or `Name <a@b>`; None unless it is one."""
     found = parse_list(text.removeprefix("mailto:"))
     return found[0] if len(found) == 1 else None
 
 
 def idna(spec: str) -> str:
-    """The address with its domain in ASCII (RFC 5890), where it has such a form. What stands
-    before the @ has none: it needs a server that knows SMTPUTF8 (RFC 6531)."""
+    """The address with its domain in ASCII (RFC 5890), if the domain has such a form. A local part
+    that is not ASCII has none: the server has to support SMTPUTF8 (RFC 6531)."""
     local, at, domain = spec.rpartition("@")
     if domain.isascii() or len(domain) > 255:
         return spec

@@ -1,4 +1,4 @@
-"""Who wrote a mail: its sender, or whom it names where it came through an address of ours."""
+"""The author of a mail: its sender, or the Reply-To of a mail sent through an address of ours."""
 
 from __future__ import annotations
 
@@ -8,32 +8,33 @@ from bridge.mail.address import is_free_mail
 from bridge.model import Address, Forwarded, Letter, Mail, SenderKind, Verdict
 
 NOBODY = "nobody@invalid"
-"""Whom a mail is of that came from ourselves and names nobody else: none that can be answered."""
+"""Placeholder author of a mail from an address of ours without another Reply-To: not answerable."""
 
 
 def domains(own: frozenset[str]) -> frozenset[str]:
-    """The domains that are ours alone, of our addresses `own`, case-folded."""
+    """The domains of our addresses `own` (case-folded), without free-mail domains."""
     found = (spec.rpartition("@")[2] for spec in own)
     return frozenset(domain for domain in found if not is_free_mail(domain))
 
 
 def came_through(sender: Address, own: frozenset[str]) -> bool:
-    """Whether a mail's From is an address of ours, or one on a domain of ours: a contact form, a
-    shop, a telephone system."""
+    """Whether a mail's From is an address of ours or is on a domain of ours, as with mails of a
+    contact form, a shop or a telephone system."""
     return sender.is_of(own) or sender.domain in domains(own)
 
 
 def elsewhere(sender: Address, reply_to: Sequence[Address], own: frozenset[str]) -> Address | None:
-    """Whom a mail wants answered instead of its sender; None where it names nobody else."""
+    """The Reply-To address that is another person than the sender; None if there is none."""
     if any(each.key == sender.key for each in reply_to):
         return None
-    if came_through(sender, own):  # another address of a colleague is nobody else
+    if came_through(sender, own):  # another address of ours is not another person
         return next((each for each in reply_to if not came_through(each, own)), None)
     return next((each for each in reply_to if not each.is_of(own)), None)
 
 
 def author(sender: Address, reply_to: Sequence[Address], own: frozenset[str]) -> Address:
-    """Whose mail it is: our addresses are nobody's customer."""
+    """The author of a mail: its sender, or the Reply-To of a mail that came through us. An address
+    of ours is never the customer: without a Reply-To, the author is NOBODY."""
     if not came_through(sender, own):
         return sender
     named = elsewhere(sender, reply_to, own)
@@ -43,7 +44,8 @@ def author(sender: Address, reply_to: Sequence[Address], own: frozenset[str]) ->
 
 
 def is_internal(letter: Letter, own: frozenset[str]) -> bool:
-    """Whether a colleague wrote it, for the team: nobody else reads it but those it was sent to."""
+    """Whether a colleague wrote it for the team, so that only the people it was sent to may read
+    it."""
     if letter.forwarded is not None:
         return True
     is_ours = came_through(letter.sender, own)
@@ -51,8 +53,8 @@ def is_internal(letter: Letter, own: frozenset[str]) -> bool:
 
 
 def forwarded(mail: Mail, own: frozenset[str]) -> Forwarded | None:
-    """The mail of somebody else that a colleague forwards: perhaps the customer's. None where
-    nobody of ours forwards, or nothing of anybody else."""
+    """The nearest mail by an outsider, perhaps the customer, that a colleague forwards in `mail`.
+    None if the sender is not a colleague, or forwards no mail of an outsider."""
     if mail.nature is not SenderKind.PERSON or mail.verdict is Verdict.FAIL:
         return None
     if not came_through(mail.sender, own):

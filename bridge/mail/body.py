@@ -1,4 +1,4 @@
-"""What of a mail is shown, as text and as HTML, and what of it is files."""
+"""Split the parts of a mail into the text and HTML to show, and the files."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from bridge.mail.html import MAX_HTML, bare_text, from_text, has_text, to_text, 
 from bridge.model import Attachment
 
 MAX_TEXT = 2_000_000
-"""Characters of text that are looked at; the rest is in the .eml."""
+"""Maximum characters of text that are read; the rest is only in the .eml."""
 MAX_NOTES = 10
 POOR = 3
-"""A text with so many times fewer words than the HTML beside it does not stand for it."""
+"""A text alternative with so many times fewer words than the HTML is not used in its place."""
 HTML = ("text/html", "application/xhtml+xml")
 TOO_LONG = "it is too long"
 TOO_DEEP = "it is nested too deeply"
@@ -33,19 +33,19 @@ OPAQUE = "🔏 signed in a form that hides the text (S/MIME): a mail program can
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """A mail's text and HTML, whole; its files; and what should stand above the text."""
+    """The whole text and HTML of a mail, its files, and the notes to show above the text."""
 
     text: str
     html: str
     files: tuple[Attachment, ...]
     notes: tuple[str, ...]
     problem: str = ""
-    """What of the mail is in none of them."""
+    """Why some content of the mail is missing here; empty if nothing is missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of what is shown; one of the two may be empty."""
+    """A piece of the content to show; either `text` or `html` may be empty."""
 
     text: str
     html: str
@@ -56,8 +56,8 @@ class Piece:
 
 
 def read(message: Message) -> Contents:
-    """Of alternatives the HTML is shown and the text stands beside it; parts in a row are shown in
-    their order; everything else is a file (RFC 2046 §5.1)."""
+    """The contents of a mail (RFC 2046 §5.1). Of alternatives, the HTML is shown, with the text as
+    its plain form; consecutive text parts are shown in order; all other parts are files."""
     reading = _Reading(message)
     pieces = reading.pieces(message, 0)
     if not any(piece.text.strip() or has_text(piece.html) for piece in pieces):
@@ -73,7 +73,7 @@ def read(message: Message) -> Contents:
 
 
 class _Reading:
-    """One pass over the tree."""
+    """Reads the parts of a mail in one pass over the MIME tree."""
 
     def __init__(self, message: Message) -> None:
         self._root = message
@@ -89,9 +89,9 @@ class _Reading:
         self.files: list[Attachment] = []
         self.notes: list[str] = []
         self.unpacked: list[Piece] = []
-        """What a winmail.dat says, for a mail that has no text of its own."""
+        """Text of a winmail.dat, shown if the mail has no other text."""
         self.unread: list[int] = []
-        """Parts whose text is in a form that is not read."""
+        """Numbers of parts whose text is in RTF, which is not read."""
         self.problem = TOO_MANY if len(self._leaves) >= tree.MAX_PARTS else ""
 
     def keep_unread(self) -> None:
@@ -119,8 +119,8 @@ class _Reading:
     def _unused(
         self, parts: Sequence[Message], found: Sequence[list[Piece]], best: Sequence[Piece]
     ) -> None:
-        """An alternative that says what the chosen ones do not is a file: alternatives should say
-        the same, and some do not."""
+        """Keep an alternative as a file if it has words that the chosen one lacks: alternatives
+        should have the same content, but some do not."""
         if len(found) < 3 and any(piece.html for each in found for piece in each):
             return
         said = {word for piece in best for word in f"{piece.text} {piece.words}".split()}
@@ -219,7 +219,7 @@ def _of_html(html: str) -> Piece:
 
 
 def _best(found: Sequence[Sequence[Piece]]) -> list[Piece]:
-    """The last alternative with HTML, with the text of one that has only text beside it."""
+    """The last alternative with HTML, with the text of the first text-only alternative."""
     rich = [each for each in found if any(piece.html for piece in each)]
     plain = [each for each in found if each and not any(piece.html for piece in each)]
     words = "\n".join(piece.text for each in plain[:1] for piece in each)
@@ -237,5 +237,5 @@ def _best(found: Sequence[Sequence[Piece]]) -> list[Piece]:
 
 
 def _joined(pieces: Sequence[Piece]) -> str:
-    """Pieces in a row as one HTML."""
+    """Consecutive pieces as one HTML text."""
     return "\n".join(piece.html or f"<div>{from_text(piece.text)}</div>" for piece in pieces)

@@ -1,4 +1,4 @@
-"""A calendar invitation in one line: what, when, where, who (RFC 5545, RFC 5546)."""
+"""A calendar invitation in one line: title, time, place, people (RFC 5545, RFC 5546)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bridge.mail.charset import clean_line
 MAX_SIZE = 200_000
 MAX_EVENTS = 3
 FOLD = re.compile(rb"[\r\n]+[ \t]")
-"""Between the halves of a line that was folded (RFC 5545 §3.1)."""
+"""The line break inside a folded line (RFC 5545 §3.1)."""
 PROPERTY = re.compile(rb"[^:;]{1,40}")
 ZONE = re.compile(rb":\s*VTIMEZONE\s*$", re.IGNORECASE)
 REPEATS = b"X-POSTROOM-REPEATS:yes"
@@ -29,7 +29,7 @@ REPLIES = {
 
 
 def lines(data: bytes) -> tuple[str, ...]:
-    """One line for each of the first events of an .ics file; none when it cannot be read."""
+    """One line for each of the first events of an .ics file; empty if it cannot be read."""
     if len(data) > MAX_SIZE:
         return ()
     try:
@@ -45,8 +45,8 @@ def lines(data: bytes) -> tuple[str, ...]:
 
 
 def _plain(data: bytes) -> bytes:
-    """An .ics file without what a reader would expand: the rules of time zones and of repetitions,
-    658 bytes of which can take for ever. A repetition leaves its mark. Names of zones stay."""
+    """An .ics file without the rules of time zones and repetitions, because a parser expands them:
+    658 bytes of them can take forever. RRULE becomes REPEATS; the names of time zones stay."""
     lines, skipping = [], False
     for line in FOLD.sub(b"", data).splitlines():
         name = PROPERTY.match(line)
@@ -61,7 +61,7 @@ def _plain(data: bytes) -> bytes:
 
 
 def _guarded(event: Any, method: str) -> str:
-    """The line of one event; empty for one that is damaged."""
+    """The line of one event; empty if the event is damaged."""
     try:
         return _line(event, method)
     except Exception:  # noqa: BLE001 - icalendar raises almost anything on damaged input
@@ -112,7 +112,7 @@ def _answer(value: Any) -> str:
 
 
 def _when(event: Any) -> str:
-    """`Tue 24 Nov 2026 10:00–11:00 (Europe/Berlin)`, in the zone the sender wrote it in."""
+    """`Tue 24 Nov 2026 10:00–11:00 (Europe/Berlin)`, in the sender's time zone."""
     begins = _moment(event.get("DTSTART"))
     if begins is None:
         return ""
@@ -136,7 +136,7 @@ def _when(event: Any) -> str:
 
 
 def _written_zone(event: Any) -> Any:
-    """What a sender calls the zone of a time, where nobody else calls it so."""
+    """The sender's own name for the time zone, if it is not a standard name."""
     return getattr(event.get("DTSTART"), "params", {}).get("TZID")
 
 

@@ -1,4 +1,4 @@
-"""Bytes of an unknown or wrongly named charset to text that is never empty by mistake."""
+"""Decode bytes of an unknown or wrongly declared charset without losing text, and clean text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 
 import cchardet
 
-# What senders write, and the superset they mean (WHATWG Encoding §4.2), or Python's name of it.
+# Charset names of senders, and the superset they mean (WHATWG Encoding §4.2), as Python names.
 SUPERSETS = {
     "gb2312": "gb18030", "gbk": "gb18030", "x-gbk": "gb18030", "gb_2312-80": "gb18030",
     "ks_c_5601-1987": "cp949", "ks_c_5601": "cp949", "euc-kr": "cp949", "ksc5601": "cp949",
@@ -21,23 +21,23 @@ SUPERSETS = {
     "iso-2022-jp": "iso2022_jp_ext", "x-euc-jp": "euc_jp", "big5": "big5hkscs",
     "x-mac-roman": "mac_roman", "macintosh": "mac_roman", "x-mac-cyrillic": "mac_cyrillic",
 }  # fmt: skip
-# Codecs of Python that are no charsets: they hide markup, or take quadratic time.
+# Python codecs that must not decode mail: they hide markup, or take quadratic time.
 NO_CHARSETS = frozenset(
     ["utf-7", "idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "mbcs"]
 )
 SHIFTING = ("iso2022", "iso-2022", "hz", "utf-16", "utf_16", "utf-32", "utf_32")
-"""In these ASCII bytes may mean other letters."""
+"""Prefixes of charsets in which ASCII bytes may mean other characters."""
 FEW = 20
-"""One broken character in so many does not make another charset of a text."""
-# Cc but for newline and tab, and lone surrogates, which no JSON may hold.
+"""One broken character in this many is accepted before another charset is tried."""
+# Cc except newline and tab, and lone surrogates, which are invalid in JSON.
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-# Marks that turn the reading direction, so that "exe.gpj" looks like "jpg.exe".
+# Marks that reverse the reading direction, so that "exe.gpj" is shown as "jpg.exe".
 BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def decode(data: bytes, declared: str | None) -> str:
-    """Text of `data`: the declared charset, UTF-8, either with a few broken characters, a guess,
-    at last cp1252 with marks."""
+    """Decode `data`. Tries the declared charset, UTF-8, both with a few broken characters, a
+    detected charset, and at last cp1252 with U+FFFD for invalid bytes."""
     named = _codec(declared)
     if data.isascii() and not named.startswith(SHIFTING):
         return data.decode("ascii")
@@ -68,8 +68,8 @@ SHIFT = re.compile(rb"\x1b(\([BJI]|\$[@B]|\$\([DOPQ])")
 
 
 def _iso_2022_jp(data: bytes) -> str:
-    """ISO-2022-JP with the letters of NEC and IBM that it has not, and Japan writes: its two-byte
-    runs are read as Shift-JIS of Windows, whose table has them."""
+    """Decode ISO-2022-JP with the NEC and IBM characters that the standard lacks but Japanese mail
+    uses: two-byte runs are decoded as cp932 (Shift-JIS of Windows), which has them."""
     pieces, mode, at = [], b"(B", 0
     for match in (*SHIFT.finditer(data), None):
         run = data[at : match.start() if match else len(data)]
@@ -87,7 +87,7 @@ def _iso_2022_jp(data: bytes) -> str:
 
 
 def _shifted(run: bytes) -> bytes:
-    """JIS X 0208 to Shift-JIS, two bytes a letter; line ends pass."""
+    """JIS X 0208 to Shift-JIS, two bytes per character; control characters and spaces are kept."""
     out = bytearray()
     at = 0
     while at < len(run):
@@ -104,7 +104,7 @@ def _shifted(run: bytes) -> bytes:
 
 
 def _codec(name: str | None) -> str:
-    """The codec a charset's name means; empty for what is none."""
+    """The codec for a charset name; empty if there is none that may decode mail."""
     plain = (name or "").strip(" \t\"'").lower().partition("*")[0]  # RFC 2231 §5: a language
     plain = SUPERSETS.get(plain, plain)
     try:
@@ -128,6 +128,6 @@ def clean(text: str) -> str:
 
 
 def clean_line(text: str, limit: int = 1000) -> str:
-    """One line for a header, a name or a topic: no breaks, no bidi marks, at most `limit`."""
+    """One line for a header, a name or a topic: no breaks or bidi marks, at most `limit` long."""
     text = BIDI.sub("", clean(text).replace("\u0085", " "))
     return " ".join(text.split())[:limit].strip()

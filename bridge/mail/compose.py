@@ -1,4 +1,4 @@
-"""The bytes of a mail that leaves."""
+"""Build the bytes of outgoing mails."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from bridge.mail.written import to_html
 from bridge.model import Address, MessageId, Permanent
 
 MAX_REFERENCES = 40
-"""Ids kept in References: the first and the newest of them (RFC 5322 §3.6.4 allows trimming)."""
+"""Maximum ids in References: the first and the newest ones (RFC 5322 §3.6.4 allows trimming)."""
 MAX_ID = 970
-"""Characters of an id, so that it fits its line with the header's name."""
+"""Maximum characters of an id, so that it fits in one line with the header's name."""
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
-"""Types that every mail program shows inside a mail."""
+"""Picture types that every mail program shows inline."""
 
 
 class MessageIds(UnstructuredHeader):
-    """In-Reply-To and References: ids joined by folds and never encoded.
+    """In-Reply-To, References and Message-ID: one id per folded line, never encoded.
 
-    The package would write a long id as an encoded word, which breaks threading
+    The email package would write a long id as an encoded word, which breaks threading
     (python/cpython#100991).
     """
 
@@ -40,7 +40,7 @@ class MessageIds(UnstructuredHeader):
 
     @classmethod
     def parse(cls, value: str, kwds: dict[str, object]) -> None:
-        """An id may look like an encoded word, and is none."""
+        """Keep the value as it is: an id may look like an encoded word, but is not one."""
         kwds["decoded"], kwds["parse_tree"] = value, None
 
     def fold(self, *, policy: EmailPolicy) -> str:
@@ -55,7 +55,7 @@ POLICY = SMTP.clone(header_factory=_registry, max_line_length=78, cte_type="7bit
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file to attach; a picture that is `shown` stands inside the text."""
+    """A file to attach; a picture with `shown` is displayed inside the text."""
 
     name: str
     type: str
@@ -65,7 +65,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """The mail that is answered, below the answer. `intro` is “On … wrote:”."""
+    """The answered mail, quoted below the answer. `intro` is “On … wrote:”."""
 
     intro: str
     text: str
@@ -74,7 +74,7 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A mail that is forwarded inside another: (name, value) of its head, text, HTML."""
+    """A mail that is forwarded inside another: (name, value) of its header fields, text, HTML."""
 
     head: tuple[tuple[str, str], ...]
     text: str
@@ -83,7 +83,7 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """Everything a mail is made of. `html` may be empty: it is then made from `text`."""
+    """All content of an outgoing mail. If `html` is empty, it is made from `text`."""
 
     message_id: MessageId
     sender: Address
@@ -101,12 +101,12 @@ class Outgoing:
     quote: Quote | None = None
     forwarded: tuple[Passage, ...] = ()
     automatic: Literal["", "auto-generated", "auto-replied"] = ""
-    """Written by no person (RFC 3834 §5)."""
+    """Value of Auto-Submitted (RFC 3834 §5); empty for mail written by a person."""
 
 
 def build(mail: Outgoing) -> bytes:
-    """The finished bytes with CRLF line ends, ASCII unless an address itself is none. Raises
-    Permanent naming what is wrong."""
+    """The finished mail with CRLF line ends, in ASCII unless an address is not ASCII. Raises
+    Permanent naming the fault."""
     try:
         return _build(mail)
     except (UnicodeError, ValueError, LookupError) as error:
@@ -151,7 +151,7 @@ def _headers(mail: Outgoing) -> list[tuple[str, object]]:
 
 
 def plain(mail: Outgoing) -> str:
-    """The text part, as its reader sees it."""
+    """The plain text of the mail as its reader sees it."""
     return _bodies(mail, [("", file) for file in _shown(mail)])[0].strip()
 
 
@@ -160,7 +160,7 @@ def _shown(mail: Outgoing) -> list[File]:
 
 
 def _fill(message: EmailMessage, mail: Outgoing) -> None:
-    """Text and HTML as alternatives, the pictures with the HTML, the other files behind them."""
+    """Add text and HTML as alternatives, pictures related to the HTML, and then the other files."""
     shown = _shown(mail)
     own, domain = hashlib.sha256(mail.message_id.encode()).hexdigest()[:12], mail.sender.domain
     ids = [f"{own}.{n}@{idna(f'x@{domain}')[2:]}" for n in range(1, len(shown) + 1)]
@@ -191,7 +191,7 @@ def _attach(message: EmailMessage, file: File) -> None:
 
 
 def _check(raw: bytes, names: Sequence[str]) -> None:
-    """What no text inside may bring about: another header, a line break that is none."""
+    """Check that no text injected a header or a bare line break. Raises Permanent."""
     if re.search(rb"\r(?!\n)|(?<!\r)\n", raw):
         raise Permanent("the mail would hold a bare line break and was not built")
     head = raw.partition(b"\r\n\r\n")[0]
@@ -217,7 +217,7 @@ def _bodies(mail: Outgoing, pictures: Sequence[tuple[str, File]]) -> tuple[str, 
     if mail.quote is not None:
         quoted = "\n".join(f"> {line}" for line in clean(mail.quote.text).strip().splitlines())
         text = f"{text}\n\n{mail.quote.intro}\n{quoted}"
-        # the class by which mail programs, ours too, know and fold it
+        # mail programs, and our own reader, recognise and fold quotes by this class
         html += (
             '\n<div class="gmail_quote">'
             f'<div class="gmail_attr">{from_text(mail.quote.intro)}</div>'
@@ -235,7 +235,7 @@ def _bodies(mail: Outgoing, pictures: Sequence[tuple[str, File]]) -> tuple[str, 
 
 
 def _passage(passage: Passage) -> tuple[str, str]:
-    """(text, HTML) of a forwarded mail below its head, as mail programs write and know it."""
+    """(text, HTML) of a forwarded mail with its header fields, in the form mail programs use."""
     line = "---------- Forwarded message ---------"
     head = [f"{name}: {clean_line(value, 900)}" for name, value in passage.head]
     text = "\n".join((line, *head, "", clean(passage.text).strip()))
@@ -248,29 +248,30 @@ def _passage(passage: Passage) -> tuple[str, str]:
 
 
 def forward_subject(subject: str) -> str:
-    """`Fwd:` once, whatever stood there."""
+    """The subject with exactly one `Fwd:` in place of its prefixes."""
     return f"Fwd: {base_subject(subject)}".strip()
 
 
 def reply_subject(subject: str) -> str:
-    """`Re:` once, whatever stood there."""
+    """The subject with exactly one `Re:` in place of its prefixes."""
     base = base_subject(subject)
     return f"Re: {base}" if base else "Re: your message"
 
 
 def references_for(parent: MessageId, older: Sequence[MessageId]) -> tuple[MessageId, ...]:
-    """References of an answer: the parent's and the parent itself, bounded."""
+    """References of an answer: `older`, the references of the parent, and the parent's id, trimmed
+    to MAX_REFERENCES."""
     chain = tuple(each for each in dict.fromkeys((*older, parent)) if _can_stand(each))
     return chain if len(chain) <= MAX_REFERENCES else (chain[0], *chain[1 - MAX_REFERENCES :])
 
 
 def _can_stand(message_id: MessageId) -> bool:
-    """Whether an id can be written: ASCII, and no longer than a line (RFC 5322 §2.1.1)."""
+    """Whether an id can be written: ASCII, and short enough for a line (RFC 5322 §2.1.1)."""
     return message_id.isascii() and len(message_id) <= MAX_ID
 
 
 def _no_word(text: str) -> str:
-    """A text in which nothing looks like an encoded word (RFC 2047), which a reader would undo."""
+    """A text in which nothing looks like an encoded word (RFC 2047), which readers would decode."""
     return text.replace("=?", "= ?")
 
 

@@ -1,4 +1,4 @@
-"""Text whose lines a mail program broke softly (RFC 3676), as the paragraphs its writer typed."""
+"""Join the soft line breaks of format=flowed text (RFC 3676) into paragraphs."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 
 def unfold(text: str, *, delete_space: bool = False) -> str:
-    """Join the lines that end in a space with their next, quotes of one depth alike.
+    """Join each line that ends in a space with the next one of the same quote depth.
 
-    `delete_space`: the space before the break is no part of the text (DelSp=yes).
+    `delete_space`: the space before the break is not part of the text (DelSp=yes).
     """
     return "\n".join(_paragraphs(text, delete_space))
 
@@ -23,7 +23,7 @@ def _paragraphs(text: str, delete_space: bool) -> Iterator[str]:
             yield _joined(depth, open_)
             open_ = []
         depth = quotes
-        soft = content.endswith(" ") and content != "-- "  # §4.3: the signature's line is none
+        soft = content.endswith(" ") and content != "-- "  # §4.3: the signature line is not soft
         open_.append(content[:-1] if soft and delete_space else content)
         if not soft:
             yield _joined(depth, open_)

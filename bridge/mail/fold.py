@@ -1,4 +1,4 @@
-"""Which lines of a mail are history: decided once, for plain text and for HTML alike."""
+"""Decide which lines of a mail are folded as history; used for plain text and for HTML."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ TAIL = (Kind.BLANK, Kind.RULE, Kind.SIGNATURE, Kind.DEVICE, Kind.DISCLAIMER)
 def fold(lines: Sequence[Line], *, forwarded: bool = False) -> list[bool]:
     """For each line, whether it is folded: history, quotes at the end, signatures.
 
-    Answers written between the lines of a quote keep the lines they answer. A forwarded mail is
-    no history. Where nothing would be left to read, nothing is folded.
+    Quoted lines stay visible if answers are written between them. A forwarded mail is not history.
+    If nothing would be left to read, nothing is folded.
     """
     found = kinds(lines)
     folded = [False] * len(found)
@@ -27,7 +27,8 @@ def fold(lines: Sequence[Line], *, forwarded: bool = False) -> list[bool]:
 
 
 def _history(found: list[Kind], folded: list[bool], *, forwarded: bool) -> int:
-    """Fold older mails. Returns where what is shown ends: a tail before it may be folded, too."""
+    """Fold older mails. Returns the index at which the visible text ends; `_tail` folds the lines
+    before it."""
     said = False
     last_text = max((k for k, kind in enumerate(found) if kind is Kind.TEXT), default=-1)
     last_quote = max((k for k, kind in enumerate(found) if kind in QUOTES), default=-1)
@@ -66,7 +67,7 @@ def _skip(found: list[Kind], i: int, what: tuple[Kind, ...]) -> int:
 
 
 def _tail(found: list[Kind], folded: list[bool], end: int) -> None:
-    """Fold quotes nobody answers below, and the signatures above older mails."""
+    """Fold the quotes and signatures at the end of the visible text, upwards from `end`."""
     for i in range(end - 1, -1, -1):
         if found[i] is Kind.BLANK:
             folded[i] = i + 1 < len(found) and folded[i + 1]

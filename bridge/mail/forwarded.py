@@ -1,7 +1,7 @@
-"""The mails that a mail forwards: who wrote each of them, about what, and what they say.
+"""Find the mails that a mail forwards: the sender, subject and text of each.
 
-Who forwards may write above, between and below, and no program marks where: the words found here
-are for a look, and never for somebody who is not to read what the forwarder wrote.
+The forwarder may write above, between and below them, and mail programs do not mark where. So the
+texts found here may contain the forwarder's words: show them to agents only, never to a customer.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from bridge.mail.thread import base_subject
 from bridge.model import Address, Attachment, Forwarded, Mail
 
 MOST = 5
-"""Mails of which the author is looked for, nearest first."""
+"""Maximum forwarded mails that are read, nearest first."""
 LONGEST = 2_000
-"""Characters of each that are kept."""
+"""Maximum characters kept of the text of each."""
 MAX_INPUT = 50_000
-"""Characters of a mail in which they are looked for."""
+"""Characters of a mail's text that are searched for forwarded mails."""
 PREFIX = re.compile(
     r"\s*\[?(?:extern(?:al)?\]\s*)?"
     r"(?:fwd?|wg|tr|i|rv|enc|doorst|vs|vl|vb|pd|ilt|i̇lt|wtr|πρθ|továbbítás|הועבר|转发|轉寄|転送|전달)"
     r"\s*[:：]",
     re.IGNORECASE,
 )
-"""How the subject of a forwarded mail begins."""
+"""Prefix of the subject of a forwarding mail, in many languages."""
 HEADS = (Kind.FORWARD, Kind.HISTORY)
 
 
 def attached(message: Message, files: Sequence[Attachment]) -> tuple[Forwarded, ...]:
-    """Of the one mail among the `files` of a mail (RFC 2046 §5.2.1); of several, nothing tells
-    which is meant."""
+    """The only mail among the `files` of a mail (RFC 2046 §5.2.1). Empty if there are several,
+    because nothing tells which of them is meant."""
     parts = [each.part for each in files if each.type == "message/rfc822"]
     if len(parts) != 1:
         return ()
@@ -51,17 +51,17 @@ def attached(message: Message, files: Sequence[Attachment]) -> tuple[Forwarded, 
 
 
 def quoted(mail: Mail) -> tuple[Forwarded, ...] | None:
-    """Of the mails that a mail repeats in its own text, below From, Date and Subject of each; None
-    where it repeats none, nothing where the nearest does not name its author.
+    """The mails that a mail repeats in its own text, each below its From, Date and Subject. None if
+    it repeats none; empty if the nearest one does not name its sender.
 
-    Mail programs write those above a mail they answer, too: an answer forwards nothing.
+    Mail programs write the same lines above a mail that is answered; an answer forwards nothing.
     """
     is_first = not mail.ancestors() and base_subject(mail.subject) == mail.subject.strip()
     if not (is_first or PREFIX.match(mail.subject)):
         return None
     rows = mail.text[:MAX_INPUT].split("\n")
     found = _in(rows)
-    if found is None and any(row.startswith(">") for row in rows):  # as Apple Mail repeats it
+    if found is None and any(row.startswith(">") for row in rows):  # as Apple Mail quotes it
         first = next(i for i, row in enumerate(rows) if row.startswith(">"))
         last = next((i for i in range(first, len(rows)) if rows[i][:1] not in (">", "")), len(rows))
         found = _in([re.sub(r"\A> ?", "", row) for row in rows[first:last]])
@@ -76,14 +76,14 @@ def _in(rows: Sequence[str]) -> tuple[Forwarded, ...] | None:
     ends = [*(first for first, _ in blocks), len(rows)][1:]
     for (first, last), end in zip(blocks[:MOST], ends[:MOST], strict=True):
         origin = _read(rows[first:last], "\n".join(rows[last:end]).strip()[:LONGEST])
-        if origin is None:  # an older one is not what is forwarded here
+        if origin is None:  # without this sender, older mails are not used
             break
         found.append(origin)
     return tuple(found)
 
 
 def _blocks(found: Sequence[Kind]) -> Iterator[tuple[int, int]]:
-    """(first line, line behind the last) of each head of an older mail."""
+    """(first line, line after the last) of each header block of an older mail."""
     i = 0
     while i < len(found):
         if found[i] not in HEADS:
@@ -100,13 +100,13 @@ def _blocks(found: Sequence[Kind]) -> Iterator[tuple[int, int]]:
 
 
 def _read(head: Sequence[str], text: str) -> Forwarded | None:
-    """What a head says; None where it names no sender, or several addresses for one."""
+    """The forwarded mail with the header block `head`; None if it names no sender, or several."""
     said: dict[str, list[str]] = {}
     name = ""
     for row in head:
         if found := field(row):
             name = next((which for which in FIELDS if found in FIELDS[which]), "other")
-            if name == "sender" and name in said:  # the head of another mail
+            if name == "sender" and name in said:  # the header block of another mail
                 break
             said.setdefault(name, []).append(re.split("[:：]", row, maxsplit=1)[1])
         elif name in said:

@@ -1,7 +1,7 @@
-"""Domains on which anybody can have an address: mail providers and access providers.
+"""Free-mail domains, on which anybody can have an address: mail providers and access providers.
 
-Kept by hand: a brand's domains follow a pattern, so that yahoo.it needs no line of its own; the
-others are listed by where they are used. Add what is missing; one too many only asks once more.
+Maintained by hand: the domains of a brand follow a pattern, so that yahoo.it needs no line; other
+domains are listed by region. Add missing ones; one too many costs only an extra question to agents.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ BRANDS = frozenset(
      "windowslive", "yahoo", "yandex", "ymail", "zohomail")
 )  # fmt: skip
 SUFFIX = re.compile(r"[a-z]{2,6}|(?:com?|net|org|ne|or)\.[a-z]{2}")
-"""What stands behind a brand: `it`, `com`, `co.uk`, `com.br`."""
+"""The rest of the domain after a brand: `it`, `com`, `co.uk`, `com.br`."""
 LISTED = """
 # the world
 anonaddy.com consultant.com disroot.org duck.com email.com engineer.com europe.com excite.com

@@ -1,4 +1,4 @@
-"""One guarded reader for the headers of a compat32 message."""
+"""Read the headers of a compat32 message with limits on their size."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from bridge.mail.charset import clean, clean_line, decode
 from bridge.model import Address, MessageId
 
 MAX_HEADER = 20_000
-"""Characters of one header that are read."""
+"""Maximum characters that are read of one header."""
 HEAD = 100_000
-"""Bytes of a mail in which its headers are looked for."""
+"""Bytes of a mail that are searched for its headers."""
 MAX_LIST = 200_000
-"""Characters that are read of a header which lists addresses or ids."""
+"""Maximum characters that are read of a header that lists addresses or ids."""
 WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
 MSG_ID = re.compile(r"<[^<>\s]{1,990}>")
 
 
 def raw_values(message: Message, name: str, limit: int = MAX_HEADER) -> list[str]:
-    """Every value of a header as it stands, unfolded; 8-bit bytes are decoded."""
+    """All values of a header, unfolded but with encoded words; 8-bit bytes are decoded."""
     values = []
     for key, value in message._headers if hasattr(message, "_headers") else ():
         if key.lower() == name.lower():
@@ -46,15 +46,15 @@ def text(message: Message, name: str, limit: int = MAX_HEADER) -> str:
 
 
 def values_of(raw: bytes, name: str) -> list[str]:
-    """Every value of a header of a raw mail, decoded; only the head is looked at."""
+    """All values of a header of a raw mail, decoded; parses only the header block."""
     head = re.split(rb"\r?\n\r?\n", raw[:HEAD], maxsplit=1)[0]
     message = BytesHeaderParser(policy=compat32).parsebytes(head + b"\n\n")
     return [clean_line(decode_words(each), MAX_HEADER) for each in raw_values(message, name)]
 
 
 def decode_words(value: str) -> str:
-    """RFC 2047 words to text. Bytes of adjoining words of one charset are joined first,
-    because senders split characters between words."""
+    """Decode the encoded words (RFC 2047) of a value. Adjoining words of one charset are joined as
+    bytes first, because senders split characters between words."""
     return "".join(_pieces(value))
 
 
@@ -91,7 +91,7 @@ def _word_bytes(encoding: str, payload: str) -> bytes:
 
 
 def addresses(message: Message, name: str) -> tuple[Address, ...]:
-    """The addresses of a header. Names are decoded after the list is cut: they hold commas."""
+    """The addresses of a header. Names are decoded after the list is split, as they have commas."""
     return tuple(
         Address(address.spec, clean_line(decode_words(address.name), 120))
         for value in raw_values(message, name, MAX_LIST)
@@ -100,15 +100,15 @@ def addresses(message: Message, name: str) -> tuple[Address, ...]:
 
 
 def ids(message: Message, name: str, limit: int = 200) -> tuple[MessageId, ...]:
-    """The msg-ids of a header, each once, the last `limit` of them (RFC 5322 §3.6.4)."""
+    """The last `limit` msg-ids of a header, without duplicates (RFC 5322 §3.6.4)."""
     found = [match[0] for value in raw_values(message, name, MAX_LIST)
              for match in MSG_ID.finditer(value)]  # fmt: skip
     return tuple(MessageId(clean(each)) for each in dict.fromkeys(found))[-limit:]
 
 
 def parameter(message: Message, name: str, wanted: str) -> str:
-    """A parameter of a header, decoded: RFC 2231 with any charset, encoded words inside quotes,
-    which RFC 2047 forbids and many send, and bytes that are not encoded at all."""
+    """A decoded parameter of a header; empty if there is none. Accepts RFC 2231 with any charset,
+    encoded words in quotes (RFC 2047 forbids them, but many send them), and raw 8-bit bytes."""
     for value in raw_values(message, name)[:1]:
         if wanted not in value.lower():
             return ""
@@ -128,8 +128,8 @@ DATES = ("date", "resent-date", "x-original-date", "delivery-date")
 
 
 def date(message: Message) -> float | None:
-    """When a mail was written, epoch seconds: its Date, else another that says nearly the same,
-    else when the last server received it; None when nothing readable lies in 1970–2100."""
+    """When a mail was written, epoch seconds: its Date, else a similar header, else the date of the
+    topmost Received header; None if no value can be read as a date in 1970–2100."""
     values = [value for name in DATES for value in raw_values(message, name)[:1]]
     values += [value.rpartition(";")[2] for value in raw_values(message, "received")[:1]]
     for value in values:

@@ -1,4 +1,4 @@
-"""HTML of mails: to text, and to the subset Matrix clients show."""
+"""Convert the HTML of mails to text, and to the subset of HTML that Matrix clients show."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bridge.mail import markup
 from bridge.mail.charset import clean
 
 MAX_HTML = 1_000_000
-"""Characters that are looked at."""
+"""Maximum characters of HTML that are read."""
 
 MAX_DEPTH = 300
 TAG = re.compile(
@@ -25,14 +25,14 @@ TAG = re.compile(
 )
 FORMATTING = frozenset("a b big code em font i nobr s small strike strong tt u".split())  # noqa: SIM905 - names
 MAX_REBUILT = 20_000
-"""Elements a parser makes anew because a block begins inside open formatting (HTML §13.2.4.3)."""
-# A paragraph, a row or an item often stands unclosed; they nest in nothing by themselves.
+"""Maximum elements that a parser recreates for blocks inside open formatting (HTML §13.2.4.3)."""
+# Void elements, and elements that are often left unclosed but do not nest in each other.
 VOID = frozenset(
     "area base br col embed hr img input link meta p li td tr th option".split()  # noqa: SIM905 - names
 )
 
-# Client-Server API v1.14 §11.3.1.1, but for img: a client would fetch nothing else, and pictures
-# of the mail are posted as files.
+# Client-Server API v1.14 §11.3.1.1, except img: clients fetch only mxc:// pictures, and pictures of
+# the mail are posted as files.
 TAGS = {
     "del", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "p", "a", "ul", "ol", "sup", "sub",
     "li", "b", "i", "u", "strong", "em", "s", "code", "hr", "br", "div", "table", "thead", "tbody",
@@ -43,14 +43,14 @@ SCHEMES = {"http", "https", "mailto"}
 
 
 MARKS = re.compile("[\ue000\ue001]|&#(?:x0*e00[01]|0*5734[45]);?", re.IGNORECASE)
-"""By which layout.cut marks its cuts, however they are written."""
+"""The characters with which layout.cut marks its cuts, as characters or as entities."""
 PLAIN = ParserConfig(css=CSS_PROFILES["strict"].copy())
 
 
 def too_deep(html: str) -> bool:
-    """Whether tags are nested deeper than any honest mail's, or make a parser multiply them.
-    Linear: parsers take time that grows with the square of the depth, so this is asked before any
-    tree is built."""
+    """Whether tags are nested deeper than in any honest mail, or make a parser multiply elements.
+    Linear, and checked before any tree is built, because parsers take time quadratic in the
+    depth."""
     depth = open_ = rebuilt = 0
     for match in TAG.finditer(html, 0, MAX_HTML):
         name = match[2].lower()
@@ -66,18 +66,18 @@ def too_deep(html: str) -> bool:
 
 
 def bare_text(html: str) -> str:
-    """The words of HTML that is not worth a tree: tags stripped, entities read."""
+    """The text of HTML that must not be parsed: tags removed, entities decoded."""
     text = re.sub(r"<(?:style|script)\b[^>]{0,1000}>[^<]*", " ", html[:MAX_HTML])
     return clean(entities.unescape(TAG.sub(" ", text))).strip()
 
 
 def has_text(html: str) -> bool:
-    """Whether a reader would see anything but white space: words, or a picture of the mail."""
+    """Whether a reader would see words or an inline picture."""
     return words_in(html) > 0
 
 
 def words_in(html: str) -> int:
-    """How many words HTML holds; 1 where there is none but a picture of the mail."""
+    """The number of words in HTML; 1 if it has no words but an inline picture."""
     body = parse_tree(html).body if html else None
     if body is None:
         return 0
@@ -86,7 +86,7 @@ def words_in(html: str) -> int:
 
 
 def to_text(html: str) -> str:
-    """Readable plain text of an HTML mail: of what of it is shown, without the layout."""
+    """Readable plain text of the visible content of an HTML mail, without its layout."""
     tree = parse_tree(html)
     source = markup.write(tree, {}, show_hosts=False)
     try:
@@ -95,19 +95,19 @@ def to_text(html: str) -> str:
         text = ""
     if not text.strip():
         text = tree.body.text(separator="\n") if tree.body is not None else ""
-    # rstrip by lines: a pattern for blanks before a newline takes quadratic time on long runs
+    # rstrip by lines: a regex for blanks before a newline takes quadratic time on long runs
     text = "\n".join(line.rstrip(" \t\xa0") for line in clean(text).split("\n"))
     return re.sub(r"\n{3,}", "\n\n", text).strip()
 
 
 def to_matrix(html: str, pictures: Mapping[str, str] | None = None) -> str:
-    """HTML within what Matrix clients show: no scripts, styles, pictures or hidden text.
-    `pictures` names the inline ones by Content-ID."""
+    """HTML in the subset that Matrix clients show: no scripts, styles, pictures or hidden text.
+    `pictures`: names of inline pictures by Content-ID."""
     return sanitise(markup.write(parse_tree(html), pictures or {}, show_hosts=True))
 
 
 def sanitise(html: str) -> str:
-    """The allow-list alone, for HTML that is clean but not trusted."""
+    """Apply only the allow-list of tags and attributes, for HTML in the subset already."""
     return nh3.clean(
         html,
         tags=TAGS,
@@ -119,10 +119,10 @@ def sanitise(html: str) -> str:
 
 
 def from_text(text: str) -> str:
-    """Plain text as HTML that looks the same."""
+    """Plain text as HTML: escaped, with <br> for line breaks."""
     return entities.escape(text, quote=False).replace("\n", "<br>\n")
 
 
 def parse_tree(html: str) -> LexborHTMLParser:
-    """The tree of a mail's HTML, bounded, without what marks our own cuts."""
+    """The parsed HTML of a mail, limited to MAX_HTML, without the marks of layout.cut."""
     return LexborHTMLParser(MARKS.sub("", html[:MAX_HTML]))

@@ -1,4 +1,4 @@
-"""What mail programs of many languages write around a quoted mail: tables, no rules."""
+"""Tables of the words that mail programs write around quoted mails, in many languages."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """The words of one language. All are compared case-folded."""
+    """The words of one language; all are compared case-folded."""
 
     wrote: tuple[str, ...]
-    """What stands in “On Monday Alice wrote:”; the line also holds a date or an address."""
+    """Verbs of “On Monday Alice wrote:”; the line also has a date or an address."""
     on: tuple[str, ...]
-    """How such a line begins."""
+    """First words of such a line."""
     sender: tuple[str, ...]
-    """The field From of a quoted header block; the other fields follow."""
+    """Names of the field From in a quoted header block; `sent`, `to`, `subject` likewise."""
     sent: tuple[str, ...]
     to: tuple[str, ...]
     subject: tuple[str, ...]
     original: tuple[str, ...] = ()
-    """Stands between dashes above a quoted mail."""
+    """Text between dashes above a quoted mail."""
     forwarded: tuple[str, ...] = ()
-    """Stands above a forwarded mail, which is no history but the matter itself."""
+    """Text above a forwarded mail, which is not history but the content itself."""
     device: tuple[str, ...] = ()
-    """How a phone's signature begins, or ends where it begins with …"""
+    """Start of a phone's signature, or its end if the entry starts with …"""
 
 
 LANGUAGES: dict[str, Language] = {
@@ -235,7 +235,7 @@ LANGUAGES: dict[str, Language] = {
     ),
 }  # fmt: skip
 
-# Fields of a quoted header block that are the same everywhere, or only fill it up.
+# Other fields of quoted header blocks, in any language.
 OTHER_FIELDS = frozenset(
     {
         "cc", "bcc", "ccn", "cci", "kopie", "kopi", "kopia", "copie", "copia", "cópia", "dw",
@@ -247,7 +247,7 @@ OTHER_FIELDS = frozenset(
     }
 )  # fmt: skip
 
-# A paragraph at the end that holds one of these is a notice of a law department.
+# A long paragraph that contains one of these is a legal disclaimer.
 DISCLAIMERS = (
     "intended recipient", "this email and any attachments", "this e-mail and any attachments",
     "this email message and any attachments", "this message and any attachments",
@@ -263,7 +263,7 @@ DISCLAIMERS = (
     "bu e-posta", "本邮件及其附件", "本郵件", "本メール",
 )  # fmt: skip
 
-# Short lines that no person writes.
+# Short lines that programs add, not people.
 FOOTERS = (
     "avast.com", "www.avg.com", "please consider the environment before printing",
     "bitte denken sie an die umwelt", "pensez à l'environnement avant d'imprimer",
@@ -271,6 +271,6 @@ FOOTERS = (
 
 
 def words(name: str) -> tuple[str, ...]:
-    """What all languages have for `name`, the longest first."""
+    """The words of all languages in the field `name` of Language, the longest first."""
     found = {word for each in LANGUAGES.values() for word in getattr(each, name)}
     return tuple(sorted(found, key=lambda word: (-len(word), word)))

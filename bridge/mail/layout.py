@@ -1,4 +1,4 @@
-"""An HTML mail as the lines a reader sees, and the cutting of it between lines."""
+"""Split an HTML mail into the lines a reader sees, and cut its HTML between lines."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ BLOCKS = frozenset({
 })  # fmt: skip
 SILENT = frozenset({"script", "style", "head", "title", "noscript", "template", "-comment"})
 
-# How mail programs mark what they write around a mail that is answered. Structure is asked
-# before words: it needs no language.
+# Classes and ids by which mail programs mark quotes and signatures. They take precedence over
+# words, because they do not depend on a language.
 CLASSES = {
     "gmail_attr": Kind.INTRO, "moz-cite-prefix": Kind.INTRO,
     "moz-forward-container": Kind.FORWARD, "yahoo_quoted": Kind.QUOTE,
@@ -39,14 +39,14 @@ IDS = {
 }  # fmt: skip
 MARKERS = {"__QUOTED_TEXT__": Kind.QUOTE, "__HEADERS__": Kind.HISTORY}  # Zimbra's
 BELOW = frozenset({"appendonsend", "x_appendonsend", "stopspelling", "zwchr"})
-"""Ids of empty marks: history begins with the next line."""
+"""Ids of empty elements after which history begins, at the next line."""
 OUTER = (Kind.QUOTE, Kind.SIGNATURE)
-"""What holds for everything inside, whatever stands there."""
+"""Kinds that apply to all content of an element, regardless of the hints inside."""
 
 
 @dataclass(slots=True)
 class Row:
-    """One line, and the node it begins at."""
+    """One line of text, and the node it begins at."""
 
     node: LexborNode
     hint: Kind | None
@@ -57,7 +57,7 @@ class Row:
 
 
 def rows(tree: LexborHTMLParser) -> list[Row]:
-    """The lines of a document, in order. Lines inside <pre> are told apart, too."""
+    """The lines of a document, in order. Changes `tree`: lines inside <pre> are split by <br>."""
     if tree.body is None:
         return []
     _split_preformatted(tree)
@@ -65,7 +65,7 @@ def rows(tree: LexborHTMLParser) -> list[Row]:
 
 
 class _Walk:
-    """One pass over the tree, without recursion."""
+    """Collects the rows in one pass over the tree, without recursion."""
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
@@ -152,7 +152,7 @@ def _hint(node: LexborNode) -> Kind | None:
 
 
 def _split_preformatted(tree: LexborHTMLParser) -> None:
-    """Line breaks inside <pre> become <br>, so that its lines can be told apart."""
+    """Replace line breaks inside <pre> by <br>, so that its lines become rows."""
     for block in tree.css("pre"):
         if _is_within(block, "pre"):
             continue
@@ -176,8 +176,8 @@ def _is_within(node: LexborNode, tag: str) -> bool:
 
 
 def _outermost(node: LexborNode) -> LexborNode:
-    """The outermost element that begins with `node`: cut before it, markup around the line stays
-    with the line."""
+    """The outermost element that begins with `node`. A cut before it keeps the markup around the
+    line together with the line."""
     while (parent := node.parent) is not None and parent.tag not in (None, "body", "html"):
         before = node.prev
         while before is not None and not (before.text(deep=True) or "").strip():
@@ -193,7 +193,7 @@ def _outermost(node: LexborNode) -> LexborNode:
 def cut(
     tree: LexborHTMLParser, found: Sequence[Row], folded: Sequence[bool]
 ) -> list[tuple[bool, str]]:
-    """The document as (is folded, HTML) pieces, in order."""
+    """The document as (is folded, HTML) pieces, in order. Changes `tree`."""
     mark, hidden = 0, False
     states: list[bool] = [False]
     for row, fold in zip(found, folded, strict=True):

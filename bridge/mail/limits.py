@@ -1,4 +1,4 @@
-"""How much files weigh, in words, and how much those of one mail may."""
+"""Sizes of files as text, and the limit on the files of one mail."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def size(number: int) -> str:
 
 
 def over(files: Sequence[tuple[str, int]], limit: int) -> str:
-    """What to say of (name, bytes) that together are over `limit` bytes; empty when they are not.
-    The largest is named: without it the mail may do."""
+    """The refusal of `files`, (name, bytes) each, if their total is over `limit` bytes; otherwise
+    empty. It names the largest file, because the mail may fit without it."""
     total = sum(weight for _, weight in files)
     if total <= limit:
         return ""

@@ -1,6 +1,6 @@
-"""What each line of a mail is: talk, a quote, the head of an older mail, a signature.
+"""Classify each line of a mail: text, quote, header of an older mail, signature.
 
-Linear in the text: every line is looked at a bounded number of times, no pattern nests repeats.
+Linear in the text: every line is read a bounded number of times, no regex nests repetitions.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from bridge.mail import signature
 from bridge.mail.languages import LANGUAGES, OTHER_FIELDS, words
 
 MAX_INTRO = 6
-"""Lines over which “On … wrote:” may be folded."""
+"""Maximum lines over which “On … wrote:” may be wrapped."""
 LOOK = 400
-"""Characters of a line that are looked at."""
+"""Maximum characters of a line that are read."""
 
 
 class Kind(Enum):
@@ -24,15 +24,15 @@ class Kind(Enum):
     TEXT = auto()
     QUOTE = auto()
     CITED = auto()
-    """Looks like a quote of an odd program: one only behind an intro."""
+    """May be a quote in an unusual style; counts as a quote only after an intro."""
     INTRO = auto()
     """“On Monday Alice wrote:”"""
     HISTORY = auto()
-    """The head of an older mail: From, Sent, To, Subject, or the rule above them."""
+    """Header block of an older mail: From, Sent, To, Subject, or the rule above them."""
     FORWARD = auto()
-    """The head of a forwarded mail."""
+    """Header block of a forwarded mail."""
     RULE = auto()
-    """Only dashes, underlines, stars."""
+    """A line of only dashes, underscores or stars."""
     SIGNATURE = auto()
     DEVICE = auto()
     """“Sent from my iPhone”"""
@@ -40,7 +40,7 @@ class Kind(Enum):
 
 
 class Line(NamedTuple):
-    """A line's text, and what the markup said of it, if anything. A mail has many."""
+    """A line's text, and its kind if the HTML markup tells it."""
 
     text: str
     hint: Kind | None = None
@@ -51,7 +51,7 @@ def _any_of(words: Sequence[str]) -> str:
 
 
 WROTE = re.compile(rf"(?<!\w)(?:{_any_of(words('wrote'))})(?!\w)")
-# Chinese, Japanese, Korean and Thai write no blanks between words.
+# Chinese, Japanese, Korean and Thai have no spaces around these words.
 WROTE_CLOSE = re.compile(
     _any_of([w for code in ("zh", "ja", "ko", "th") for w in LANGUAGES[code].wrote if w != "wrote"])
 )
@@ -60,9 +60,9 @@ WHEN = re.compile(
     r"\d{1,2}[:.h]\d{2}|(?<!\d)(?:19|20)\d{2}(?!\d)|\d{1,4}[./-]\d{1,2}[./-]\d{1,4}|\d年|\d日"
 )
 DATED_OR_NAMED = re.compile(r"@|\d[:.hH]\d\d|(?:19|20)\d\d|\d[./-]\d{1,4}[./-]\d|\d[年日]")
-"""Without one of these a line holds no date and no address: a quick look at many lines."""
+"""Quick test: a line without a match has neither a date nor an address."""
 ADDRESS = re.compile(r"[^\s<>()\[\]\"']@[^\s<>()\[\]\"']")
-# “2016-03-03 17:21 GMT+01:00 Alice”, “2013/7/20 Alice <alice@example.com>”: no word at all.
+# Intros without a verb: “2016-03-03 17:21 GMT+01:00 Alice”, “2013/7/20 Alice <alice@example.com>”.
 BARE_INTRO = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2} (?:\d{1,2}:\d{2} (?:gmt|utc)|[^<>]{1,100}<)")
 # “Alice <alice@example.com> wrote:” and nothing else.
 NAMED_INTRO = re.compile(r"[^<>]{0,80}<[^<>\s]{3,200}>[^<>]{1,60}\Z")
@@ -77,14 +77,14 @@ ORIGINAL, FORWARDED = frozenset(words("original")), frozenset(words("forwarded")
 RULE = re.compile(r"\s*(?:[-_*=~#+–—]\s?){2,300}\s*\Z|\s*[—–ᐧ]\s*\Z")
 INVISIBLE = "\xa0\u200b\u200c\u200d\ufeff\u034f\u00ad "
 RULES, FRAMES = "-_*=~#+–—ᐧ", "->*_=~–—"
-"""How a rule begins, and a banner that does not end in a colon."""
+"""First characters of a rule, and of a banner that does not end in a colon."""
 SHORTEST_MARK = 20
 TOOL_MARK = re.compile(r"reply above (?:this|the) line|type your reply above", re.IGNORECASE)
 
 
 def kinds(lines: Sequence[Line]) -> list[Kind]:
     """The kind of every line."""
-    known: dict[Line, Kind] = {}  # mails of very many lines say the same in most of them
+    known: dict[Line, Kind] = {}  # in mails with very many lines, most lines repeat
     found = [known.get(line) or known.setdefault(line, _one(line)) for line in lines]
     _unfence(lines, found)
     _heads(lines, found)
@@ -103,7 +103,7 @@ def _one(line: Line) -> Kind:
         return (_banner(text) if is_head else None) or line.hint
     if text.startswith(">"):
         return Kind.QUOTE
-    # a look at the first letter is cheaper than a pattern, and most lines are talk
+    # testing the first letter is cheaper than a regex, and most lines are plain text
     if text[0] in RULES and RULE.match(text[:LOOK]):
         return Kind.RULE
     if len(text) >= SHORTEST_MARK and TOOL_MARK.search(text[:LOOK]):
@@ -116,7 +116,7 @@ def _one(line: Line) -> Kind:
 
 
 def _banner(text: str) -> Kind | None:
-    """“-----Original Message-----” and “Begin forwarded message:” in any language."""
+    """HISTORY for “-----Original Message-----”, FORWARD for “Begin forwarded message:”, or None."""
     if len(text) > 120 or (text[0] not in FRAMES and not text.endswith((":", "："))):
         return None
     match = BANNER.match(text)
@@ -129,7 +129,7 @@ def _banner(text: str) -> Kind | None:
 
 
 def _unfence(lines: Sequence[Line], found: list[Kind]) -> None:
-    """Between ``` and ``` everything is talk."""
+    """Mark everything between ``` and ``` as text."""
     fences = [i for i, line in enumerate(lines) if line.text.startswith("```")]
     for first, last in zip(fences[::2], fences[1::2], strict=False):
         for i in range(first, last + 1):
@@ -137,17 +137,17 @@ def _unfence(lines: Sequence[Line], found: list[Kind]) -> None:
 
 
 def field(text: str) -> str:
-    """The name of the header field that a line holds, case-folded; empty where it holds none."""
+    """The case-folded name of the header field in a line; empty if the line has none."""
     head = text[:80]
     match = FIELD.match(head) if ":" in head or "：" in head else None
     return " ".join(match[1].casefold().split()) if match else ""
 
 
 def _heads(lines: Sequence[Line], found: list[Kind]) -> None:
-    """Blocks of From, Sent, To, Subject, as Outlook writes them above the mail it answers.
+    """Mark blocks of From, Sent, To, Subject, as Outlook writes them above the answered mail.
 
-    A block begins with the sender, the date or the subject and holds two more of the four, the
-    sender among them, in lines that may be folded or spaced.
+    A block begins with the sender, the date or the subject. It has at least three of the four
+    fields, including the sender; its lines may be wrapped or have empty lines between them.
     """
     after = 0
     for i in [i for i, line in enumerate(lines) if ":" in line.text or "：" in line.text]:
@@ -160,7 +160,7 @@ def _heads(lines: Sequence[Line], found: list[Kind]) -> None:
         for j in range(i + 1, min(i + 20, len(lines))):
             name = field(lines[j].text)
             if name in seen or (name in FIELDS["sender"] and not seen.isdisjoint(FIELDS["sender"])):
-                break  # the next head, or what a person wrote
+                break  # the next header block, or text of a person
             if name in ALL_FIELDS:
                 seen.add(name)
                 last, stray = j, 0
@@ -170,8 +170,8 @@ def _heads(lines: Sequence[Line], found: list[Kind]) -> None:
                     break
         groups = [which for which, names in FIELDS.items() if not seen.isdisjoint(names)]
         block = " ".join(line.text[:LOOK] for line in lines[i : last + 1])
-        # people write From, To and Date of other things, too: programs name an address, the
-        # subject, or the date before anybody else
+        # people write From, To and Date about other things, too; programs write an address or the
+        # subject, or put the date second
         second = next((n for line in lines[i + 1 : last + 1] if (n := field(line.text))), "")
         told = ADDRESS.search(block) is not None or "subject" in groups or second in FIELDS["sent"]
         if len(groups) < 3 or "sender" not in groups or not told:
@@ -186,7 +186,7 @@ def _heads(lines: Sequence[Line], found: list[Kind]) -> None:
 
 
 def _intros(lines: Sequence[Line], found: list[Kind]) -> None:
-    """“On … wrote:”, folded over some lines."""
+    """Mark “On … wrote:”, which may be wrapped over several lines."""
     after = 0
     for i in [i for i, line in enumerate(lines) if DATED_OR_NAMED.search(line.text)]:
         if i < after or found[i] not in (Kind.TEXT, Kind.INTRO):
@@ -232,7 +232,7 @@ def _intro_end(lines: Sequence[Line], found: list[Kind], first: int) -> int | No
 
 
 def _ends_with_verb(bare: str) -> bool:
-    """Whether nothing but a name stands behind “wrote”: else it is a sentence of somebody's."""
+    """Whether only a name or address follows “wrote”; otherwise it is a normal sentence."""
     verbs = [*WROTE.finditer(bare), *WROTE_CLOSE.finditer(bare)]
     last = max((match.end() for match in verbs), default=0)
     rest = bare[last:].strip(" :：-")
@@ -240,7 +240,7 @@ def _ends_with_verb(bare: str) -> bool:
 
 
 def _has_more(lines: Sequence[Line], found: list[Kind], j: int) -> bool:
-    """Whether an intro without a verb goes on in the next line."""
+    """Whether text follows an intro without a verb on the next line."""
     return j + 1 < len(lines) and found[j + 1] is Kind.TEXT
 
 
@@ -250,8 +250,8 @@ def _quotes_follow(found: list[Kind], j: int) -> bool:
 
 
 def _signatures(lines: Sequence[Line], found: list[Kind]) -> None:
-    """Everything below “-- ” up to the next older mail, when it is short (RFC 3676 §4.3); what
-    stands below another rule only when it is very short."""
+    """Mark the lines below “-- ” up to the next older mail, if they are few (RFC 3676 §4.3), and
+    the lines below another rule only if they are very few."""
     edge = len(found)
     below = 0
     if Kind.RULE not in found:
@@ -274,7 +274,7 @@ def _signatures(lines: Sequence[Line], found: list[Kind]) -> None:
 
 
 def _disclaimers(lines: Sequence[Line], found: list[Kind]) -> None:
-    """What law departments add, line by line."""
+    """Mark the lines that are legal disclaimers."""
     shortest = signature.SHORTEST_FOOTER
     for i in [i for i, line in enumerate(lines) if len(line.text) >= shortest]:
         if found[i] is Kind.TEXT and signature.is_disclaimer(lines[i].text):

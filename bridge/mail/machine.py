@@ -10,12 +10,12 @@ from bridge.mail.address import parse_list
 from bridge.model import SenderKind
 
 MAX_RECEIVED = 50
-# Headers that only machines write; whatever stands in them.
+# Headers that only automatic senders write, with any value.
 PRESENT = (
     "x-autorespond", "x-auto-reply-from", "x-autoreply-from", "x-mail-autoreply",
     "x-amazon-auto-reply", "x-cron-env", "x-autoresponder", "x-auto-response",
 )  # fmt: skip
-# Headers, and what in them tells a machine.
+# Headers, and values that only automatic senders write.
 TELLING = (
     ("precedence", re.compile(r"bulk|junk|auto.?reply")),
     ("x-precedence", re.compile(r"bulk|junk|auto.?reply")),
@@ -27,7 +27,7 @@ TELLING = (
     ("delivered-to", re.compile(r"^autoresponder$")),
     ("content-type", re.compile(r"report-type=[\"']?feedback-report")),
 )
-# How responders that add no header begin their subject, in some languages.
+# First words of the subjects of auto-responders that add no header, in some languages.
 SUBJECTS = (
     "out of office", "out-of-office", "automatic reply", "auto-reply", "autoreply",
     "auto reply", "abwesenheitsnotiz", "automatische antwort",
@@ -43,7 +43,7 @@ SUBJECTS = (
     "автоматична відповідь", "автоматичен отговор", "automatsvar", "sjálfvirkt svar",
 )  # fmt: skip
 SUBJECT = re.compile(rf"(?:{'|'.join(map(re.escape, SUBJECTS))})\s*(?:$|[:：\-–—(\[【|])")
-"""Such a beginning with nothing more to it: people write about such mails, too."""
+"""Such words alone or before a separator: people write subjects about such mails, too."""
 RETURNED = re.compile(
     r"undeliver|delivery (?:status|has failed|failure|incomplete)|returned mail|failure notice"
     r"|mail delivery|delivery.{0,20}delayed|delivery failure|failure delivery|non-delivery"
@@ -53,14 +53,14 @@ RETURNED = re.compile(
 )
 DAEMONS = re.compile(r"mailer-?daemon|mail-daemon|mdaemon")
 SYSTEMS = re.compile(r"postmaster|bounces?(?:[+-].*)?")
-"""Whose mails people write, too, as a host's postmaster."""
+"""System senders whose mails may be written by people, such as the postmaster of a host."""
 
 
 def nature(message: Message, own: frozenset[str] = frozenset()) -> SenderKind:
-    """What kind of sender a mail has; only a person's mail reopens a conversation.
+    """The kind of sender of a mail; only a person's mail reopens a conversation.
 
-    `own` are the inbox's addresses, case-folded: an address can be a mailing list itself, as a
-    Google Group is, and what people write to it are no list's mails to us.
+    `own` are the inbox's addresses, case-folded: if such an address is itself a mailing list (a
+    Google Group, for example), mails to it do not count as list mails.
     """
     report = _report(message)
     if report is not None:
@@ -77,7 +77,7 @@ def nature(message: Message, own: frozenset[str] = frozenset()) -> SenderKind:
         return SenderKind.AUTOMATIC
     if SUBJECT.match(_said(message, "subject")):
         return SenderKind.AUTOMATIC
-    if own & {each.key for each in parse_list(_said(message, "x-loop"))}:  # our own came back
+    if own & {each.key for each in parse_list(_said(message, "x-loop"))}:  # our own mail came back
         return SenderKind.AUTOMATIC
     if len(header.raw_values(message, "received")) > MAX_RECEIVED:
         return SenderKind.AUTOMATIC
@@ -91,7 +91,7 @@ def _said(message: Message, name: str) -> str:
 
 
 def _answers(message: Message) -> bool:
-    """Whether a mail answers another: some help desks put a list's headers into people's mails."""
+    """Whether a mail answers another: some help desks add list headers to mails of people."""
     return bool(_said(message, "in-reply-to") or _said(message, "references"))
 
 

@@ -1,4 +1,4 @@
-"""HTML of a mail as Matrix clients show it: an own writer, so that nothing else gets through."""
+"""Write the HTML of a mail in the subset Matrix clients show; only known markup is written."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from urllib.parse import unquote
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 MAX_DEPTH = 80
-"""Elements within elements; clients need not show more than 100 (Client-Server API v1.14
-§11.3.1.1). What is deeper is shown as its text."""
+"""Maximum nesting of elements; clients need not show more than 100 levels (Client-Server API v1.14
+§11.3.1.1). Deeper elements are shown as their text."""
 SKIPPED = frozenset(
     "script style head title noscript template object embed iframe svg math select option textarea"  # noqa: SIM905 - names
     " audio video canvas map meta link base -comment".split()
@@ -22,7 +22,7 @@ KEPT = {
     "strike": "del", "code": "code", "tt": "code", "kbd": "code", "samp": "code", "sup": "sup",
     "sub": "sub", "cite": "em", "ins": "u",
 }  # fmt: skip
-"""Inline elements, and what they become."""
+"""Inline elements, and the elements they are written as."""
 BLOCKS = {
     "p": "p", "h1": "h1", "h2": "h2", "h3": "h3", "h4": "h4", "h5": "h5", "h6": "h6", "ul": "ul",
     "ol": "ol", "li": "li", "blockquote": "blockquote", "pre": "pre", "details": "details",
@@ -38,7 +38,7 @@ HIDDEN = re.compile(
 NO_HEIGHT = re.compile(r"max-height\s*:\s*0(px)?\s*(;|$|!)", re.IGNORECASE)
 CLIPPED = re.compile(r"overflow\s*:\s*hidden", re.IGNORECASE)
 FONT_SIZE = re.compile(r"font-size\s*:\s*([\d.]+|[a-z])", re.IGNORECASE)
-# What newsletters put behind the first line, so that a list of mails shows nothing else of them.
+# Invisible padding that newsletters put after their first line, to end the preview in mail lists.
 FILLER = re.compile("(?:[\u00ad\u034f\u061c\u200b-\u200f\u2060\ufeff][ \xa0]?){3,}")
 SPACE = re.compile(r"[ \t\n\r\f]+")
 BREAKS = re.compile(r"(?:<br>\s*){3,}")
@@ -47,17 +47,17 @@ HOST = re.compile(r"https?://([^/?#\\]+)", re.IGNORECASE)
 SHOWN_HOST = re.compile(r"(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}|\d{1,3}(?:\.\d{1,3}){3}")
 MAILBOX = re.compile(r"[\w.+-]{1,64}@[\w.-]{1,255}")
 IGNORED = re.compile("[\x00-\x20\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
-"""What browsers drop from an address, and eyes from a text."""
+"""Characters that browsers drop from URLs, and that are invisible in texts."""
 ONE_BLOCK = re.compile(r"\s*<(p|div)>(.*)</\1>\s*", re.DOTALL)
 CELL_TEXT = 80
-"""Characters that half of the cells of a table of data stay under."""
+"""Maximum characters of the median cell of a data table."""
 
 
 def write(tree: LexborHTMLParser, pictures: Mapping[str, str], *, show_hosts: bool) -> str:
-    """The document within the subset of HTML that Matrix knows, without pictures.
+    """The document in the subset of HTML that Matrix allows, without pictures.
 
-    `pictures` names inline pictures by Content-ID. `show_hosts`: where a link's text looks like
-    another host than its target's, the true one stands behind it.
+    `pictures`: names of inline pictures by Content-ID. `show_hosts`: if a link's text looks like
+    another host than that of its target, the true host is shown after it.
     """
     body = tree.body
     if body is None:
@@ -69,9 +69,9 @@ def write(tree: LexborHTMLParser, pictures: Mapping[str, str], *, show_hosts: bo
 @dataclass(slots=True)
 class _Row:
     cells: list[tuple[str, str]] = field(default_factory=list)
-    """(td or th, what stands in it)."""
+    """(td or th, HTML of the cell)."""
     columns: int = 0
-    """As many as they are wide together."""
+    """Number of columns of all cells, including their colspan."""
 
 
 class _Writer:
@@ -80,7 +80,7 @@ class _Writer:
         self._show_hosts = show_hosts
         self._verbatim = False
         self._unread = False
-        """Inside what has no font size."""
+        """Whether the writer is inside an element with font size 0, whose text is invisible."""
 
     def inside(self, node: LexborNode, depth: int) -> Iterator[str]:
         child = node.child
@@ -106,7 +106,7 @@ class _Writer:
         size = FONT_SIZE.search(style) if style else None
         if size is None:
             return self._element(node, tag, attributes, depth)
-        # layouts set 0 on the outside and a size on what is to be read inside
+        # layouts set size 0 on an outer element and a real size on the visible elements inside
         before, self._unread = self._unread, size[1].strip("0.") == "" and size[1][0] in "0."
         shown = self._element(node, tag, attributes, depth)
         self._unread = before
@@ -147,7 +147,7 @@ class _Writer:
         return _block("pre", content, {})
 
     def _picture(self, attributes: Mapping[str, str | None]) -> str:
-        """Its alternative text; a tracking pixel, and decoration without words, is nothing."""
+        """The alternative text of a picture; empty for tracking pixels and for decoration."""
         source = attributes.get("src") or ""
         alt = " ".join((attributes.get("alt") or "").split())[:200]
         inline = source.lower().startswith("cid:")
@@ -165,7 +165,7 @@ class _Writer:
             return content
         target = entities.escape(href, quote=True)
         shown = "" if not self._show_hosts else _other_host(href, content)
-        if BLOCK_START.match(content):  # a whole block that is a link: its words become one
+        if BLOCK_START.match(content):  # a link around whole blocks: only its text is linked
             words = re.sub("<[^>]*>", " ", content).strip()
             return f'<div><a href="{target}">{words}</a>{shown}</div>'
         return f'<a href="{target}">{content}</a>{shown}'
@@ -215,8 +215,8 @@ class _Writer:
 
 
 def _is_blank(content: str) -> bool:
-    """Whether nothing of it would be seen. No pattern: blanks can be told in several ways, and a
-    pattern would try them all."""
+    """Whether nothing of the content is visible. Uses no regex: there are several kinds of blanks,
+    and a regex would backtrack over them."""
     return not content.replace("<br>", "").strip().strip("\u200b\ufeff").strip()
 
 
@@ -242,7 +242,7 @@ def _tiny(attributes: Mapping[str, str | None]) -> bool:
 
 
 def _is_data(rows: list[_Row], attributes: Mapping[str, str | None]) -> bool:
-    """Whether a table holds data, and is no means to lay a page out."""
+    """Whether a table holds data, and is not used for the layout of the page."""
     columns = max((row.columns for row in rows), default=0)
     cells = [text for row in rows for _, text in row.cells]
     if columns < 2 or attributes.get("role") in ("presentation", "none"):
@@ -260,13 +260,13 @@ def _is_data(rows: list[_Row], attributes: Mapping[str, str | None]) -> bool:
 
 
 def _bare(cell: str) -> str:
-    """A cell's content without the paragraph that some programs put around each."""
+    """A cell's content without the single paragraph that some programs put around it."""
     match = ONE_BLOCK.fullmatch(cell)
     return (match[2] if match is not None and f"<{match[1]}>" not in match[2] else cell).strip()
 
 
 def _unwrapped(row: _Row) -> str:
-    """A row of a layout: side by side where that is a line, else one below the other."""
+    """A row of a layout table: in one line if no cell has line breaks, otherwise as blocks."""
     cells = [text.strip() for _, text in row.cells if not _is_blank(text)]
     if any(BLOCK_START.match(text) or "<br>" in text for text in cells):
         return "".join(_block("div", text, {}) for text in cells)
@@ -274,7 +274,7 @@ def _unwrapped(row: _Row) -> str:
 
 
 def _other_host(href: str, content: str) -> str:
-    """The true target, behind a link whose words name another one. `content` is what is shown."""
+    """The true host or address of a link, in brackets, if the shown `content` names another one."""
     words = IGNORED.sub("", entities.unescape(re.sub("<[^>]*>", "", content))[:500]).casefold()
     if href[:7].lower() == "mailto:":
         to = href[7:].partition("?")[0].casefold()
@@ -292,7 +292,7 @@ def _other_host(href: str, content: str) -> str:
 
 
 def _hides(style: str) -> bool:
-    """Whether a style makes an element unseen."""
+    """Whether a style makes an element invisible."""
     if HIDDEN.search(style):
         return True
     return NO_HEIGHT.search(style) is not None and CLIPPED.search(style) is not None

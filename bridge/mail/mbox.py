@@ -1,4 +1,4 @@
-"""Mails as one file: the mbox format, in the variant that can be undone (RFC 4155, mboxrd)."""
+"""Write mails as one mbox file, in the reversible variant mboxrd (RFC 4155)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ FROM_LINE = re.compile(rb"^(>*From )", re.MULTILINE)
 
 
 def entry(sender: str, at: float, raw: bytes) -> bytes:
-    """One mail: its From line, its bytes with LF line ends and quoted From lines, an empty line.
+    """An mbox entry: From line, the mail with LF line ends and quoted From lines, an empty line.
 
     `sender` is an address-spec, `at` epoch seconds.
     """

@@ -1,5 +1,5 @@
-"""The original of a mail as a web page: sealed, so that nothing in it acts, and nothing of it tells
-anybody that it was opened."""
+"""The original of a mail as a web page. A sandbox keeps its content from acting, and from telling
+the sender that it was opened."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ INNER_STYLE = (
     "html{background:#fff;color:#222}body{margin:12px;font:15px/1.45 system-ui,sans-serif;"
     "overflow-wrap:anywhere}img{max-width:100%;height:auto}pre{white-space:pre-wrap;font:inherit}"
     "table{max-width:100%}"
-    # on a phone, widths that were made for a desk give way
+    # on phones, ignore widths made for desktops
     "@media(max-width:640px){*{max-width:100%!important;min-width:0!important}"
     "table,tbody,tr,td,th,div{width:auto!important}}"
 )
@@ -53,7 +53,7 @@ main{max-width:40em;margin:15vh auto;padding:0 16px}
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What of a mail is looked at: its HTML or its text, with remote pictures or without."""
+    """The chosen view of a mail: HTML or text, with or without remote pictures."""
 
     as_text: bool = False
     pictures: bool = False
@@ -65,7 +65,7 @@ class View:
 
 
 def outer_policy(url: str, nonce: str) -> str:
-    """The Content-Security-Policy of the frame page. `url` is where the mail's pages begin."""
+    """The Content-Security-Policy of the frame page. `url` is the base URL of the mail's pages."""
     parts = urlsplit(url)
     return (
         f"default-src 'none'; style-src 'nonce-{nonce}'; frame-src {parts.scheme}://{parts.netloc};"
@@ -74,8 +74,8 @@ def outer_policy(url: str, nonce: str) -> str:
 
 
 def inner_policy(url: str, view: View) -> str:
-    """That of the mail itself: a sandbox without scripts, forms or an origin of its own; nothing
-    is fetched but the mail's own pictures, and others when they were asked for."""
+    """The Content-Security-Policy of the mail itself: a sandbox without scripts, forms or origin.
+    Only inline pictures are fetched, and remote pictures if the viewer asked for them."""
     remote = " https: http:" if view.pictures else ""
     return (
         "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none';"
@@ -85,7 +85,7 @@ def inner_policy(url: str, view: View) -> str:
 
 
 def frame(mail: Mail, url: str, view: View, nonce: str) -> str:
-    """The page around a mail: who, what, when, doubts, what else can be seen."""
+    """The page around a mail: its header fields, warnings, and links to other views."""
     rows = [("From", _people((mail.sender,))), ("To", _people(mail.to)), ("Cc", _people(mail.cc))]
     if mail.date:
         rows.append(("Date", time.strftime("%a, %d %b %Y %H:%M UTC", time.gmtime(mail.date))))
@@ -132,14 +132,14 @@ def _buttons(mail: Mail, url: str, view: View) -> str:
 
 
 def refusal(text: str, nonce: str) -> str:
-    """A page that says why there is none."""
+    """An error page that says why the mail cannot be shown."""
     return (
         f"{_head('Postroom', nonce)}<main><h1>Nothing to see here</h1><p>{_safe(text)}</p></main>"
     )
 
 
 def inner(mail: Mail, url: str, view: View) -> str:
-    """The mail itself as a document, for the sandbox."""
+    """The mail itself as an HTML document, for the sandboxed frame."""
     if view.as_text or not mail.html or too_deep(mail.html):
         content = f"<pre>{_safe(mail.text)}</pre>"
         return f'<!DOCTYPE html><meta charset="utf-8"><style>{INNER_STYLE}</style>{content}'
@@ -178,7 +178,7 @@ def _picture(
     if source.lower().startswith("cid:") and unquote(source[4:]) in parts:
         attrs["src"] = parts[unquote(source[4:])]
     elif not view.pictures and not source.startswith("data:"):
-        # its words stand there, instead of the sign of a broken picture
+        # show the alternative text instead of a broken picture
         alt = " ".join((attributes.get("alt") or "").split())
         node.replace_with(f"[image: {alt}]" if alt else "")  # type: ignore[attr-defined]  # a LexborNode
 

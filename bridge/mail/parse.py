@@ -1,4 +1,4 @@
-"""Bytes to a Mail that can always be shown, and the bytes of its parts."""
+"""Parse the bytes of a mail into a Mail that can always be shown, and into its parts."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from bridge.mail.charset import clean, decode
 from bridge.model import Address, Mail, MessageId, SenderKind
 
 MAX_HEADERS = 100_000
-"""Bytes of the top header block that are read where the rest is not."""
+"""Maximum bytes of the top header block that are read on their own."""
 MAX_HEADER_BLOCK = 300_000
-"""Bytes of a top header block over which nothing else is read."""
+"""Bytes of a top header block above which only the headers are read."""
 MAX_BOUNDARIES = 20_000
 MAX_NESTED = 400
-"""Multipart and message parts over which no tree is built."""
+"""Number of multipart and message parts above which no tree is built."""
 HEAD_TEXT = 5000
 """Bytes of the body shown of a mail that could not be read."""
 NOBODY = Address("unknown@invalid", "Unknown sender")
@@ -27,7 +27,7 @@ DELIVERED = ("to", "cc", "delivered-to", "x-original-to", "envelope-to", "x-deli
 
 
 def parse(raw: bytes, authserv_id: str = "", own: frozenset[str] = frozenset()) -> Mail:
-    """Read a mail. Never raises: what cannot be read is left out and `Mail.problem` says so.
+    """Parse a mail. Never raises: unreadable content is left out, and `Mail.problem` says why.
 
     `own` are the inbox's addresses, case-folded.
     """
@@ -45,8 +45,8 @@ def parse(raw: bytes, authserv_id: str = "", own: frozenset[str] = frozenset()) 
 
 
 def hopeless(raw: bytes) -> str:
-    """Why no tree is built of a mail, which would take much time or memory; empty when one is.
-    A look at the bytes alone."""
+    """Why a mail is too expensive to parse into a tree, in time or memory; empty if it is not.
+    Looks only at the bytes."""
     if raw.count(b"\n--") > MAX_BOUNDARIES:
         return "it has too many parts"
     if sum(1 for _ in NESTING.finditer(raw, 0, 5_000_000)) > MAX_NESTED:
@@ -59,7 +59,7 @@ def hopeless(raw: bytes) -> str:
 def headers_only(
     raw: bytes, problem: str, authserv_id: str = "", own: frozenset[str] = frozenset()
 ) -> Mail:
-    """A mail that cannot be read whole: its headers, and how its bytes begin."""
+    """A mail that cannot be parsed as a whole: its headers, and the start of its body as text."""
     head, rest = _split(raw)
     contents = body.Contents(clean(decode(rest[:HEAD_TEXT], None)), "", (), ())
     try:
@@ -71,7 +71,7 @@ def headers_only(
 
 
 def recipients(raw: bytes) -> tuple[str, ...]:
-    """Whom a mail names, from its headers alone: cheap, for deciding whose it is."""
+    """The case-folded recipients in the headers of a mail. Cheap, for choosing its inbox."""
     try:
         message = BytesHeaderParser(policy=policy.compat32).parsebytes(_split(raw)[0])
         return _named(message)
@@ -80,7 +80,7 @@ def recipients(raw: bytes) -> tuple[str, ...]:
 
 
 def senders(raw: bytes) -> frozenset[str]:
-    """The addresses in From, case-folded, from the headers alone."""
+    """The case-folded addresses in From; parses only the headers."""
     try:
         message = BytesHeaderParser(policy=policy.compat32).parsebytes(_split(raw)[0])
         return frozenset(each.key for each in header.addresses(message, "from"))
@@ -95,7 +95,7 @@ def _named(message: Message) -> tuple[str, ...]:
 
 
 def as_bytes(raw: bytes, problem: str) -> Mail:
-    """A mail of which nothing could be read: how its bytes begin. No header is looked at."""
+    """A mail of which nothing could be parsed: the start of its bytes as text, without headers."""
     digest = hashlib.sha256(raw).hexdigest()
     return Mail(
         _id_from(digest), digest, NOBODY, text=clean(decode(raw[:HEAD_TEXT], None)),
@@ -104,12 +104,12 @@ def as_bytes(raw: bytes, problem: str) -> Mail:
 
 
 def _id_from(digest: str) -> MessageId:
-    """The id of a mail that brings none."""
+    """The Message-ID for a mail that has none."""
     return MessageId(f"<{digest[:40]}@no-message-id.invalid>")
 
 
 def files(raw: bytes) -> Iterator[bytes]:
-    """The decoded bytes of every leaf of a mail, as Attachment.part counts them."""
+    """The decoded bytes of every leaf of a mail, in the order of Attachment.part."""
     message = BytesParser(policy=policy.compat32).parsebytes(raw)
     return (leaf.data for leaf in tree.leaves(message))
 
@@ -117,7 +117,7 @@ def files(raw: bytes) -> Iterator[bytes]:
 def body_hash(raw: bytes) -> str:
     """SHA-256 over From, To, Cc, Subject, Date and the body with LF line ends.
 
-    Trace headers (Received, Delivered-To, X-*) differ between two copies of one mail.
+    Leaves out trace headers (Received, Delivered-To, X-*): they differ between copies of a mail.
     """
     head, rest = _split(raw)
     digest = hashlib.sha256()

@@ -1,4 +1,4 @@
-"""Mail providers: servers, where app passwords are made, and what is special about each."""
+"""Mail providers: servers, pages for app passwords, and special behaviour."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class Provider:
     smtp: str
     smtp_tls: str
     app_passwords: str
-    """The page where one makes an app password."""
+    """URL of the page for making an app password."""
     keeps_sent: bool = False
-    """Whether the provider itself puts what it sends into the Sent folder."""
+    """Whether the provider stores sent mails in the Sent folder by itself."""
     takes_passwords: bool = True
-    """False where IMAP is open to OAuth2 only."""
+    """Whether log-in with a password works; False if IMAP needs OAuth2."""
 
     def settings(self) -> dict[str, Any]:
-        """The keys of an inbox that follow from the provider."""
+        """The keys of an inbox that the provider determines."""
         return {
             "imap": {"host": self.imap, "tls": "implicit"},
             "smtp": {"host": self.smtp, "tls": self.smtp_tls},
@@ -54,7 +54,7 @@ PROVIDERS: tuple[Provider, ...] = (
 
 
 def of_domain(domain: str) -> Provider | None:
-    """The provider whose own addresses end in `domain`."""
+    """The provider whose own addresses are on `domain`; None if unknown."""
     domain = domain.casefold()
     for each in PROVIDERS:
         if domain in each.domains or (
@@ -65,7 +65,7 @@ def of_domain(domain: str) -> Provider | None:
 
 
 def named(name: str) -> Provider | None:
-    """The provider an admin means: by its key or its label, white space and case aside."""
+    """The provider with this key or label, ignoring white space and case; None if unknown."""
     plain = "".join(name.casefold().split())
     for each in PROVIDERS:
         if plain in (each.key, "".join(each.label.casefold().split())):
@@ -74,7 +74,7 @@ def named(name: str) -> Provider | None:
 
 
 def of_host(host: str) -> Provider | None:
-    """The provider a server belongs to."""
+    """The provider that a mail server belongs to; None if unknown."""
     host = host.casefold()
     for each in PROVIDERS:
         if host in (each.imap, each.smtp):

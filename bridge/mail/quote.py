@@ -1,4 +1,4 @@
-"""What is new in a mail, and the history it carries."""
+"""Split a mail into its new text and its quoted history."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from bridge.mail.lines import Line
 from bridge.model import Mail
 
 MAX_INPUT = 300_000
-"""Characters; beyond it nothing is folded, so that hostile mail cannot take time."""
+"""Characters above which nothing is folded, so that hostile mail cannot take much time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A mail's text and its HTML for Matrix, each split into what is new and the history."""
+    """A mail's text and its HTML for Matrix, each split into new content and history."""
 
     text: str
     history: str
     html: str
     html_history: str
     whole: str = ""
-    """All its words, where they may be too many for a room."""
+    """The whole text, if it may be too long for one event; otherwise empty."""
 
 
 def split(mail: Mail) -> Body:
-    """Fold the history of a mail, never remove it; with nothing new, everything is shown.
+    """Separate the new content of a mail from its history; without new content, all of it is new.
 
-    Every line of the mail is in one of the two, in its order.
+    Every line of the mail is in one of the two, in the original order.
     """
     forwarded = PREFIX.match(mail.subject) is not None
     text, history = _split_text(mail.text, forwarded)
@@ -50,7 +50,7 @@ def split(mail: Mail) -> Body:
 
 
 def _words(text: str) -> set[str]:
-    """The words of a text, without the addresses that stand for links and pictures."""
+    """The words of a text, without the URLs of links and pictures."""
     return set(re.findall(r"\w+", re.sub(r"(?:https?://|cid:|mailto:)\S+", " ", text)))
 
 

@@ -1,4 +1,4 @@
-"""One mail read whole: its parts, what is new in it, and its HTML for Matrix."""
+"""Read a mail completely: its parts, its new content, and its HTML for Matrix."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from bridge.mail.quote import Body, split
 from bridge.model import Mail
 
 LARGE_SIZE, MANY_PARTS = 200_000, 100
-"""Bytes of a mail, and parts, from which reading may take noticeable time."""
+"""Bytes, and number of parts, above which reading a mail may take noticeable time."""
 LONG = 10_000
-"""Characters from which a mail may be too long for its room."""
+"""Characters above which a mail may be too long for one event."""
 PARCEL = re.compile(rb"ms-tnef|winmail\.dat", re.IGNORECASE)
 
 
 def read(raw: bytes, authserv_id: str = "", own: frozenset[str] = frozenset()) -> tuple[Mail, Body]:
-    """The mail and its folded text. Never raises: `Mail.problem` says what went wrong."""
+    """The mail and its split body. Never raises: `Mail.problem` says what went wrong."""
     mail = parse(raw, authserv_id, own)
     try:
         found = quoted(mail)
@@ -36,7 +36,7 @@ def read(raw: bytes, authserv_id: str = "", own: frozenset[str] = frozenset()) -
 
 
 def _whole(mail: Mail) -> str:
-    """All words of a mail: of the HTML, too, where the text beside it does not say the same."""
+    """The whole text of a mail, and that of its HTML, if that has other words."""
     rest = to_text(mail.html) if mail.html else ""
     more = set(rest.split()) - set(mail.text.split())
     return f"{mail.text}\n\n{rest}" if more else mail.text
@@ -45,24 +45,24 @@ def _whole(mail: Mail) -> str:
 def given_up(
     raw: bytes, problem: str, authserv_id: str = "", own: frozenset[str] = frozenset()
 ) -> tuple[Mail, Body]:
-    """What is shown of a mail whose reading took too long or too much memory."""
+    """The result for a mail whose reading took too long or too much memory: headers only."""
     mail = headers_only(raw, problem, authserv_id, own)
     return mail, Body(mail.text, "", "", "")
 
 
 def unreadable(raw: bytes, problem: str) -> tuple[Mail, Body]:
-    """What is shown of a mail whose headers could not be read either: how its bytes begin."""
+    """The result for a mail whose headers could not be read either: the start of its bytes."""
     mail = as_bytes(raw, problem)
     return mail, Body(mail.text, "", "", "")
 
 
 def is_large(raw: bytes) -> bool:
-    """Whether reading a mail may take long: it is large, has very many parts, or holds a parcel
-    of Outlook. A look at the bytes alone."""
+    """Whether reading a mail may take long: it is large, has very many parts, or has a winmail.dat
+    of Outlook. Looks only at the bytes."""
     if len(raw) > LARGE_SIZE or raw.count(b"\n--") > MANY_PARTS:
         return True
     return PARCEL.search(raw) is not None
 
 
 RESULT: TypeAdapter[tuple[Mail, Body]] = TypeAdapter(tuple[Mail, Body])
-"""How a process that reads tells what it read."""
+"""Serialises the result of the sandboxed reader process."""

@@ -1,4 +1,4 @@
-"""What a machine reports of a mail we sent: bounced, delayed, read (RFC 3464, RFC 8098)."""
+"""Read reports on mails we sent: bounced, delayed, read (RFC 3464, RFC 8098)."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from bridge.mail.charset import clean_line, decode
 from bridge.model import MessageId, RecipientStatus, Report, SenderKind
 
 MAX_SCAN = 100_000
-"""Bytes of a bounce that follows no standard which are searched."""
+"""Maximum bytes that are searched in each part of a report."""
 MAX_GUESSED = 30_000
-"""Bytes of a bounce without a machine-readable part that are given to other people's patterns."""
+"""Maximum bytes of a bounce without a machine-readable part that flufl.bounce gets to read."""
 MAX_ADDRESSES = 50
 ID_LINE = re.compile(r"message-id:\s{0,5}(<[^<>\s]{1,990}>)", re.IGNORECASE)
 STATUS = re.compile(r"\b[45]\.\d{1,3}\.\d{1,3}\b")
@@ -59,7 +59,7 @@ def read(message: Message, nature: SenderKind, size: int) -> Report | None:
 
 
 def _blocks(part: Message) -> list[Message]:
-    """The header blocks of a machine-readable part."""
+    """The header blocks of a machine-readable part of a report."""
     inner = part.get_payload()
     encoding = header.text(part, "content-transfer-encoding", 40).lower()
     if isinstance(inner, list) and encoding not in tree.ENCODED:
@@ -70,7 +70,8 @@ def _blocks(part: Message) -> list[Message]:
 
 
 def _delivery(part: Message) -> Iterator[tuple[str, tuple[RecipientStatus, str]]]:
-    """(address, what became of it), for each recipient that is named (RFC 3464 §2.3)."""
+    """(address, (status, reason)) of each named recipient that failed or is delayed (RFC 3464
+    §2.3)."""
     for block in _blocks(part)[: MAX_ADDRESSES + 1]:
         action = header.text(block, "action", 40).lower().partition(" ")[0]
         fate = {"failed": RecipientStatus.BOUNCED, "delayed": RecipientStatus.DELAYED}.get(action)
@@ -83,7 +84,7 @@ def _delivery(part: Message) -> Iterator[tuple[str, tuple[RecipientStatus, str]]
 
 
 def _reason(block: Message) -> str:
-    """`5.1.1 550 no such user`, the code first where the text does not hold it."""
+    """`5.1.1 550 no such user`: the diagnostic text, with the status code unless it has it."""
     status = STATUS.search(header.text(block, "status", 100))
     said = header.text(block, "diagnostic-code", 600)
     kind, semicolon, rest = said.partition(";")
@@ -95,7 +96,7 @@ def _reason(block: Message) -> str:
 def _disposition(
     part: Message, originals: list[MessageId]
 ) -> Iterator[tuple[str, tuple[RecipientStatus, str]]]:
-    """(address, READ) where a person saw the mail; notes what it was about."""
+    """(address, (READ, "")) of a person who saw the mail. Appends its Message-ID to `originals`."""
     for block in _blocks(part)[:2]:
         originals += header.ids(block, "original-message-id", 1)
         did = header.text(block, "disposition", 200).lower().rpartition(";")[2]
@@ -107,7 +108,7 @@ def _disposition(
 
 
 def _guessed(message: Message, parts: list[Message]) -> dict[str, tuple[RecipientStatus, str]]:
-    """What a bounce without a machine-readable part says, as far as programs are known."""
+    """Recipients and statuses of a bounce without a machine-readable part, by known patterns."""
     try:
         delayed, failed = flufl.bounce.all_failures(_simple(message))
     except Exception:  # noqa: BLE001 - its detectors raise almost anything
@@ -127,8 +128,8 @@ def _guessed(message: Message, parts: list[Message]) -> dict[str, tuple[Recipien
 
 
 def _simple(message: Message) -> Message:
-    """A copy whose headers are plain texts: the first detector that trips over something else
-    ends the search."""
+    """A copy with only str headers: flufl.bounce stops at the first detector that fails on another
+    type."""
     copied = copy.copy(message)
     copied._headers = [(name, str(value)) for name, value in message._headers]  # type: ignore[attr-defined]  # of the package
     if "from" not in copied:
@@ -137,7 +138,7 @@ def _simple(message: Message) -> Message:
 
 
 def _said(parts: list[Message]) -> str:
-    """The line of the text that holds a status code."""
+    """The first line of the text parts with a status code; empty if there is none."""
     for part in parts:
         if part.get_content_maintype() == "text":
             for line in decode(tree.payload(part)[:MAX_SCAN], None).splitlines():
@@ -147,7 +148,7 @@ def _said(parts: list[Message]) -> str:
 
 
 def _mentioned(parts: list[Message]) -> list[MessageId]:
-    """Message-IDs in a mail that was given back inside the text."""
+    """Message-IDs of a returned mail that is quoted in the text."""
     found: list[MessageId] = []
     for part in parts:
         text = decode(tree.payload(part)[:MAX_SCAN], None)

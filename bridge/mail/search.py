@@ -1,4 +1,4 @@
-"""Words as a search compares them: without case and accents, East Asian text by the character."""
+"""Normalise words for search: without case and accents, East Asian text by character."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 
 LONGEST = 30_000
-"""Characters of a text that are searched."""
+"""Maximum characters of a text that can be searched."""
 MAX_TERMS = 12
 EAST_ASIAN = re.compile("([\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff])")
 WORD = re.compile(r"\w+")
@@ -15,8 +15,8 @@ QUERY = re.compile(r'"([^"]*)"|(\S+)')
 
 
 def fold(text: str) -> str:
-    """The words of a text with one blank between, as they are stored and looked for: `Müller` and
-    `muller` are one, and each East Asian character is a word, for nothing parts them."""
+    """The normalised words of a text with single blanks between, as stored and searched: `Müller`
+    becomes `muller`, and each East Asian character is a word, because they have no blanks."""
     apart = EAST_ASIAN.sub(r" \1 ", text[:LONGEST].replace("_", " "))
     plain = unicodedata.normalize("NFKD", apart.replace("ß", "ss")).casefold()
     return " ".join(
@@ -25,14 +25,14 @@ def fold(text: str) -> str:
 
 
 def terms(query: str) -> list[list[str]]:
-    """What a query looks for: each a word, or the words of a phrase; all must be found. Empty where
-    it names none."""
+    """The terms of a query, all of which must be found: each is a word, or the words of a quoted
+    phrase. Empty if the query has no words."""
     found = [fold(quoted or plain).split() for quoted, plain in QUERY.findall(query)]
     return [words[:20] for words in found if words][:MAX_TERMS]
 
 
 def excerpt(text: str, wanted: Sequence[Sequence[str]], length: int = 140) -> str:
-    """The part of a text around the first word that was looked for."""
+    """About `length` characters of a text around the first word of `wanted`."""
     words = {word for phrase in wanted for word in phrase}
     line, at = " ".join(text.split()), 0
     for match in re.finditer(r"\S+", line):

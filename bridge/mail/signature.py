@@ -1,4 +1,4 @@
-"""What people and programs put below their words: signatures, devices, disclaimers."""
+"""Recognise text below a mail: signatures, device lines, disclaimers."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from bridge.mail.languages import DISCLAIMERS, FOOTERS, words
 
 LEGAL = 80
-"""Characters a disclaimer has at least."""
+"""Minimum characters of a disclaimer."""
 WORDS_OF_DEVICE = 8
 LONGEST = 60
-"""Lines, empty ones and rules included."""
+"""Maximum lines of a signature, including empty lines and rules."""
 WIDE = 15
-"""Characters of a rule that nobody draws under a column."""
+"""Minimum characters of a rule that cannot be the sum line under a column."""
 ASKS = re.compile(r"\b(?:please|bitte|por favor|merci de)\b")
 DEVICE = tuple(word for word in words("device") if not word.startswith("…"))
 DEVICE_END = tuple(word[1:] for word in words("device") if word.startswith("…"))
@@ -28,10 +28,10 @@ DEVICE_NAME = re.compile(
 
 
 def is_device(text: str) -> bool:
-    """A phone's signature: a short line that begins, or ends, as they do."""
+    """Whether a line is a phone's signature: short, with the usual start or end."""
     if not SHORTEST_DEVICE <= len(text) <= 140:
         return False
-    # most lines are told apart here, so this comes first
+    # most lines are excluded here, so this test is first
     plain = text.casefold().translate(MARKS).strip(" .!")
     begins, ends = plain.startswith(DEVICE), plain.endswith(DEVICE_END)
     if not begins and not ends:
@@ -47,9 +47,9 @@ def is_device(text: str) -> bool:
 
 
 def may_stand(texts: Sequence[str], *, has_above: bool) -> bool:
-    """Whether what stands below a rule can be a signature: nobody asks or explains anything there.
-    `texts` are the line above it, if it has one, the rule, and what stands below. A rule that is
-    not “--” stands apart from the text above it, or it sums up a column."""
+    """Whether the text below a rule can be a signature: it has no question, request or long line.
+    `texts`: the line above the rule (if `has_above`), the rule, and the lines below. A short rule
+    other than “--” needs an empty line above it, otherwise it may sum up a column."""
     above, rule, *below = texts if has_above else ["", *texts]
     if any("?" in text or len(text) > 160 for text in below):
         return False
@@ -60,7 +60,7 @@ def may_stand(texts: Sequence[str], *, has_above: bool) -> bool:
 
 
 def is_disclaimer(text: str) -> bool:
-    """A long line that speaks as law departments do; people ask about such things, too."""
+    """Whether a line is a legal disclaimer: long, with a known phrase, and not a question."""
     lowered = text[:4000].casefold()
     if any(phrase in lowered for phrase in FOOTERS):
         return "?" not in text

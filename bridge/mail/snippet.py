@@ -1,4 +1,4 @@
-"""Standard responses: texts with variables, filled for one conversation. Pure."""
+"""Standard responses: fill the variables of a text for one conversation. Pure."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ TITLES = frozenset(
     "dr prof mr mrs ms miss mx sir herr frau mme mlle ing dipl-ing mag sra sr".split()  # noqa: SIM905 - names
 )
 MAX_LENGTH = 20_000
-"""Characters of a snippet."""
+"""Maximum characters of a snippet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """A text ready to be sent, and the variables for which it had neither value nor fallback."""
+    """A filled text, and the variables that had neither a value nor a fallback."""
 
     text: str
     missing: tuple[str, ...]
 
 
 def fill(text: str, values: Mapping[str, str]) -> Filled:
-    """Put `values` where `{name}` stands; `{name|fallback}` where a value is empty. What stands in
-    braces and is no variable stays as it is."""
+    """Replace `{name}` and `{name|fallback}` by the values, or by the fallback if a value is empty.
+    Other text in braces stays as it is."""
     missing: list[str] = []
 
     def put(match: re.Match[str]) -> str:
@@ -54,12 +54,12 @@ def fill(text: str, values: Mapping[str, str]) -> Filled:
 
 
 def unknown(text: str) -> list[str]:
-    """What stands in braces as a variable does, and is none: most likely mistyped."""
+    """Names in braces that are not variables, most likely mistyped."""
     return [match[2] for match in FIELD.finditer(text) if match[2] not in VARIABLES]
 
 
 def first_name(contact: Address) -> str:
-    """`Alice` of “Alice Doe”, “Doe, Alice” and “Dr. Alice Doe”; empty where no person is named."""
+    """`Alice` for “Alice Doe”, “Doe, Alice” and “Dr. Alice Doe”; empty if it names no person."""
     name = clean_line(contact.name, 100)
     if not name or "@" in name or name.isupper() or any(each.isdigit() for each in name):
         return ""

@@ -1,4 +1,4 @@
-"""Which conversation a mail belongs to, and why."""
+"""Decide which conversation a mail belongs to, and why."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from enum import StrEnum
 from bridge.mail.address import same_domain
 from bridge.model import Address, Mail, MessageId, Number
 
-# Re, Fwd and their kin as mail programs of other languages write them.
+# Re:, Fwd: and similar prefixes in the languages of mail programs.
 PREFIX = re.compile(
     r"^\s*(?:(?:re|aw|sv|vs|antw|odp|ynt|r|res|rif|ref|fwd?|wg|tr|vb|i|enc|doorst|vl|回复|答复|转发)"
     r"(?:\[\d+\]|\(\d+\))?\s*[:：]\s*)+",
@@ -19,7 +19,7 @@ PREFIX = re.compile(
 
 
 class Reason(StrEnum):
-    """What decided where a mail goes."""
+    """The reason for the choice of a mail's conversation."""
 
     TOKEN = "our signed Message-ID or reply address"  # noqa: S105 - a reason, not a secret
     REPORT = "it reports on a mail that was sent here"
@@ -31,7 +31,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """The mail belongs to a conversation."""
+    """The mail belongs to an existing conversation."""
 
     number: Number
     reason: Reason
@@ -39,7 +39,7 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """The mail begins a conversation; `claim` is one it may belong to, for a person to judge."""
+    """The mail begins a conversation; `claim` is one it may belong to, for an agent to judge."""
 
     reason: Reason
     claim: Number | None = None
@@ -47,28 +47,29 @@ class Fresh:
 
 @dataclass(frozen=True, slots=True)
 class ThreadEvidence:
-    """What one inbox knows about the ids and people of a mail."""
+    """The facts that one inbox has about the ids and people of a mail."""
 
     signed: Sequence[Number]
-    """Conversations of this inbox named with our signature: by a reply address it was sent to, then
-    by ancestors, nearest first."""
+    """Conversations of this inbox that our signed reply addresses among the recipients name, then
+    those that our signed Message-IDs among the ancestors name, nearest first."""
     ids: Sequence[tuple[MessageId, Number]]
-    """Known ancestors with their conversation, nearest ancestor first."""
+    """Known ancestors and their conversations, nearest ancestor first."""
     participants: Mapping[Number, frozenset[str]]
     """Case-folded addresses of each conversation named in `ids` and `awaited`."""
     awaited: Sequence[Number] = ()
-    """Conversations that hold an answer to this very mail."""
+    """Conversations that contain an answer to this mail, which arrived earlier."""
     same_subject: Number | None = None
     reported_on: Number | None = None
-    """The conversation of the mail that this one reports on: a bounce, a receipt."""
+    """The conversation of the sent mail that this bounce or receipt reports on."""
     our_domains: frozenset[str] = frozenset()
-    """On these nobody vouches for anybody: machines of ours write from there, too."""
+    """Our own domains. Sharing one of them proves nothing: our machines send from there, too."""
 
 
 def place(mail: Mail, known: ThreadEvidence) -> Joined | Fresh:
-    """Decide where `mail` goes. Pure: `known` answers for one inbox only.
+    """Choose the conversation of `mail`. Pure: `known` is about one inbox only.
 
-    An id alone never joins: its sender must have taken part, or carry our signature.
+    A known id alone is not enough to join: the sender must have taken part in the conversation, or
+    the mail must carry our signature.
     """
     for number in known.signed:
         return Joined(number, Reason.TOKEN)
@@ -89,8 +90,8 @@ def place(mail: Mail, known: ThreadEvidence) -> Joined | Fresh:
 
 
 def took_part(sender: Address, known: ThreadEvidence, number: Number) -> bool:
-    """Whether `sender` is a participant of a conversation, or of the domain of one that is no
-    free-mail domain and not ours."""
+    """Whether `sender` is a participant of a conversation, or shares the domain of a participant;
+    free-mail domains and our own domains do not count."""
     participants = known.participants.get(number, frozenset())
     if sender.key in participants:
         return True
@@ -100,5 +101,5 @@ def took_part(sender: Address, known: ThreadEvidence, number: Number) -> bool:
 
 
 def base_subject(subject: str) -> str:
-    """A subject without Re:, Fwd: and their kin, for showing and for `Re:` once."""
+    """A subject without Re:, Fwd: and similar prefixes."""
     return PREFIX.sub("", subject).strip()

@@ -1,4 +1,4 @@
-"""winmail.dat: what Outlook packs into one part (MS-OXTNEF), unpacked."""
+"""Unpack a winmail.dat, into which Outlook packs text and files (MS-OXTNEF)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RECIPIENTS = 0x9004
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A file inside."""
+    """A file inside a winmail.dat."""
 
     name: str
     data: bytes
@@ -24,17 +24,17 @@ class Packed:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """What was inside: the mail's text, plain or HTML, and its files."""
+    """The contents of a winmail.dat: the mail's text, plain or HTML, and its files."""
 
     text: str
     html: str
     files: tuple[Packed, ...]
     has_rtf: bool = False
-    """Whether the text is also there as RTF, which is not read."""
+    """Whether it has the text as RTF, which is not read."""
 
 
 def unpack(data: bytes) -> Parcel | None:
-    """The contents of a winmail.dat; None when it is none, damaged or too large to open."""
+    """The contents of a winmail.dat; None if it is not one, is damaged, or is too large."""
     if not data.startswith(SIGNATURE) or len(data) > MAX_SIZE or not _is_modest(data):
         return None
     try:
@@ -50,8 +50,8 @@ def unpack(data: bytes) -> Parcel | None:
 
 
 def _is_modest(data: bytes) -> bool:
-    """Whether there are few enough objects: the library copies the rest of the data for each,
-    and reads as many recipients as a number in the data says."""
+    """Whether there are few enough objects and recipients. The library copies the rest of the data
+    for each object, and trusts the number of recipients in the data."""
     offset = 6
     for _ in range(MAX_OBJECTS):
         if offset + 12 >= len(data):

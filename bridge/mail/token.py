@@ -1,5 +1,5 @@
-"""Our own Message-IDs and reply addresses: they carry the conversation, signed so that nobody can
-guess one."""
+"""Signed Message-IDs, reply addresses and links. They contain the number of a conversation, mail or
+delivery, and a signature that nobody else can make."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ ADDRESS = re.compile(r"\+([0-9]{1,15})-([a-z2-7]{26})@")
 
 
 class Links:
-    """Writes and reads the signed part of links to a page of one kind (`mail` or `draft`, by
-    number); they expire."""
+    """Signs and verifies the tokens in links to pages of one kind (`mail` or `draft`), which
+    contain a number and expire after `hours`."""
 
     hours = 24
 
@@ -34,7 +34,7 @@ class Links:
         return str(self._serializer.dumps(number))
 
     def read(self, token: str) -> int | None:
-        """The number; None for a token that is not ours, or too old."""
+        """The number in a token; None if the token is not ours or has expired."""
         try:
             found = self._serializer.loads(token, max_age=self.hours * 3600)
         except BadSignature:
@@ -46,11 +46,11 @@ class Links:
 
 
 class Tokens:
-    """Writes and reads signed Message-IDs, `<CONVERSATION.DELIVERY.SIGNATURE@domain>`, and reply
+    """Signs and verifies Message-IDs, `<CONVERSATION.DELIVERY.SIGNATURE@domain>`, and reply
     addresses, `support+CONVERSATION-SIGNATURE@domain`."""
 
     def __init__(self, secret: str, former: Sequence[str] = ()) -> None:
-        """`former` are secrets that signed before."""
+        """`former` are earlier secrets, whose reply addresses may still be in use."""
         self._secret = secret.encode()
         self._former = [each.encode() for each in former]
         self._signer = Signer(
@@ -76,7 +76,7 @@ class Tokens:
             return None
 
     def test_id(self, nonce: str, domain: str) -> MessageId:
-        """The Message-ID of a mail with which an inbox tests itself."""
+        """The Message-ID of the mail that an inbox test sends to itself."""
         return MessageId(f"<test.{nonce}.{_mac(self._secret, f'test:{nonce}')}@{domain}>")
 
     def is_test(self, message_id: MessageId) -> bool:
@@ -84,18 +84,18 @@ class Tokens:
         return match is not None and _fits(self._secret, f"test:{match[1]}", match[2])
 
     def reply_address(self, number: Number, address: str) -> str:
-        """The address to which answers of a conversation go."""
+        """The signed address for answers in a conversation."""
         local, _, domain = address.partition("@")
         return f"{local}+{number}-{_mac(self._secret, f'reply:{number}')}@{domain}"
 
     def read_address(self, spec: str) -> Number | None:
-        """The conversation of a reply address of ours; None for any other. Case does not count:
+        """The conversation of a reply address of ours; None for any other. Ignores case, because
         servers change it."""
         return self._read_address(spec, [self._secret])
 
     def read_former_address(self, spec: str) -> Number | None:
-        """The conversation of a reply address that an earlier secret signed. Others may have that
-        secret: it is worth no more than an id that anybody may know."""
+        """The conversation of a reply address signed with an earlier secret; None for any other.
+        Others may know that secret, so it proves no more than a public Message-ID does."""
         return self._read_address(spec, self._former)
 
     def _read_address(self, spec: str, secrets: Sequence[bytes]) -> Number | None:

@@ -1,9 +1,10 @@
-"""The tree of a mail: its leaves in order, and the bytes, type and name of each."""
+"""The MIME tree of a mail: its leaves in order, and the bytes, type and name of each leaf."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import itertools
 import quopri
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -28,7 +29,7 @@ EXTENSIONS = {
     "image/png": ".png", "image/jpeg": ".jpg", "image/gif": ".gif", "image/webp": ".webp",
     "image/svg+xml": ".svg", "application/pdf": ".pdf", "application/zip": ".zip",
 }  # fmt: skip
-# What programs call these, where the mail itself gives no name.
+# File names for parts of these types that have no name in the mail.
 NAMES = {
     "message/delivery-status": "delivery-status", "text/rfc822-headers": "headers",
     "text/calendar": "invitation.ics", "message/disposition-notification": "receipt",
@@ -42,7 +43,7 @@ NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One leaf: a part of the tree, or a file packed into one."""
+    """One leaf: a part of the tree, or a file inside a winmail.dat part."""
 
     part: Message
     packed: tnef.Packed | None = None
@@ -54,19 +55,18 @@ class Leaf:
 
 
 def leaves(message: Message) -> Iterator[Leaf]:
-    """The leaves in order, at most 1,000. A message/rfc822 is a leaf: it belongs to its sender.
-    A winmail.dat is followed by what it holds."""
-    count = 0
+    """The leaves in order, at most 1,000. A message/rfc822 is a leaf, because it is another
+    sender's mail. A winmail.dat is followed by the files in it."""
+    return itertools.islice(_leaves(message), MAX_PARTS)
+
+
+def _leaves(message: Message) -> Iterator[Leaf]:
     for part in _walk(message):
         yield Leaf(part)
-        count += 1
         if is_parcel(part):
             parcel = tnef.unpack(payload(part))
             for packed in parcel.files if parcel is not None else ():
                 yield Leaf(part, packed)
-                count += 1
-        if count >= MAX_PARTS:
-            return
 
 
 def _walk(message: Message) -> Iterator[Message]:
@@ -81,7 +81,7 @@ def _walk(message: Message) -> Iterator[Message]:
 
 
 def children(part: Message) -> list[Message] | None:
-    """The parts of a multipart; None for a leaf. A multipart without parts is a leaf, too."""
+    """The parts of a multipart; None for a leaf. A multipart without parts counts as a leaf."""
     inner = part.get_payload()
     if part.get_content_maintype() != "multipart" or not isinstance(inner, list):
         return None
@@ -97,7 +97,7 @@ def is_parcel(part: Message) -> bool:
 
 
 def payload(part: Message) -> bytes:
-    """The bytes of a leaf after transfer decoding; as they stand where they cannot be decoded."""
+    """The bytes of a leaf after transfer decoding; unchanged if they cannot be decoded."""
     inner = part.get_payload()
     if isinstance(inner, list):
         return _enclosed(part, [each for each in inner if isinstance(each, Message)])
@@ -109,8 +109,8 @@ def payload(part: Message) -> bytes:
 
 
 def _enclosed(part: Message, inner: list[Message]) -> bytes:
-    """A message in a message. Some servers encode it, which RFC 2046 §5.2.1 forbids and the
-    package then takes for its headers."""
+    """The bytes of a message in a message. Some servers encode it, which RFC 2046 §5.2.1 forbids;
+    the email package then reads the encoded text as its headers."""
     between = b"\n" if part.get_content_type() == "message/delivery-status" else b""
     data = between.join(_flat(each) for each in inner)
     encoding = header.text(part, "content-transfer-encoding", 40).lower()
@@ -130,13 +130,13 @@ def _flat(message: Message) -> bytes:
 
 
 def type_of(leaf: Leaf) -> str:
-    """`type/subtype` of a leaf, clean; octet-stream when it has none that is one."""
+    """`type/subtype` of a leaf; application/octet-stream if its own type is not valid."""
     kind = OCTETS if leaf.packed is not None else leaf.part.get_content_type()
     return kind if TYPE.fullmatch(kind) else OCTETS
 
 
 def name_of(leaf: Leaf, index: int) -> str:
-    """The name a leaf gets as a file: its own, else one that says what it is."""
+    """The file name for a leaf: its own name, otherwise one made from its type and `index`."""
     if leaf.packed is not None:
         return clean_name(leaf.packed.name) or f"part-{index + 1}.bin"
     own = file_name(leaf.part)
@@ -148,7 +148,7 @@ def name_of(leaf: Leaf, index: int) -> str:
 
 
 def file_name(part: Message) -> str:
-    """The file name a part gives, clean; for a message, its subject; empty for none."""
+    """The cleaned file name in a part's headers, or the subject of a message; empty for none."""
     name = header.parameter(part, "content-disposition", "filename")
     name = name or header.parameter(part, "content-type", "name")
     if not name and part.get_content_type() in ("message/rfc822", "message/global"):
@@ -161,7 +161,7 @@ def file_name(part: Message) -> str:
 
 
 def clean_name(name: str) -> str:
-    """A base name without paths, controls and bidi marks, at most 120 characters."""
+    """A file name without paths, control characters and bidi marks, at most 120 characters."""
     name = clean_line(name, 500)
     name = re.split(r"[/\\]", name)[-1].strip(". ") if name else ""
     if len(name) > 120:

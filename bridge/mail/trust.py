@@ -1,4 +1,4 @@
-"""What our own mail server found of a mail's sender (RFC 8601)."""
+"""The sender check of our own mail server (RFC 8601), and sender names that imitate ours."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ TWO_SENDERS = "⚠️ two senders in From: nobody can say who wrote this"
 def verdict(message: Message, authserv_id: str, domain: str, *, unsure: bool = False) -> Verdict:
     """The verdict of the topmost Authentication-Results that names `authserv_id`.
 
-    Anyone can write such a header, so those of other names count for nothing, and with no
-    authserv-id configured there is no verdict. DMARC decides; without it, an SPF or DKIM pass
-    for the sender's own domain passes and a plain fail fails. `unsure`: the mail names several
-    senders, so that whatever was checked need not be the one that is shown.
+    Anyone can write such a header, so headers with other names are ignored, and without a
+    configured authserv-id the verdict is NONE. DMARC decides; without it, an SPF or DKIM pass for
+    the sender's own domain gives PASS, and otherwise a fail gives FAIL. `unsure`: the mail names
+    several senders, so the server may have checked another one than is shown; gives FAIL.
     """
     if unsure:
         return Verdict.FAIL
@@ -38,20 +38,20 @@ def verdict(message: Message, authserv_id: str, domain: str, *, unsure: bool = F
     return Verdict.NONE
 
 
-# Letters of other scripts, and digits, that look like Latin ones; NFKD has taken care of accents.
+# Digits and letters of other scripts that look like Latin letters; NFKD removes accents before.
 ALIKE = str.maketrans("аеорсухіјѕһԁԛԝɡвкмнтαοντυρικη01|", "aeopcyxijshdqwgbkmhtaovtupikn" + "oll")
 
 
 def skeleton(name: str) -> str:
-    """A name as the eye takes it: without accents, case, blanks, and which alphabet it is in
-    (after Unicode TS 39 §4)."""
+    """A name reduced to how it looks: without accents, case and blanks, with look-alike letters as
+    Latin ones (after Unicode TS 39 §4)."""
     plain = unicodedata.normalize("NFKD", name).casefold().translate(ALIKE)
     letters = "".join(char for char in plain if char.isalnum())
     return letters.replace("rn", "m").replace("i", "l")
 
 
 def resembles(name: str, ours: Iterable[str]) -> str:
-    """The name of ours that a sender's looks like; empty for none."""
+    """The name among `ours` that a sender's name looks like; empty for none."""
     seen = skeleton(name)
     return next((each for each in ours if len(seen) > 2 and skeleton(each) == seen), "")
 
@@ -59,9 +59,9 @@ def resembles(name: str, ours: Iterable[str]) -> str:
 def _read(results: str, domain: str) -> Verdict:
     parsed = [] if _may_be_steered(results) else _parsed(results)
     found = {(each.method, each.result) for each in parsed}
-    for method, result in found:
-        if method == "dmarc" and result in ("pass", "fail"):
-            return Verdict.PASS if result == "pass" else Verdict.FAIL
+    dmarc = {result for method, result in found if method == "dmarc"} & {"pass", "fail"}
+    if dmarc:
+        return Verdict.PASS if dmarc == {"pass"} else Verdict.FAIL
     for each in parsed:
         if each.result == "pass" and domain in _domains(each):
             return Verdict.PASS
@@ -71,8 +71,8 @@ def _read(results: str, domain: str) -> Verdict:
 
 
 def _may_be_steered(results: str) -> bool:
-    """Whether quotes stand in a comment or in an address: an envelope sender may have brought them
-    along, and with them whatever looks like a result (`"x);dkim=pass header.d=…;(y"@evil`)."""
+    """Whether there are quotes in a comment or an address: an envelope sender may have put them
+    there to inject a result (`"x);dkim=pass header.d=…;(y"@evil`)."""
     depth, quoted = 0, False
     for match in MARKS.finditer(results):
         mark = match[0]
@@ -89,8 +89,8 @@ def _may_be_steered(results: str) -> bool:
 
 
 def _parsed(results: str) -> list[Any]:
-    """The results of a header; none where it cannot be read as a whole. It is never taken apart by
-    hand: what separates results may have come from the sender."""
+    """The results of a header; empty if it cannot be parsed as a whole. Never split by hand: a
+    separator may come from the sender."""
     try:
         return list(
             authres.AuthenticationResultsHeader.parse(
@@ -102,8 +102,8 @@ def _parsed(results: str) -> list[Any]:
 
 
 def _domains(result: object) -> set[str]:
-    """What a method vouches for: SPF the envelope sender, DKIM the signer; a HELO name is
-    anybody's to choose."""
+    """The domains that a method proves: SPF the envelope sender, DKIM the signer. A HELO name
+    proves nothing, because anybody can choose it."""
     vouched = (("spf", "smtp", "mailfrom"), ("dkim", "header", "d"), ("dkim", "header", "i"))
     method = getattr(result, "method", "")
     return {

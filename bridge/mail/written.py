@@ -1,4 +1,4 @@
-"""What an agent wrote, as Markdown or in a Matrix client, as text and HTML of a mail."""
+"""Convert an agent's Markdown or Matrix message to the text and HTML of a mail."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from selectolax.lexbor import LexborHTMLParser
 from bridge.mail.html import sanitise, to_text
 
 MAX_LENGTH = 200_000
-"""Characters of a formatted message; no event holds more."""
+"""Maximum characters of a formatted message; no event can have more."""
 markdown = MarkdownIt("commonmark", {"html": False, "breaks": True, "linkify": False}).enable(
     ["table", "strikethrough"]
 )
@@ -18,13 +18,13 @@ OF_MATRIX = re.compile(r"\s*(?:https?://matrix\.to/|matrix:)", re.IGNORECASE)
 
 
 def to_html(text: str) -> str:
-    """Markdown as an agent types it to HTML; raw HTML in it is shown, not obeyed."""
+    """HTML of an agent's Markdown; raw HTML in it is shown as text."""
     return str(markdown.render(text)).strip()
 
 
 def from_matrix(formatted: str) -> tuple[str, str]:
-    """(text, HTML) of a message's formatted_body: mentions and room links become plain names,
-    custom emoji their names, and what the message replied to stays in the room."""
+    """(text, HTML) of a message's formatted_body: mentions, room links and custom emoji become
+    plain names, and the quoted message of a reply is removed."""
     tree = LexborHTMLParser(formatted[:MAX_LENGTH])
     for node in tree.css("mx-reply"):
         node.decompose()

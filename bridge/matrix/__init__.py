@@ -1,1 +1,1 @@
-"""Everything that talks to the homeserver."""
+"""The connection to the homeserver: client API, appservice listener and reconciler."""

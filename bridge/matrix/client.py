@@ -1,4 +1,4 @@
-"""One request to the homeserver, with errors that keep what it said."""
+"""Sends requests to the homeserver, and turns its errors into ours with its code and text."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from bridge.model import Permanent, Transient
 CLIENT = "_matrix/client/v3"
 TIMEOUT = 60.0
 MAX_ANSWER = 256 * 1024 * 1024
-"""Bytes of an answer that are read."""
+"""Most bytes of an answer that are read."""
 
 
 class HomeserverError(Permanent):
-    """The homeserver refused a request; `status` is HTTP's, `code` the spec's errcode."""
+    """The homeserver refused a request; `status`: HTTP status, `code`: Matrix errcode."""
 
     def __init__(self, status: int, code: str, text: str) -> None:
         super().__init__(f"the homeserver answered {status} {code}: {text}")
@@ -29,14 +29,14 @@ class HomeserverError(Permanent):
         self.code = code
 
     def is_code(self, *codes: str) -> bool:
-        """Whether it is one of these errcodes; Synapse 1.139 and 1.140 put `IO.ELEMENT.…` before
-        those of MSC4190."""
+        """Whether the error has one of these errcodes; Synapse 1.139 and 1.140 put `IO.ELEMENT.…`
+        before the errcodes of MSC4190."""
         return self.code.endswith(codes)
 
 
 class _Api(HTTPAPI):
-    """mautrix's client, with errors that keep what the homeserver said: mautrix raises 429
-    without its delay (mautrix/python#135)."""
+    """mautrix's client, raising our errors: mautrix's own error for 429 loses the delay that the
+    homeserver asks for (mautrix/python#135)."""
 
     async def _send(
         self, method: Method, url: Any, content: Any, query_params: Any, headers: Any
@@ -57,7 +57,7 @@ class _Api(HTTPAPI):
 
 
 async def _text(response: ClientResponse) -> str:
-    """An answer as text. Raises Transient where it does not end."""
+    """The text of an answer. Raises Transient where it has more than MAX_ANSWER bytes."""
     data = bytearray()
     async for chunk in response.content.iter_chunked(1 << 16):
         data += chunk
@@ -80,7 +80,7 @@ def error_of(status: int, headers: Any, text: str) -> Transient | HomeserverErro
         seconds = float(delay) if delay and re.fullmatch("[0-9]{1,6}", delay) else given / 1000
         return Transient(f"the homeserver asks for patience: {reason}", retry_after=seconds)
     if status == 401 or (not code and status != 413):
-        # a homeserver that lost our registration for now, or a proxy's page before it
+        # the homeserver temporarily lost our registration, or the answer is from a proxy
         return Transient(f"the homeserver answered {status}: {reason}")
     if status >= 500:
         return Transient(f"the homeserver answered {status}: {reason}")
@@ -88,8 +88,8 @@ def error_of(status: int, headers: Any, text: str) -> Transient | HomeserverErro
 
 
 class Client:
-    """Requests as the bot or a ghost. Raises Transient when it is away, Permanent when it
-    refuses."""
+    """Sends requests as the bot or a ghost. Raises Transient when the homeserver does not answer,
+    Permanent (HomeserverError) when it refuses."""
 
     def __init__(self, url: str, token: str, bot: str) -> None:
         self._url, self._token, self.bot = url, token, bot
@@ -115,7 +115,8 @@ class Client:
         headers: dict[str, str] | None = None,
         timeout: float = TIMEOUT,
     ) -> Any:
-        """One request as `as_user` (the bot when None). `path` is quoted already."""
+        """Send one request as `as_user` (the bot when None). `path` must be quoted already;
+        `timeout` in seconds."""
         parameters = {"user_id": as_user or self.bot, **(query or {})}
         try:
             # not wait_for: before Python 3.12 it may swallow a cancellation
@@ -131,5 +132,5 @@ class Client:
 
 
 def quoted(part: str) -> str:
-    """A path segment."""
+    """Percent-encode one path segment."""
     return quote(part, safe="")

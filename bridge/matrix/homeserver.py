@@ -1,4 +1,4 @@
-"""The homeserver's client API as the bot and the ghosts use it; implements ports.Chat."""
+"""The client API for the bot and the ghosts; implements ports.Chat."""
 
 from __future__ import annotations
 
@@ -15,31 +15,32 @@ from bridge.matrix.queries import Queries
 from bridge.model import Content, EventId, Mxid, RoomId
 
 MARK = "app.postroom.post"
-"""Content key by which an event of ours is found again."""
+"""The content key that marks our events, by which we find them again."""
 DEVICE = "POSTROOM"
-"""A device of each sender: with it the homeserver remembers transaction ids over a restart."""
+"""The device id of each sender; with a device the homeserver remembers transaction ids over a
+restart."""
 PATIENCE = 15.0
-"""Seconds a room may stay half before it is given up."""
+"""Seconds that a room may stay incomplete before it is abandoned."""
 
 
 class Homeserver(Queries):
-    """What the desk asks of Matrix. Raises Transient when the homeserver is away, Permanent when
-    it refuses."""
+    """Changes in Matrix for the desk. Raises Transient when the homeserver does not answer,
+    Permanent when it refuses."""
 
     def __init__(self, url: str, token: str, bot: str) -> None:
         super().__init__(url, token, bot)
         self._ghosts: set[str] = set()
 
     async def ping(self, appservice: str) -> None:
-        """Have the homeserver call us back; it also ends its back-off at once."""
+        """Ask the homeserver to call us back; that also ends its back-off between pushes."""
         await self.request(Method.POST, f"_matrix/client/v1/appservice/{_q(appservice)}/ping", {})
 
     async def ensure_ghost(self, ghost: str) -> None:
-        """Register a user of our namespace, then make its device.
+        """Register a user of our namespace, then create its device.
 
-        Two requests, because Matrix Authentication Service refuses to log appservices in
-        (M_APPSERVICE_LOGIN_UNSUPPORTED) before it looks whether the user is known; without a
-        log-in, and with MSC4190, the same two serve every homeserver.
+        These are two requests, because Matrix Authentication Service refuses log-ins of appservices
+        (M_APPSERVICE_LOGIN_UNSUPPORTED) before it checks whether the user exists; without a
+        log-in, and with MSC4190, the same two requests work with every homeserver.
         """
         if ghost in self._ghosts:
             return
@@ -71,8 +72,8 @@ class Homeserver(Queries):
         return EventId(answer["event_id"])
 
     async def _put_on_device(self, path: str, content: Content, sender: str) -> Any:
-        """A PUT whose transaction id the homeserver remembers over a restart, because it comes
-        from a device of the sender; made anew where somebody deleted that device."""
+        """Send a PUT from the sender's device, so that the homeserver remembers its transaction id
+        over a restart; creates the device again where somebody deleted it."""
         on_device = {"device_id": DEVICE}
         try:
             return await self.request(Method.PUT, path, content, as_user=sender, query=on_device)
@@ -84,7 +85,7 @@ class Homeserver(Queries):
         return await self.request(Method.PUT, path, content, as_user=sender, query=on_device)
 
     async def find_sent(self, room: RoomId, sender: str, mark: str) -> EventId | None:
-        """The event of ours that carries `mark`, among the sender's last 200 in the room."""
+        """The event with this `mark` among the sender's last 200 in the room; None for none."""
         token: str | None = None
         for _ in range(2):
             query = {"dir": "b", "limit": "100", "filter": json.dumps({"senders": [sender]})}
@@ -117,7 +118,7 @@ class Homeserver(Queries):
             await self._put_on_device(path, {}, sender)
 
     async def invite(self, room: RoomId, mxid: Mxid) -> None:
-        """Invite; somebody who is in the room already counts as invited."""
+        """Invite a user; does nothing for one who is in the room or invited already."""
         async with failpoint.around("matrix.member"):
             try:
                 await self.request(
@@ -128,7 +129,7 @@ class Homeserver(Queries):
                     raise error
 
     async def kick(self, room: RoomId, mxid: Mxid, reason: str) -> None:
-        """Remove somebody; who is not there counts as removed."""
+        """Remove a user; does nothing for one who is not in the room."""
         async with failpoint.around("matrix.member"):
             try:
                 await self.request(
@@ -141,7 +142,7 @@ class Homeserver(Queries):
                     raise error
 
     async def call_myself(self, name: str, picture: str) -> None:
-        """The bot's name and picture, everywhere."""
+        """Set the bot's display name and avatar in its profile."""
         profile = f"{CLIENT}/profile/{_q(self.bot)}"
         async with failpoint.around("matrix.member"):
             await self.request(Method.PUT, f"{profile}/displayname", {"displayname": name})
@@ -149,8 +150,8 @@ class Homeserver(Queries):
                 await self.request(Method.PUT, f"{profile}/avatar_url", {"avatar_url": picture})
 
     async def enter(self, room: RoomId, ghost: str, name: str, picture: str) -> None:
-        """Join as a ghost with its name and picture (an mxc address, or empty), in one request;
-        invited first where need be."""
+        """Join as a ghost with its name and avatar (an mxc address, or empty), in one request;
+        invites the ghost first where that is needed."""
         await self.ensure_ghost(ghost)
         path = f"{CLIENT}/rooms/{_q(room)}/state/m.room.member/{_q(ghost)}"
         content = {"membership": "join", "displayname": name}
@@ -174,13 +175,13 @@ class Homeserver(Queries):
             await self.request(Method.POST, f"{CLIENT}/rooms/{_q(room)}/leave", {})
 
     async def make_room(self, alias: str, body: Content) -> RoomId:
-        """The room behind `alias`, made when there is none.
+        """The room with this `alias`, created when there is none.
 
-        createRoom has no transaction id: a repeat finds the alias taken, which Synapse binds
-        before the room is whole. Synapse writes most of a room at once, then its name, its topic
-        and its invitations, and may die between any two. The last are made up for. Without the
-        first a room cannot be used: it may be a request of ours that outlived us and is still
-        being worked on, so it is given some time, then left for good and made anew.
+        createRoom has no transaction id: a repeat finds the alias taken, and Synapse sets the alias
+        before the room is complete. Synapse writes most of a room at once, then name, topic and
+        invitations, and may die in between. Missing names, topics and invitations are added. A room
+        without its first part is unusable: an earlier request of ours may still be creating it, so
+        we wait PATIENCE seconds, then abandon the room and create another.
         """
         try:
             return await self._create(body)
@@ -205,14 +206,14 @@ class Homeserver(Queries):
         return RoomId(answer["room_id"])
 
     async def encrypts_new_rooms(self) -> bool:
-        """Whether the homeserver's policy encrypts a room just made; it is left again."""
+        """Whether the homeserver encrypts new rooms; creates a room to find out, and leaves it."""
         room = await self._create({"preset": "private_chat", "name": "Postroom check"})
         encrypted = await self.state(room, "m.room.encryption") is not None
         await self.leave(room)
         return encrypted
 
     async def _complete(self, room: RoomId, body: Content) -> None:
-        """Add what createRoom was asked for and writes last."""
+        """Add the name, topic and invitations that an interrupted createRoom did not write."""
         for key in ("name", "topic"):
             if await self.state(room, f"m.room.{key}") is None:
                 await self.set_state(room, f"m.room.{key}", "", {key: body[key]})

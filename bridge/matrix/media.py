@@ -1,4 +1,4 @@
-"""The media repository: files up and down."""
+"""The media repository: uploads and downloads files."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ MEDIA_TIMEOUT = 600.0
 
 
 class Media(Client):
-    """What of a homeserver is about files."""
+    """The requests of the client API that are about files."""
 
     async def reserve_media(self) -> str:
-        """An mxc address to be filled: what is sent twice is then stored once."""
+        """Reserve an mxc address to upload to, so that a repeated upload is stored only once."""
         async with failpoint.around("matrix.media"):
             answer = await self.request(Method.POST, "_matrix/media/v1/create", {})
         return str(answer["content_uri"])
@@ -41,8 +41,8 @@ class Media(Client):
                     raise
 
     async def is_open_to_all(self, mxc: str) -> bool:
-        """Whether the homeserver gives a file to whoever knows its address (before authenticated
-        media, Client-Server API v1.11). Raises Transient when it is away."""
+        """Whether anybody who knows a file's address can download it without a token (as before
+        authenticated media, Client-Server API v1.11). Raises Transient without an answer."""
         assert self._session is not None
         server, _, media = mxc.removeprefix("mxc://").partition("/")
         url = f"{self._url}/_matrix/media/v3/download/{_q(server)}/{_q(media)}"
@@ -53,12 +53,13 @@ class Media(Client):
             raise Transient(f"the homeserver does not answer: {error}") from error
 
     async def upload_limit(self) -> int:
-        """Bytes one upload may have; over it the homeserver resets the connection."""
+        """The most bytes of one upload; for a larger one the homeserver resets the connection."""
         answer = await self.request(Method.GET, "_matrix/client/v1/media/config")
         return int(answer.get("m.upload.size") or 50_000_000)
 
     async def download(self, mxc: str, limit: int) -> bytes:
-        """The bytes of a file. Raises Permanent when it is gone or over `limit`."""
+        """The bytes of a file. Raises Permanent when it is gone or has over `limit` bytes,
+        Transient when the homeserver does not answer."""
         assert self._session is not None
         server, _, media = mxc.removeprefix("mxc://").partition("/")
         url = f"{self._url}/_matrix/client/v1/media/download/{_q(server)}/{_q(media)}"

@@ -1,4 +1,4 @@
-"""What the homeserver is asked for, which changes nothing."""
+"""Requests to the homeserver that only read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bridge.model import Content, EventId, Mxid, RoomId
 
 
 class Queries(Media):
-    """The reading side of the client API. Raises as Homeserver does."""
+    """The reading requests of the client API. Raises the same errors as Homeserver."""
 
     async def state(self, room: RoomId, type: str, state_key: str = "") -> Content | None:
         """A state event's content; None when the room has none."""
@@ -30,19 +30,19 @@ class Queries(Media):
         return answer if isinstance(answer, dict) else None
 
     async def membership(self, room: RoomId, mxid: Mxid) -> str:
-        """join, invite, knock, leave or ban; empty when never there."""
+        """The membership (join, invite, knock, leave or ban); empty for a user never there."""
         content = await self.state(room, "m.room.member", mxid)
         return str((content or {}).get("membership", ""))
 
     async def display_name(self, room: RoomId, mxid: Mxid) -> str:
-        """How a member is called in a room; the localpart when it has no name."""
+        """The display name of a member in a room; the localpart when there is none."""
         content = await self.state(room, "m.room.member", mxid)
         name = (content or {}).get("displayname")
         return name if isinstance(name, str) and name else mxid[1:].partition(":")[0]
 
     async def time_zone(self, mxid: Mxid) -> ZoneInfo | None:
-        """The zone in a profile (Client-Server API v1.16, `m.tz`); None where it names none, or the
-        homeserver knows no such field."""
+        """The time zone in a user's profile (Client-Server API v1.16, `m.tz`); None where it has
+        none, or the homeserver does not know that field."""
         path = f"{CLIENT}/profile/{_q(mxid)}/m.tz"
         try:
             answer = await self.request(Method.GET, path)
@@ -58,7 +58,7 @@ class Queries(Media):
         }
 
     async def event(self, room: RoomId, event: EventId) -> Content | None:
-        """An event with its bundled edit; None when there is none or we may not see it."""
+        """An event with its bundled edit; None when it does not exist or we may not see it."""
         path = f"{CLIENT}/rooms/{_q(room)}/event/{_q(event)}"
         try:
             answer = await self.request(Method.GET, path)
@@ -68,11 +68,11 @@ class Queries(Media):
             raise
         try:
             return cleaned(answer) if isinstance(answer, dict) else None
-        except RecursionError:  # nobody says anything that is nested so deeply
+        except RecursionError:  # no real message is nested so deeply
             return None
 
     async def sync(self, since: str | None) -> Any:
-        """One look at what is new in every room of the bot."""
+        """One /sync request, without waiting: the new events in all rooms of the bot."""
         filter_ = {
             "room": {
                 "timeline": {"limit": 10},
@@ -89,8 +89,8 @@ class Queries(Media):
         return await self.request(Method.GET, f"{CLIENT}/sync", query=query)
 
     async def hold(self, since: str, seconds: float) -> str:
-        """Hold a request that brings nothing: it ends early, with Transient, when the homeserver
-        dies. Returns the token for the next one after about `seconds`."""
+        """Wait about `seconds` in a /sync request without rooms; raises Transient early when the
+        homeserver dies. Returns the token for the next request."""
         query = {
             "timeout": str(int(seconds * 1000)),
             "set_presence": "offline",
@@ -109,7 +109,7 @@ class Queries(Media):
         return str(answer["next_batch"])
 
     async def messages(self, room: RoomId, since: str) -> tuple[list[Content], str | None]:
-        """A page of a room's events after a token; the token of the next page, None at the end."""
+        """(events, next token): a page of a room's events after a token; None at the end."""
         page = await self.request(
             Method.GET,
             f"{CLIENT}/rooms/{_q(room)}/messages",
@@ -122,7 +122,7 @@ class Queries(Media):
         return await self._pages(f"{CLIENT}/rooms/{_q(room)}/messages", {"dir": "b"}, "end")
 
     async def edits(self, room: RoomId, event: EventId) -> list[Content]:
-        """The edits of an event, those of others too."""
+        """The edits of an event, also those sent by other users."""
         path = f"_matrix/client/v1/rooms/{_q(room)}/relations/{_q(event)}/m.replace"
         return await self._pages(path, {}, "next_batch")
 

@@ -1,4 +1,4 @@
-"""The reconciler: finds by /sync what the homeserver never pushed."""
+"""The reconciler: finds events by /sync that the homeserver never pushed."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from bridge.ports import Store
 log = structlog.get_logger("reconciler")
 
 EVERY = 60.0
-"""Seconds between looks."""
+"""Seconds between two /sync requests."""
 TOKEN = "sync-token"  # noqa: S105 - the name of a value
 
 
 class Reconciler:
-    """Feeds what is new in the bot's rooms by the same way as the pushes.
+    """Hands new events in the bot's rooms to the same function as the pushes.
 
-    Synapse loses or strands a push when it dies at the wrong moment; what it stored, /sync shows.
+    Synapse loses or delays a push when it dies at the wrong moment, but /sync shows every event
+    that it stored.
     """
 
     def __init__(
@@ -38,8 +39,8 @@ class Reconciler:
         self._every = every
 
     async def run(self) -> None:
-        """Look at start, every minute, and as soon as the homeserver is back after a gap. Ends only
-        when cancelled: whatever an answer holds, the next look may go well."""
+        """Run `look` at start, every minute, and as soon as the homeserver is back after a gap.
+        Ends only when cancelled: after any error it tries again."""
         delay = 1.0
         while True:
             began = asyncio.get_running_loop().time()
@@ -56,7 +57,7 @@ class Reconciler:
             delay = min(10.0, delay * 1.5)
 
     async def _wait(self, began: float) -> None:
-        """Until the next look. A request that is held notices at once when Synapse dies, which
+        """Wait until the next look, in a long request: it notices at once when Synapse dies, which
         is when pushes get lost."""
         loop = asyncio.get_running_loop()
         async with self._store.reading() as tx:
@@ -64,11 +65,11 @@ class Reconciler:
         while (left := began + self._every - loop.time()) > 0:
             held = loop.time()
             token = await self._homeserver.hold(token, left)
-            if loop.time() - held < 0.5:  # it has something to say: do not ask in a circle
+            if loop.time() - held < 0.5:  # answered at once: do not ask in a busy loop
                 await asyncio.sleep(min(left, 0.5))
 
     async def look(self) -> int:
-        """One look; returns how many events nobody had pushed."""
+        """Make one /sync request and store its events; returns how many had not been pushed."""
         async with self._store.reading() as tx:
             since = await tx.settings.value(TOKEN)
         answer = await self._homeserver.sync(since)
@@ -103,7 +104,8 @@ class Reconciler:
 
 
 def _in_room(room: str, events: Any) -> list[Any]:
-    """The events of a list, each with its room; what is no event is left for others to judge."""
+    """The events of a list, each with its room id; items that are not objects stay unchanged, to be
+    parked later."""
     return [
         {**event, "room_id": room} if isinstance(event, dict) else event
         for event in (events if isinstance(events, list) else [])

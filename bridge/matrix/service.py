@@ -1,4 +1,4 @@
-"""The appservice's listener: events are stored before they are acknowledged."""
+"""The HTTP listener for the homeserver's pushes; stores events before it acknowledges them."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from bridge.model import Transient
 log = structlog.get_logger("appservice")
 
 MAX_BODY = 256 * 1024 * 1024
-"""Bytes of one transaction: 100 events of 64 KiB and what a homeserver adds."""
+"""Most bytes of one push: 100 events of 64 KiB and the data that a homeserver adds to them."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Take = Callable[[list[Any]], Awaitable[int]]
 """Stores a batch of raw events; returns how many were new."""
 Notice = Callable[[list[Any]], Awaitable[None]]
-"""Notes what passes and is told once: read receipts, typing."""
+"""Stores ephemeral events, which are pushed only once: read receipts, typing."""
 
 
 class _NoState(ASStateStore, MemoryStateStore):
-    """mautrix wants a state store for helpers we do not use; it stays empty."""
+    """The state store that mautrix requires for helpers we do not use; it stays empty."""
 
 
 class Service(AppService):
-    """mautrix's appservice, which would answer before its handlers finish, made durable.
+    """mautrix's appservice, changed to answer only after the events are stored.
 
-    One transaction of ours per push, then 200. When the store fails, 500: the homeserver keeps
-    the push and sends it again. The first push after a start is answered 503 once (the nudge):
-    it makes Synapse look at the events that lay stranded since it last died.
+    Each push is stored in one transaction and then answered 200. When the store fails, the answer
+    is 500, and the homeserver sends the push again. The first push after a start is answered 503
+    (the nudge): that makes Synapse also send the events that got stuck when it last died.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Service(AppService):
         self._notice = notice
         self._on_nudge = nudged
         self._nudged = False
-        # every path, those that mautrix adds and those that are none, before a body is read
+        # checks the token for every path, also unknown ones, before a body is read
         self.app.middlewares.append(self._admit)
 
     @web.middleware
@@ -71,7 +71,7 @@ class Service(AppService):
 
     def _check_token(self, request: web.Request) -> bool:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        # a header can hold any bytes; aiohttp keeps those that are no UTF-8 as surrogates
+        # a header can contain any bytes; aiohttp turns those that are not UTF-8 into surrogates
         given = token.encode("utf-8", "surrogateescape")
         return hmac.compare_digest(given, self.hs_token.encode()) and scheme.lower() == "bearer"
 
@@ -96,7 +96,7 @@ class Service(AppService):
         return _answer(200, {})
 
     async def _hear(self, body: dict[str, Any]) -> None:
-        """What passes is told once and may be missed: it never fails a transaction."""
+        """Store the ephemeral events of a push. They may be lost: errors never fail the push."""
         passing = body.get("ephemeral") or body.get("de.sorunome.msc2409.ephemeral")
         if not isinstance(passing, list) or not passing:
             return
@@ -113,7 +113,7 @@ class Service(AppService):
 
 
 def _unknown() -> web.Response:
-    """We make our users and rooms ourselves; nobody conjures one by asking for it."""
+    """The answer to queries for users and rooms: none is created because somebody asks for it."""
     return _answer(404, {"errcode": "M_NOT_FOUND", "error": "not known"})
 
 

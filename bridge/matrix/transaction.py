@@ -1,4 +1,4 @@
-"""The body of a push, taken apart so that one odd event in it spoils no other."""
+"""Parses the body of a push so that one malformed event does not affect the others."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Any
 
 TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
 LONGEST_NUMBER = 20
-"""Digits of a number that can mean something; Python refuses to read those of thousands."""
+"""Most digits of an integer that is read, others become None; Python raises ValueError for those
+with thousands of digits."""
 
 
 def read(body: bytes) -> dict[str, Any]:
-    """The object of a body: `events`, `ephemeral` and what else there is.
+    """The JSON object of a body: `events`, `ephemeral` and other keys.
 
-    Where it cannot be read as a whole, because one event is nested too deeply or holds a number
-    that is none, its events are read one by one, and of that one only what tells which it is.
-    Raises ValueError for what holds no list of events.
+    Where the body cannot be parsed as a whole, because one event is nested too deeply or has an
+    invalid number, the events are parsed one by one, and of the bad one only its top-level strings.
+    Raises ValueError for a body without a list of events.
     """
     text = body.decode("utf-8", "replace")
     try:
@@ -30,7 +31,7 @@ def read(body: bytes) -> dict[str, Any]:
 
 
 def loads(text: str) -> Any:
-    """JSON as homeservers write it. Raises ValueError, or RecursionError."""
+    """Parse JSON from a homeserver. Raises ValueError, or RecursionError if nested too deeply."""
     return json.loads(text, parse_int=_integer)
 
 
@@ -39,7 +40,7 @@ def _integer(digits: str) -> int | None:
 
 
 def _guarded(text: str) -> Any:
-    """An event, or its own texts alone, among them its id, where the rest cannot be read."""
+    """Parse one event; where that fails, only its top-level strings, among them its id."""
     try:
         return loads(text)
     except (ValueError, RecursionError):
@@ -47,7 +48,7 @@ def _guarded(text: str) -> Any:
 
 
 def _texts(text: str) -> Iterator[tuple[str, str]]:
-    """The pairs of name and text of an object, without what is nested in it."""
+    """The (key, value) pairs of an object whose value is a string, at the top level only."""
     depth, name = 0, ""
     for token in TOKENS.finditer(text):
         sign = token[0]
@@ -61,8 +62,8 @@ def _texts(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _elements(text: str) -> Iterator[str]:
-    """The texts of the elements of the list `events` of an object. Raises ValueError where there
-    is no such list."""
+    """The JSON text of each element in the list `events` of an object. Raises ValueError where
+    there is no such list."""
     depth = begin = 0
     name = ""
     for token in TOKENS.finditer(text):

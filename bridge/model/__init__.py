@@ -1,4 +1,4 @@
-"""What everything is called: mails, conversations, deliveries, posts, jobs, and the error tree."""
+"""Domain types: mails, conversations, deliveries, posts, jobs, and the error tree."""
 
 from bridge.model.conversation import (
     FINISHED_CONVERSATIONS,

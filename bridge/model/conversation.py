@@ -1,4 +1,4 @@
-"""Conversations: one thread of mail with one contact, and how lists of them are asked for."""
+"""Conversations (one thread of mail with one contact each), their contacts, and list filters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bridge.model.mail import Address
 
 
 class Priority(IntEnum):
-    """What is looked at first."""
+    """How urgent a conversation is."""
 
     LOW = -1
     NORMAL = 0
@@ -19,7 +19,7 @@ class Priority(IntEnum):
 
 
 class State(StrEnum):
-    """Whose turn it is in a conversation."""
+    """State of a conversation: whose turn it is."""
 
     OPEN = "open"
     ANSWERED = "answered"
@@ -29,11 +29,11 @@ class State(StrEnum):
 
 
 FINISHED_CONVERSATIONS = (State.CLOSED, State.SPAM)
-"""States in which a conversation waits for nobody."""
+"""States in which nobody has to act on a conversation."""
 
 
 VARIOUS = Address("various@invalid", "Various senders")
-"""The contact of a conversation that holds mails of many: nobody that a mail could be sent to."""
+"""Placeholder contact of a conversation that collects mails of many senders; not a real address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +61,21 @@ class Conversation:
     priority: Priority = Priority.NORMAL
     department: str = ""
     merged: Number | None = None
-    """The conversation in which this one goes on."""
+    """The conversation that this one was merged into."""
     vacated: bool = False
-    """Whether everybody left its room, because it was closed long ago."""
+    """Whether all members left its room because it was closed long ago."""
     renamed: bool = False
-    """Whether an agent chose the subject, for the room and for what is sent."""
+    """Whether an agent set the subject; it then names the room and is the subject of replies."""
 
     @property
     def is_overflow(self) -> bool:
-        """Whether it holds what came beyond the limits of new conversations."""
+        """Whether it collects the mails that exceed the limits on new conversations."""
         return self.contact.spec == VARIOUS.spec
 
 
 @dataclass(frozen=True, slots=True)
 class NewConversation:
-    """A conversation that is to be made."""
+    """The values of a conversation that is not stored yet."""
 
     inbox: InboxId
     contact: Address
@@ -87,11 +87,11 @@ class NewConversation:
     claim: Number | None = None
     follows: Number | None = None
     waits: bool = True
-    """Whether somebody waits for an answer."""
+    """Whether its contact waits for an answer."""
 
 
 class ConversationChanges(TypedDict, total=False):
-    """What of a conversation can change."""
+    """The columns of a conversation that can be updated."""
 
     inbox: InboxId
     contact: Address
@@ -116,18 +116,18 @@ class ConversationChanges(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """What a team knows of somebody who writes to an inbox."""
+    """A person who writes to an inbox, with the notes the team keeps on them."""
 
     id: int
     name: str
     notes: str
     specs: tuple[str, ...]
-    """Every address of theirs, as written."""
+    """All addresses of this person, as written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A text that a search found: of a mail, or a note that an event holds."""
+    """A text found by a search: from a mail, or from an agent's note (a Matrix event)."""
 
     number: Number
     mail: MailId | None
@@ -139,18 +139,18 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """One thing that happened at a time, and how many seconds it had taken."""
+    """One counted event of a report: when it happened, and how many seconds it had taken."""
 
     at: float
     seconds: float
     tags: tuple[str, ...]
     agent: Mxid
-    """Empty where nobody in particular did it."""
+    """Empty if no single agent did it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which conversations of an inbox are meant; what is not set holds for all."""
+    """Selects conversations of an inbox; a field that is not set matches all of them."""
 
     state: State | None = None
     without: tuple[State, ...] = ()

@@ -1,4 +1,4 @@
-"""Deliveries: mails on their way out."""
+"""Deliveries: outgoing mails and their states."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from bridge.model.mail import Address, RecipientStatus
 
 
 class DeliveryState(StrEnum):
-    """Where an outgoing mail stands; everything from SENT on is final."""
+    """State of an outgoing mail; SENT and the states below it are final."""
 
     DRAFT = "draft"
-    """Shown as it would be sent; somebody says whether it is."""
+    """Its preview is shown; an agent confirms or discards it."""
     APPROVING = "approving"
-    """Shown, too, and somebody else has to say yes."""
+    """Its preview is shown; somebody other than its author has to approve it."""
     ASKING = "asking"
     WAITING = "waiting"
     SENDING = "sending"
@@ -29,38 +29,38 @@ class DeliveryState(StrEnum):
 
 
 class Form(StrEnum):
-    """What an outgoing mail is."""
+    """Kind of an outgoing mail."""
 
     REPLY = "reply"
     SNIPPET = "snippet"
-    """An answer in the words of a standard response."""
+    """A reply made from a standard response."""
     FORWARD = "forward"
     COMPOSE = "compose"
-    """The first mail of a conversation that we begin."""
+    """The first mail of a conversation that an agent begins."""
     AUTOMATIC = "automatic"
-    """Ordered by a rule, written by no person."""
+    """Sent by a rule, not written by a person."""
 
 
 ANSWER_FORMS = (Form.REPLY, Form.SNIPPET)
 """Forms that answer a mail."""
 PREVIEWED_DELIVERIES = (DeliveryState.DRAFT, DeliveryState.APPROVING)
-"""States in which the whole mail is shown and somebody has to say yes."""
+"""States in which a preview of the whole mail is shown and somebody has to confirm it."""
 STOPPABLE_DELIVERIES = (*PREVIEWED_DELIVERIES, DeliveryState.ASKING, DeliveryState.WAITING)
-"""States in which it was not attempted yet."""
+"""States before the first attempt to send; the delivery can still be stopped."""
 UNFINISHED_DELIVERIES = (*STOPPABLE_DELIVERIES, DeliveryState.SENDING, DeliveryState.DEFERRED)
-"""States in which it has not left, or not to everybody."""
+"""States in which the mail was not sent yet, or not to all recipients."""
 DELIVERIES_UNDER_WAY = (*UNFINISHED_DELIVERIES, DeliveryState.UNKNOWN)
-"""States in which something is still to come of it, or to be decided."""
+"""States in which the delivery still has to be attempted, or somebody has to decide on it."""
 LIVE_DELIVERIES = (*DELIVERIES_UNDER_WAY, DeliveryState.SENT)
-"""States in which a source message may not be sent once more."""
+"""States in which the source message must not be sent a second time."""
 DELIVERIES_THAT_LEFT = (DeliveryState.SENT, DeliveryState.BOUNCED)
-"""States in which our outgoing server has taken it, whatever a later one did."""
+"""States in which our outgoing server accepted the mail, even if a later server bounced it."""
 RETRYABLE_DELIVERIES = (
     DeliveryState.FAILED, DeliveryState.UNKNOWN, DeliveryState.DEFERRED, DeliveryState.BOUNCED,
 )  # fmt: skip
-"""States in which it can be tried again."""
+"""States from which an agent can retry the delivery."""
 AUTOMATIC_NEXT = (DeliveryState.WAITING, DeliveryState.SENDING, DeliveryState.DEFERRED)
-"""States in which it leaves without anybody's doing."""
+"""States in which the mail is sent without any further action of a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +75,14 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One mail on its way out, made by one explicit act of one agent."""
+    """One outgoing mail, caused by one explicit command or reaction of one agent, or by a rule."""
 
     inbox: InboxId
     conversation: Number
     source: EventId
-    """The message that is sent."""
+    """The Matrix message whose text is sent."""
     order: EventId
-    """The event that said so: the command, or the reaction."""
+    """The event that requested the delivery: the command or the reaction."""
     agent: Mxid
     subject: str
     run_at: float
@@ -100,22 +100,22 @@ class Delivery:
     finished_at: float | None = None
     form: Form = Form.REPLY
     text: str = ""
-    """What is sent, where that is not what the source says."""
+    """The text to send, where it differs from the text of `source`."""
     letters: tuple[MailId, ...] = ()
     """The mails that are forwarded."""
     shown: str = ""
-    """A digest of what its preview showed; empty where it had none."""
+    """Digest of the content that the preview showed; empty if there was no preview."""
     approved_by: Mxid | None = None
     author: Mxid | None = None
-    """Who wrote the source, where that is somebody else than who ordered it."""
+    """The writer of `source`, if that is not `agent`."""
     wording: int = 0
-    """Counts what was changed since it was ordered: bytes of another wording are none of it."""
+    """Counts the edits since the request: MIME bytes built from an older wording are stale."""
     shown_at: float = 0.0
-    """When the newest preview was brought into the room."""
+    """When the newest preview was posted in the room, epoch seconds."""
 
 
 class DeliveryChanges(TypedDict, total=False):
-    """What of a delivery can change."""
+    """The columns of a delivery that can be updated."""
 
     state: DeliveryState
     run_at: float

@@ -1,4 +1,4 @@
-"""What becomes of each kind of post when somebody is erased."""
+"""How each kind of post is treated when a person is erased."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from bridge.model.post import Shows
 
 
 class Erased(Enum):
-    """What erasing a person or a conversation does with a post."""
+    """Which copies of a post are redacted when a person or a conversation is erased."""
 
     WITH_ITS_ROOM = auto()
-    """It is only in the conversation's room, which is emptied, or says nothing of anybody."""
+    """It is only in the conversation's room, which is emptied, or names no person."""
     OUTSIDE = auto()
-    """It tells of the conversation, or of a mail of it, in other rooms: it is redacted there."""
+    """It shows the conversation, or a mail of it, in other rooms: it is redacted there."""
     WHERE_IT_NAMES = auto()
-    """It may tell of anybody: it is redacted where it links the room or names the person."""
+    """It may mention any person: it is redacted if it links the room or names the person."""
 
 
 def erased(shows: Shows) -> Erased:
-    """What becomes of a post. A new kind of post has to be named here: mypy asks for it."""
+    """How a kind of post is treated. mypy fails until every new kind is listed here."""
     match shows:
         case Shows.CARD | Shows.REMINDER | Shows.NOTIFY | Shows.MAIL | Shows.FILE:
             return Erased.OUTSIDE

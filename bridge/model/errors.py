@@ -7,15 +7,15 @@ class BridgeError(Exception):
     """Root of every error the bridge raises on purpose; the text is for a person.
 
     BridgeError
-      Transient     try again, for ever; never counted against a job
+      Transient     retry without limit; never counted as a failure of a job
       Permanent     tell a human
-        Refused     a person asked for what cannot be done
-      LostLease     another worker owns the job now: whatever was begun is undone
+        Refused     a person asked for something that cannot be done
+      LostLease     another worker owns the job now: the transaction is rolled back
     """
 
 
 class Transient(BridgeError):
-    """Something outside is away or busy. `retry_after` is in seconds, where the peer named one."""
+    """An external service is away or busy. `retry_after`: seconds, if the peer named a delay."""
 
     def __init__(self, text: str, retry_after: float | None = None) -> None:
         super().__init__(text)
@@ -27,8 +27,8 @@ class Permanent(BridgeError):
 
 
 class Refused(Permanent):
-    """A person asked for something that cannot be done; the text names the thing and the cure."""
+    """A person asked for something that cannot be done; the text says what, and how to fix it."""
 
 
 class LostLease(BridgeError):
-    """This worker no longer owns the job it wants to finish."""
+    """This worker's lease expired: it no longer owns the job it wants to finish."""

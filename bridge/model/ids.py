@@ -1,4 +1,4 @@
-"""What things are called: the identifiers of everything."""
+"""Identifier types."""
 
 from __future__ import annotations
 

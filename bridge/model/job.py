@@ -1,4 +1,4 @@
-"""Jobs: steps to be done."""
+"""Jobs: durable steps that the worker runs, and their JSON form in the database."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ SLOTS: Mapping[str, int] = {
     "event": 4, "deliver": 12, "again": 4, "mail": 12, "upload": 4, "hook": 2, "preview": 2,
     "rest": 2,
 }  # fmt: skip
-"""How many jobs of each share run at once in a process. What people wait for, their commands and
-the first attempts of their mails, has slots that nothing else takes."""
+"""How many jobs of each share run at once in a process. Commands and the first attempts of
+deliveries have slots of their own, because people wait for them."""
 TASKS = (
     ReceiveMail, HandleEvent, ReadEventAgain, BringPost, UploadFile, Deliver, CopyToSent,
     ShowPreview, MakeRoom, SetUp, Wake, CallHook, TestInbox, Export, MakeReport, RehearseRules,
@@ -55,7 +55,8 @@ SHARES = {task.kind: task.share for task in TASKS}
 
 
 def share_of(kind: str, lane: str) -> str:
-    """The share of a job. A delivery that was deferred has left its conversation's lane."""
+    """The share of a job. The lane of a deferred delivery is no longer its conversation's, and its
+    retries use the share `again`."""
     if kind == Deliver.kind and lane.startswith("delivery:"):
         return "again"
     return SHARES.get(kind, Task.share)
@@ -63,28 +64,28 @@ def share_of(kind: str, lane: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Job(Generic[TaskT]):
-    """One step to be done. Within a lane only the oldest unfinished one runs."""
+    """One durable step. Within a lane only the oldest unfinished job runs."""
 
     id: int
     kind: str
     lane: str
     task: TaskT
     run_after: float = 0.0
-    """When it was due, epoch seconds, as it was when it was taken."""
+    """When it was due, epoch seconds, as of the moment it was leased."""
     failures: int = 0
     leases: int = 0
     deaths: int = 0
-    """How often a process died while it had this job, where that tells something of the job."""
+    """How often a process died while it leased this job, if the job may have been the cause."""
     worker: str = ""
 
 
 def stored(task: Task) -> str:
-    """What a task has to know, as JSON."""
+    """The fields of a task as JSON."""
     return ADAPTERS[task.kind].dump_json(task).decode()
 
 
 def read(kind: str, payload: str) -> Task:
-    """The task of a job, from what `stored` made of it. Never fails."""
+    """The task that `stored` wrote as `payload`. Never raises: returns Unreadable on failure."""
     known = ADAPTERS.get(kind)
     if known is None:
         return Unreadable(kind, "no kind of job of this version")

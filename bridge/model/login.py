@@ -1,4 +1,4 @@
-"""What logs in to a mail server."""
+"""Credentials for logging in to a mail server."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ class Password:
 
     @property
     def said(self) -> tuple[str, ...]:
-        """How the secret goes over the wire, in the clear and as AUTH encodes it (RFC 4616)."""
+        """All forms of the secret on the wire: plain text, and as AUTH encodes it (RFC 4616)."""
         plain = (f"\0{self.user}\0{self.secret}", f"{self.user}\0{self.user}\0{self.secret}")
         return self.secret, *map(_coded, (self.secret, *plain))
 
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """A user and an access token of OAuth2 (RFC 6749), for XOAUTH2."""
+    """A user and an OAuth2 access token (RFC 6749), for XOAUTH2."""
 
     user: str
     secret: str = field(repr=False)
 
     @property
     def said(self) -> tuple[str, ...]:
-        """How the token goes over the wire."""
+        """All forms of the token on the wire."""
         return self.secret, _coded(f"user={self.user}\1auth=Bearer {self.secret}\1\1")
 
 

@@ -1,4 +1,4 @@
-"""Mail: addresses, what was parsed, what is kept of it, what became of who got it."""
+"""Mail: addresses, parsed mails, stored mails, delivery reports, recipient status."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ class Address:
 
 
 WHOLE_MAIL, WHOLE_TEXT = -1, -2
-"""Instead of a part's index: the mail as it came, and all its words as a text file."""
+"""Values of Attachment.part that are not a part: the raw mail, and its whole text as a file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """One leaf of a mail that is a file."""
+    """One leaf of a mail's MIME tree that is shown as a file."""
 
     part: int
-    """Its index in the depth-first walk."""
+    """Index of the leaf in a depth-first walk, or WHOLE_MAIL or WHOLE_TEXT."""
     name: str
     type: str
     size: int
@@ -57,19 +57,19 @@ class Attachment:
 
 
 class SenderKind(StrEnum):
-    """What kind of sender a mail has (RFC 3834)."""
+    """Kind of sender of a mail (RFC 3834)."""
 
     PERSON = "person"
     AUTOMATIC = "automatic"
     LIST = "list"
     BOUNCE = "bounce"
-    """A report on the delivery of a mail, whatever it says (RFC 3464)."""
+    """A report on the delivery of a mail: failed, delayed or delivered (RFC 3464)."""
     RECEIPT = "receipt"
     """A report that a mail was read (RFC 8098)."""
 
 
 class Verdict(StrEnum):
-    """What the configured authserv-id said of a mail's sender (RFC 8601)."""
+    """Result of the sender check by the configured authserv-id (RFC 8601)."""
 
     NONE = "none"
     PASS = "pass"  # noqa: S105 - a DMARC result, not a password
@@ -77,43 +77,43 @@ class Verdict(StrEnum):
 
 
 class RecipientStatus(StrEnum):
-    """What became of one recipient."""
+    """Delivery status of one recipient."""
 
     PENDING = "pending"
     SENT = "sent"
-    """Our outgoing server took it."""
+    """Our outgoing server accepted the mail."""
     DEFERRED = "deferred"
     FAILED = "failed"
     UNKNOWN = "unknown"
     DELAYED = "delayed"
-    """Taken, and a later server says that it goes on trying."""
+    """Accepted by our server; a later server reports that it keeps trying."""
     READ = "read"
     BOUNCED = "bounced"
-    """Taken, and a later server gave it back."""
+    """Accepted by our server; a later server returned it."""
 
     @property
     def arrived(self) -> bool:
-        """Whether our outgoing server took it, and nobody gave it back since."""
+        """Whether our outgoing server accepted the mail and no server returned it since."""
         return self in (RecipientStatus.SENT, RecipientStatus.DELAYED, RecipientStatus.READ)
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a bounce, a delay or a receipt says of a mail that was sent."""
+    """Content of a bounce, a delay notice or a read receipt for a mail that we sent."""
 
     originals: tuple[MessageId, ...]
     """Message-IDs the report may be about, most likely first."""
     fates: Mapping[str, tuple[RecipientStatus, str]]
-    """Of each address, case-folded: BOUNCED, DELAYED or READ, and why."""
+    """By case-folded address: (BOUNCED, DELAYED or READ, the reason given)."""
     senders: frozenset[str] = frozenset()
-    """Who had sent the mail that came back, as far as it did, case-folded."""
+    """From addresses of the returned mail, case-folded; empty if it was not returned."""
     is_formal: bool = False
     """Whether it has the form of a report (multipart/report, RFC 6522)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forwarded:
-    """A mail that another one repeats or has as a file, as that says: sender, subject, text."""
+    """A forwarded mail as the forwarding mail shows it, in its text or as an attached file."""
 
     sender: Address
     subject: str
@@ -122,7 +122,7 @@ class Forwarded:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One parsed message. Texts are clean Unicode; `problem` says why it could not be read."""
+    """One parsed mail. Texts are clean Unicode; `problem` says what could not be read."""
 
     message_id: MessageId
     body_hash: str
@@ -131,7 +131,7 @@ class Mail:
     cc: tuple[Address, ...] = ()
     reply_to: tuple[Address, ...] = ()
     recipients: tuple[str, ...] = ()
-    """Every address-spec the mail was sent to, trace headers included, case-folded."""
+    """Address-specs that the mail was sent to, from trace headers too, case-folded."""
     subject: str = ""
     date: float = 0.0
     in_reply_to: tuple[MessageId, ...] = ()
@@ -142,20 +142,20 @@ class Mail:
     nature: SenderKind = SenderKind.PERSON
     verdict: Verdict = Verdict.NONE
     notes: tuple[str, ...] = ()
-    """What should stand above the text: invitations, encryption."""
+    """Lines to show above the text, about invitations or encryption for example."""
     report: Report | None = None
     forwarded: tuple[Forwarded, ...] = ()
     """The mails it forwards, nearest first."""
     problem: str = ""
 
     def ancestors(self) -> tuple[MessageId, ...]:
-        """Ids this mail answers, nearest first (RFC 5322 §3.6.4)."""
+        """Message-IDs of the mails this one answers, nearest first (RFC 5322 §3.6.4)."""
         return tuple(dict.fromkeys((*self.in_reply_to, *reversed(self.references))))
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A mail of the store, in or out, as later acts need it (a row, without its bytes)."""
+    """A stored mail, incoming or outgoing: the database row without the raw bytes."""
 
     id: MailId
     inbox: InboxId
@@ -174,7 +174,7 @@ class Letter:
     at: float
     raw: int | None
     forwarded: Address | None = None
-    """Whose mail it forwards, where a colleague does and that may be the customer's."""
+    """Sender of the mail that a colleague forwards here; perhaps the real customer."""
     forwarded_subject: str = ""
     author: Address | None = None
-    """Whose it is, where an agent said so: answers go there, and not to its sender."""
+    """The author an agent named for it; answers go there instead of to `sender`."""

@@ -1,4 +1,4 @@
-"""What comes from Matrix, and the rooms that are ours."""
+"""Matrix events, and the rooms the bridge made."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bridge.model.place import Place, Role
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A Matrix event as the homeserver gave it to us."""
+    """A Matrix event as the homeserver sent it; times are epoch seconds."""
 
     id: EventId
     room: RoomId
@@ -26,7 +26,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What a Matrix room is to us."""
+    """A Matrix room of the bridge: its role, inbox or conversation, and room version."""
 
     id: RoomId
     role: Role

@@ -1,4 +1,4 @@
-"""The words of the control room: inboxes set up by chat, the audit, findings, jobs to look at."""
+"""Values shown in the control room: inboxes set up by chat, audit, test findings, job status."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bridge.model.job import TaskT
 
 @dataclass(frozen=True, slots=True)
 class JobStatus(Generic[TaskT]):
-    """A job as people look at it: when it runs next, and what it failed of."""
+    """Status of a job as admins see it: when it runs next, and its last error."""
 
     id: int
     kind: str
@@ -26,7 +26,7 @@ class JobStatus(Generic[TaskT]):
 
 
 class InboxState(StrEnum):
-    """Where an inbox that was set up by chat stands."""
+    """State of an inbox that was set up by chat."""
 
     DRAFT = "draft"
     LIVE = "live"
@@ -35,19 +35,19 @@ class InboxState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StoredInbox:
-    """An inbox set up by chat: its keys as in config.yaml, and its secrets, sealed."""
+    """An inbox set up by chat: keys as in config.yaml, and encrypted secrets."""
 
     id: InboxId
     state: InboxState
     values: Mapping[str, Any]
     secrets: Mapping[str, str]
-    """Sealed text by dotted key, as `imap.password`."""
+    """Encrypted value by dotted key, such as `imap.password`."""
     changed_at: float
 
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One line of the audit."""
+    """One line of the audit log."""
 
     at: float
     who: Mxid
@@ -55,7 +55,7 @@ class AuditEntry:
 
 
 class Grade(StrEnum):
-    """How a step of a test went."""
+    """Result of one step of an inbox test."""
 
     GOOD = "✅"
     WARNING = "⚠️"
@@ -64,9 +64,9 @@ class Grade(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one step of a test found, as an admin reads it."""
+    """Result of one step of an inbox test, with its text for an admin."""
 
     grade: Grade
     text: str
     tags: bool | None = None
-    """Whether mail to +tag addresses arrives, where that was the question."""
+    """Whether mail to +tag addresses arrives; None if this step did not test that."""

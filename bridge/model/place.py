@@ -1,4 +1,4 @@
-"""Where something is put: a room by what it is for."""
+"""Places: a room named by its purpose, or by its id."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bridge.model.ids import InboxId, Number, RoomId
 
 
 class Role(StrEnum):
-    """What a room of ours is for."""
+    """Purpose of a room of the bridge."""
 
     CONTROL = "control"
     SPACE = "space"
@@ -20,7 +20,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A room by what it is for, named before it is made; or any room by its id."""
+    """A room named by its purpose, even before it is created; or any room by its id."""
 
     role: Role | None
     inbox: InboxId | None = None
@@ -44,7 +44,7 @@ class Place:
         return cls(None, room=room)
 
     def __str__(self) -> str:
-        """As the database keeps it, and as lanes of jobs begin."""
+        """The form stored in the database; it is also the prefix of the lanes of jobs."""
         if self.role is None:
             return str(self.room)
         what = self.inbox if self.inbox is not None else self.conversation
@@ -52,7 +52,7 @@ class Place:
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """What `str` made of one."""
+        """The place that `str` wrote as `text`."""
         name, _, what = text.partition(":")
         role = next((each for each in Role if each == name), None)
         if role is None:

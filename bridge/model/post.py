@@ -1,4 +1,4 @@
-"""What we want in Matrix: where, and known by which key."""
+"""Posts: the events the bridge wants in Matrix, their places and their keys."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from bridge.model.place import Place
 
 
 class Shows(StrEnum):
-    """What a post shows, or does. What becomes of it when a person is erased is decided for each of
-    them (`model/erased`)."""
+    """What a post shows or does. `model/erased` decides for each member how it is treated when a
+    person is erased."""
 
     MAIL = "mail"
     FILE = "file"
     FORWARDED = "forwarded"
-    """👤 under a mail that a colleague forwarded."""
+    """The 👤 reaction that offers the forwarded sender as the contact."""
     BOUNCE = "bounce"
     TWIN = "twin"
-    """That a mail went to another inbox, too."""
+    """Tells that the same mail arrived in another inbox, too."""
     WENT = "went"
-    """That we had sent a mail, in the conversation it was merged into."""
+    """Tells of an outgoing mail, in the room that its conversation was merged into."""
     NOTIFY = "notify"
-    """What a rule tells people of a mail."""
+    """A rule's message to people about a mail."""
 
     STATUS = "status"
-    """Of a delivery."""
+    """Status message of a delivery."""
     SIGN = "sign"
-    """Its state, as a reaction on the message sent."""
+    """State of a delivery, as a reaction to the message that is sent."""
     AUTOMATIC = "automatic"
 
     NAME = "name"
@@ -44,7 +44,7 @@ class Shows(StrEnum):
     JOIN_RULES = "m.room.join_rules"
     PARENT = "m.space.parent"
     CHILD = "child"
-    """That a space lists a room."""
+    """State event by which a space lists a room."""
     ENTER = "enter"
     INVITE = "invite"
     EXPEL = "expel"
@@ -65,7 +65,7 @@ class Shows(StrEnum):
     PINNED = "pinned"
 
     ANSWER = "answer"
-    """To something somebody said."""
+    """Answer to a command."""
     TELL = "tell"
     OWNER = "owner"
     ORIGINAL = "original"
@@ -77,14 +77,14 @@ class Shows(StrEnum):
 
     WELCOME = "welcome"
     DEAD = "dead"
-    """That a job failed permanently."""
+    """Tells that a job failed permanently."""
     ALARM = "alarm"
     ALARM_OVER = "alarm-over"
     LOGIN = "login"
     DISK = "disk"
     HOOK = "hook"
     RULE = "rule"
-    """That a rule could not do all it says."""
+    """Tells that a rule could not do everything it says."""
     OVERFLOW = "overflow"
     ENCRYPTED = "encrypted"
     RESTORED = "restored"
@@ -92,9 +92,9 @@ class Shows(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PostKey:
-    """What makes a post the one it is: putting the same key again changes it.
+    """Identifies a post: putting the same key again changes the post instead of adding one.
 
-    `text` is unique; the fields beside it say what the post belongs to, where it does.
+    `text` is unique; `mail`, `delivery` and `conversation` say what the post belongs to, if any.
     """
 
     shows: Shows
@@ -121,7 +121,7 @@ class PostKey:
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """Of a database of before these columns, where only the text was kept."""
+        """The key from its text alone, as a database from before these columns kept it."""
         first, *rest = text.split(":")
         shows = next((each for each in Shows if each == first), Shows.ANSWER)
         number = int(rest[0]) if rest and rest[0].isdecimal() else None
@@ -143,7 +143,7 @@ class PostKey:
         return self.mail is not None and self.conversation is not None
 
     def until(self, *when: object) -> Self:
-        """The key of what this showed before: what is put under it from now on is another post."""
+        """The key that the existing post is renamed to, so that this key makes a new post."""
         more = ":".join(map(str, when))
         return type(self)(
             self.shows, f"{self.text}:{more}", self.mail, self.delivery, self.conversation
@@ -155,7 +155,7 @@ OF_NOTHING = (
     Shows.RULE, Shows.ALARM, Shows.ALARM_OVER, Shows.LOGIN, Shows.DISK, Shows.HOOK,
     Shows.REHEARSED, Shows.REPORT, Shows.TELL, Shows.SIGN,
 )  # fmt: skip
-"""What follows the first word of their keys, an inbox perhaps, is the number of no conversation."""
+"""Kinds whose keys hold no conversation number after the first word (an inbox, for example)."""
 OF_MAILS = (
     Shows.MAIL, Shows.FILE, Shows.FORWARDED, Shows.BOUNCE, Shows.TWIN, Shows.WENT, Shows.NOTIFY,
 )  # fmt: skip
@@ -169,7 +169,7 @@ MEMBER = "m.room.member"
 
 
 class Kind(StrEnum):
-    """What a post puts into Matrix."""
+    """How a post is carried out in Matrix."""
 
     MESSAGE = "message"
     STATE = "state"
@@ -181,12 +181,12 @@ class Kind(StrEnum):
 
 
 Target = PostKey | EventId
-"""What a post is about: another post, or any event."""
+"""The event a post relates to: that of another post, or any event by its id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One thing wanted in Matrix."""
+    """A request for one post in Matrix."""
 
     key: PostKey
     place: Place
@@ -197,15 +197,15 @@ class Wanted:
     state_key: str = ""
     target: Target | None = None
     lane: str = ""
-    """Where it has one of its own; else posts of a room go in their order."""
+    """Lane of its job; empty for the lane of its room, which keeps the order of posts."""
     exists_already: bool = False
-    """The room was made with it."""
+    """The room was created with this state, so nothing is sent."""
     held: bool = False
-    """Not yet: a later one under the same key brings it."""
+    """Deferred: stored only; a later request under the same key sends it."""
 
     @classmethod
     def reaction(cls, key: PostKey, place: Place, sender: str, emoji: str, target: Target) -> Self:
-        """An empty emoji takes it back."""
+        """A reaction to `target`; an empty emoji removes the reaction."""
         return cls(key, place, sender, Kind.REACTION, {"emoji": emoji}, "m.reaction", "", target)
 
     @classmethod
@@ -229,8 +229,8 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """One thing wanted in Matrix, as it is kept. A higher `version` than `sent` means the room is
-    behind."""
+    """One post as stored. If `version` is higher than `sent`, the room does not show the newest
+    version yet."""
 
     id: int
     key: PostKey
@@ -245,17 +245,17 @@ class Post:
     sent: int
     event: EventId | None
     target: EventId | None
-    """The event this one relates to, where it is no post of ours."""
+    """The event this post relates to, if that event is not a post of ours."""
     target_key: str
-    """Text of the key of the post this one relates to; empty for none."""
+    """Key text of the post that this one relates to; empty for none."""
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file of a mail on its way to the media repository: which raw mail, which part."""
+    """A file of a mail that is to be uploaded to the media repository."""
 
     raw: int
     attachment: Attachment
     mxc: str
-    """Empty until an address is reserved."""
+    """The reserved mxc:// URI; empty until one is reserved."""
     done: bool

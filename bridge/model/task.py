@@ -1,4 +1,4 @@
-"""What jobs do: one class for each kind of job, with what it needs to know."""
+"""Tasks: one class for each kind of job, with the parameters of that job."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from bridge.model.place import Role
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a job does. The fields that come first tell one from another; those after them are
-    named where it is made."""
+    """What a job does. The positional fields identify a task; the keyword-only fields are further
+    parameters."""
 
     kind: ClassVar[str]
-    """Its name in the table of jobs."""
+    """Name in the column `kind` of the job table."""
     title: ClassVar[str]
-    """What is done, as an admin reads it."""
+    """Description of the task for admins."""
     share: ClassVar[str] = "mail"
-    """Whose slots of the worker it takes."""
+    """Share of the worker's slots (job.SLOTS) that it uses."""
     is_one: ClassVar[bool] = True
-    """While a job for it is unfinished, no other is added."""
+    """Whether only one unfinished job with the same key may exist."""
     run: ClassVar[int] = 1
-    """How many jobs for it that follow each other in a lane are taken together."""
+    """Maximum number of consecutive jobs of this kind in a lane that are leased together."""
 
     @property
     def key(self) -> str:
-        """What tells it from others, as text."""
+        """Text that identifies the task: its kind and its positional fields."""
         first = [getattr(self, each.name) for each in fields(self) if not each.kw_only]
         return ":".join(str(each) for each in (self.kind, *first) if each is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiveMail(Task):
-    """Read a mail that was accepted, and put it where it belongs."""
+    """Read an accepted mail and add it to its conversation."""
 
     kind = "receive"
     title = "reading a mail"
@@ -42,12 +42,12 @@ class ReceiveMail(Task):
     intake: int
     _: KW_ONLY
     was_waiting: bool = False
-    """It arrived while nobody looked, so that it counts for no limit of the hour."""
+    """Arrived during an outage, so it does not count towards the hourly limits."""
 
 
 @dataclass(frozen=True, slots=True)
 class HandleEvent(Task):
-    """Do what somebody says in Matrix."""
+    """Run the command or reaction of a Matrix event."""
 
     kind = share = "event"
     title = "a command"
@@ -56,13 +56,13 @@ class HandleEvent(Task):
 
 @dataclass(frozen=True, slots=True)
 class ReadEventAgain(Task):
-    """Read an event that could not be handled; empty ids were not in it. What it says is not kept:
-    the homeserver has it."""
+    """Read an event again that could not be handled. Fields it did not have are empty. Its content
+    is not stored, because the homeserver has it."""
 
     kind = "parked"
     title = "reading an event"
     digest: str
-    """Of what was heard."""
+    """Digest of the received event."""
     _: KW_ONLY
     room_id: str = ""
     event_id: str = ""
@@ -72,7 +72,7 @@ class ReadEventAgain(Task):
 
 @dataclass(frozen=True, slots=True)
 class BringPost(Task):
-    """Bring a post into its room."""
+    """Send a post to its room."""
 
     kind = "post"
     title = "writing into a room"
@@ -99,7 +99,7 @@ class Deliver(Task):
 
 @dataclass(frozen=True, slots=True)
 class CopyToSent(Task):
-    """Put a mail that was sent into the Sent folder."""
+    """Append a sent mail to the Sent folder."""
 
     kind = "copy"
     title = "a copy for the Sent folder"
@@ -108,7 +108,7 @@ class CopyToSent(Task):
 
 @dataclass(frozen=True, slots=True)
 class ShowPreview(Task):
-    """Show a mail as it will leave. What changes while one is made needs another one."""
+    """Show the preview of a delivery. A change during one preview needs another preview."""
 
     kind = share = "preview"
     title = "showing a draft"
@@ -118,7 +118,7 @@ class ShowPreview(Task):
 
 @dataclass(frozen=True, slots=True)
 class MakeRoom(Task):
-    """Make the room of a conversation."""
+    """Create the room of a conversation."""
 
     kind = "room"
     title = "making a room"
@@ -127,7 +127,7 @@ class MakeRoom(Task):
 
 @dataclass(frozen=True, slots=True)
 class SetUp(Task):
-    """Make the control room, or a room or space of an inbox."""
+    """Create the control room, or the queue room or space of an inbox."""
 
     kind = "setup"
     title = "making a room of the bridge"
@@ -137,7 +137,7 @@ class SetUp(Task):
 
 @dataclass(frozen=True, slots=True)
 class Wake(Task):
-    """Bring a snoozed conversation back at its time, epoch seconds."""
+    """Reopen a snoozed conversation at `until`, in epoch seconds."""
 
     kind = "wake"
     title = "the end of a snooze"
@@ -147,13 +147,13 @@ class Wake(Task):
 
 @dataclass(frozen=True, slots=True)
 class CallHook(Task):
-    """Tell another program of a mail, as a rule wants it."""
+    """Call the webhook of a rule for a mail."""
 
     kind = share = "hook"
     title = "a webhook"
     mail: MailId
     rule: int
-    """Which of the inbox's rules."""
+    """Number of the rule among the inbox's rules."""
     _: KW_ONLY
     url: str
     event: Content
@@ -161,13 +161,13 @@ class CallHook(Task):
 
     @property
     def id(self) -> str:
-        """By which the other side knows it again."""
+        """The webhook id, by which the receiver recognises a repeated call."""
         return f"hook-{self.mail}-{self.rule}"
 
 
 @dataclass(frozen=True, slots=True)
 class TestInbox(Task):
-    """Try every step of an inbox, as `event` asks."""
+    """Test every step of an inbox, as requested by `event`."""
 
     __test__ = False  # pytest would take it for one of its own
 
@@ -180,21 +180,21 @@ class TestInbox(Task):
 
 @dataclass(frozen=True, slots=True)
 class Export(Task):
-    """Upload the mails of conversations as mbox, as `event` asks."""
+    """Upload the mails of conversations as an mbox file, as requested by `event`."""
 
     kind, share = "export", "rest"
     title = "an export"
     event: EventId
     _: KW_ONLY
     place: str
-    """Where the answer goes, as text of a Place."""
+    """The Place that the answer is posted to, as text."""
     numbers: tuple[Number, ...]
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class MakeReport(Task):
-    """Count, as `event` asks."""
+    """Make the report that `event` requested."""
 
     kind, share = "report", "rest"
     title = "a report"
@@ -205,7 +205,7 @@ class MakeReport(Task):
 
 @dataclass(frozen=True, slots=True)
 class RehearseRules(Task):
-    """Say what rules would have done with the last mails, as `event` asks."""
+    """Report what rules would have done with the last mails, as requested by `event`."""
 
     kind, share = "rehearse", "rest"
     title = "a test of rules"
@@ -213,12 +213,12 @@ class RehearseRules(Task):
     _: KW_ONLY
     inbox: InboxId
     text: str
-    """Rules to try; empty for those of the inbox."""
+    """YAML of the rules to try; empty for the rules of the inbox."""
 
 
 @dataclass(frozen=True, slots=True)
 class IndexWords(Task):
-    """Have the search know mails of before there was one: the next ones after this."""
+    """Index the next batch of mails from before the search existed: ids above `after`."""
 
     kind, share = "index", "rest"
     title = "words for the search"
@@ -234,12 +234,12 @@ class Purge(Task):
     number: Number
     _: KW_ONLY
     ids: bool
-    """Its Message-IDs, too."""
+    """Whether its Message-IDs are erased, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class ForgetPerson(Task):
-    """Take somebody out of another one's conversation."""
+    """Erase a person from a conversation whose contact is somebody else."""
 
     kind, share = "forget", "rest"
     title = "erasing a person"
@@ -249,7 +249,7 @@ class ForgetPerson(Task):
 
 @dataclass(frozen=True, slots=True)
 class RedactMentions(Task):
-    """Redact what is said of an erased address outside of its rooms."""
+    """Redact posts in other rooms that mention an erased address."""
 
     kind, share = "unsay", "rest"
     title = "erasing what was said here"
@@ -258,7 +258,7 @@ class RedactMentions(Task):
 
 @dataclass(frozen=True, slots=True)
 class EmptyLog(Task):
-    """Empty the database's log, in which what a job erased still is."""
+    """Truncate the database's write-ahead log, which still holds the data that a job erased."""
 
     kind, share = "scrub", "rest"
     title = "emptying the database's log"
@@ -267,7 +267,7 @@ class EmptyLog(Task):
 
 @dataclass(frozen=True, slots=True)
 class AfterRestore(Task):
-    """Tell people what has to be asked about after a restore."""
+    """Tell people which deliveries they are asked about after a restore."""
 
     kind = "restored"
     is_one = False
@@ -288,7 +288,7 @@ class TellOfFailure(Task):
 
 @dataclass(frozen=True, slots=True)
 class Unreadable(Task):
-    """A job of another version: it fails, is shown, and kept."""
+    """A job that this version cannot read: it fails, is shown to admins, and is kept."""
 
     kind = title = ""
     name: str

@@ -1,1 +1,1 @@
-"""What an operator runs: check, backup, restore, tests of an inbox."""
+"""Commands for operators: check, backup, restore, copy, rekey; and the test of an inbox."""

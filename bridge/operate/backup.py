@@ -1,4 +1,4 @@
-"""`postroom backup | restore | copy-database | rekey`: what an operator does to a database."""
+"""`postroom backup | restore | copy-database | rekey`: an operator's commands for a database."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ from bridge.store.database import Database
 
 
 async def backup(settings: Settings, file: Path) -> str:
-    """Write everything into one SQLite file, while the bridge runs. Returns what was done.
+    """Write the whole database into one SQLite file, also while the bridge runs. Returns a report.
 
-    Passwords stay sealed in it: the key is a file of its own. Raises Permanent.
+    Passwords stay encrypted in it; the key is in a separate file. Raises Permanent where `file`
+    exists or there is no database.
     """
     if file.exists():
         raise Permanent(f"{file} is there already; a backup never overwrites one")
@@ -45,7 +46,7 @@ async def backup(settings: Settings, file: Path) -> str:
 
 
 def _copy_file(source: str, target: Path) -> None:
-    """SQLite's own online backup; it waits for no one and nobody waits for it."""
+    """Copy by SQLite's online backup, which neither blocks nor waits for the running bridge."""
     if not Path(source).exists():
         raise Permanent(f"{source}: there is no database yet")
     address = f"{Path(source).absolute().as_uri()}?mode=ro"
@@ -57,10 +58,10 @@ def _copy_file(source: str, target: Path) -> None:
 
 
 def _finish(part: Path) -> None:
-    """One file, with its time in it."""
+    """Make the backup a single file, and store its time in it."""
     with contextlib.closing(sqlite3.connect(part)) as db:
         db.execute("PRAGMA journal_mode = DELETE")
-        # a database that this version has not upgraded yet has its settings under an older name
+        # a database not yet upgraded to this version has its settings in the older table `keep`
         at = (str(time.time()),)
         if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'setting'").fetchone():
             db.execute("INSERT OR REPLACE INTO setting VALUES ('backup-at', ?)", at)
@@ -82,12 +83,13 @@ async def _copy_between(source: str, target: str) -> int:
 
 
 async def restore(settings: Settings, file: Path) -> str:
-    """Fill an empty database from a backup, so that nothing leaves twice. Raises Permanent."""
+    """Fill an empty database from a backup, so that no mail is sent twice. Raises Permanent where
+    the file is not a backup, or the database is in use or not empty."""
     if not file.exists():
         raise Permanent(f"{file}: no such file")
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder) / "backup.db"
-        shutil.copyfile(file, work)  # an older backup is migrated, and stays what it is itself
+        shutil.copyfile(file, work)  # migrate a copy, so that the backup itself is not changed
         try:
             old = await Database.open(f"sqlite:{work}")
         except sqlite3.DatabaseError as error:
@@ -109,8 +111,8 @@ async def restore(settings: Settings, file: Path) -> str:
 
 
 async def copy_database(settings: Settings, target: str) -> str:
-    """Move to another database, for example from SQLite to PostgreSQL. The bridge must stand
-    still. Raises Permanent."""
+    """Copy to another database, for example from SQLite to PostgreSQL. Raises Permanent where the
+    bridge is running or the target is not empty."""
     if not target.startswith(("sqlite:", "postgres://", "postgresql://")):
         raise Permanent(f"{target}: write sqlite:FILE or postgres://user:password@host/name")
     old = await Database.open(settings.database)
@@ -132,8 +134,8 @@ async def _refuse_used(database: Database, settings: Settings) -> None:
 
 
 async def rekey(settings: Settings, config: Path) -> str:
-    """Seal every secret anew. Where the key lies in a file, with a fresh key; else with the first
-    of those given. Killed at any point, nothing is lost: the old key goes last."""
+    """Encrypt every secret again: with a new key where the key is in a file, otherwise with the
+    first of the configured keys. Safe to kill at any point: the old key is removed last."""
     path = key_file(config)
     keys = settings.encryption_key.get_secret_value().split()
     if path is not None:
@@ -163,7 +165,7 @@ def _replace(path: Path, keys: list[str]) -> None:
 async def _rotate(database: Database, keys: list[str]) -> int:
     count, vault = 0, Vault(keys)
     async with database.transaction("settings") as tx:
-        # answers to mails of before still find their conversation
+        # the old signing secrets are kept, so that answers to earlier mails find their conversation
         installation, sealed = await tx.settings.secret(), await tx.settings.former_ids()
         former = dict.fromkeys(Keys.of(keys, installation, sealed).former)
         await tx.settings.set_former_ids([vault.seal(each) for each in former])
@@ -176,10 +178,10 @@ async def _rotate(database: Database, keys: list[str]) -> int:
         rows = await tx.conn.fetch(
             "SELECT id, content FROM event WHERE content LIKE $1", f"%{SEALED}%"
         )
-        for row in rows:  # commands that are still to be read
+        for row in rows:  # encrypted events of the control room that are not handled yet
             content = json.loads(row["content"])
             if not isinstance(content.get(SEALED), str):
-                continue  # it only speaks of it
+                continue  # the content only mentions the key's name
             content[SEALED] = vault.rotate(content[SEALED])
             await tx.conn.execute(
                 "UPDATE event SET content = $1 WHERE id = $2", json.dumps(content), row["id"]

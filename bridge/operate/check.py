@@ -30,7 +30,8 @@ WORDS = {Grade.GOOD: "ok    ", Grade.WARNING: "note  ", Grade.BAD: "FAILED"}
 
 
 async def check(settings: Settings, registration: Registration) -> bool:
-    """Try homeserver, database and inboxes; prints one line each. True when all work."""
+    """Try homeserver, database, mail parser and inboxes; prints a line for each. True when all
+    work."""
     results = [
         await _try("homeserver", lambda: _homeserver(settings, registration)),
         await _try("homeserver reaches us", lambda: _reached(settings, registration)),
@@ -48,8 +49,9 @@ async def check(settings: Settings, registration: Registration) -> bool:
 
 
 async def _inboxes(settings: Settings) -> tuple[Directory, Tokens | None]:
-    """The inboxes of the file, and those of the chat where the database can be opened. Tokens,
-    too: with them a test mail is known again, and the bridge makes no room of it."""
+    """The inboxes of config.yaml, and those set up by chat; and the tokens that mark a test mail,
+    so that the bridge makes no room for it. Without a database only those of config.yaml, and
+    None."""
     encryption_keys = settings.encryption_key.get_secret_value().split()
     directory = Directory(settings, Vault(encryption_keys))
     try:
@@ -122,7 +124,7 @@ async def _homeserver(settings: Settings, registration: Registration) -> str:
 
 
 async def _reached(settings: Settings, registration: Registration) -> str:
-    """The homeserver calls us back: on our own port, or on the running bridge's."""
+    """Check that the homeserver can call us back: this check, or the bridge that runs already."""
     token = registration.as_token.get_secret_value()
     server = settings.homeserver.server_name
     bot = f"@{settings.appservice.prefix}bot:{server}"

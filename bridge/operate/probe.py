@@ -1,4 +1,4 @@
-"""Every step of an inbox's two servers, in order, until one fails."""
+"""Tries every step of an inbox's incoming and outgoing servers, in order, until one fails."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ from bridge.smtp.sender import dial
 
 EXPIRES_SOON = 14 * 86400.0
 SMALL = 10_000_000
-"""Bytes under which a server's limit is worth a word."""
+"""Bytes; a server with a lower limit for the size of a mail gets a warning."""
 
 
 class Prober:
-    """Implements ports.Prober. Without tokens, no mail is sent: nobody could know it again."""
+    """Implements ports.Prober. Without tokens no test mail is sent, as it could not be recognised
+    when it comes back."""
 
     def __init__(
         self, sender: Sender, mailbox: Mailbox, credentials: Credentials, tokens: Tokens | None
@@ -35,8 +36,8 @@ class Prober:
         self._credentials = credentials
 
     async def look(self, inbox: Inbox) -> AsyncIterator[Finding]:
-        """One finding a step. What follows a failed step of a server is left out; where both
-        work, a mail to itself must come back."""
+        """Yield one finding for each step. The steps of a server after a failed one are left out;
+        where all servers work, the inbox sends a mail to itself and waits for it."""
         failed = False
         for way in inbox.ways_in:
             try:

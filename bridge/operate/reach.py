@@ -1,4 +1,4 @@
-"""From a server's name to an encrypted connection: DNS, TCP, TLS, each told apart."""
+"""Connects to a mail server step by step (DNS, TCP, TLS) to find out which step fails."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from bridge.chat.diagnosis import SILENCE, ProblemKind, Trouble
 from bridge.config.inbox import Imap, Server
 
 PATIENCE = 10.0
-"""Seconds for each step: to connect, to greet, to shake hands."""
+"""Seconds for each step: connecting, the greeting, the TLS handshake."""
 EXPIRED, UNTRUSTED_CODES = 10, (18, 19, 20, 21)
 """Codes of OpenSSL's X509_verify_cert_error."""
 
 
 async def reach(server: Server) -> dict[str, Any]:
-    """Connect as far as TLS and hang up. Returns the certificate, empty without TLS.
+    """Connect up to TLS and hang up. Returns the certificate, empty without TLS.
 
-    Raises Trouble naming the step that failed.
+    Raises Trouble with the step that failed.
     """
     await _resolve(server)
     context = ssl.create_default_context(cafile=str(server.ca_file) if server.ca_file else None)
@@ -64,12 +64,12 @@ async def _connected(
     except ConnectionRefusedError as error:
         raise Trouble(ProblemKind.REFUSED, str(error)) from error
     except TimeoutError as error:
-        # who waits for a greeting that never comes may be waiting for our first word of TLS
+        # the TLS handshake got no answer: the server may be waiting for us after its plain greeting
         problem = ProblemKind.SILENT
         if context is not None and await _greets(server):
             problem = ProblemKind.NOT_TLS
         raise Trouble(problem, f"no answer in {PATIENCE:.0f} s") from error
-    except ConnectionError as error:  # hung up on, in the middle of shaking hands
+    except ConnectionError as error:  # the server closed the connection during the handshake
         problem = ProblemKind.SILENT if context is None else ProblemKind.NO_TLS_AGREED
         raise Trouble(problem, "the server hung up") from error
     except OSError as error:
@@ -97,7 +97,7 @@ def _tls_troubles() -> Any:
 
 
 async def _greets(server: Server) -> bool:
-    """Whether the server speaks first, in the clear."""
+    """Whether the server sends a greeting without TLS."""
     with contextlib.suppress(Trouble, OSError, TimeoutError):
         async with _connected(server, None) as (reader, _), asyncio.timeout(PATIENCE):
             return bool(await reader.read(1))
@@ -121,7 +121,7 @@ async def _greeting(server: Server, reader: asyncio.StreamReader) -> bytes:
 
 
 async def _shakes_hands(server: Server) -> bool:
-    """Whether the server speaks TLS from the first byte, with whatever certificate."""
+    """Whether the server speaks TLS from the first byte, with any certificate."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with contextlib.suppress(Trouble):

@@ -1,4 +1,4 @@
-"""A mail that an inbox sends to itself, and a second one to a +tag address of it."""
+"""Test: an inbox sends a mail to itself, and a second one to its own +tag address."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from bridge.model.oversight import Finding, Grade
 from bridge.ports import Mailbox, Sender
 
 RETURN, TAG_RETURN = 60.0, 10.0
-"""Seconds within which the mail must be back, and then the one to the +tag address."""
+"""Seconds to wait for the mail, and then for the one to the +tag address."""
 
 
 async def round_trip(
     sender: Sender, mailbox: Mailbox, tokens: Tokens, inbox: Inbox
 ) -> AsyncIterator[Finding]:
-    """Two findings: the mail, and the +tag; one where the mail itself fails."""
+    """Yield two findings, about the mail and about the +tag; only one where the mail fails."""
     local, _, domain = inbox.address.partition("@")
     began = time.monotonic()
     plain, said = await _send(sender, tokens, inbox, inbox.address)
     if plain is None:
         yield Finding(Grade.BAD, diagnosis.not_sent(inbox.address, said))
         return
-    # a server that does not know +tags refuses here or bounces later; neither is a fault
+    # a server without +tags refuses this mail now or bounces it later; that is no failure
     tagged, _ = await _send(sender, tokens, inbox, f"{local}+test{secrets.token_hex(3)}@{domain}")
     folder, is_junk = await mailbox.wait_for(inbox, plain, RETURN)
     if not folder:
@@ -44,7 +44,7 @@ async def round_trip(
 async def _send(
     sender: Sender, tokens: Tokens, inbox: Inbox, to: str
 ) -> tuple[MessageId | None, str]:
-    """(Message-ID of what left, what the server said)."""
+    """(Message-ID of the sent mail, None when it was refused; the server's reply)."""
     message_id = tokens.test_id(secrets.token_hex(8), inbox.domain)
     mail = compose.Outgoing(
         message_id=message_id, sender=Address(inbox.address, inbox.name), to=(Address(to),), cc=(),
@@ -57,4 +57,4 @@ async def _send(
 
 
 async def _nothing_to_note() -> None:
-    """A test mail that is lost is sent again by the next test."""
+    """Store nothing when DATA begins: a lost test mail is sent again by the next test."""

@@ -1,4 +1,4 @@
-"""The interfaces of the desk: what it needs of storage, chat and mail servers, as Protocols."""
+"""Protocols for storage, chat and mail servers, through which the desk uses them."""
 
 from bridge.ports.outside import Chat, Credentials, Hooks, Mailbox, Prober, Reader, Sender
 from bridge.ports.store import Store, Tx

@@ -1,4 +1,4 @@
-"""Tables of mail and of the people behind it, as Protocols."""
+"""Protocols for the tables of mails, conversations, deliveries, agents and contacts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from bridge.model.conversation import NewConversation
 
 
 class Mails(Protocol):
-    """Raw mails, what arrived, letters in and out."""
+    """Raw mails, the intake of arrived mails, and letters in and out."""
 
     async def keep_raw(self, raw: bytes) -> int: ...
     async def raw(self, raw: int) -> bytes: ...
@@ -65,7 +65,7 @@ class Mails(Protocol):
 
 
 class Conversations(Protocol):
-    """Conversations, participants, recipients set by hand."""
+    """Conversations, their participants, and recipients that agents set by hand."""
 
     async def create(self, new: NewConversation) -> Conversation: ...
     async def get(self, number: Number) -> Conversation: ...
@@ -93,14 +93,14 @@ class Conversations(Protocol):
 
 
 class Begun(Protocol):
-    """Which conversations were begun lately."""
+    """Log of recently begun conversations, for the hourly limits."""
 
     async def since(self, inbox: InboxId, sender: str, since: float) -> tuple[int, int]: ...
     async def add(self, inbox: InboxId, sender: str, at: float) -> None: ...
 
 
 class Pins(Protocol):
-    """Files that agents keep for their next email."""
+    """Files that agents attach to their next email."""
 
     async def of(self, number: Number, agent: Mxid) -> list[EventId]: ...
     async def add(self, number: Number, agent: Mxid, file: EventId, by: EventId) -> None: ...
@@ -108,7 +108,7 @@ class Pins(Protocol):
 
 
 class Deliveries(Protocol):
-    """Mails on their way out."""
+    """Deliveries: outgoing mails."""
 
     async def create(self, delivery: Delivery, question: str) -> Delivery | None: ...
     async def get(self, delivery: int) -> Delivery: ...
@@ -139,7 +139,7 @@ class Deliveries(Protocol):
 
 
 class Blocked(Protocol):
-    """Senders whose mails are spam to an inbox."""
+    """Senders that an inbox blocked as spam."""
 
     async def add(self, inbox: InboxId, sender: str, agent: Mxid, now: float) -> bool: ...
     async def remove(self, inbox: InboxId, sender: str) -> bool: ...
@@ -148,7 +148,7 @@ class Blocked(Protocol):
 
 
 class Agents(Protocol):
-    """What is known of agents beside their rooms."""
+    """Absences and read receipts of agents."""
 
     async def away(self) -> frozenset[Mxid]: ...
     async def set_away(self, mxid: Mxid, since: float | None) -> None: ...
@@ -157,7 +157,7 @@ class Agents(Protocol):
 
 
 class Snippets(Protocol):
-    """Standard responses; the inbox `''` stands for all."""
+    """Standard responses; those of the inbox `''` apply to all inboxes."""
 
     async def all(self, inbox: InboxId) -> dict[str, str]: ...
     async def own(self, inbox: InboxId) -> dict[str, str]: ...
@@ -166,7 +166,7 @@ class Snippets(Protocol):
 
 
 class Contacts(Protocol):
-    """What is known of people beside one address."""
+    """Contacts: names, notes and addresses of the people who write to an inbox."""
 
     async def of(self, inbox: InboxId, spec: str) -> Contact | None: ...
     async def begin(self, inbox: InboxId, who: Address) -> Contact: ...
@@ -176,7 +176,7 @@ class Contacts(Protocol):
 
 
 class Passages(Protocol):
-    """What was said in mails and notes, to be searched."""
+    """Searchable text of mails and notes."""
 
     async def add(
         self,
@@ -199,7 +199,7 @@ class Passages(Protocol):
 
 
 class Rules(Protocol):
-    """Rules written by chat."""
+    """Rules that admins wrote by chat."""
 
     async def all(self, inbox: InboxId) -> list[tuple[int, str]]: ...
     async def add(self, inbox: InboxId, text: str) -> int: ...
@@ -207,7 +207,7 @@ class Rules(Protocol):
 
 
 class Numbers(Protocol):
-    """What is counted."""
+    """Numbers for reports; `since` is epoch seconds."""
 
     async def received(self, inbox: InboxId, since: float) -> list[Timing]: ...
     async def answered(self, inbox: InboxId, since: float) -> list[Timing]: ...

@@ -1,4 +1,4 @@
-"""Tables that keep the house running, as Protocols."""
+"""Protocols for the tables of jobs, settings, inboxes, the audit log, and for erasing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bridge.model.task import Task
 
 
 class Jobs(Protocol):
-    """Durable steps, added and taken back; the worker has its own view."""
+    """The job queue as the desk uses it; the worker has an interface of its own."""
 
     async def add(self, task: Task, lane: str = "", *, run_after: float = 0.0) -> None: ...
     async def park(self, task: Task, reason: str) -> None: ...
@@ -32,7 +32,7 @@ class Jobs(Protocol):
 
 
 class StoredSettings(Protocol):
-    """Single values, IMAP cursors, health of mail accounts."""
+    """Single values, IMAP cursors, and the health of mail accounts."""
 
     async def value(self, name: str) -> str | None: ...
     async def set_value(self, name: str, value: str) -> None: ...
@@ -48,7 +48,7 @@ class StoredSettings(Protocol):
 
 
 class Inboxes(Protocol):
-    """Inboxes set up by chat, and the leads named there."""
+    """Inboxes set up by chat, and the leads set by chat."""
 
     async def all(self) -> list[StoredInbox]: ...
     async def get(self, inbox: InboxId) -> StoredInbox | None: ...
@@ -59,14 +59,14 @@ class Inboxes(Protocol):
 
 
 class Audit(Protocol):
-    """What admins did."""
+    """The audit log: what admins did."""
 
     async def add(self, at: float, who: Mxid, what: str) -> None: ...
     async def last(self, count: int) -> list[AuditEntry]: ...
 
 
 class Erasing(Protocol):
-    """Forgetting what is old, or somebody."""
+    """Erasing old data, conversations and persons."""
 
     async def old_bytes(self, before: float) -> int: ...
     async def closed(self, before: float) -> list[Number]: ...

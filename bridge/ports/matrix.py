@@ -1,4 +1,4 @@
-"""Tables of rooms, posts and events, as Protocols."""
+"""Protocols for the tables of rooms, posts and events."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bridge.model import (
 
 
 class Rooms(Protocol):
-    """Our Matrix rooms and who is in them."""
+    """The Matrix rooms of the bridge and their members."""
 
     async def save(self, room: Room) -> None: ...
     async def known(self, room: RoomId) -> Room | None: ...
@@ -39,7 +39,7 @@ class Rooms(Protocol):
 
 
 class Posts(Protocol):
-    """What Matrix shall hold, and files on their way there."""
+    """Posts wanted in Matrix, and files that are to be uploaded."""
 
     async def put(self, wanted: Wanted) -> None: ...
     async def get(self, post: int) -> Post | None: ...
@@ -57,7 +57,7 @@ class Posts(Protocol):
 
 
 class Events(Protocol):
-    """Matrix events that matter."""
+    """Stored Matrix events: those that may ask the bridge for something."""
 
     async def store(self, event: Event, lane: str | None) -> bool: ...
     async def get(self, event: EventId) -> Event | None: ...

@@ -1,4 +1,4 @@
-"""What is outside: homeserver, mail servers, whatever reads mail, as Protocols."""
+"""Protocols for external services: homeserver, mail servers, mail reader, webhooks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bridge.model.oversight import Finding
 
 
 class Chat(Protocol):
-    """The homeserver. Every method raises Transient when it is away, Permanent when it refuses."""
+    """The homeserver. Every method raises Transient if it is away, Permanent if it refuses."""
 
     async def send(
         self, room: RoomId, sender: str, type: str, content: Content, txn: str
@@ -47,11 +47,11 @@ class Chat(Protocol):
 
 
 class Credentials(Protocol):
-    """What logs in to the servers of inboxes, whoever gives it."""
+    """Credentials for logging in to the servers of inboxes."""
 
     async def of(self, server: Server) -> Login | None:
-        """For one log-in, now; None where the server wants none. Raises Transient when it cannot
-        be had now, Permanent when somebody has to act first."""
+        """Credentials for one immediate log-in; None if the server needs no log-in. Raises
+        Transient if they are not available now, Permanent if a person has to act first."""
         ...
 
 
@@ -69,7 +69,7 @@ class Sender(Protocol):
 
 
 class Reader(Protocol):
-    """Reads mail, whatever is in it."""
+    """Parses mail, including hostile mail."""
 
     async def read(
         self, raw: bytes, authserv_id: str, own: frozenset[str]
@@ -81,7 +81,7 @@ class Reader(Protocol):
 
 
 class Hooks(Protocol):
-    """Other programs that are told of mails."""
+    """Webhooks: HTTP calls that tell other programs about mails."""
 
     async def deliver(self, url: str, id_: str, body: bytes, secret: str, at: int) -> None: ...
 
@@ -97,6 +97,6 @@ class Mailbox(Protocol):
 
 
 class Prober(Protocol):
-    """Tries the servers of an inbox."""
+    """Tests the servers of an inbox."""
 
     def look(self, inbox: Inbox) -> AsyncIterator[Finding]: ...

@@ -1,4 +1,4 @@
-"""One unit of work over all tables, and the database that gives it, as Protocols."""
+"""Protocols for the database and for its transactions, which give access to all tables."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bridge.ports.matrix import Events, Posts, Rooms
 
 
 class Tx(Protocol):
-    """One unit of work; everything done through it commits together."""
+    """One transaction; everything done through it commits together."""
 
     @property
     def jobs(self) -> Jobs: ...
@@ -69,7 +69,7 @@ class Tx(Protocol):
 
 
 class Store(Protocol):
-    """The database. `name` of a transaction is a commit of failpoint.py."""
+    """The database. The `name` of a transaction names its commit for failpoint.py."""
 
     def transaction(self, name: str) -> AbstractAsyncContextManager[Tx]: ...
     def reading(self) -> AbstractAsyncContextManager[Tx]: ...

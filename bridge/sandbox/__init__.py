@@ -1,1 +1,1 @@
-"""The process that reads mail, what it gives up before it does, and how it is asked."""
+"""The sandboxed process that parses mail, its restrictions, and the client that uses it."""

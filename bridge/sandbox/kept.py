@@ -1,4 +1,4 @@
-"""Files of mails, taken apart once for all their uploads and kept for a while."""
+"""A cache for the files of a mail, so that a mail is parsed once for all its uploads."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 KEPT = 60.0
-"""Seconds after its last use during which the files of a mail are kept."""
+"""Seconds for which the files of a mail are kept after their last use."""
 MOST = 128_000_000
-"""Bytes of files that are kept; beyond them the mails used longest ago are taken apart anew."""
+"""Most bytes of files that are kept; beyond that, the mails used longest ago are dropped."""
 
 
 class KeptFiles:
-    """The files of a mail by a name that tells it from others."""
+    """Caches the files of each mail, by a key that identifies the mail."""
 
     def __init__(self) -> None:
         self._tasks: dict[str, asyncio.Task[list[bytes]]] = {}
-        """The one used last comes last."""
+        """The parsing of each mail, least recently used first."""
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
     def __len__(self) -> int:
         return len(self._tasks)
 
     async def of(self, mail: str, take: Callable[[], Awaitable[list[bytes]]]) -> list[bytes]:
-        """The files of a mail; `take` is asked for them unless they are here or on their way.
-        Raises what `take` raises, to all who wait, and keeps nothing then."""
+        """The files of a mail; `take` is called for them unless they are cached or being parsed.
+        Raises what `take` raises, to every waiting caller, and caches nothing then."""
         task = self._tasks.pop(mail, None)
         if task is None:
             task = asyncio.ensure_future(take())
@@ -56,7 +56,7 @@ class KeptFiles:
             self._drop(each)
 
     def _wait(self, mail: str) -> None:
-        """Forget them when nobody has used them for a while."""
+        """Restart the timer that drops a mail's files KEPT seconds after their last use."""
         if mail in self._timers:
             self._timers[mail].cancel()
         loop = asyncio.get_running_loop()

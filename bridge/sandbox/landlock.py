@@ -1,4 +1,4 @@
-"""Landlock: files a process may read, and nothing else of the machine (landlock(7))."""
+"""Landlock: restricts this process to reading certain files (landlock(7))."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
 ABI_OF_THIS_KERNEL, BENEATH_A_PATH = 1, 1
 READ_FILE, READ_DIR = 1 << 2, 1 << 3
 FILE_RIGHTS = ((5, 16), (3, 15), (2, 14), (1, 13))
-"""(ABI, how many rights on files it knows), newest first."""
+"""(first ABI version, number of file rights it knows), newest first."""
 TCP, SCOPES = (4, 0b11), (6, 0b11)
-"""(ABI, bits): binding and connecting; abstract sockets and signals that leave the process."""
+"""(first ABI version, bits): TCP bind and connect; abstract sockets and signals to processes
+outside."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -30,15 +31,15 @@ class _Beneath(ctypes.Structure):
 
 
 def abi() -> int:
-    """The version this kernel speaks; 0 for none."""
+    """The Landlock ABI version of this kernel; 0 without Landlock."""
     return max(0, int(_libc.syscall(CREATE_RULESET, None, 0, ABI_OF_THIS_KERNEL)))
 
 
 def restrict(readable: Sequence[Path]) -> bool:
-    """Open files below `readable` only, and only to read them; connect nowhere by TCP, signal
-    nobody outside. False where the kernel has no Landlock. Needs no_new_privs.
+    """Allow this process only to read files below `readable`; forbid TCP, and signals to other
+    processes. Returns False where the kernel has no Landlock. Needs no_new_privs.
 
-    Raises OSError when the kernel has it and refuses.
+    Raises OSError when the kernel has Landlock but refuses.
     """
     version = abi()
     if not version:

@@ -1,6 +1,7 @@
-"""What the process that reads mail gives up: its user, files, network, other processes.
+"""Restricts the process that parses mail: its user, files, network, and other processes.
 
-What of it holds depends on the kernel and on who started the bridge; `postroom check` says it.
+Which restrictions are possible depends on the kernel and on the user who started the bridge;
+`postroom check` shows them.
 """
 
 from __future__ import annotations
@@ -23,28 +24,28 @@ NOBODY = 65534
 USER, LANDLOCK, SECCOMP = "another user", "Landlock", "seccomp"
 OFFERS = (USER, LANDLOCK, SECCOMP)
 MEMORY = 1024 * 1024 * 1024
-"""Bytes of address space, libraries included; a mail of 50 MB takes about 600 MB of it."""
+"""Bytes of address space, including libraries; parsing a mail of 50 MB takes about 600 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What reading one mail may take: seconds of processor time, and of any time."""
+    """Limits for parsing one mail: seconds of processor time, and of wall-clock time."""
 
     processor: int
     wall: int
 
 
 SMALL, LARGE = Bounds(1, 60), Bounds(25, 240)
-"""Of ordinary mails, and of those that are large or odd. The wall is generous: a busy machine may
-give them little of its processor."""
+"""Limits for ordinary mails, and for large or unusual ones. The wall-clock limit is generous, as a
+busy machine may give the process little processor time."""
 
 
 def enter(offers: tuple[str, ...] = OFFERS) -> tuple[str, ...]:
-    """Give up, for this process and those it forks, everything but reading the program's own
-    files. Returns which of `offers` hold; there is no way back."""
+    """Restrict this process and its children to reading the program's own files, permanently.
+    Returns those of `offers` (kinds of restriction) that are in force."""
     held = [USER] if USER in offers and change_user() else []
     ctypes.CDLL(None).prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0)
-    with contextlib.suppress(OSError):  # a kernel that knows it and has it switched off
+    with contextlib.suppress(OSError):  # the kernel has Landlock, but it is switched off
         if LANDLOCK in offers and landlock.restrict(readable()):
             held.append(LANDLOCK)
     with contextlib.suppress(OSError):
@@ -54,7 +55,7 @@ def enter(offers: tuple[str, ...] = OFFERS) -> tuple[str, ...]:
 
 
 def described(held: tuple[str, ...]) -> str:
-    """What holds, for `postroom check`."""
+    """The restrictions in force, as text for `postroom check`."""
     lacks = [offer for offer in (LANDLOCK, SECCOMP) if offer not in held]
     text = "in a process of its own, with limits of time and memory"
     if USER in held:
@@ -69,8 +70,8 @@ def described(held: tuple[str, ...]) -> str:
 
 
 def readable() -> list[Path]:
-    """The files of Python, its libraries and the bridge, and of time zones: some are only read
-    when a mail needs them. No folder that a configuration or a key lies in."""
+    """The folders of Python, its libraries, the bridge and time zones, as some files are read only
+    when a mail needs them. None of them contains a configuration or a key."""
     names = ("stdlib", "platstdlib", "purelib", "platlib")
     folders = [Path(sysconfig.get_path(name)) for name in names]
     folders += [Path(os.__file__).parent, Path(bridge.__file__).parent]
@@ -79,7 +80,8 @@ def readable() -> list[Path]:
 
 
 def change_user() -> bool:
-    """Become nobody, where we are root and nobody can read the program's files; False elsewhere."""
+    """Become the user nobody; False where we are not root, or that user cannot read the program's
+    files."""
     if os.geteuid() != 0 or not all(_is_open(folder) for folder in readable()):
         return False
     os.setgroups([])
@@ -89,12 +91,12 @@ def change_user() -> bool:
 
 
 def _is_open(folder: Path) -> bool:
-    """Whether every user may go into a folder."""
+    """Whether every user may enter a folder."""
     return all(each.stat().st_mode & 0o001 for each in (folder, *folder.resolve().parents))
 
 
 def bound(bounds: Bounds) -> None:
-    """Limits of the process that reads one mail."""
+    """Set the limits of the process that parses one mail."""
     seconds = bounds.processor
     for limit, value in (
         (resource.RLIMIT_AS, MEMORY),
@@ -106,5 +108,5 @@ def bound(bounds: Bounds) -> None:
     ):
         resource.setrlimit(limit, (value, value))
     signal.alarm(bounds.wall)
-    with contextlib.suppress(OSError):  # root may fork whatever RLIMIT_NPROC says
+    with contextlib.suppress(OSError):  # needed as RLIMIT_NPROC does not stop root from forking
         seccomp.refuse(bounded=True)

@@ -1,8 +1,8 @@
-"""The process in which mail is read: `python -m bridge.sandbox.process FD`.
+"""The process in which mail is parsed: `python -m bridge.sandbox.process FD`.
 
-It loads what reading needs, gives up what reading does not need, and forks: each child takes one
-connection from the socket FD, reads one mail, answers, and is gone, so that no mail can touch
-another one or stop anything. A few children wait ahead of their mails.
+It loads the code for parsing, restricts itself, and forks: each child takes one connection from the
+socket FD, parses one mail, answers and ends, so that a mail can neither affect another one nor stop
+the process. A few children are forked in advance.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from bridge.mail.parse import files
 from bridge.sandbox import lockdown
 
 AHEAD = 2
-"""Children that wait for a mail."""
+"""Number of children that wait for a mail."""
 PID = 4
-"""Bytes with which a child that takes a connection says which one it is."""
+"""Bytes of the process id that a child reports when it takes a connection."""
 LATER = 1000
-"""Milliseconds after which forking is tried again."""
+"""Milliseconds after which a failed fork is tried again."""
 GOOD = b"+"
-"""The first byte of an answer, before 8 bytes with the microseconds of processor time it took;
-without it the child is gone."""
+"""The first byte of an answer, followed by 8 bytes with the microseconds of processor time used;
+an answer without it means that the child died."""
 SAMPLE = b"""\
 From: "A, B" <a@example.org>
 To: =?utf-8?q?=C3=84?= <b@example.org>
@@ -67,17 +67,17 @@ Content-Transfer-Encoding: base64
 JVBERg==
 --x--
 """
-"""A mail with what most mails have."""
+"""A mail with the parts and headers that most mails have, to warm up the parser."""
 SMALL, LARGE = b"s", b"l"
-"""What comes with a connection: which bounds hold."""
+"""Sent with each connection: which limits apply."""
 
 
 def answer(request: bytes, held: tuple[str, ...]) -> bytes:
     """The answer to one request: a line of JSON, and the mail.
 
     `["read", authserv-id, own addresses …]` and `["head", problem, authserv-id, own addresses …]`
-    give a mail and its folded text as JSON; `["files"]` each file of the mail behind its length in
-    8 bytes; `["holds"]` the names of what this process cannot do any more.
+    return a mail and its folded text as JSON; `["files"]` each file of the mail after its length in
+    8 bytes; `["holds"]` the names of the restrictions in force.
     """
     head, _, raw = request.partition(b"\n")
     match json.loads(head):
@@ -96,16 +96,15 @@ def answer(request: bytes, held: tuple[str, ...]) -> bytes:
 
 
 def _child(door: socket.socket, taken: int, held: tuple[str, ...]) -> None:
-    """Wait for one connection and answer what comes through it."""
+    """Wait for one connection and answer its request. `taken`: pipe to report our process id."""
     kind, handed, _, _ = socket.recv_fds(door, 1, 1)
     if not handed:
         return
     os.write(taken, os.getpid().to_bytes(PID, "big"))
-    # a mail that takes this child over must not get at the next ones
+    # malicious code in a mail must not reach the connections of other mails
     door.close()
     os.close(taken)
-    if kind == LARGE:
-        os.nice(10)
+    os.nice(10 if kind == LARGE else 5)  # after the bridge and the homeserver, which answer people
     with socket.socket(fileno=handed[0]) as client:
         lockdown.bound(lockdown.LARGE if kind == LARGE else lockdown.SMALL)
         with client.makefile("rb") as stream:
@@ -116,21 +115,21 @@ def _child(door: socket.socket, taken: int, held: tuple[str, ...]) -> None:
 
 
 def serve(door: socket.socket, held: tuple[str, ...]) -> None:
-    """Keep children at the door until it is closed."""
+    """Keep AHEAD children waiting for connections on the socket `door`, until it is closed."""
     tell, taken = os.pipe()
     ended, wakes = os.pipe2(os.O_NONBLOCK)
     signal.set_wakeup_fd(wakes)
-    signal.signal(signal.SIGCHLD, lambda *_: None)  # without a handler nothing wakes
+    signal.signal(signal.SIGCHLD, lambda *_: None)  # the wakeup fd works only with a handler
     gc.collect()
     gc.freeze()
-    gc.disable()  # what a collection touches would be copied in each child, which soon ends
+    gc.disable()  # a collection would copy memory pages in each child, which ends soon anyway
     looks = select.poll()
     looks.register(tell, select.POLLIN)
     looks.register(ended, select.POLLIN)
     looks.register(door, select.POLLHUP)
     waiting: set[int] = set()
     while True:
-        with contextlib.suppress(OSError):  # no process to be had now: later
+        with contextlib.suppress(OSError):  # fork failed: try again after LATER
             while len(waiting) < AHEAD:
                 waiting.add(_forked(door, tell, taken, held))
         patience = None if len(waiting) == AHEAD else LATER
@@ -145,7 +144,8 @@ def serve(door: socket.socket, held: tuple[str, ...]) -> None:
 
 
 def _forked(door: socket.socket, tell: int, taken: int, held: tuple[str, ...]) -> int:
-    """A child that waits at the door. Raises OSError where there can be none."""
+    """Fork a child that waits for a connection; returns its process id. Raises OSError where
+    fork fails."""
     child = os.fork()
     if child:
         return child
@@ -157,7 +157,7 @@ def _forked(door: socket.socket, tell: int, taken: int, held: tuple[str, ...]) -
 
 
 def _reaped() -> Iterator[int]:
-    """The children that ended."""
+    """The process ids of children that ended."""
     with contextlib.suppress(ChildProcessError):
         while (child := os.waitpid(-1, os.WNOHANG)[0]) != 0:
             yield child
@@ -165,7 +165,7 @@ def _reaped() -> Iterator[int]:
 
 def main() -> None:
     held = lockdown.enter()
-    # what is made at first use is made once, here, and not in each child anew
+    # parse a sample, so that caches are filled here once, and not in each child again
     for _ in range(2):
         reading.RESULT.dump_json(reading.read(SAMPLE))
     serve(socket.socket(fileno=int(sys.argv[1])), held)

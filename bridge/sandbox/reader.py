@@ -1,4 +1,4 @@
-"""Reads mail in a process that may fail; implements ports.Reader."""
+"""Parses mail in the sandboxed process, which may fail; implements ports.Reader."""
 
 from __future__ import annotations
 
@@ -20,35 +20,36 @@ from bridge.sandbox.starter import ReadingProcess
 log = structlog.get_logger("reader")
 
 PATIENCE = {SMALL: lockdown.SMALL.wall + 5.0, LARGE: lockdown.LARGE.wall + 5.0}
-"""Seconds one reading may take."""
+"""Seconds that one request may take."""
 AT_ONCE = {SMALL: 4, LARGE: 2}
-"""Readings at once. Small mails never wait for large ones."""
+"""Number of requests at the same time. Small mails never wait for large ones."""
 ROOM, TIMES = 16_000_000, 4
-"""Bytes of an answer, and so many times those of the mail, over which it is none."""
+"""An answer has at most ROOM bytes plus TIMES the bytes of the mail."""
 TRIES = 3
 HEAD = 9
-"""Bytes of an answer before what it says."""
+"""Bytes of an answer before its content: GOOD and the processor time."""
 TOO_MUCH = "reading it took too much time or memory"
 Load = Callable[[], Awaitable[bytes]]
 
 
 class MailReader:
-    """What it is asked is done by children of `process`."""
+    """Sends each request to a child of `process`."""
 
     def __init__(self, process: ReadingProcess) -> None:
         self._process = process
         self._free = {kind: asyncio.Semaphore(count) for kind, count in AT_ONCE.items()}
         self._files = KeptFiles()
         self.spent = 0.0
-        """Seconds of processor time that went into what was read."""
+        """Seconds of processor time spent on all mails so far."""
 
     def close(self) -> None:
-        """Forget the files that are kept for now."""
+        """Drop the cached files."""
         self._files.clear()
 
     async def read(self, raw: bytes, authserv_id: str, own: frozenset[str]) -> tuple[Mail, Body]:
-        """The mail and its folded text; its headers and first words alone where reading the rest
-        fails or takes too much. Never fails because of what is in the mail. Raises Transient."""
+        """The mail and its folded text; only its headers and first words where parsing fails or
+        takes too much. Never fails because of the mail's content. Raises Transient where the
+        process cannot run."""
         kind = LARGE if reading.is_large(raw) else SMALL
         try:
             return await self._read(["read", authserv_id, *sorted(own)], raw, kind)
@@ -60,8 +61,8 @@ class MailReader:
     async def head(
         self, raw: bytes, problem: str, authserv_id: str, own: frozenset[str]
     ) -> tuple[Mail, Body]:
-        """A mail by its headers and first words; `problem` says why not more is shown. Raises
-        Transient."""
+        """The headers and first words of a mail; `problem` says why no more is shown. Raises
+        Transient where the process cannot run."""
         kind = LARGE if reading.is_large(raw) else SMALL
         try:
             return await self._read(["head", problem, authserv_id, *sorted(own)], raw, kind)
@@ -70,16 +71,16 @@ class MailReader:
         return await asyncio.to_thread(reading.unreadable, raw, problem)
 
     async def part(self, mail: str, part: int, load: Load) -> bytes:
-        """The bytes of one file of a mail. Its files are taken apart once for all of them: `mail`
-        tells it from others, `load` is asked for its bytes. Raises Permanent when they cannot be
-        had."""
+        """The bytes of one file of a mail. The mail is parsed once for all its files: `mail` is the
+        cache key, `load` returns the mail's bytes. Raises Permanent when there is no such file or
+        parsing fails."""
         found = await self._files.of(mail, lambda: self._take_apart(load))
         if part >= len(found):
             raise Permanent(f"the mail has no part {part}")
         return found[part]
 
     async def held(self) -> tuple[str, ...]:
-        """What the process that reads mail cannot do any more, by the name of what stops it."""
+        """The names of the restrictions in force in the process that parses mail."""
         return tuple(json.loads(await self._apart(["holds"], b"", SMALL)))
 
     async def _take_apart(self, load: Load) -> list[bytes]:
@@ -96,12 +97,12 @@ class MailReader:
         answer = await self._apart(request, raw, kind)
         try:
             return reading.RESULT.validate_json(answer)
-        except ValueError as error:  # what it says may hold the mail's words
+        except ValueError as error:  # do not chain its text: it may contain words of the mail
             raise Permanent("the answer of the reading process cannot be read") from error
 
     async def _apart(self, request: Sequence[object], raw: bytes, kind: bytes) -> bytes:
-        """Have a child do it, and another one where somebody ended it. Raises Permanent where it
-        failed or ran out of something, Transient where the process does not stay."""
+        """Send a request, and again where the whole process was ended meanwhile. Raises Permanent
+        where the child failed or reached a limit, Transient where the process keeps ending."""
         for _ in range(TRIES):
             before = self._process.begun()
             try:
@@ -113,7 +114,7 @@ class MailReader:
         raise Transient("the process that reads mail does not stay; is there memory enough?")
 
     async def _stays(self, process: object) -> bool:
-        """Whether the process still answers. It may end a moment after its child did."""
+        """Whether the same process still answers. It may end a moment after its child did."""
         try:
             await self._asked(["holds"], b"", SMALL)
         except Permanent:

@@ -1,4 +1,4 @@
-"""seccomp: system calls that reading a mail never needs are refused with EPERM (seccomp(2))."""
+"""seccomp: refuses system calls that parsing a mail never needs, with EPERM (seccomp(2))."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import struct
 SET_SECCOMP, MODE_FILTER = 22, 2
 NO_CALL = -1
 
-# Name: (number on x86-64, on aarch64); NO_CALL where the machine has no such call.
+# Name: (number on x86-64, on aarch64); NO_CALL where that machine has no such call.
 NEVER = {
     "socket": (41, 198), "socketpair": (53, 199), "connect": (42, 203), "bind": (49, 200),
     "listen": (50, 201), "accept": (43, 202), "accept4": (288, 242),
@@ -50,14 +50,15 @@ NEVER_AGAIN = {
     "fork": (57, NO_CALL), "vfork": (58, NO_CALL), "clone": (56, 220), "clone3": (435, 435),
     "prlimit64": (302, 261), "setrlimit": (160, 164), "setpriority": (141, 140),
 }  # fmt: skip
-"""What children are made and bounded with. Limits and priorities can be those of others, too."""
+"""Calls that fork children and set limits, refused once a child has its limits: limits and
+priorities could be those of other processes, too."""
 OPENING = {"open": (2, NO_CALL, 1), "openat": (257, 56, 2)}
-"""Calls that open a file, and which argument says how."""
+"""Calls that open a file: numbers as above, and the index of the argument with the flags."""
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
-"""Column of the tables, and the kernel's name of the machine (linux/audit.h)."""
+"""(column of the tables above, AUDIT_ARCH value of the machine in linux/audit.h)."""
 X32 = 0x40000000
-"""From this number on x86-64 has the calls a second time, with other numbers."""
+"""From this number on, x86-64 has all calls again, for the x32 ABI."""
 
 LOAD, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 ALLOW, KILL, REFUSE = 0x7FFF0000, 0x80000000, 0x00050000 | errno.EPERM
@@ -72,8 +73,9 @@ class _Program(ctypes.Structure):
 
 
 def refuse(*, bounded: bool) -> bool:
-    """Refuse from now on what NEVER names and opening files to write, or for a child that has its
-    bounds, what NEVER_AGAIN names. False on machines the tables do not know. Needs no_new_privs.
+    """Refuse the calls in NEVER and opening files for writing; with `bounded`, for a child that has
+    its limits, the calls in NEVER_AGAIN. False on machines that are not in the tables. Needs
+    no_new_privs.
 
     Raises OSError where the kernel has no seccomp.
     """
@@ -93,7 +95,8 @@ def refuse(*, bounded: bool) -> bool:
 
 
 def _filter(machine: int, numbers: list[int], opening: list[tuple[int, int]]) -> bytes:
-    """A program of classic BPF (linux/filter.h): code, steps where true, where false, operand."""
+    """A classic BPF program (linux/filter.h); each step: (code, jump if true, jump if false,
+    operand)."""
     steps = [
         (LOAD, 0, 0, MACHINE), (EQUAL, 1, 0, machine), (RETURN, 0, 0, KILL),
         (LOAD, 0, 0, NUMBER), (AT_LEAST, 0, 1, X32), (RETURN, 0, 0, REFUSE),

@@ -1,4 +1,4 @@
-"""Starts the process that reads mail, hands connections to it, and starts it again if it ends."""
+"""Starts the process that parses mail, passes connections to it, and restarts it if it ends."""
 
 from __future__ import annotations
 
@@ -15,39 +15,40 @@ log = structlog.get_logger("reader")
 
 
 class ReadingProcess:
-    """`python -m bridge.sandbox.process`, at the other end of a socket. It ends with us."""
+    """`python -m bridge.sandbox.process` as a child process behind a socket; it ends with us."""
 
     def __init__(self) -> None:
         self.process: subprocess.Popen[bytes] | None = None
         self._door: socket.socket | None = None
 
     def start(self) -> None:
-        """Have it load what it needs before the first mail comes. Raises Transient."""
+        """Start the process, so that it is ready for the first mail. Raises Transient where it
+        cannot be started."""
         self._opened()
 
     def begun(self) -> object:
-        """The process that the next mail goes to, begun if there is none: another one after
-        somebody ended it. Raises Transient."""
+        """The running process, started if there is none; another object than before if the process
+        ended meanwhile. Raises Transient where it cannot be started."""
         self._opened()
         return self.process
 
     def connect(self, kind: bytes) -> socket.socket:
-        """Our end of a connection whose other end a child has, with the bounds of a `kind`. Raises
-        Transient."""
+        """Our end of a connection to a child, which applies the limits of `kind`. Raises Transient
+        where no process can be started."""
         ours, theirs = socket.socketpair()
         with theirs:
             for _ in range(2):
                 try:
                     socket.send_fds(self._opened(), [kind], [theirs.fileno()])
                     return ours
-                except OSError as error:  # somebody ended it: begin another
+                except OSError as error:  # the process ended: start another
                     log.warning("the reading process is gone", error=str(error))
                     self.close()
         ours.close()
         raise Transient("no process can be started to read a mail")
 
     def close(self) -> None:
-        """End it; the next connection begins another."""
+        """End the process; the next connection starts another."""
         if self._door is not None:
             self._door.close()
         if self.process is not None:
@@ -77,6 +78,6 @@ class ReadingProcess:
 
 
 def _environment() -> dict[str, str]:
-    """Where our code is, and nothing else: no secret of the bridge's environment."""
+    """The environment of the process: only where our code is, no secret of the bridge's own."""
     path = os.pathsep.join(os.path.abspath(each) for each in sys.path)
     return {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}

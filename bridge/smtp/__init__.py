@@ -1,1 +1,1 @@
-"""Mail out over SMTP."""
+"""Send mail over SMTP."""

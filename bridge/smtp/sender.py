@@ -1,4 +1,4 @@
-"""Mail out: one message to one SMTP server, and its verdict for each recipient."""
+"""Send one message to one SMTP server, and return the status of each recipient."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ NOT_ASCII = "the outgoing server takes no address that is not ASCII, and {} is n
 
 
 class SmtpSender:
-    """Implements ports.Sender. The phases of SMTP are ours, because what breaks before DATA may
-    be tried again, and what breaks after it may have arrived."""
+    """Implements ports.Sender. Runs the phases of SMTP itself: a failure before DATA can be retried
+    safely, but after it the mail may have arrived."""
 
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
@@ -43,7 +43,8 @@ class SmtpSender:
         mime: bytes,
         data_begun: Callable[[], Awaitable[None]],
     ) -> Mapping[str, tuple[RecipientStatus, str]]:
-        """Send `mime` as it is. Returns (fate, what the server said) for each recipient."""
+        """Send `mime` unchanged; `data_begun` is called before DATA. Returns (status, server reply)
+        for each recipient."""
         assert inbox.smtp is not None
         client = _client(inbox.smtp, inbox.domain)
         fates: Fates = {}
@@ -69,7 +70,7 @@ def _client(smtp: Smtp, domain: str) -> aiosmtplib.SMTP:
     return aiosmtplib.SMTP(
         hostname=smtp.host,
         port=smtp.at_port,
-        local_hostname=domain,  # ours would tell the world our machine's name
+        local_hostname=domain,  # the default would reveal this machine's name
         use_tls=smtp.tls == "implicit",
         start_tls=smtp.tls == "starttls",
         tls_context=None if smtp.tls == "none" else context,
@@ -78,7 +79,7 @@ def _client(smtp: Smtp, domain: str) -> aiosmtplib.SMTP:
 
 
 async def dial(smtp: Smtp, domain: str, login: Login | None) -> aiosmtplib.SMTP:
-    """A connection that is logged in. Raises SMTPException or OSError."""
+    """Connect and log in. Raises SMTPException or OSError."""
     client = _client(smtp, domain)
     await _log_in(client, login)
     return client
@@ -92,7 +93,7 @@ async def _log_in(client: aiosmtplib.SMTP, login: Login | None) -> None:
     try:
         await log_in(login.user, login.secret)
     except aiosmtplib.SMTPResponseException as error:
-        # not from the error: a log would show it with the password
+        # `from None`: a log would show the original error with the password
         raise type(error)(error.code, masked(error.message, login)) from None
     except aiosmtplib.SMTPException as error:
         raise type(error)(masked(str(error), login)) from None
@@ -101,7 +102,7 @@ async def _log_in(client: aiosmtplib.SMTP, login: Login | None) -> None:
 async def _envelope(
     client: aiosmtplib.SMTP, sender: str, recipients: Sequence[str], mime: bytes, fates: Fates
 ) -> list[str]:
-    """MAIL and RCPT. Fills the fates of the refused; returns the accepted."""
+    """Send MAIL and RCPT. Returns the accepted recipients; adds the refused ones to `fates`."""
     await client._ehlo_or_helo_if_needed()
     refusal = _cannot(client, mime)
     if refusal:
@@ -126,7 +127,7 @@ async def _envelope(
 
 
 def _cannot(client: aiosmtplib.SMTP, mime: bytes) -> str:
-    """Why a server cannot take a mail at all, by what it said of itself; empty when it can."""
+    """Why the server cannot accept the mail, by its EHLO extensions; empty if it can."""
     head = mime.partition(b"\r\n\r\n")[0]
     if not head.isascii() and not client.supports_extension("smtputf8"):
         return NOT_ASCII.format("one that this mail names")
@@ -140,7 +141,7 @@ def _cannot(client: aiosmtplib.SMTP, mime: bytes) -> str:
 
 
 async def _data(client: aiosmtplib.SMTP, mime: bytes) -> tuple[RecipientStatus, str]:
-    """DATA, body and dot. No answer after it began means unknown."""
+    """Send DATA, body and dot. Without an answer the status is UNKNOWN."""
     try:
         async with failpoint.around("smtp.data"):
             code, text = await client.data(mime, timeout=DATA_TIMEOUT)
@@ -159,13 +160,13 @@ def _refusal(code: int, message: str) -> tuple[RecipientStatus, str]:
 
 
 def _said(text: str) -> str:
-    """What a server said, in whatever charset, as one clean line: it goes into the database."""
+    """A server's reply, in any charset, as one clean line for the database."""
     return clean_line(decode(text.encode("utf-8", "surrogateescape"), None), 600)
 
 
 def _before_data(error: Exception) -> tuple[RecipientStatus, str]:
-    """What broke before DATA did no harm. Only a refused sender is final: a refused log-in can
-    be mended, and the mail then goes."""
+    """The status for a failure before DATA: DEFERRED, because the mail can be sent again. Only the
+    server's answer to MAIL can make it FAILED; a refused log-in can be fixed."""
     if isinstance(error, aiosmtplib.SMTPSenderRefused):
         return _refusal(error.code, error.message)
     if isinstance(error, aiosmtplib.SMTPResponseException):

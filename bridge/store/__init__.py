@@ -1,1 +1,1 @@
-"""SQL: one file a table or a family of them."""
+"""The database: all SQL, one file for each table or group of tables."""

@@ -1,4 +1,4 @@
-"""Which conversations were begun lately, for the limits of an hour."""
+"""Conversations started in the last hour, for the hourly limits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Begun:
         self._conn = conn
 
     async def since(self, inbox: InboxId, sender: str, since: float) -> tuple[int, int]:
-        """How many conversations a sender, and everybody, began in an inbox since a moment."""
+        """(conversations of this sender, of all senders) started in an inbox since a time."""
         row = await self._conn.fetchrow(
             "SELECT COALESCE(SUM(CASE WHEN sender = $2 THEN 1 ELSE 0 END), 0) AS by_sender,"
             " COUNT(*) AS by_all FROM begun WHERE inbox = $1 AND at > $3",
@@ -26,7 +26,7 @@ class Begun:
         return int(row["by_sender"]), int(row["by_all"])
 
     async def add(self, inbox: InboxId, sender: str, at: float) -> None:
-        """Count one, and forget those of over an hour ago."""
+        """Count one more conversation, and delete those from over an hour before."""
         await self._conn.execute(
             "DELETE FROM begun WHERE inbox = $1 AND at <= $2", inbox, at - HOUR
         )

@@ -1,4 +1,4 @@
-"""Senders whose mails are spam to an inbox: addresses and domains."""
+"""Blocked senders of each inbox (addresses and domains), whose mails are spam."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Blocked:
         self._conn = conn
 
     async def add(self, inbox: InboxId, sender: str, agent: Mxid, now: float) -> bool:
-        """Whether it is new."""
+        """Block a sender; returns whether it was not blocked before."""
         if sender in await self.all(inbox):
             return False
         await self._conn.execute(
@@ -26,7 +26,7 @@ class Blocked:
         return True
 
     async def remove(self, inbox: InboxId, sender: str) -> bool:
-        """Whether it was there."""
+        """Unblock a sender; returns whether it was blocked."""
         there = sender in await self.all(inbox)
         await self._conn.execute(
             "DELETE FROM blocked WHERE inbox = $1 AND sender = $2", inbox, sender
@@ -34,7 +34,7 @@ class Blocked:
         return there
 
     async def all(self, inbox: InboxId) -> list[str]:
-        """In the order of the alphabet."""
+        """The blocked senders of an inbox, sorted."""
         rows = await self._conn.fetch(
             "SELECT sender FROM blocked WHERE inbox = $1 ORDER BY sender", inbox
         )

@@ -1,4 +1,4 @@
-"""What the tables need of a connection, and the store of an engine, as Protocols."""
+"""Protocols: the database connection that the tables use, and the engine (SQLite, PostgreSQL)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 
 class Connection(Protocol):
-    """Statements with PostgreSQL's $1, $2, …; rows can be read by column name."""
+    """Runs statements with PostgreSQL's $1, $2, …; rows can be read by column name."""
 
     async def execute(self, query: str, *args: Any) -> Any: ...
     async def executemany(self, query: str, args: Sequence[Sequence[Any]]) -> Any: ...
@@ -19,52 +19,52 @@ class Connection(Protocol):
 
 
 class Engine(Protocol):
-    """What the two kinds of SQL do differently. Errors that pass come as Transient."""
+    """The operations that differ between SQLite and PostgreSQL. Passing errors raise Transient."""
 
     is_shared: bool
-    """Whether other processes may use the same database."""
+    """Whether other processes may use the same database at the same time."""
 
     def unit(self, name: str) -> AbstractAsyncContextManager[Connection]:
-        """One transaction; nobody else decides anything while it is open."""
+        """One write transaction; no other write transaction runs while it is open."""
         ...
 
     def reading(self) -> AbstractAsyncContextManager[Connection]: ...
     def snapshot(self) -> AbstractAsyncContextManager[Connection]:
-        """Reading in which everything is of one moment, however long it takes."""
+        """A read transaction that sees the database as of one moment, however long it takes."""
         ...
 
     async def advance(self, conn: Connection, table: str, column: str, by: int) -> None:
-        """Let the numbers a table gives next begin `by` above the highest so far."""
+        """Let the ids that the database generates next start `by` above the highest so far."""
         ...
 
     async def others(self, conn: Connection) -> int:
-        """How many other processes use this database now."""
+        """The number of other processes that use this database now."""
         ...
 
     async def announce(self, conn: Connection) -> None:
-        """Have the other processes told, when this transaction commits, that there is work."""
+        """Tell the other processes of new jobs when this transaction commits."""
         ...
 
     def join(self, name: str, told: Callable[[], None]) -> None:
-        """Be one of the processes, under a name of our own; `told` is called when another one
-        announces something."""
+        """Register this process under its name; `told` is called when another process announces
+        new jobs."""
         ...
 
     async def claim(self, what: str) -> asyncio.Event:
-        """Wait until `what` is ours alone; the event is set when it no longer is."""
+        """Wait until this process holds the lock `what`; the event is set when it loses it."""
         ...
 
     async def free_the_dead(self, conn: Connection) -> None:
-        """Give back the jobs leased by processes that are no more."""
+        """Free the jobs leased by processes that do not exist any more."""
         ...
 
     async def truncate_log(self) -> bool:
-        """Empty the log of what was written, so that what was erased is in no file any more. False
-        while somebody still reads from it. PostgreSQL reuses its log by itself."""
+        """Empty the write-ahead log, so that erased data is in no file any more. False while it is
+        still being read. PostgreSQL needs nothing: it reuses its log by itself."""
         ...
 
     def free_space(self) -> int | None:
-        """Bytes left on the disk; None where that is not ours to know."""
+        """Bytes left on the database's disk; None where it may be on another machine."""
         ...
 
     async def close(self) -> None: ...

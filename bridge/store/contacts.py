@@ -1,4 +1,4 @@
-"""People who write: a name, several addresses, notes; of each inbox its own."""
+"""Contacts of each inbox: name, addresses and notes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Contacts:
         self._conn = conn
 
     async def of(self, inbox: InboxId, spec: str) -> Contact | None:
-        """Whoever has an address; None while nothing more than the address is known."""
+        """The contact with this address; None while only the address is known."""
         row = await self._conn.fetchrow(
             "SELECT contact.id, name, notes FROM contact JOIN contact_address"
             " ON contact_address.contact = contact.id"
@@ -27,7 +27,7 @@ class Contacts:
         return Contact(row["id"], row["name"], row["notes"], tuple(each["spec"] for each in specs))
 
     async def begin(self, inbox: InboxId, who: Address) -> Contact:
-        """The contact of an address, made where there is none."""
+        """The contact with this address; created where there is none."""
         found = await self.of(inbox, who.spec)
         if found is None:
             id_ = await self._conn.fetchval(
@@ -40,7 +40,7 @@ class Contacts:
         return found
 
     async def add_address(self, inbox: InboxId, contact: int, spec: str) -> None:
-        """Give a contact one more address, whosever it was before."""
+        """Add an address to a contact; take it from the contact that had it before."""
         await self._conn.execute(
             "INSERT INTO contact_address (inbox, address, spec, contact) VALUES ($1, $2, $3, $4)"
             " ON CONFLICT (inbox, address) DO UPDATE SET contact = $4",

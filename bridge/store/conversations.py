@@ -1,4 +1,4 @@
-"""Conversations, who takes part, and what an agent set for the next reply."""
+"""Conversations, their participants, and recipients that agents set for the next emails."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Conversations:
         self._conn = conn
 
     async def create(self, new: NewConversation) -> Conversation:
-        """A new conversation with the next number of the installation. A sequence would leave
-        gaps where a transaction failed; only one is open at a time, so the next number is known.
-        After a restore numbers begin anew at `first-number`."""
+        """Add a conversation with the next number. No sequence is used, as it would leave gaps when
+        a transaction fails; only one is open at a time, so MAX + 1 is safe. After a restore,
+        numbers start at the setting `first-number`."""
         first = await self._conn.fetchval("SELECT value FROM setting WHERE name = 'first-number'")
         row = await self._conn.fetchrow(
             "INSERT INTO conversation (number, inbox, contact, contact_name, subject, state,"
@@ -62,7 +62,7 @@ class Conversations:
         return _conversation(row)
 
     async def exists(self, inbox: InboxId, number: Number) -> bool:
-        """Whether the conversation is one of this inbox, and not erased."""
+        """Whether the conversation belongs to this inbox and is not erased."""
         return (
             await self._conn.fetchval(
                 "SELECT number FROM conversation"
@@ -73,8 +73,8 @@ class Conversations:
         ) is not None
 
     async def home(self, inbox: InboxId, number: Number) -> Number | None:
-        """Where the mail of a conversation goes that an inbox had: it may have been merged into
-        another one, or moved to another inbox since. None for what never was this inbox's."""
+        """The conversation where an inbox's mail for `number` goes now: it may have been merged
+        into another one, or moved to another inbox. None where it was never of this inbox."""
         passed: set[Number] = set()
         while number not in passed:
             passed.add(number)
@@ -122,7 +122,7 @@ class Conversations:
     async def listed(
         self, inbox: InboxId, which: Filter, limit: int
     ) -> tuple[int, list[Conversation]]:
-        """(how many there are, the first `limit`): urgent ones first, then who waits longest."""
+        """(total count, the first `limit`): high priority first, then longest waiting."""
         conditions: list[tuple[str, Any]] = [("inbox = {}", inbox), ("contact <> {}", "")]
         if which.state is not None:
             conditions.append(("state = {}", which.state))
@@ -144,7 +144,7 @@ class Conversations:
         return int(total), [_conversation(row) for row in rows]
 
     async def left_behind(self, before: float, limit: int) -> list[Conversation]:
-        """Conversations that were closed before, in whose rooms people still are."""
+        """Conversations that were closed before a time and whose rooms still have members."""
         rows = await self._conn.fetch(
             f"SELECT * FROM conversation WHERE state IN ({listed(FINISHED_CONVERSATIONS)})"
             " AND closed_at < $1 AND NOT vacated AND room IS NOT NULL AND contact <> ''"
@@ -155,8 +155,8 @@ class Conversations:
         return [_conversation(row) for row in rows]
 
     async def overdue(self, inbox: InboxId, since: float, limit: int) -> list[Conversation]:
-        """Open conversations whose customer waits since before, and of which nobody was told since
-        they began to wait."""
+        """Open conversations whose customer has waited since before `since`, without a reminder
+        yet."""
         rows = await self._conn.fetch(
             "SELECT * FROM conversation WHERE inbox = $1 AND state = 'open' AND room IS NOT NULL"
             " AND waiting_since < $2 AND reminded_at < waiting_since"
@@ -168,7 +168,7 @@ class Conversations:
         return [_conversation(row) for row in rows]
 
     async def of_agent(self, inbox: InboxId, mxid: Mxid) -> list[Conversation]:
-        """What somebody has in an inbox, closed ones too, oldest first."""
+        """All conversations of an inbox assigned to an agent, closed ones too, oldest first."""
         rows = await self._conn.fetch(
             "SELECT * FROM conversation WHERE inbox = $1 AND assignee = $2 ORDER BY number",
             inbox,
@@ -177,7 +177,7 @@ class Conversations:
         return [_conversation(row) for row in rows]
 
     async def open_by_agent(self, inbox: InboxId) -> dict[Mxid, int]:
-        """How many open conversations each agent has."""
+        """The number of open conversations of each agent who has any."""
         rows = await self._conn.fetch(
             "SELECT assignee, COUNT(*) AS n FROM conversation WHERE inbox = $1"
             " AND state = 'open' AND assignee IS NOT NULL GROUP BY assignee",
@@ -194,8 +194,8 @@ class Conversations:
         return [Number(row["number"]) for row in rows]
 
     async def waiting(self, inbox: InboxId, limit: int) -> tuple[int, int, list[Conversation]]:
-        """(how many wait, how many of them nobody has taken, the first `limit`): what nobody has
-        taken before what is taken, who waits longest first."""
+        """(open conversations, those without assignee, the first `limit`): by priority, then
+        without assignee first, then longest waiting."""
         (row,) = await self._conn.fetch(
             "SELECT COUNT(*) AS total, COUNT(*) - COUNT(assignee) AS free FROM conversation"
             " WHERE inbox = $1 AND state = 'open'",
@@ -211,7 +211,7 @@ class Conversations:
         return row["total"], row["free"], [_conversation(each) for each in rows]
 
     async def of_contact(self, inbox: InboxId, *specs: str) -> list[Conversation]:
-        """The last 20 conversations with any of some addresses, newest first."""
+        """The last 20 conversations whose contact has one of the addresses, newest first."""
         marks = ", ".join(f"${n}" for n in range(2, len(specs) + 2))
         rows = await self._conn.fetch(
             f"SELECT * FROM conversation WHERE inbox = $1 AND contact_key IN ({marks})"
@@ -252,7 +252,7 @@ class Conversations:
         return [(row["field"], row["spec"], bool(row["present"])) for row in rows]
 
     async def override(self, number: Number, field: str, spec: str, present: bool) -> None:
-        """The last word on an address counts, in whatever field and case it was named before."""
+        """Set whether an address is in a field; replaces an earlier setting for it in any field."""
         await self._conn.execute(
             "DELETE FROM override WHERE number = $1 AND LOWER(spec) = $2", number, spec.lower()
         )

@@ -1,4 +1,4 @@
-"""A whole database into another one, of the same kind or not; and making a restored one safe."""
+"""Copies a whole database into another one, of the same kind or not; makes a restored one safe."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bridge.store.connection import Connection
 from bridge.store.database import Database, Work
 from bridge.store.words import listed
 
-# Parents before children. The columns that SQLite keeps as 0 and 1 are named, for PostgreSQL.
+# Parents before children, each with its boolean columns: SQLite stores those as 0 and 1.
 TABLES: dict[str, tuple[str, ...]] = {
     "setting": (), "raw": (), "conversation": ("renamed", "vacated"), "intake": (),
     "participant": (),
@@ -34,14 +34,14 @@ NUMBERED = (
     "passage",
     "rule",
 )
-"""Tables whose `id` the database counts."""
+"""Tables whose `id` the database generates."""
 DERIVED = frozenset({"words"})
-"""Columns that PostgreSQL fills by itself."""
+"""Columns that PostgreSQL generates and that are not copied."""
 BATCH, BIG = 500, 20
-"""Rows copied at once; fewer where a row can have megabytes."""
+"""Rows copied at once; BIG for tables whose rows can have megabytes."""
 APART = 1_000_000
-"""By how much new ids begin above restored ones: what was made after the backup is still known
-outside, under ids that must not come again."""
+"""How far above restored ids new ids start: ids given after the backup are still known outside (to
+the homeserver, mail servers) and must not be used again."""
 
 
 async def copy(
@@ -50,8 +50,8 @@ async def copy(
     say: Callable[[str], None],
     then: Callable[[Work], Awaitable[int]] | None = None,
 ) -> tuple[int, int]:
-    """Copy every row into an empty database; returns how many, and what `then` gave, which is
-    done in the same transaction. Raises Permanent when the target holds something already."""
+    """Copy every row into an empty database, then run `then` in the same transaction. Returns (rows
+    copied, result of `then`). Raises Permanent when the target is not empty."""
     rows = after = 0
     async with source.snapshot() as old, target.transaction("settings") as tx:
         if await tx.conn.fetchval("SELECT COUNT(*) FROM setting"):
@@ -75,7 +75,7 @@ async def _copy_table(
     size = BIG if key else BATCH
     for start in range(0, len(rows), size):
         batch = rows[start : start + size]
-        if key:  # with its bytes, a few at a time
+        if key:  # only the ids were read so far: read the rows with their bytes, a few at a time
             first, last = batch[0][key], batch[-1][key]
             batch = await old.fetch(
                 f"SELECT * FROM {table} WHERE {key} BETWEEN $1 AND $2", first, last
@@ -96,8 +96,8 @@ def _value(row: Any, name: str, booleans: tuple[str, ...]) -> Any:
 
 
 async def make_safe(tx: Work, database: Database, now: float) -> int:
-    """Part of a restore: nothing that may have left since the backup leaves again, and no id comes
-    twice. Returns how many mails have to be asked about."""
+    """Part of a restore: make sure that no mail that may have been sent since the backup is sent
+    again, and that no id is used twice. Returns how many mails a person has to confirm."""
     conn = tx.conn
     asked = await conn.fetch(
         "UPDATE delivery SET state = 'unknown', detail = 'a backup was restored'"
@@ -110,11 +110,11 @@ async def make_safe(tx: Work, database: Database, now: float) -> int:
             row["id"],
         )
     await conn.execute("DELETE FROM job WHERE kind IN ('deliver', 'test')")
-    # edits made since then had the versions that would come next
+    # edits made since the backup used the next versions in their transaction ids
     await conn.execute(
         "UPDATE post SET version = version + $1, sent = sent + $1 WHERE sent > 0", APART
     )
-    # a job that was tried before looks for what it may have done
+    # a job counted as a repeat first looks for the effects of an earlier attempt
     await conn.execute("UPDATE job SET leases = leases + 1, leased_by = NULL, leased_until = NULL")
     for table in NUMBERED:
         await database.advance(conn, table, "id", APART)

@@ -1,4 +1,4 @@
-"""The database: opening, the one transaction, and the tables over its connection."""
+"""The database: opening it, its transactions, and the tables they give access to."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from bridge.store.sqlite import Sqlite
 
 
 class Work:
-    """One unit of work: the tables, over one connection."""
+    """One unit of work: all tables, over one connection."""
 
     def __init__(self, conn: Connection, now: Callable[[], float], *, shared: bool) -> None:
         self.conn = conn
@@ -65,16 +65,17 @@ class Database:
     """The store behind ports.Store."""
 
     def __init__(self, engine: Engine, now: Callable[[], float] = time.time) -> None:
-        """`now` gives epoch seconds, by which jobs are due."""
+        """`now` returns epoch seconds, which decide what jobs are due."""
         self._engine, self.now = engine, now
         self.name = f"worker-{secrets.token_hex(4)}"
-        """Tells this process from others on the same database."""
+        """The name of this process, to tell it from others on the same database."""
         self.on_jobs: Callable[[], None] = lambda: None
         engine.join(self.name, lambda: self.on_jobs())
 
     @classmethod
     async def open(cls, url: str) -> Database:
-        """Open and migrate `sqlite:FILE` or `postgres://…`. Raises Permanent naming the cure."""
+        """Open and migrate `sqlite:FILE` or `postgres://…`. Raises Permanent with the way to fix
+        it."""
         if url.startswith("sqlite:"):
             return cls(await Sqlite.open(url))
         try:
@@ -90,11 +91,12 @@ class Database:
 
     @property
     def is_shared(self) -> bool:
-        """Whether other processes may work on the same database."""
+        """Whether other processes may use the same database at the same time."""
         return self._engine.is_shared
 
     async def alone(self, what: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run `work` in one process at a time: here, as soon as `what` is free."""
+        """Run `work` in only one process at a time: waits for the lock `what`, then runs it; starts
+        over when the lock is lost."""
         while True:
             lost = await self._engine.claim(what)
             working, losing = asyncio.create_task(work()), asyncio.create_task(lost.wait())
@@ -108,8 +110,8 @@ class Database:
                 await asyncio.gather(working, losing, return_exceptions=True)
 
     async def begin(self) -> None:
-        """At a start: be seen, and give back what processes that are no more had leased, so that
-        it need not wait for its leases to end."""
+        """At every start: show that this process is alive, and free the jobs of dead processes,
+        which otherwise wait until their leases end."""
         await self._engine.claim(self.name)
         async with self.transaction("started") as tx:
             await self._engine.free_the_dead(tx.conn)
@@ -119,29 +121,29 @@ class Database:
         return self._engine.snapshot()
 
     async def advance(self, conn: Connection, table: str, column: str, by: int) -> None:
-        """Let the numbers a table gives next begin above the highest so far."""
+        """Let the ids that the database generates next start `by` above the highest so far."""
         await self._engine.advance(conn, table, column, by)
 
     async def truncate_log(self) -> bool:
-        """Empty the log beside the database. False while somebody still reads from it."""
+        """Empty the write-ahead log. False while it is still being read."""
         return await self._engine.truncate_log()
 
     def free_space(self) -> int | None:
-        """Bytes left on the disk of the database; None where that is another machine's."""
+        """Bytes left on the database's disk; None where it may be on another machine."""
         return self._engine.free_space()
 
     async def others(self) -> int:
-        """How many other processes use this database now."""
+        """The number of other processes that use this database now."""
         async with self._engine.reading() as conn:
             return await self._engine.others(conn)
 
     @asynccontextmanager
     async def transaction(self, name: str) -> AsyncIterator[Work]:
-        """One unit of work that commits whole or not at all.
+        """One write transaction, which commits completely or not at all.
 
-        No network call and no new task belongs inside: everybody else who decides waits for its
-        end. Raises Transient where the disk, the server or a lock is the problem. `name` is a
-        commit of failpoint.py.
+        Make no network call and start no task inside: all other write transactions wait for its
+        end. Raises Transient where the disk, the server or a lock is the problem. `name` is a key
+        of failpoint.COMMITS.
         """
         async with self._engine.unit(name) as conn:
             work = Work(conn, self.now, shared=self.is_shared)
@@ -155,6 +157,6 @@ class Database:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Work]:
-        """Read without a transaction; nothing may be written through it."""
+        """A connection for reading, without a transaction; do not write through it."""
         async with self._engine.reading() as conn:
             yield Work(conn, self.now, shared=self.is_shared)

@@ -1,4 +1,4 @@
-"""Deliveries: mails on their way out, and what became of each recipient."""
+"""Deliveries (outgoing mails), and the status of each recipient."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Deliveries:
         self._conn = conn
 
     async def create(self, delivery: Delivery, question: str) -> Delivery | None:
-        """Add a delivery (its `id` is given by the database).
+        """Add a delivery (the database gives its `id`).
 
-        None when the source has a live one already, or the ordering event made one before.
+        None when the source has a live delivery already, or `order` created one before.
         """
         row = await self._conn.fetchrow(
             "INSERT INTO delivery (inbox, number, source, ordered_by, agent, state, answers,"
@@ -78,14 +78,14 @@ class Deliveries:
         return None if row is None else await self._whole(row)
 
     async def by_message_id(self, inbox: InboxId, message_id: MessageId) -> Delivery | None:
-        """The delivery of an inbox whose mail has this very id."""
+        """The delivery of an inbox whose mail has this Message-ID."""
         row = await self._conn.fetchrow(
             "SELECT * FROM delivery WHERE message_id = $1 AND inbox = $2", message_id, inbox
         )
         return None if row is None else await self._whole(row)
 
     async def newest_to(self, inbox: InboxId, spec: str, since: float) -> Delivery | None:
-        """The newest delivery that left for an address, unless it is older than `since`."""
+        """The newest delivery sent to an address, unless it is older than `since`."""
         row = await self._conn.fetchrow(
             "SELECT delivery.* FROM delivery JOIN recipient ON recipient.delivery = delivery.id"
             " WHERE inbox = $1 AND LOWER(spec) = $2"
@@ -98,7 +98,7 @@ class Deliveries:
         return None if row is None else await self._whole(row)
 
     async def live(self, source: EventId) -> Delivery | None:
-        """The delivery of a message that is under way, asked about or done."""
+        """The live delivery of a source message: not failed, cancelled or bounced."""
         row = await self._conn.fetchrow(
             f"SELECT * FROM delivery WHERE source = $1 AND state IN ({listed(LIVE_DELIVERIES)})",
             source,
@@ -110,7 +110,7 @@ class Deliveries:
         return None if row is None else await self._whole(row)
 
     async def of_source(self, source: EventId) -> Delivery | None:
-        """The newest delivery of a message, whatever became of it."""
+        """The newest delivery of a source message, in any state."""
         row = await self._conn.fetchrow(
             "SELECT * FROM delivery WHERE source = $1 ORDER BY id DESC LIMIT 1", source
         )
@@ -119,7 +119,7 @@ class Deliveries:
     async def newest(
         self, number: Number, states: Sequence[DeliveryState], *, but: Form | None = None
     ) -> Delivery | None:
-        """The newest delivery of a conversation in one of `states`, `but` those of a form."""
+        """The newest delivery of a conversation in one of `states`, except those of form `but`."""
         marks = ", ".join(f"${n}" for n in range(3, len(states) + 3))
         row = await self._conn.fetchrow(
             f"SELECT * FROM delivery WHERE number = $1 AND form <> $2 AND state IN ({marks})"
@@ -133,8 +133,8 @@ class Deliveries:
     async def automatic(
         self, inbox: InboxId, since: float, *, number: Number | None = None, spec: str = ""
     ) -> int:
-        """How many automatic answers an inbox ordered since; or, where one is named, how many went
-        into a conversation or to an address, from whichever inbox."""
+        """The number of automatic answers of an inbox since a time; with `number`, of those in that
+        conversation or to the address `spec`, from any inbox."""
         if number is None:
             where, args = "inbox = $2", list[Any]([inbox])
         else:
@@ -147,7 +147,7 @@ class Deliveries:
         return int(await self._conn.fetchval(query + where, since, *args))
 
     async def under_way(self, inbox: InboxId) -> list[Delivery]:
-        """What has not left yet, or not to everybody."""
+        """The deliveries of an inbox that are not sent yet, or not to all recipients."""
         rows = await self._conn.fetch(
             "SELECT * FROM delivery WHERE inbox = $1"
             f" AND state IN ({listed(UNFINISHED_DELIVERIES)})"
@@ -187,7 +187,7 @@ class Deliveries:
     async def set_fates(
         self, delivery: int, fates: Mapping[str, tuple[RecipientStatus, str]]
     ) -> None:
-        """Note what the server said, per address-spec."""
+        """Store each recipient's status and the server's reply, by address."""
         for spec, (fate, reply) in fates.items():
             await self._conn.execute(
                 "UPDATE recipient SET fate = $1, reply = $2 WHERE delivery = $3 AND spec = $4",
@@ -198,12 +198,12 @@ class Deliveries:
             )
 
     async def mime(self, delivery: int) -> bytes | None:
-        """The bytes every attempt uses; None before they are built."""
+        """The bytes that every attempt sends; None before they are built."""
         value = await self._conn.fetchval("SELECT mime FROM delivery WHERE id = $1", delivery)
         return None if value is None else bytes(value)
 
     async def set_mime(self, delivery: int, mime: bytes, message_id: MessageId, text: str) -> None:
-        """Keep the bytes that every attempt uses, and what an agent wrote in them."""
+        """Store the bytes that every attempt sends, and the agent's text in them."""
         await self._conn.execute(
             "UPDATE delivery SET mime = $1, message_id = $2, text = $3 WHERE id = $4",
             mime,
@@ -213,8 +213,8 @@ class Deliveries:
         )
 
     async def reword(self, delivery: int) -> Delivery:
-        """What it says has changed: bytes that were built are forgotten, and so is what a preview
-        showed and who agreed to it."""
+        """Note that the text changed: delete the built bytes and the approval, and count up
+        `wording`, so that a running attempt notices."""
         row = await self._conn.fetchrow(
             "UPDATE delivery SET wording = wording + 1, mime = NULL, approved_by = NULL"
             " WHERE id = $1 RETURNING *",

@@ -1,4 +1,4 @@
-"""Forgetting: old bytes, whole conversations, and everything of one address."""
+"""Deletes old raw mails, whole conversations, and all data of one address."""
 
 from __future__ import annotations
 
@@ -39,11 +39,12 @@ BYTES_OF = (
     "SELECT raw FROM mail WHERE number = $1 AND raw IS NOT NULL AND NOT EXISTS ("
     "SELECT 1 FROM mail AS other WHERE other.raw = mail.raw AND other.number <> $1)"
 )
-"""A mail to two inboxes has its bytes once: they go with the last conversation."""
+"""SQL: raw mails only this conversation uses. A mail to two inboxes is stored once, and its bytes
+are deleted with the last conversation."""
 PENDING = (
     "SELECT 1 FROM job JOIN intake ON job.key = 'receive:' || intake.id WHERE intake.raw = raw.id"
 )
-"""Whether a raw mail is still to be received."""
+"""SQL: the receive job of a raw mail, if it is still to be filed."""
 
 
 class Erasing:
@@ -51,8 +52,8 @@ class Erasing:
         self._conn = conn
 
     async def old_bytes(self, before: float) -> int:
-        """Empty the raw mails, in and out, that are older; a batch at a time. What a job still
-        needs is left. Returns how many."""
+        """Empty one batch of raw mails, in and out, older than `before`, except those that a job
+        still needs. Returns how many."""
         rows = await self._conn.fetch(
             "UPDATE raw SET bytes = $1 WHERE id IN ("
             " SELECT raw.id FROM raw WHERE LENGTH(raw.bytes) > 0"
@@ -72,7 +73,7 @@ class Erasing:
         return len(rows)
 
     async def closed(self, before: float) -> list[Number]:
-        """Conversations that were closed before, and are still there; a batch of them."""
+        """One batch of conversations that were closed before a time and are not erased yet."""
         rows = await self._conn.fetch(
             f"SELECT number FROM conversation WHERE state IN ({listed(FINISHED_CONVERSATIONS)})"
             " AND closed_at < $1"
@@ -84,8 +85,8 @@ class Erasing:
         return [Number(row["number"]) for row in rows]
 
     async def of_address(self, spec: str) -> list[Number]:
-        """The conversations whose contact has this address, in every inbox, and those that a
-        colleague began by forwarding a mail of theirs."""
+        """The conversations of every inbox whose contact has this address, and those that a
+        colleague started by forwarding a mail from it."""
         rows = await self._conn.fetch(
             "SELECT number FROM conversation WHERE contact_key = $1 OR EXISTS (SELECT 1 FROM mail"
             " WHERE mail.number = conversation.number AND forwarded_key = $1"
@@ -93,7 +94,7 @@ class Erasing:
             spec.casefold(),
             NOBODY,
         )
-        # merged into another, with a card that still shows what was forwarded
+        # a merged conversation has no mails, but its card may still show the forwarded mail
         empty = await self._conn.fetch(
             "SELECT number, preview FROM conversation WHERE merged IS NOT NULL AND preview <> ''"
         )
@@ -101,7 +102,7 @@ class Erasing:
         return sorted({Number(row["number"]) for row in rows})
 
     async def letters_from(self, spec: str) -> list[Letter]:
-        """What this address wrote in conversations of others, or others forwarded there."""
+        """The mails from this address in conversations of other contacts, forwarded ones too."""
         rows = await self._conn.fetch(
             "SELECT mail.* FROM mail JOIN conversation ON conversation.number = mail.number"
             " WHERE (sender_key = $1 OR forwarded_key = $1) AND contact_key <> $1"
@@ -111,7 +112,7 @@ class Erasing:
         return [letter_of(row) for row in rows]
 
     async def forget_mail(self, mail: int) -> None:
-        """One mail of a third party: its bytes, its files, its row."""
+        """Delete one mail: its bytes, files, posts, jobs and row."""
         raw = await self._conn.fetchval("SELECT raw FROM mail WHERE id = $1", mail)
         posts = "SELECT id FROM post WHERE mail_id = $1 AND shows IN ('mail', 'file', 'forwarded')"
         for kind in ("upload", "post"):
@@ -129,7 +130,7 @@ class Erasing:
             await self.unused(raw)
 
     async def unused(self, raw: int) -> None:
-        """Empty the bytes of a mail that no conversation has, and none will get."""
+        """Empty the bytes of a raw mail that no conversation uses and no job will file."""
         await self._conn.execute(
             "UPDATE raw SET bytes = $1 WHERE id = $2"
             " AND NOT EXISTS (SELECT 1 FROM mail WHERE mail.raw = raw.id)"
@@ -139,7 +140,7 @@ class Erasing:
         )
 
     async def mark(self, number: Number) -> None:
-        """From here on no mail joins this conversation: it is being forgotten."""
+        """Mark a conversation as being erased, so that no mail joins it any more."""
         await self._conn.execute(
             "UPDATE conversation SET contact = '', contact_name = '', contact_key = '',"
             " state = 'closed',"
@@ -151,7 +152,7 @@ class Erasing:
         await self._conn.execute("DELETE FROM post WHERE id = $1", post)
 
     async def visited(self, ghost: Mxid) -> list[Number]:
-        """The conversations whose rooms somebody's ghost was brought into."""
+        """The conversations whose rooms a ghost joined."""
         rows = await self._conn.fetch(
             "SELECT place FROM post WHERE kind = 'enter' AND state_key = $1 ORDER BY id", ghost
         )
@@ -159,7 +160,8 @@ class Erasing:
         return [number for number in numbers if number is not None]
 
     async def posts_linking(self, number: Number, room: RoomId) -> list[Post]:
-        """What tells of a conversation and of its mails in other rooms, and what links its room."""
+        """The posts in other rooms that are about a conversation or its mails, and all posts that
+        link to its room."""
         told = await self._conn.fetch(
             f"SELECT * FROM post WHERE event IS NOT NULL AND place <> $2 AND shows IN ({OUTSIDE})"
             " AND (conversation = $1 OR mail_id IN (SELECT id FROM mail WHERE number = $1))",
@@ -174,7 +176,7 @@ class Erasing:
         return [post_of(row) for row in (*told, *linking)]
 
     async def composed(self, number: Number) -> list[Event]:
-        """The commands by which a conversation was begun, in the queue room."""
+        """The `!compose` commands in the queue room that started a conversation."""
         rows = await self._conn.fetch(
             "SELECT event.* FROM event JOIN delivery ON delivery.source = event.id"
             " WHERE delivery.number = $1 AND form = 'compose'",
@@ -183,7 +185,7 @@ class Erasing:
         return [event_of(row) for row in rows]
 
     async def letters_to(self, number: Number, spec: str) -> list[Letter]:
-        """What we wrote, in a conversation with somebody else, to this address alone."""
+        """The mails that we sent in a conversation to this address only."""
         rows = await self._conn.fetch(
             "SELECT * FROM mail WHERE number = $1 AND outbound ORDER BY id", number
         )
@@ -191,9 +193,9 @@ class Erasing:
         return [each for each in letters if {a.key for a in (*each.to, *each.cc)} == {spec}]
 
     async def posts_naming(self, spec: str) -> list[Post]:
-        """What the bridge said in the control room, in lists and hits of a search, that holds an
-        address, case-folded."""
-        # JSON writes other letters as numbers: those are looked for below alone
+        """The posts that contain an address (case-folded): in the control room, and in lists and
+        search results."""
+        # JSON escapes other characters: then SQL filters nothing, and the check below decides
         part = spec if spec.isascii() and '"' not in spec and "\\" not in spec else ""
         rows = await self._conn.fetch(
             f"SELECT * FROM post WHERE (place = 'control' OR shows IN ({NAMING}, 'notify'))"
@@ -204,7 +206,7 @@ class Erasing:
         return [post for post in found if spec in str(post.content).casefold()]
 
     async def forget_person(self, number: Number, ghost: Mxid) -> None:
-        """That somebody else's ghost was in a conversation's room."""
+        """Delete the post that let a ghost join a conversation's room."""
         key = PostKey.of_conversation(Shows.ENTER, number, ghost).text
         await self._drop_jobs("key IN (SELECT 'post:' || id FROM post WHERE key = $1)", key)
         await self._conn.execute("DELETE FROM post WHERE key = $1", key)
@@ -225,13 +227,13 @@ class Erasing:
                 await self._conn.execute("DELETE FROM override WHERE spec = $1", row["spec"])
 
     async def forget(self, number: Number, room: RoomId | None, *, ids: bool) -> None:
-        """A whole conversation. Its number stays taken; with `ids` the Message-IDs and hashes stay
-        known, so that the same mail found again makes no new room."""
+        """Delete all data of a conversation. Its number stays in use; with `ids`, Message-IDs and
+        hashes are kept, so that the same mail arriving again creates no new room."""
         run = self._conn.execute
         await run(f"UPDATE raw SET bytes = $2 WHERE id IN ({BYTES_OF})", number, b"")
         for row in await self._conn.fetch("SELECT id FROM mail WHERE number = $1", number):
             await self._drop_hooks(row["id"])
-        # what shows its mails elsewhere and is not there yet must not come there any more
+        # also posts that show its mails in other rooms, so that unsent ones are not sent any more
         posts = (
             "SELECT id FROM post WHERE place = $1 OR conversation = $2"
             " OR (shows IN ('mail', 'file') AND mail_id IN (SELECT id FROM mail WHERE number = $2))"
@@ -273,9 +275,10 @@ class Erasing:
         )
 
     async def _drop_hooks(self, mail: int) -> None:
-        """Other programs are not told of a mail any more."""
+        """Delete the jobs that tell webhooks about a mail."""
         await self._drop_jobs("kind = 'hook' AND key LIKE $1", f"hook:{mail}:%")
 
     async def _drop_jobs(self, which: str, *args: Any) -> None:
-        """What is under way for it has nothing to write about any more."""
+        """Delete the jobs that match an SQL condition, also running ones, which then lose their
+        lease."""
         await self._conn.execute(f"DELETE FROM job WHERE {which}", *args)

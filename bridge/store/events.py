@@ -1,4 +1,4 @@
-"""Matrix events that matter to us, each kept once."""
+"""The Matrix events that concern us, each stored once."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Events:
         self._jobs = jobs
 
     async def store(self, event: Event, lane: str | None) -> bool:
-        """Keep `event` and give it a job in `lane`. False when it is known already.
+        """Store an event and add its job in `lane`. False when the event is stored already.
 
-        The event id is the key: transaction ids restart with the homeserver.
+        The event id is the key: the homeserver's transaction ids may start again.
         """
         row = await self._conn.fetchrow(
             "INSERT INTO event (id, room, sender, type, content, at, state_key, redacts,"
@@ -47,12 +47,12 @@ class Events:
         return None if row is None else event_of(row)
 
     async def blank(self, event: EventId) -> None:
-        """Forget what an event said; that it came is still known."""
+        """Delete the content of an event, but keep its row, so that it stays known."""
         await self._conn.execute("UPDATE event SET content = '{}' WHERE id = $1", event)
 
 
 def event_of(row: Any) -> Event:
-    """A row of the table."""
+    """The Event of a database row."""
     return Event(
         id=EventId(row["id"]),
         room=RoomId(row["room"]),

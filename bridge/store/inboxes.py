@@ -1,4 +1,4 @@
-"""Inboxes set up by chat, the leads named there, and the audit of what admins did."""
+"""Inboxes set up by chat, leads named by chat, and the audit log of admins' changes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Inboxes:
         )
 
     async def discard(self, inbox: InboxId) -> None:
-        """Forget a draft."""
+        """Delete an inbox that was never live."""
         await self._conn.execute("DELETE FROM inbox WHERE id = $1", inbox)
 
     async def leads(self, inbox: InboxId) -> dict[Mxid, bool]:
@@ -63,7 +63,7 @@ class Audit:
         )
 
     async def last(self, count: int) -> list[AuditEntry]:
-        """The newest deeds, newest first."""
+        """The newest audit entries, newest first."""
         rows = await self._conn.fetch(
             "SELECT at, who, what FROM audit ORDER BY id DESC LIMIT $1", count
         )

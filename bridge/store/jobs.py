@@ -1,4 +1,4 @@
-"""Jobs: durable steps in lanes, taken by leases."""
+"""Jobs: durable steps in lanes, which workers lease."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from bridge.store.connection import Connection
 
 COLUMNS = "id, kind, lane, payload, run_after, failures, leases, deaths, leased_by"
 DIED = f"CASE WHEN leased_by IS NOT NULL AND kind = '{ReceiveMail.kind}' THEN 1 ELSE 0 END"
-"""One more death of a process, where the job was leased and may be what killed it."""
+"""SQL: 1 where the job was leased when its process died and may have caused that, otherwise 0."""
 FREED = f"leased_by = NULL, leased_until = NULL, deaths = deaths + {DIED}"
-"""What becomes of a job whose process is no more."""
+"""SQL: the assignments that free a job whose process does not exist any more."""
 
 
 class Jobs:
     """The job table. Times are epoch seconds."""
 
     def __init__(self, conn: Connection, now: Callable[[], float], *, shared: bool) -> None:
-        """`shared`: other processes lease, too."""
+        """`shared`: other processes lease jobs from the same table."""
         self._conn, self._now = conn, now
         self._skip = "FOR UPDATE OF due SKIP LOCKED" if shared else ""
         self.added = False
 
     async def add(self, task: Task, lane: str = "", *, run_after: float = 0.0) -> None:
-        """Add a job, due at once where no time is given, in a lane of its own where none is named.
-        While one for the same task is unfinished nothing is added; a dead one is revived."""
+        """Add a job, by default due at once and in a lane of its own. Nothing is added while a job
+        for the same task is unfinished; a dead one is revived. `run_after`: epoch seconds."""
         lane = lane or task.key
         await self._conn.execute(
             "INSERT INTO job (kind, lane, payload, run_after, key, created_at, share)"
@@ -47,7 +47,7 @@ class Jobs:
         self.added = True
 
     async def park(self, task: Task, reason: str) -> None:
-        """Keep what cannot be done as a dead job, in a lane of its own: once for each key."""
+        """Store a task that cannot be done as a dead job in its own lane, once for each key."""
         await self._conn.execute(
             "INSERT INTO job (kind, lane, payload, run_after, key, created_at, dead_at, last_error,"
             " share) VALUES ($1, $2, $3, $4, $2, $4, $4, $5, $6) ON CONFLICT (key) DO NOTHING",
@@ -62,11 +62,11 @@ class Jobs:
     async def lease(
         self, worker: str, now: float, seconds: float, share: str, limit: int
     ) -> list[Job[Task]]:
-        """Take up to `limit` jobs of a share that are due and first in their lanes, each with
-        those behind it that are done together with it. In the order of their ids.
+        """Lease up to `limit` jobs of a share that are due and first in their lanes, each with the
+        following ones that can be done together with it. Returns them in the order of their ids.
 
-        A job that outlives the process that had it adds to its `deaths` where it may be the cause;
-        of those only the oldest runs at a time, so that the next death has one cause.
+        When a process died while it had a job, the job's `deaths` grow where it may be the cause.
+        Of such suspects only the oldest is leased at a time, so that a next death has one cause.
         """
         rows = await self._conn.fetch(
             "UPDATE job SET leased_by = $1, leased_until = $2, leases = leases + 1,"
@@ -91,8 +91,8 @@ class Jobs:
         return sorted(taken, key=lambda job: job.id)
 
     async def _following(self, first: Job[Task], now: float, seconds: float) -> list[Job[Task]]:
-        """Take those behind the first job of a lane that are of its kind and may be done now, up
-        to one that may not."""
+        """Lease the jobs behind the first one of a lane, up to the first that is of another kind or
+        cannot be done now."""
         rows = await self._conn.fetch(
             "UPDATE job SET leased_by = $1, leased_until = $2, leases = leases + 1 WHERE id IN ("
             " SELECT id FROM job AS next WHERE lane = $3 AND id > $4 AND dead_at IS NULL"
@@ -112,7 +112,7 @@ class Jobs:
         return [_job(row) for row in rows]
 
     async def due(self, now: float, shares: Sequence[str]) -> list[str]:
-        """Of which of these shares a job may be ready; spares an idle worker its write lock."""
+        """Those of the shares that may have a job ready; saves an idle worker the write lock."""
         looks = (
             f"SELECT '{share}' AS share WHERE EXISTS (SELECT 1 FROM job WHERE share = '{share}'"
             " AND dead_at IS NULL AND run_after <= $1"
@@ -138,10 +138,10 @@ class Jobs:
     async def finish(self, job: Job[Task]) -> None:
         """Remove a done job. Raises LostLease when it is no longer ours."""
         await self._leased(job, "DELETE FROM job WHERE {} RETURNING id")
-        self.added = True  # the lane's next one may be due
+        self.added = True  # the next job of the lane may be due
 
     async def hold(self, job: Job[Task]) -> None:
-        """Make sure that a job is still ours. Raises LostLease."""
+        """Check that we still have the lease of a job. Raises LostLease otherwise."""
         await self._leased(job, "SELECT id FROM job WHERE {}")
 
     async def _leased(self, job: Job[Task], query: str) -> None:
@@ -150,8 +150,8 @@ class Jobs:
             raise LostLease(f"job {job.id} ({job.kind}) belongs to another worker now")
 
     async def put_back(self, job: Job[Task], run_after: float, error: str, *, counts: bool) -> None:
-        """Free a job to be tried again; `counts` adds to its failures. Where it was given another
-        time while it ran, because what it waits for has come, that time counts."""
+        """Free a job to be tried again at `run_after`; `counts` adds to its failures. Where the job
+        was rescheduled while it ran, the time given then is kept."""
         await self._conn.execute(
             "UPDATE job SET leased_by = NULL, leased_until = NULL,"
             " run_after = CASE WHEN run_after = $6 THEN $1 ELSE run_after END,"
@@ -165,7 +165,7 @@ class Jobs:
         )
 
     async def mark_dead(self, job: Job[Task], error: str, now: float) -> None:
-        """Declare a job dead: it no longer holds up its lane, and waits for `!retry`."""
+        """Declare a job dead: it no longer blocks its lane, and waits for `!retry`."""
         await self._conn.execute(
             "UPDATE job SET leased_by = NULL, leased_until = NULL, dead_at = $1,"
             " last_error = $2, failures = failures + 1 WHERE id = $3 AND leased_by = $4",
@@ -174,13 +174,13 @@ class Jobs:
             job.id,
             job.worker,
         )
-        # in the same transaction: whatever happens next, somebody hears of it
+        # in the same transaction, so that the admins are told even after a crash
         if not isinstance(job.task, TellOfFailure):
             await self.add(TellOfFailure(job.id, job.leases), "failed")
         self.added = True
 
     async def drop(self, task: Task) -> bool:
-        """Remove a job nobody has begun. False when there is none."""
+        """Remove a job that is not leased. False when there is none."""
         row = await self._conn.fetchrow(
             "DELETE FROM job WHERE key = $1 AND leased_by IS NULL RETURNING id", task.key
         )
@@ -188,8 +188,8 @@ class Jobs:
         return row is not None
 
     async def reschedule(self, task: Task, run_after: float) -> bool:
-        """Let a job run at another time; one that runs now, should it be put back. False when there
-        is none."""
+        """Let a job run at another time; where it runs now, the time counts if it is put back.
+        False when there is no such job."""
         row = await self._conn.fetchrow(
             "UPDATE job SET run_after = $1 WHERE key = $2 RETURNING id",
             run_after,
@@ -199,8 +199,8 @@ class Jobs:
         return row is not None
 
     async def run_now(self, kinds: Sequence[type[Task]]) -> None:
-        """Let all waiting jobs of these kinds run now, and those that run now as soon as they are
-        put back: what they wait for has come."""
+        """Let all waiting jobs of these kinds run now, as their condition is met; those that run
+        already run again at once if they are put back."""
         now = self._now()
         await self._conn.executemany(
             "UPDATE job SET run_after = $1 WHERE kind = $2 AND dead_at IS NULL"
@@ -210,7 +210,7 @@ class Jobs:
         self.added = True
 
     async def revive(self, job: int | None = None) -> int:
-        """Give every dead job, or the one named, three new tries. Returns how many."""
+        """Give every dead job, or the given one, new tries. Returns how many jobs."""
         rows = await self._conn.fetch(
             "UPDATE job SET dead_at = NULL, failures = 0, run_after = 0"
             " WHERE dead_at IS NOT NULL AND id = COALESCE($1, id) RETURNING id",
@@ -220,7 +220,7 @@ class Jobs:
         return len(rows)
 
     async def discard(self, job: int) -> bool:
-        """Forget a dead job. False when it is none any more."""
+        """Delete a dead job. False when it is not dead any more."""
         row = await self._conn.fetchrow(
             "DELETE FROM job WHERE id = $1 AND dead_at IS NOT NULL RETURNING id", job
         )
@@ -237,7 +237,7 @@ class Jobs:
         return await self._statuses("dead_at IS NOT NULL ORDER BY id", limit)
 
     async def dead_one(self, job: int) -> JobStatus[Task] | None:
-        """A job that failed permanently; None when it is none any more."""
+        """A job that failed permanently; None when it is not dead any more."""
         found = await self._statuses(f"dead_at IS NOT NULL AND id = {int(job)}", 1)
         return found[0] if found else None
 
@@ -260,8 +260,8 @@ class Jobs:
         ]  # fmt: skip
 
     async def oldest_due(self, now: float) -> float | None:
-        """Since when the oldest job waits that could run, or was tried in vain, epoch seconds; None
-        when none does."""
+        """The time since which the oldest job waits that could run or failed before, epoch seconds;
+        None when there is none."""
         value = await self._conn.fetchval(
             "SELECT MIN(CASE WHEN last_error = '' THEN run_after ELSE created_at END) FROM job"
             " WHERE dead_at IS NULL AND run_after > 0"

@@ -1,4 +1,4 @@
-"""The job table as the worker sees it: each call one transaction of its own."""
+"""The worker's access to the job table; each call is one transaction."""
 
 from __future__ import annotations
 

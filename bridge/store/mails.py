@@ -1,4 +1,4 @@
-"""Raw mails, what came in, letters in and out, and the ids they are known by."""
+"""Mails: raw bytes, accepted mails (intake), filed mails in and out, and their Message-IDs."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Mails:
         self._conn = conn
 
     async def keep_raw(self, raw: bytes) -> int:
-        """Store bytes once, whoever received them. Returns the row's id."""
+        """Store the bytes of a mail, the same bytes only once. Returns the row's id."""
         digest = hashlib.sha256(raw).hexdigest()
         known = await self._conn.fetchval("SELECT id FROM raw WHERE sha256 = $1", digest)
         if known is not None:
-            # erased once, and here again
+            # the bytes were erased and have arrived again
             await self._conn.execute(
                 "UPDATE raw SET bytes = $1 WHERE id = $2 AND LENGTH(bytes) = 0", raw, known
             )
@@ -37,9 +37,9 @@ class Mails:
     async def accept(
         self, inbox: InboxId, source_key: str, raw: int, note: str, now: float
     ) -> int | None:
-        """Note that a mail arrived. Returns the intake's id, None when the key is known.
+        """Store that a mail arrived. Returns the intake's id, None when the key is known.
 
-        `note` is for a mail whose bytes stayed in the mailbox: what is known of it.
+        `note`: JSON about a mail that was too large and stayed in the mailbox, otherwise empty.
         """
         value = await self._conn.fetchval(
             "INSERT INTO intake (inbox, source_key, raw, note, at) VALUES ($1, $2, $3, $4, $5)"
@@ -53,12 +53,12 @@ class Mails:
         return None if value is None else int(value)
 
     async def intake(self, intake: int) -> tuple[InboxId, int, str, float]:
-        """(inbox, raw id, note, time of arrival)."""
+        """(inbox, raw id, note, time of arrival in epoch seconds) of an accepted mail."""
         (row,) = await self._conn.fetch("SELECT * FROM intake WHERE id = $1", intake)
         return InboxId(row["inbox"]), row["raw"], row["note"], row["at"]
 
     async def is_known(self, inbox: InboxId, message_id: MessageId, body_hash: str) -> bool:
-        """Whether the same mail came already; the same id with another body is another mail."""
+        """Whether this mail was filed already; the same Message-ID with another body is new."""
         return (
             await self._conn.fetchval(
                 "SELECT id FROM mail WHERE inbox = $1 AND message_id = $2 AND body_hash = $3",
@@ -69,7 +69,7 @@ class Mails:
         ) is not None
 
     async def save(self, letter: Letter, body_hash: str, known_as: Sequence[MessageId]) -> MailId:
-        """Add a letter (its `id` is given by the database) and the ids it is known by."""
+        """Add a mail (the database gives its `id`) and the Message-IDs it is known by."""
         headers = {
             "sender_name": letter.sender.name,
             "to": _pairs(letter.to),
@@ -116,7 +116,7 @@ class Mails:
         return None if row is None else letter_of(row)
 
     async def set_author(self, mail: MailId, author: Address) -> None:
-        """An agent said whose mail it is."""
+        """Store the author of a forwarded mail, as an agent stated it."""
         headers = json.loads(
             await self._conn.fetchval("SELECT headers FROM mail WHERE id = $1", mail)
         )
@@ -131,7 +131,7 @@ class Mails:
         return [letter_of(row) for row in rows]
 
     async def latest(self, number: Number) -> Letter | None:
-        """The newest inbound mail of a conversation that no machine wrote."""
+        """The newest incoming mail of a conversation that a person wrote."""
         row = await self._conn.fetchrow(
             "SELECT * FROM mail WHERE number = $1 AND NOT outbound AND nature = 'person'"
             " ORDER BY id DESC LIMIT 1",
@@ -140,14 +140,14 @@ class Mails:
         return None if row is None else letter_of(row)
 
     async def newest(self, number: Number) -> Letter | None:
-        """The newest inbound mail of a conversation, whoever wrote it."""
+        """The newest incoming mail of a conversation, also from machines."""
         row = await self._conn.fetchrow(
             "SELECT * FROM mail WHERE number = $1 AND NOT outbound ORDER BY id DESC LIMIT 1", number
         )
         return None if row is None else letter_of(row)
 
     async def last(self, inbox: InboxId, count: int) -> list[Letter]:
-        """The newest mails that came to an inbox, newest first."""
+        """The newest incoming mails of an inbox, newest first."""
         rows = await self._conn.fetch(
             "SELECT * FROM mail WHERE inbox = $1 AND NOT outbound ORDER BY id DESC LIMIT $2",
             inbox,
@@ -156,7 +156,7 @@ class Mails:
         return [letter_of(row) for row in rows]
 
     async def copies(self, inbox: InboxId, message_id: MessageId, body_hash: str) -> list[Letter]:
-        """The same inbound mail in other inboxes."""
+        """The copies of an incoming mail in other inboxes."""
         rows = await self._conn.fetch(
             "SELECT * FROM mail WHERE message_id = $1 AND body_hash = $2 AND inbox <> $3"
             " AND NOT outbound ORDER BY id",
@@ -169,7 +169,7 @@ class Mails:
     async def conversations_of(
         self, inbox: InboxId, ids: Sequence[MessageId]
     ) -> list[tuple[MessageId, Number]]:
-        """The conversations known ids belong to, in the order of `ids`, newest first for each."""
+        """The conversations of known Message-IDs, in the order of `ids`, newest first for each."""
         found = []
         for message_id in ids:
             rows = await self._conn.fetch(
@@ -182,7 +182,8 @@ class Mails:
         return found
 
     async def wait_for(self, inbox: InboxId, parents: Sequence[MessageId], number: Number) -> None:
-        """Remember parents that are not here yet: they join the conversation when they come."""
+        """Store the Message-IDs of parent mails that are missing: when such a mail arrives, it
+        joins the conversation."""
         for parent in parents:
             await self._conn.execute(
                 "INSERT INTO awaited (inbox, message_id, number) VALUES ($1, $2, $3)"
@@ -193,7 +194,7 @@ class Mails:
             )
 
     async def waiting_for(self, inbox: InboxId, message_id: MessageId) -> list[Number]:
-        """The conversations that wait for this mail, oldest first."""
+        """The conversations that miss this mail as a parent, oldest first."""
         rows = await self._conn.fetch(
             "SELECT number FROM awaited WHERE inbox = $1 AND message_id = $2 ORDER BY number",
             inbox,
@@ -202,8 +203,8 @@ class Mails:
         return [Number(row["number"]) for row in rows]
 
     async def relocate(self, mails: Sequence[Letter], to: Number) -> None:
-        """Have mails, and the ids they are known by, in another conversation; what waits for a
-        parent of theirs waits there, too."""
+        """Move mails and their Message-IDs to another conversation; their missing parents will
+        join that one, too."""
         for letter in mails:
             await self._conn.execute("UPDATE mail SET number = $1 WHERE id = $2", to, letter.id)
             ids = ["known_id", letter.message_id]
@@ -223,8 +224,8 @@ class Mails:
                     )
 
     async def addresses(self, number: Number) -> frozenset[str]:
-        """The addresses a conversation knows, case-folded. One that an unproven mail brought in
-        stays new until we wrote to it: else a second forged mail would vouch for the first."""
+        """The addresses a conversation knows, case-folded. One named only by an unproven mail stays
+        new until we write to it: otherwise a second forged mail would confirm the first."""
         rows = await self._conn.fetch(
             "SELECT sender, headers, verdict FROM mail WHERE number = $1", number
         )
@@ -246,7 +247,7 @@ def _addresses(pairs: Sequence[Sequence[str]]) -> tuple[Address, ...]:
 
 
 def letter_of(row: Any) -> Letter:
-    """A row of the table."""
+    """The Letter of a database row."""
     headers = json.loads(row["headers"])
     return Letter(
         id=MailId(row["id"]),

@@ -1,4 +1,4 @@
-"""What is counted: mails, answers, and how long things took. Times are epoch seconds."""
+"""Numbers for reports: mails, answers, and durations. Times are epoch seconds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Numbers:
         self._conn = conn
 
     async def received(self, inbox: InboxId, since: float) -> list[Timing]:
-        """Every mail that a person wrote to an inbox; nothing took time."""
+        """Every mail that a person wrote to an inbox since a time; `seconds` is 0."""
         return await self._fetch(
             "SELECT mail.at AS at, 0 AS seconds, tags, '' AS agent FROM mail"
             " JOIN conversation ON conversation.number = mail.number WHERE mail.inbox = $1"
@@ -26,7 +26,7 @@ class Numbers:
         )
 
     async def answered(self, inbox: InboxId, since: float) -> list[Timing]:
-        """Every answer an agent sent."""
+        """Every answer that an agent sent since a time; `seconds` is 0."""
         return await self._fetch(
             "SELECT finished_at AS at, 0 AS seconds, tags, agent FROM delivery"
             " JOIN conversation ON conversation.number = delivery.number"
@@ -37,8 +37,8 @@ class Numbers:
         )
 
     async def first_answers(self, inbox: InboxId, since: float) -> list[Timing]:
-        """Of each conversation that a customer began and that got its first answer since, how long
-        that took."""
+        """The time to the first answer, for each conversation that a customer started and that got
+        its first answer since a time."""
         return await self._fetch(
             "SELECT finished_at AS at, finished_at - conversation.created_at AS seconds, tags,"
             " '' AS agent FROM delivery JOIN conversation ON conversation.number = delivery.number"
@@ -52,7 +52,8 @@ class Numbers:
         )
 
     async def resolved(self, inbox: InboxId, since: float) -> list[Timing]:
-        """Of each conversation that was closed since, and still is, how long it lasted."""
+        """The time from creation to closing, for each conversation closed since a time and still
+        closed."""
         return await self._fetch(
             "SELECT closed_at AS at, closed_at - created_at AS seconds, tags, '' AS agent"
             " FROM conversation WHERE inbox = $1 AND state = 'closed' AND closed_at >= $2"

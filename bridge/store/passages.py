@@ -1,4 +1,4 @@
-"""What was said in mails and notes, to be searched."""
+"""The texts of mails and notes, for the search."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bridge.store.mails import letter_of
 
 
 class Passages:
-    """Rows of `passage`; the engine keeps the index of their words."""
+    """Rows of `passage`; the database maintains the full-text index."""
 
     def __init__(self, conn: Connection, *, postgres: bool) -> None:
         self._conn = conn
@@ -28,8 +28,8 @@ class Passages:
         event: EventId | None = None,
         more: str = "",
     ) -> None:
-        """Have a text found; `more` is found, too, and not shown: a subject, names of files."""
-        if mail is not None:  # one that was found again, or whose verdict changed
+        """Index a text; `more` is indexed, too, but not shown: a subject, names of files."""
+        if mail is not None:  # the mail may be indexed already
             await self._conn.execute("DELETE FROM passage WHERE mail = $1", mail)
         await self._conn.execute(
             "INSERT INTO passage (number, mail, event, who, at, text, folded)"
@@ -46,8 +46,8 @@ class Passages:
     async def find(
         self, inbox: InboxId, terms: Sequence[Sequence[str]], limit: int
     ) -> tuple[int, list[Passage]]:
-        """(how many hold every term, the newest of them); the last word of each may be a beginning
-        of one."""
+        """(how many passages contain every term, the newest of them). The last word of each term
+        also matches as a prefix."""
         wanted = self._tsquery(terms) if self._postgres else self._fts5(terms)
         hits = await self._conn.fetch(
             f"WITH hit AS MATERIALIZED ({self._matching}) SELECT hit.id, COUNT(*) OVER () AS total"
@@ -69,7 +69,7 @@ class Passages:
 
     @property
     def _matching(self) -> str:
-        """The words first, whatever a planner without statistics would think of."""
+        """The subquery on the full-text index; kept apart so that the planner runs it first."""
         if self._postgres:
             return "SELECT id, number FROM passage WHERE words @@ to_tsquery('simple', $2)"
         return (
@@ -87,14 +87,14 @@ class Passages:
         return " & ".join(f"({phrase})" for phrase in phrases)
 
     async def forget_note(self, event: EventId) -> Number | None:
-        """Forget a note; returns the conversation it was of."""
+        """Delete a note; returns its conversation, None where there was no note."""
         number = await self._conn.fetchval(
             "DELETE FROM passage WHERE event = $1 AND mail IS NULL RETURNING number", event
         )
         return None if number is None else Number(number)
 
     async def scrub(self) -> None:
-        """Have nothing of what was deleted linger in the index."""
+        """Remove the text of deleted passages from the index (SQLite FTS5 keeps it until then)."""
         if not self._postgres:
             await self._conn.execute(
                 "INSERT INTO passage_words (passage_words) VALUES ('optimize')"
@@ -104,8 +104,8 @@ class Passages:
         await self._conn.execute("UPDATE passage SET number = $2 WHERE mail = $1", mail, to)
 
     async def without(self, after: MailId, limit: int) -> list[Letter]:
-        """Letters whose words are not here yet, in their order: of the time before there was a
-        search."""
+        """Mails after the id `after` that are not indexed yet, oldest first: those stored before
+        the search existed."""
         rows = await self._conn.fetch(
             "SELECT * FROM mail WHERE id > $1 AND raw IS NOT NULL"
             " AND NOT EXISTS (SELECT 1 FROM passage WHERE passage.mail = mail.id)"

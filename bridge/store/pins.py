@@ -1,4 +1,4 @@
-"""Files that agents keep for their next email."""
+"""Files that agents marked for their next email (`!attach`)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Pins:
         self._conn = conn
 
     async def of(self, number: Number, agent: Mxid) -> list[EventId]:
-        """The files an agent keeps for the next reply."""
+        """The files an agent marked for their next email in a conversation."""
         rows = await self._conn.fetch(
             "SELECT file FROM pin WHERE number = $1 AND agent = $2 ORDER BY file", number, agent
         )
@@ -34,7 +34,7 @@ class Pins:
         )
 
     async def drop(self, *, by: EventId | None = None, files: Sequence[EventId] = ()) -> None:
-        """Forget the pin made by an event, or every pin of some files."""
+        """Delete the pin made by an event, and every pin of these files."""
         if by is not None:
             await self._conn.execute("DELETE FROM pin WHERE made_by = $1", by)
         for file in files:

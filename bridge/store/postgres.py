@@ -1,4 +1,4 @@
-"""PostgreSQL: many processes, one writer at a time, and NOTIFY between them."""
+"""PostgreSQL: several processes, one writer at a time, notified of work by NOTIFY."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ OUR_LOCKS = (
     "FROM pg_locks JOIN pg_database ON pg_database.oid = database"
     " WHERE locktype = 'advisory' AND datname = current_database()"
 )
-"""The advisory locks that are held in our database now."""
+"""The end of a query on the advisory locks that are held in our database now."""
 WITHOUT_LOCK = frozenset(
     {"lease", "heartbeat", "retry", "started", "account-health", "account-progress"}
 )
-"""Transactions that decide nothing beyond their own rows, and so need not be alone."""
+"""Transactions that read and write only their own rows, and so need no exclusive lock."""
 PATIENCE = 30_000
-"""Milliseconds a statement waits for a lock before its transaction is given up."""
+"""Milliseconds that a statement waits for a lock before its transaction fails."""
 TRANSIENT_ERRORS = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
@@ -51,8 +51,8 @@ REFUSED = (
 class Postgres:
     """Implements store.connection.Engine.
 
-    Decisions are made under one advisory lock, as SQLite's BEGIN IMMEDIATE does it: what a
-    transaction read stays true until it commits, in however many processes we run.
+    Write transactions hold one advisory lock, like SQLite's BEGIN IMMEDIATE: the rows that a
+    transaction read do not change until it commits, with any number of processes.
     """
 
     is_shared = True
@@ -64,12 +64,12 @@ class Postgres:
 
     @classmethod
     async def open(cls, url: str) -> Postgres:
-        """Open, and migrate under a lock of its own. Raises Permanent naming the cure."""
+        """Open, and migrate under a separate lock. Raises Permanent with the way to fix it."""
         settings = {
             "jit": "off",
             **KEEPALIVE,
             "lock_timeout": str(PATIENCE),
-            # a process that hangs must not hold the writers' lock for ever
+            # a process that hangs must not keep the writers' lock for ever
             "idle_in_transaction_session_timeout": str(2 * PATIENCE),
         }
         db = AsyncDatabase.create(

@@ -1,4 +1,4 @@
-"""Posts: what Matrix shall hold, and the files that are on their way there."""
+"""Posts (items that the bridge shows in Matrix rooms), and files that are to be uploaded."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Posts:
         self._jobs = jobs
 
     async def put(self, wanted: Wanted) -> None:
-        """Want something in Matrix; the same content twice under a key is one post.
+        """Request a post; the same content again under the same key changes nothing.
 
-        A changed content edits the message, replaces the reaction or sets the state anew.
+        Changed content edits the message, replaces the reaction or sets the state again.
         """
         key, target = wanted.key, wanted.target
         lane = wanted.lane or f"{wanted.place}:out"
@@ -63,7 +63,7 @@ class Posts:
             await self.order(row["id"], lane)
 
     async def order(self, post: int, lane: str) -> None:
-        """Have the post brought into its room."""
+        """Add the job that sends a post to its room."""
         await self._jobs.add(BringPost(post), lane)
 
     async def get(self, post: int) -> Post | None:
@@ -79,21 +79,21 @@ class Posts:
         return None if row is None else post_of(row)
 
     async def target_of(self, post: Post) -> EventId | None:
-        """The event a post relates to: any event, or that of another post."""
+        """The event a post relates to: the event of its target post, or any other event."""
         if not post.target_key:
             return post.target
         event = await self._conn.fetchval("SELECT event FROM post WHERE key = $1", post.target_key)
         return None if event is None else EventId(event)
 
     async def of_mail(self, mail: MailId) -> list[Post]:
-        """A mail's text and its files, in every room that shows them."""
+        """The posts of a mail's text and files, in every room that shows them."""
         rows = await self._conn.fetch(
             "SELECT * FROM post WHERE mail_id = $1 AND shows IN ('mail', 'file') ORDER BY id", mail
         )
         return [post_of(row) for row in rows]
 
     async def entry(self, place: Place, ghost: str) -> Post | None:
-        """What brought a ghost into a room."""
+        """The post that let a ghost join a room."""
         row = await self._conn.fetchrow(
             "SELECT * FROM post WHERE place = $1 AND shows = 'enter' AND state_key = $2",
             str(place),
@@ -102,7 +102,7 @@ class Posts:
         return None if row is None else post_of(row)
 
     async def sent(self, post: Post, version: int, event: EventId | None) -> None:
-        """Note that `version` is in the room; one that was put meanwhile gets its job."""
+        """Store that `version` is in the room; add a job for a version requested meanwhile."""
         current = await self._conn.fetchval(
             "UPDATE post SET sent = $1, event = $2 WHERE id = $3 RETURNING version",
             version,
@@ -113,18 +113,18 @@ class Posts:
             await self.order(post.id, post.lane)
 
     async def entered(self, place: Place) -> list[Mxid]:
-        """The ghosts that were brought into a room."""
+        """The ghosts that joined a room by a post."""
         rows = await self._conn.fetch(
             "SELECT state_key FROM post WHERE place = $1 AND kind = 'enter' ORDER BY id", str(place)
         )
         return [Mxid(row["state_key"]) for row in rows]
 
     async def rename(self, key: PostKey, new: PostKey) -> None:
-        """Call a post otherwise; what is put under `key` from now on is another one."""
+        """Give a post another key, so that the next one put under `key` is a new post."""
         await self._conn.execute("UPDATE post SET key = $2 WHERE key = $1", key.text, new.text)
 
     async def add_file(self, key: PostKey, raw: int, file: Attachment) -> None:
-        """Have a part of a raw mail uploaded for a post."""
+        """Add the job that uploads a part of a raw mail for a post."""
         post = await self._conn.fetchval("SELECT id FROM post WHERE key = $1", key.text)
         await self._conn.execute(
             "INSERT INTO file (post, raw, part, name, type, size) VALUES ($1, $2, $3, $4, $5, $6)"
@@ -152,7 +152,7 @@ class Posts:
 
 
 def post_of(row: Any) -> Post:
-    """A row of the table."""
+    """The Post of a database row."""
     return Post(
         id=row["id"],
         key=PostKey(

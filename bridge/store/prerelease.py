@@ -1,4 +1,4 @@
-"""Steps from the last databases of before 1.0 to its tables."""
+"""Migration steps from the last database versions before 1.0 to the tables of 1.0."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ALTER TABLE mail ADD COLUMN forwarded_key TEXT NOT NULL DEFAULT '';
 CREATE INDEX mail_forwarded ON mail (forwarded_key) WHERE forwarded_key <> '';
 CREATE INDEX delivery_message_id ON delivery (message_id);
 """
-"""From version 5: shares of the worker's slots, and what was begun lately."""
+"""From version 5: shares of the worker's slots, and the table of recently started conversations."""
 POSTS = """
 ALTER TABLE keep RENAME TO setting;
 ALTER TABLE post ADD COLUMN shows TEXT NOT NULL DEFAULT 'answer';
@@ -58,11 +58,11 @@ INSERT INTO post_file (post, raw, part, name, type, size, mxc, done)
 DROP TABLE file;
 ALTER TABLE post_file RENAME TO file;
 """
-"""From version 6: what a post shows and belongs to as columns, files of posts by their ids."""
+"""From version 6: columns for what a post shows and belongs to; files refer to posts by id."""
 
 
 async def share_out(conn: Connection) -> None:
-    """Give each job that waits its share."""
+    """Fill the new column `share` of each job."""
     rows = await conn.fetch("SELECT id, kind, lane FROM job")
     await conn.executemany(
         "UPDATE job SET share = $1 WHERE id = $2",
@@ -71,7 +71,7 @@ async def share_out(conn: Connection) -> None:
 
 
 async def tell_apart(conn: Connection) -> None:
-    """Fill the new columns of each post, and write its jobs as they are written now."""
+    """Fill the new columns of each post, and rewrite the payloads of jobs in the new form."""
     posts = await conn.fetch("SELECT id, key FROM post")
     keys = [(PostKey.read(row["key"]), row["id"]) for row in posts]
     await conn.executemany(
@@ -104,7 +104,7 @@ async def tell_apart(conn: Connection) -> None:
 
 
 def _task(kind: str, key: str, payload: Mapping[str, Any], posts: Mapping[str, int]) -> Task | None:
-    """What a job does that was written otherwise before; None for the others."""
+    """The task of a job whose stored form changed; None for other kinds."""
     match kind:
         case UploadFile.kind:
             return UploadFile(posts[payload["key"]])

@@ -1,4 +1,4 @@
-"""The connection that tells the other processes of a PostgreSQL that this one lives."""
+"""The PostgreSQL connection that shows other processes that this one is alive."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ log = structlog.get_logger("postgres")
 
 CHANNEL = "postroom"
 HELD = 0x506F7374
-"""First key of our session locks ("Post"); the second is the hash of a name."""
+"""First key of our session-level advisory locks ("Post"); the second is the hash of a name."""
 AGAIN = 1.0
-"""Seconds between tries: to connect, and to get what another process holds."""
+"""Seconds between tries to connect, or to get a lock that another process holds."""
 TIMEOUT, BEAT = 20.0, 10.0
 KEEPALIVE = {
     "tcp_keepalives_idle": "20", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"
 }  # fmt: skip
-"""The server lets go of what a machine held that died without a word."""
+"""Makes the server free the locks of a machine that vanished without closing its connection."""
 
 
 class Presence:
-    """LISTENs, and holds this process's name and what it alone does as advisory locks.
+    """LISTENs, and holds advisory locks: for this process's name and for the tasks it claimed.
 
-    PostgreSQL frees them when the connection ends, so what a dead process held is free at once,
-    and no clock is compared with another.
+    PostgreSQL frees them when the connection ends, so the locks of a dead process are free at once,
+    and clocks of different machines need not be compared.
     """
 
     def __init__(self, url: str, name: str, told: Callable[[], None]) -> None:
@@ -41,7 +41,7 @@ class Presence:
         await asyncio.gather(self._task, return_exceptions=True)
 
     async def claim(self, what: str) -> asyncio.Event:
-        """Wait until `what` is ours; the event is set when the connection that holds it breaks."""
+        """Wait until we hold the lock `what`; the event is set when its connection breaks."""
         while True:
             async with self._lock:
                 conn, lost = self._conn, self._lost
@@ -64,7 +64,7 @@ class Presence:
                     if not await _held(conn, self._name):
                         raise ConnectionError("our last connection still holds our name")
                     self._conn, self._lost = conn, lost
-                    self._told()  # what was announced while nobody listened
+                    self._told()  # a notification may have been missed before LISTEN
                     await self._beat(conn, lost)
                 finally:
                     lost.set()
@@ -74,7 +74,7 @@ class Presence:
             await asyncio.sleep(AGAIN)
 
     async def _beat(self, conn: asyncpg.Connection, lost: asyncio.Event) -> None:
-        """Until the connection breaks, or does not answer any more."""
+        """Check the connection regularly; returns or raises when it breaks or does not answer."""
         while not lost.is_set():
             try:
                 async with asyncio.timeout(BEAT):

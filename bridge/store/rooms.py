@@ -1,4 +1,4 @@
-"""The Matrix rooms that are ours, and who is in them."""
+"""The Matrix rooms of the bridge, and their members."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Rooms:
         )
 
     async def membership(self, room: RoomId, mxid: Mxid) -> str:
-        """join, invite, knock, leave or ban; empty when never seen there."""
+        """The membership (join, invite, knock, leave or ban); empty when it was never stored."""
         value = await self._conn.fetchval(
             "SELECT membership FROM member WHERE room = $1 AND mxid = $2", room, mxid
         )
@@ -61,7 +61,7 @@ class Rooms:
         return [Mxid(row["mxid"]) for row in rows]
 
     async def invited(self, room: RoomId) -> list[Mxid]:
-        """Who was asked in and has not come yet."""
+        """The users who are invited and have not joined yet."""
         rows = await self._conn.fetch(
             "SELECT mxid FROM member WHERE room = $1 AND membership = 'invite' ORDER BY mxid", room
         )

@@ -1,4 +1,4 @@
-"""Rules written by chat, as their YAML."""
+"""Rules written in chat, stored as YAML."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Rules:
         self._conn = conn
 
     async def all(self, inbox: InboxId) -> list[tuple[int, str]]:
-        """(number, YAML) in the order in which they were written."""
+        """(number, YAML) of each rule, in the order in which they were added."""
         rows = await self._conn.fetch(
             "SELECT id, text FROM rule WHERE inbox = $1 ORDER BY id", inbox
         )
@@ -25,6 +25,6 @@ class Rules:
         )
 
     async def remove(self, rule: int) -> InboxId | None:
-        """The inbox it was of; None where there is no such rule."""
+        """Delete a rule; returns its inbox, None where there is no such rule."""
         inbox = await self._conn.fetchval("DELETE FROM rule WHERE id = $1 RETURNING inbox", rule)
         return None if inbox is None else InboxId(inbox)

@@ -1,4 +1,4 @@
-"""Single values of the installation, IMAP cursors and the health of mail accounts."""
+"""Single values of the installation, IMAP cursors, and the last checks of mail accounts."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ class StoredSettings:
         await self._conn.execute("DELETE FROM setting WHERE name = $1", name)
 
     async def values(self, prefix: str) -> dict[str, str]:
-        """Every value whose name begins so."""
+        """All values whose name starts with `prefix`, by name."""
         rows = await self._conn.fetch(
             "SELECT name, value FROM setting WHERE SUBSTR(name, 1, $2) = $1", prefix, len(prefix)
         )
         return {row["name"]: row["value"] for row in rows}
 
     async def secret(self) -> str:
-        """What tells this installation from others, and names its rooms: made once. In a
-        transaction."""
+        """The secret of this installation, from which room aliases are derived; created on first
+        use, so call it in a transaction."""
         value = await self.value("secret")
         if value is None:
             value = secrets.token_hex(32)
@@ -47,7 +47,7 @@ class StoredSettings:
         return value
 
     async def former_ids(self) -> list[str]:
-        """The secrets that signed Message-IDs and reply addresses before, sealed."""
+        """The encrypted secrets that signed Message-IDs and reply addresses earlier."""
         return list(json.loads(await self.value(FORMER_IDS) or "[]"))
 
     async def set_former_ids(self, sealed: Sequence[str]) -> None:
@@ -73,13 +73,14 @@ class StoredSettings:
         )
 
     async def forget_account(self, account: str) -> None:
-        """An account that comes back later begins anew, with mail that arrives from then on."""
+        """Delete all data of a mail account; if it is set up again, only mail that arrives from
+        then on is taken."""
         for table in ("mailbox_cursor", "account_check", "fetch_failure"):
             await self._conn.execute(f"DELETE FROM {table} WHERE account = $1", account)
         await self.drop_value(f"began:{account}")
 
     async def check(self, account: str, now: float, problem: str) -> None:
-        """Record a check of an account: good when `problem` is empty."""
+        """Store the result of a check of an account; `problem` is empty when it succeeded."""
         await self._conn.execute(
             "INSERT INTO account_check (account, good_at, problem, told_at)"
             " VALUES ($1, $2, $3, 0) ON CONFLICT (account) DO UPDATE SET problem = $3,"
@@ -90,14 +91,15 @@ class StoredSettings:
         )
 
     async def health(self, account: str) -> tuple[float, str, float] | None:
-        """(last good check or first sight, problem, when the alarm was raised or 0)."""
+        """(time of the last successful check, or of the first one; problem; time when the alarm was
+        raised, or 0)."""
         row = await self._conn.fetchrow(
             "SELECT good_at, problem, told_at FROM account_check WHERE account = $1", account
         )
         return None if row is None else (row["good_at"], row["problem"], row["told_at"])
 
     async def tell(self, account: str, at: float) -> None:
-        """Remember that the alarm was raised at `at`; 0 ends it."""
+        """Store that the alarm was raised at `at`, epoch seconds; 0 ends it."""
         await self._conn.execute(
             "UPDATE account_check SET told_at = $2 WHERE account = $1", account, at
         )

@@ -1,4 +1,4 @@
-"""Standard responses, each of one inbox or of all."""
+"""Snippets (standard responses), each of one inbox or shared by all."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ class Snippets:
         self._conn = conn
 
     async def all(self, inbox: InboxId) -> dict[str, str]:
-        """Name and text of what an inbox can use, by name; its own ones before shared ones."""
+        """Name and text of all snippets that an inbox can use; its own replace shared ones."""
         rows = await self._conn.fetch(
             "SELECT name, text FROM snippet WHERE inbox IN ($1, '') ORDER BY name, inbox", inbox
         )
         return {row["name"]: row["text"] for row in rows}
 
     async def own(self, inbox: InboxId) -> dict[str, str]:
-        """Those of an inbox alone; of `''` the shared ones."""
+        """Name and text of the snippets of this inbox only; the shared ones for `''`."""
         rows = await self._conn.fetch(
             "SELECT name, text FROM snippet WHERE inbox = $1 ORDER BY name", inbox
         )

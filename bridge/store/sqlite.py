@@ -1,4 +1,4 @@
-"""SQLite: one process, one connection that writes, and others that read beside it."""
+"""SQLite: one process, with one connection for writing and others for reading."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from bridge.store.sqlite_connection import Apart, SqliteConnection, connect
 
 log = structlog.get_logger("store")
 
-# A disk or lock problem passes; "no such column" does not.
+# Errors with these words are about the disk or a lock and may pass, unlike "no such column".
 TRANSIENT_ERRORS = ("locked", "busy", "full", "disk i/o", "readonly", "unable to open", "no space")
 SETTINGS = (
     "journal_mode = WAL",
     "foreign_keys = ON",
-    # NORMAL may lose the last commits of a crash
+    # NORMAL may lose the last commits in a crash
     "synchronous = FULL",
-    # what is erased shall not linger in free pages
+    # erased data must not stay in free pages
     "secure_delete = ON",
 )
 PATIENCE, AGAIN = 5.0, 0.05
-"""Seconds for which another program may lock the file, and after which it is tried again."""
+"""Seconds that we wait while another program locks the file, and seconds between tries."""
 
 
 class Sqlite:
@@ -52,7 +52,8 @@ class Sqlite:
 
     @classmethod
     async def open(cls, url: str) -> Sqlite:
-        """Open and migrate. Raises Permanent when it is newer than we are, or held by another."""
+        """Open and migrate. Raises Permanent when the file is from a newer Postroom, or in use by
+        another process."""
         path = _path(url)
         lock = _own(path)
         try:
@@ -94,7 +95,7 @@ class Sqlite:
                 yield SqliteConnection(sqlite, self._writer, self._long)
                 await self._writer.run("COMMIT")
             except BaseException:
-                if sqlite.in_transaction:  # a full disk ends it by itself
+                if sqlite.in_transaction:  # on a full disk SQLite rolls back by itself
                     sqlite.execute("ROLLBACK")
                 raise
 
@@ -141,16 +142,16 @@ class Sqlite:
         return bool(busy == 0)
 
     async def others(self, conn: Connection) -> int:
-        return 0  # the file lock keeps them out
+        return 0  # the file lock keeps other processes out
 
     async def announce(self, conn: Connection) -> None:
-        """There is nobody else to tell."""
+        """Does nothing: there is no other process to tell."""
 
     def join(self, name: str, told: Callable[[], None]) -> None:
-        """We are the only one: nobody else tells anything."""
+        """Does nothing: there is no other process."""
 
     async def claim(self, what: str) -> asyncio.Event:
-        return asyncio.Event()  # the file lock made everything ours, until we end
+        return asyncio.Event()  # never set: the file lock is ours until we end
 
     async def free_the_dead(self, conn: Connection) -> None:
         await conn.execute(f"UPDATE job SET {FREED} WHERE leased_by IS NOT NULL")
@@ -177,20 +178,21 @@ def _private(path: str, flags: int) -> int:
 
 
 def _keep_private(path: Path) -> None:
-    """Let the owner alone read a database and the files beside it, whatever the umask: SQLite gives
-    those it makes the mode of the database."""
+    """Make a database and the files beside it readable only by their owner, with any umask: SQLite
+    creates files beside the database with the database's mode."""
     os.close(_private(str(path), os.O_RDWR | os.O_CREAT))
     for suffix in ("", "-wal", "-shm", "-journal", ".lock"):
         try:
             os.chmod(f"{path}{suffix}", 0o600)
         except FileNotFoundError:
             continue
-        except OSError as error:  # another user's, or on a share that knows no modes
+        except OSError as error:  # owned by another user, or on a file system without modes
             log.warning("others may read the database", file=f"{path}{suffix}", error=str(error))
 
 
 def _own(path: Path) -> IO[str]:
-    """Hold the file lock that makes us the one process of this database.
+    """Take the file lock that makes us the only process of this database. Raises Permanent where
+    another process has it.
 
     The kernel frees it when we die, so a start after a crash works at once.
     """

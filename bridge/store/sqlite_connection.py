@@ -1,5 +1,5 @@
-"""Statements on a connection of SQLite: in the event loop's own thread, where one takes a sixth of
-what a hop into another thread costs, or in a thread, where it may take long."""
+"""Runs SQLite statements: normally in the event loop's own thread, as switching to another thread
+costs six times as much as a statement; those that may take long, in another thread."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ log = structlog.get_logger("store")
 
 POSITIONAL = re.compile(r"\$(\d+)")
 LONG = 0.005
-"""Seconds of processor time after which a statement is run in a thread from then on."""
+"""Seconds of processor time; a statement that took longer once is run in a thread from then on."""
 LARGE = 1_000_000
-"""Bytes or characters of a value with which a statement is run in a thread."""
+"""Bytes or characters; a statement with a larger value is run in a thread."""
 STATEMENTS = 512
-"""Prepared statements that are kept."""
+"""Prepared statements that SQLite caches."""
 OPENING = 30.0
-"""Seconds for which another program may lock the file while it is opened."""
+"""Seconds that opening the file waits while another program locks it."""
 
 
 def connect(path: str, *settings: str, patience: float) -> sqlite3.Connection:
-    """A connection in which nothing begins a transaction by itself.
+    """Open a connection in autocommit mode, with the given PRAGMA settings.
 
-    `patience`: the seconds for which a statement waits while another program locks the file, as one
-    does that opens it after a crash; 0 where it must not wait. Opening waits longer.
+    `patience`: seconds that a statement waits while another program locks the file, for example to
+    recover it after a crash; 0 where it must not wait. Opening waits longer (OPENING).
     """
     sqlite = sqlite3.connect(
         path, timeout=OPENING, isolation_level=None, check_same_thread=False,
@@ -47,15 +47,15 @@ def connect(path: str, *settings: str, patience: float) -> sqlite3.Connection:
 
 
 class Apart:
-    """A connection of SQLite with a thread of its own, for what may take long."""
+    """A SQLite connection with a thread of its own, for statements that may take long."""
 
     def __init__(self, sqlite: sqlite3.Connection) -> None:
         self.sqlite = sqlite
         self._thread = ThreadPoolExecutor(1)
 
     async def run(self, query: str, *args: Any) -> list[Any]:
-        """The rows of one statement. Who is cancelled meanwhile waits for its end: the connection
-        is its until then."""
+        """The rows of one statement. A cancelled caller still waits for its end, as the statement
+        uses the connection until then."""
         loop = asyncio.get_running_loop()
         running = loop.run_in_executor(self._thread, run, self.sqlite, query, args)
         try:
@@ -67,7 +67,7 @@ class Apart:
             raise
 
     def close(self) -> None:
-        """Waits for a statement that still runs."""
+        """Close the connection, after the statement that still runs."""
         self._thread.shutdown()
         self.sqlite.close()
 
@@ -76,7 +76,7 @@ class SqliteConnection:
     """Implements store.connection.Connection."""
 
     def __init__(self, here: sqlite3.Connection, apart: Apart, long: set[str]) -> None:
-        """`long` holds the statements that took long before: they are run `apart`."""
+        """`long`: the statements that took long before, which are run in the thread of `apart`."""
         self._here, self._apart, self._long = here, apart, long
 
     async def fetch(self, query: str, *args: Any) -> list[Any]:
@@ -89,7 +89,7 @@ class SqliteConnection:
             is_locked = error.sqlite_errorcode == sqlite3.SQLITE_BUSY
             if not is_locked or self._here is self._apart.sqlite:
                 raise
-            return await self._apart.run(query, *args)  # which waits for the lock
+            return await self._apart.run(query, *args)  # this connection waits for the lock
         if (took := time.thread_time() - began) > LONG:
             self._long.add(query)
             metrics.long_statements.inc()
@@ -119,7 +119,7 @@ def run(sqlite: sqlite3.Connection, query: str, args: Sequence[Any]) -> list[Any
 
 @lru_cache(STATEMENTS)
 def _numbered(query: str) -> str:
-    """With SQLite's ?1 for PostgreSQL's $1."""
+    """The query with SQLite's ?1 in place of PostgreSQL's $1."""
     return POSITIONAL.sub(r"?\1", query)
 
 

@@ -1,5 +1,5 @@
-"""The tables of 1.0. SQLite and PostgreSQL read the same text; {serial} is a number the database
-counts. Times are epoch seconds. What changes later is a step of `schema`."""
+"""The tables of 1.0, the same text for SQLite and PostgreSQL; {serial} is an id that the database
+generates. Times are epoch seconds. Later changes are steps in `schema`."""
 
 TABLES = """
 CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -355,7 +355,7 @@ SQLITE_WORDS = (
     " VALUES ('delete', old.id, old.folded); END",
 )
 POSTGRES_WORDS = (
-    # kept, and not made anew for each row that a search looks at
+    # stored, so that a search does not compute it for each row
     "ALTER TABLE passage ADD COLUMN words TSVECTOR"
     " GENERATED ALWAYS AS (to_tsvector('simple', folded)) STORED",
     "CREATE INDEX passage_words ON passage USING GIN (words)",

@@ -1,4 +1,4 @@
-"""Values of ours as SQL writes them: the sets of states stand in `model`, and nowhere else."""
+"""Helpers that write SQL from the states defined in `model`, so that SQL does not repeat them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from enum import StrEnum
 
 
 def listed(values: Iterable[StrEnum]) -> str:
-    """`'sent', 'bounced'`: for IN. Names of ours alone, which need no quoting."""
+    """A list for SQL's IN, like `'sent', 'bounced'`. Only for our own values: nothing is quoted."""
     return ", ".join(f"'{value}'" for value in values)
 
 
 def contains(text: str) -> str:
-    """Whether a text holds a value, which takes the place of {}. LIKE would read _ and % in it, and
-    SQLite's knows no case."""
+    """An SQL condition that a text contains a value, which is put in place of {}. Not LIKE: that
+    treats _ and % specially, and in SQLite ignores case."""
     return f"REPLACE({text}, {{}}, '') <> {text}"

@@ -1,1 +1,1 @@
-"""Pages and probes for people and load balancers."""
+"""HTTP: pages for browsers, health and metrics, and outgoing webhooks."""

@@ -1,4 +1,4 @@
-"""`/health` and `/metrics`: whether the bridge does its work, and numbers about it."""
+"""`/health` and `/metrics`: whether the bridge works, and its metrics."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from bridge.web.listener import Listener
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 Health = tuple[float, str, float]
 STALE = 600.0
-"""Seconds without a good check after which an account counts as down, or three polls of it."""
+"""Seconds (or three poll intervals, if longer) without a successful check after which an account
+counts as down."""
 
 
 class Away(Protocol):
-    """Since when the homeserver does not answer; None while it does."""
+    """Has the time since which the homeserver does not answer; None while it answers."""
 
     away_since: float | None
 
 
 class HealthPage:
-    """200 when everything works, 503 when a part does not; JSON names each part."""
+    """Answers 200 if everything works, 503 if a part does not; the JSON names each part."""
 
     def __init__(self, store: Store, directory: Directory, homeserver: Away) -> None:
         self._store, self._directory, self._homeserver = store, directory, homeserver
@@ -56,7 +57,7 @@ class HealthPage:
         return web.json_response(parts, status=200 if good else 503)
 
     async def _inboxes(self, tx: Tx) -> list[tuple[Inbox, Health | None]]:
-        """Each inbox that is read, with what is known of its account."""
+        """Each inbox with a source of mail, and the health of its account."""
         return [
             (inbox, await tx.settings.health(account))
             for account, inboxes in self._directory.settings.accounts().items()

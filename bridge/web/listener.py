@@ -1,4 +1,4 @@
-"""An HTTP listener: a table of paths, begun at an address and ended."""
+"""A small HTTP server for a table of paths."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Listener:
-    """Answers GET for the paths of a table; keeps no log of who asked."""
+    """Answers GET for the paths of a table; keeps no access log."""
 
     def __init__(self, routes: Mapping[str, Handler]) -> None:
         self._routes = routes
         self._runner: web.AppRunner | None = None
 
     async def start(self, host: str, port: int) -> None:
-        """Raises OSError where the address is taken."""
+        """Start to listen. Raises OSError if the address is in use."""
         app = web.Application()
         for path, handler in self._routes.items():
             app.router.add_get(path, handler)

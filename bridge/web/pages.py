@@ -1,5 +1,5 @@
-"""What people's browsers see: the original of a mail, or a draft as it would leave, behind a signed
-link that expires."""
+"""Pages for browsers behind signed links that expire: the original of a mail, or the preview of an
+unsent mail."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bridge.model import DeliveryState, Mail, MailId, Permanent, Refused, Transi
 from bridge.web.listener import Listener
 
 SOURCE = 2_000_000
-"""Bytes of a mail's source that are shown; the .eml has all of it."""
+"""Maximum bytes of a mail's source that are shown; the .eml has all of it."""
 COMMON = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -32,7 +32,7 @@ COMMON = {
 }
 SEALED = {"Content-Security-Policy": "sandbox; default-src 'none'"}
 KEPT = 8
-"""Mails of which the reading is kept, until others are looked at."""
+"""Maximum number of parsed mails in the cache."""
 BUSY = "Try again in a moment."
 EXPIRED = (
     "This link has expired, or is not one of ours. Say !original in the conversation's room for a"
@@ -43,22 +43,22 @@ FORGOTTEN = "This mail is not kept any more: its time was over, or it was erased
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The bytes of a mail, whose they are, and what a file of them is called."""
+    """The bytes of a mail, its inbox, and the file name for a download."""
 
     inbox: Inbox
     raw: bytes
     key: str
-    """Tells these bytes from others."""
+    """Identifies the bytes."""
     name: str
 
 
 class Pages:
-    """The listener behind `public_url`. Nothing on it can be seen without a signed link."""
+    """The pages at `public_url`. Every page needs a signed link."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._read: dict[str, Mail] = {}
-        """The mails that were looked at last: a page asks for its parts one by one."""
+        """Cache of the mails read last, by token: a page requests its parts one by one."""
         mail = r"/{kind:mail|draft}/{token:[\w.-]{20,200}}"
         self.listener = Listener({
             mail: self._frame, f"{mail}/body": self._body,
@@ -79,7 +79,7 @@ class Pages:
         return _html(text, page.inner_policy(url, view))
 
     async def _part(self, request: web.Request) -> web.Response:
-        """One of the mail's own pictures; other files are in the room."""
+        """An inline picture of the mail; other files are not served here, they are in the room."""
         mail, source = await self._mail(request)
         number = int(request.match_info["part"])
         shown = [each for each in mail.attachments if each.part == number and each.type in PICTURES]
@@ -96,7 +96,7 @@ class Pages:
         except Transient as error:
             raise _refused(web.HTTPServiceUnavailable, BUSY) from error
         headers = {**COMMON, **SEALED}
-        # the sandbox around the mail has no origin, and so is a stranger to us
+        # the sandboxed frame has no origin, so its requests are cross-origin
         headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         return web.Response(body=data, content_type=shown[0].type, headers=headers)
 
@@ -143,7 +143,7 @@ class Pages:
             raise _refused(web.HTTPServiceUnavailable, BUSY) from error
 
     async def _kept(self, number: int) -> Source:
-        """A mail of the store."""
+        """The source of a stored mail."""
         async with self._desk.store.reading() as tx:
             letter = await tx.mails.letter(MailId(number))
             raw = b""
@@ -155,7 +155,7 @@ class Pages:
         return Source(self._desk.inbox(letter.inbox), raw, f"raw:{letter.raw}", name)
 
     async def _draft(self, number: int) -> Source:
-        """A delivery as it would leave now, or as it left."""
+        """The source of a delivery as it would be sent now, or as it was sent."""
         async with self._desk.store.reading() as tx:
             delivery = await tx.deliveries.find(number)
             raw = await tx.deliveries.mime(number)

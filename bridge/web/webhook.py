@@ -1,4 +1,4 @@
-"""Webhooks out: signed JSON to programs that a rule names."""
+"""Outgoing webhooks: signed JSON to the URLs that rules name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def signature(secret: str, id_: str, at: int, body: bytes) -> str:
     """`v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body` (standardwebhooks.com)."""
     signed = f"{id_}.{at}.".encode() + body
     key = secret.encode()
-    if secret.startswith("whsec_"):  # as its libraries write keys; config has looked at it
+    if secret.startswith("whsec_"):  # the key format of its libraries; validated in config
         key = base64.b64decode(secret[6:])
     return "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
 
@@ -29,8 +29,8 @@ class Hooks:
     """Implements ports.Hooks."""
 
     async def deliver(self, url: str, id_: str, body: bytes, secret: str, at: int) -> None:
-        """POST one event. Raises Transient where it may work later, Permanent where it will not;
-        neither names more of the URL than its host, for paths may be secrets."""
+        """POST one event. Raises Transient if it may work later, otherwise Permanent; the error
+        texts name only the host of the URL, because paths may be secret."""
         host = urlsplit(url).hostname
         headers = {
             "Content-Type": "application/json", "User-Agent": "Postroom",

@@ -182,6 +182,14 @@ def test_who_wrote_a_mail(headers: dict[str, str], nature: SenderKind) -> None:
         ("mx.acme.example; spf=pass smtp.mailfrom=a@x.org", Verdict.PASS),
         ("mx.acme.example; spf=pass smtp.mailfrom=a@other.org; dkim=fail", Verdict.FAIL),
         ('"MX.acme.example" 1; dmarc=pass header.from=x.org', Verdict.PASS),
+        (
+            "mx.acme.example; dmarc=pass header.from=x.org; dmarc=fail header.from=x.org",
+            Verdict.FAIL,
+        ),
+        (
+            "mx.acme.example; dmarc=fail header.from=x.org; dmarc=pass header.from=x.org",
+            Verdict.FAIL,
+        ),
         ("mx.acme.example; arc=weird (( ; dmarc=fail header.from=x.org", Verdict.NONE),
         ("mx.acme.example; arc=weird (( ; dmarc=pass header.from=x.org", Verdict.NONE),
         # T55: an envelope sender that was copied into the header brings results along

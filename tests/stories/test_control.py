@@ -97,7 +97,9 @@ async def test_a_wrong_command_is_answered_with_its_usage(stage: Stage) -> None:
     await ask(stage, control, "!agent", "!agent list")
     await ask(stage, control, "!quarantine", "!quarantine list")
     await ask(stage, control, "!frobnicate", "No command !frobnicate; !help lists them.")
-    await ask(stage, control, "!help inbox", "!inbox publish INBOX [COMMENT]", "Take a draft live.")
+    await ask(
+        stage, control, "!help inbox", "!inbox publish INBOX [COMMENT]", "Put a draft inbox live."
+    )
 
 
 async def fetch(stage: Stage, path: str) -> tuple[int, str]:

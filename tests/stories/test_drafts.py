@@ -66,7 +66,7 @@ async def test_a_draft_edited_into_talk_or_redacted_is_no_draft_any_more(stage: 
     stage.hs.redact(ALICE, room.id, second)
     await stage.sees(room, "the message was taken back, nothing was sent")
     stage.hs.say(ALICE, room.id, "!draft")
-    await stage.sees(room, "write the text behind !draft")
+    await stage.sees(room, "write the text after !draft")
     await stage.quiet()
     assert stage.smtp.accepted() == []
 

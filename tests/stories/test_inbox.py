@@ -40,11 +40,13 @@ async def test_an_inbox_is_set_up_by_chat_alone(stage: Stage) -> None:
     await ask(
         stage, control, f"!inbox add {SUPPORT}", "Draft support begun", "Where is the mailbox?"
     )
-    await ask(stage, control, "not a host!", "not a … is no server's name", "Where is the mailbox?")
+    await ask(
+        stage, control, "not a host!", "not a … is not a server name", "Where is the mailbox?"
+    )
     await ask(stage, control, f"127.0.0.1:{stage.imap.port}", "What is the password of support@")
     await ask(stage, control, PASSWORD, "🔒 Kept encrypted", "Which server sends its mail?")
     await ask(stage, control, "local", "Who answers this mail?")
-    await ask(stage, control, "bob", "… is no Matrix id; write it like @…:example.com.")
+    await ask(stage, control, "bob", "… is not a Matrix ID; write it like @…:example.com.")
     await ask(stage, control, ALICE, "Draft support is complete. !inbox test support tries it")
     await ask(stage, control, "!inbox set support imap.hots x", "did you mean imap.host?")
     await ask(
@@ -125,7 +127,7 @@ async def test_an_inbox_is_removed_after_a_question_and_what_stays_stays(stage: 
     await ask(stage, control, "!inbox remove support", "Remove Support", "1 conversation with",
               "!export support saves", "!yes removes it, !no keeps it.")  # fmt: skip
     await ask(stage, control, "!no", "Nothing was done.")
-    await ask(stage, control, "!yes", "Nothing waits for a yes of yours here.")
+    await ask(stage, control, "!yes", "There is no question here that waits for your answer.")
     await ask(stage, control, "!inbox set support undo 600")
     stage.hs.say(ALICE, room.id, "!reply too late")
     await stage.sees(room, "❌ stops it")
@@ -227,7 +229,7 @@ async def test_agents_are_invited_and_removed_by_chat(stage: Stage) -> None:
     stage.hs.join(ADMIN, control.id)
     queue = await stage.room("Support queue")
     await ask(stage, control, "!agent add bob", "Say who: !agent add @who:server")
-    await ask(stage, control, "!agent add @x:elsewhere.example", "is of another homeserver")
+    await ask(stage, control, "!agent add @x:elsewhere.example", "is on another homeserver")
     await ask(stage, control, f"!agent add {EVE} nowhere", "There is no inbox nowhere; there are")
     await ask(
         stage, control, f"!agent add {EVE} lead", f"{EVE} is invited to Support queue and is a"
@@ -239,10 +241,10 @@ async def test_agents_are_invited_and_removed_by_chat(stage: Stage) -> None:
     await until(lambda: room.state[power]["content"]["users"].get(EVE) == 50, "the room's power")
     stage.hs.join(EVE, room.id)
     await ask(stage, control, "!agent list", f"{EVE} (lead)", f"{BOB} (invited)")
-    await ask(stage, control, f"!agent remove {EVE}", f"{EVE} is out of Support")
+    await ask(stage, control, f"!agent remove {EVE}", f"{EVE} will be out of Support")
     await until(lambda: queue.membership(EVE) == "leave", "the queue room without her")
     await until(lambda: room.membership(EVE) == "leave", "the conversation without her")
-    await ask(stage, control, f"!agent remove {EVE}", f"{EVE} is no agent of Support.")
+    await ask(stage, control, f"!agent remove {EVE}", f"{EVE} is not an agent of Support.")
     await ask(stage, control, "!audit 2", f"{EVE} is no agent any more", f"{EVE} is to be a lead")
 
 
@@ -327,7 +329,7 @@ async def test_who_answers_a_live_inbox_is_changed_by_agent_commands_alone(stage
     await set_up(stage, control)
     queue = await stage.queue(ALICE)
     await ask(stage, control, f"!inbox set support agents {BOB}", "support is live: !agent add")
-    await ask(stage, control, f"!agent remove {ALICE}", "is out of Support")
+    await ask(stage, control, f"!agent remove {ALICE}", "will be out of Support")
     await until(lambda: queue.membership(ALICE) == "leave", "her to be out")
     await ask(stage, control, "!inbox remove support", "!yes removes it")
     await ask(stage, control, "!yes", "support is removed.")

@@ -93,7 +93,7 @@ async def test_T58_a_password_said_a_second_time_is_redacted_and_not_repeated(
     control = await empty(stage)
     for said in (f"!inbox add {SUPPORT}", "127.0.0.1", CANARY, "local"):
         await ask(stage, control, said)
-    answer = await ask(stage, control, CANARY, "is no Matrix id")
+    answer = await ask(stage, control, CANARY, "is not a Matrix ID")
     assert CANARY not in answer
     await gone(stage, control)
     await stage.quiet()

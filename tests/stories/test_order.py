@@ -34,7 +34,7 @@ async def test_tags_stand_on_the_card_and_find_it(stage: Stage) -> None:
     assert "🏷 billing, vip" in await answered(stage, queue, ALICE, "!list tag:billing")
     assert await answered(stage, queue, ALICE, "!list tag:bill") == "Support, tag:bill: none."
     assert await answered(stage, room, ALICE, "!tag -vip, +billing") == "Tags: billing"
-    assert "is no tag" in await answered(stage, room, ALICE, "!tag +a%b")
+    assert "is not a valid tag" in await answered(stage, room, ALICE, "!tag +a%b")
     many = " ".join(f"t{n}" for n in range(21))
     assert "20 tags at most" in await answered(stage, room, ALICE, f"!tag {many}")
     assert await answered(stage, room, ALICE, "!tag") == "Tags: billing"

@@ -54,14 +54,14 @@ async def test_it_is_given_to_agents_alone_and_given_back(stage: Stage) -> None:
     stage.hs.say(ALICE, room.id, "!assign")
     await stage.sees(room, f"Say to whom: !assign @who. Agents of Support: {ALICE}, {BOB}.")
     stage.hs.say(ALICE, room.id, f"!assign {EVE}")
-    await stage.sees(room, f"{EVE} is no agent of Support; there are {ALICE}, {BOB}.")
+    await stage.sees(room, f"{EVE} is not an agent of Support; its agents are {ALICE}, {BOB}.")
     stage.hs.say(ALICE, room.id, "!unassign")
     await stage.sees(room, "Nobody has it.")
     stage.hs.say(ALICE, room.id, "!assign bob")
     await has(stage, room, BOB)
     stage.hs.say(ALICE, room.id, "!unassign")
     await stage.sees(room, f"{ALICE} took this conversation from {BOB}.")
-    await stage.sees(room, "#1 is free for whoever takes it.")
+    await stage.sees(room, "#1 is free: anyone may take it.")
     await has(stage, room, "")
 
 

@@ -49,10 +49,11 @@ async def test_everything_that_is_answered(town: Town) -> None:
     words = await room.say("Press the button")
     here = {
         "!take": "#1 is yours.", "!tag +billing": "Tags: billing", "!note Call": "📝 Noted",
-        "!priority high": "Priority: high", "!subject Dark": "The room and the next emails",
+        "!priority high": "Priority: high", "!urgent": "#1 has high priority",
+        "!subject Dark": "The room and the next emails",
         "!contact note tea": "Noted. Customers", "!to +a@x.example": ", a@x.example",
         "!cc +b@x.example": "Cc: b@x.example", "!bcc +c@x.example": "Bcc: c@x.example",
-        "!snooze 2d": "Snoozed until", "!reopen": "Open again.", "!spam": "Put away as spam",
+        "!snooze 2d": "Snoozed until", "!reopen": "Open again.", "!spam": "Marked as spam",
         "!block": "carla@customer.example is blocked", "!unassign": "#1 is free",
         "!assign @alice": "#1 is yours.", "!history": "none.", "!headers": "Message-ID: <m1@",
         "!info": "#1 Dark", "!snippets": "", "!help take": "Make this conversation yours.",
@@ -154,7 +155,7 @@ async def test_every_reaction_and_where_mails_belong(town: Town) -> None:
     file = await alice.file(room.room, "manual.pdf", b"PDF", "application/pdf")
     for event, emoji in ((file, "📎"), (talk, "📧"), (agreed, "✅"), (refused, "❌"), (lost, "🔁")):
         await room.react(event, emoji)
-    for card, emoji in ((claim, "🔗"), (fourth, "✋"), (fourth, "✅")):
+    for card, emoji in ((claim, "🔗"), (fourth, "✋"), (fourth, "❗"), (fourth, "✅")):
         await queue.react(card, emoji)
     await forward.react(theirs, "👤")
     split = await third.say("!split", to=more)

@@ -58,7 +58,7 @@ async def test_from_an_empty_configuration_to_an_answered_mail_and_out_again(tow
     await ask(admin, control, "127.0.0.1:1", "What is the password")
     await ask(admin, control, WRONG, "🔒 Kept encrypted", "Which server sends its mail?")
     await ask(admin, control, "local", "Who answers this mail?")
-    await ask(admin, control, "alice", "is no Matrix id")
+    await ask(admin, control, "alice", "is not a Matrix ID")
     await ask(admin, control, f"@alice:{DOMAIN}", "Draft support is complete")
     await ask(admin, control, f"!inbox set support smtp.prot {town.smtp.port}",
               "There is no key smtp.prot; did you mean smtp.port?")  # fmt: skip

@@ -32,17 +32,18 @@ ONLY_AGENTS = "Only agents of Support can do that; nothing was done."
 ANSWERS_ALWAYS = "only shows something, and does so in every state"
 NO_ARGUMENT = "takes no argument"
 WRONG_HERE = {
-    "!reply": "Nothing to send: write the text behind !reply.",
-    "!draft": "Nothing to send: write the text behind !draft.",
+    "!reply": "Nothing to send: write the text after !reply.",
+    "!draft": "Nothing to send: write the text after !draft.",
     "!forward me": "Say to whom: !forward ADDRESS… [TEXT].",
     "!to carla": "carla is not a valid email address; nothing was changed.",
     "!cc x@": "x@ is not a valid email address; nothing was changed.",
     "!bcc support@acme.example": "is this inbox itself; nothing was changed.",
-    "!assign @nobody": "@nobody is no agent of Support; there are",
+    "!assign @nobody": "@nobody is not an agent of Support; its agents are",
     "!block gmail.com": "block one address instead",
     "!unblock carla": "carla is no address and no domain, like x@spam.example.",
     "!snooze never": "Say",
-    "!tag +a%b": "+a%b is no tag: use letters, digits and -, 40 at most; nothing was changed.",
+    "!tag +a%b": "+a%b is not a valid tag: use letters, digits and -, at most 40 characters;"
+    " nothing was changed.",
     "!priority now": "Say !priority high, normal or low; nothing was changed.",
     "!snippet nope": "There is no snippet nope; there are none yet.",
     "!snippet add a%b": "is no name for a snippet: use letters, digits and -.",
@@ -143,7 +144,7 @@ async def test_with_a_wrong_argument(town: Town) -> None:
         await room.react(talk, emoji)
     card = await queue.sees("#1 Carla Customer")
     await queue.react(card, "🔗", "#1 claims to belong to no other conversation.")
-    for emoji in ("✋", "✅"):
+    for emoji in ("✋", "✅", "❗"):
         await queue.react(await queue.sees("Support: "), emoji)
     await queue.ask("!list unassigned", "#1 Case 1")
     assert "Nothing" not in "".join((await room.bodies())[-3:])
@@ -155,7 +156,7 @@ async def test_with_a_wrong_argument(town: Town) -> None:
     await control.ask("!snippet add hi\nDear {nobody}", "{nobody} is no variable; there are")
     await town.quiet(60)
     assert town.smtp.accepted() == []
-    here = ("take", "unassign", "close", "reopen", "spam", "history", "info", "export")
+    here = ("take", "urgent", "unassign", "close", "reopen", "spam", "history", "info", "export")
     shows = "any argument is a new subject; none shows it"
     complete(room.tried, {
         **{f"conversation !{name}": NO_ARGUMENT for name in here},
@@ -173,7 +174,7 @@ async def test_in_a_wrong_state(town: Town) -> None:
         "!yes": "Nothing waits for that here.", "!retry": "Nothing waits for that here.",
         "!unassign": "Nobody has it.", "!reopen": "It is open already.",
         "!unblock carla@customer.example": "is not blocked",
-        "!merge 1": "That is this very conversation.",
+        "!merge 1": "That is this conversation itself.",
         "!move support@acme.example": "It is in Support already.",
     }.items():  # fmt: skip
         await first.ask(text, answer)
@@ -205,7 +206,7 @@ async def test_in_a_wrong_state(town: Town) -> None:
         for emoji in signs:
             await bobs.react(event, emoji, GOES_ON)
     card = await queue.sees("#2 Carla Customer")
-    for emoji in ("✋", "✅", "🔗"):
+    for emoji in ("✋", "✅", "❗", "🔗"):
         await queue.react(card, emoji, GOES_ON)
     await queue.ask("!take 2", GOES_ON)
     await queue.ask("!back", "You were not away.")

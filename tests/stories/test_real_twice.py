@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 CARLA, OPENED = "carla@customer.example", ("!reopen", "Open again.", "It is open already.")
 HERE = (
     ("!take", "#1 is yours.", "You have it already."),
-    ("!unassign", "#1 is free for whoever takes it.", "Nobody has it."),
+    ("!unassign", "#1 is free: anyone may take it.", "Nobody has it."),
     ("!assign @alice", "#1 is yours.", "has it already."),
     ("!tag +vip", "Tags: vip", "Tags: vip"),
     ("!priority high", "Priority: high", "Priority: high"),
@@ -36,7 +36,7 @@ HERE = (
     ("!contact note tea", "Noted.", "Noted."),
     ("!snooze 2d", "Snoozed until", "Snoozed until"),
     OPENED,
-    ("!spam", "Put away as spam.", "It is spam already."),
+    ("!spam", "Marked as spam.", "It is spam already."),
     OPENED,
     ("!block", f"{CARLA} is blocked: ", f"{CARLA} is blocked already."),
     (f"!unblock {CARLA}", f"{CARLA} is not blocked any more.", f"{CARLA} is not blocked;"),

@@ -72,7 +72,7 @@ async def test_an_answer_to_what_we_wrote_before_the_merge_finds_its_way(stage: 
      ("!move", "no other inbox"), ("!contact set x", "x is not a valid email address"),
      ("!contact set support@acme.example", "an inbox of ours"), ("!contact do", "Say !contact"),
      ("!contact name", "Say the name"), ("!contact note", "Say what"),
-     ("!contact remove x@y.example", "is no address of theirs"),
+     ("!contact remove x@y.example", "is not an address of this contact"),
      ("!contact add", "That is not a valid email address")],
 )  # fmt: skip
 async def test_what_makes_no_sense_changes_nothing(stage: Stage, said: str, answer: str) -> None:
@@ -204,7 +204,7 @@ async def test_what_is_known_of_a_contact_stays_with_them(stage: Stage) -> None:
     await answered(stage, room, ALICE, "!contact note Prefers the phone")
     await answered(stage, room, ALICE, "!contact note VIP")
     said = await answered(stage, room, ALICE, "!contact add carla@home.example")
-    assert "is theirs, too" in said
+    assert "belongs to them, too" in said
     assert "theirs already" in await answered(stage, room, ALICE, "!contact add Carla@HOME.example")
     other = await second(stage, sender="carla@home.example")
     said = await answered(stage, other, ALICE, "!contact")

@@ -33,7 +33,9 @@ async def test_mails_in_and_out_and_notes_are_found_with_links(stage: Stage) -> 
         )  # fmt: skip
         assert f"https://matrix.to/#/{room.id}/{event}?via=" in html, words
     for words in ("nowhere", '"broken is"', "hinge nowhere"):
-        assert "Nothing in Support holds" in await answered(stage, queue, ALICE, f"!search {words}")
+        assert "Nothing in Support contains" in await answered(
+            stage, queue, ALICE, f"!search {words}"
+        )
     for words in ("", "!!"):
         assert "Say what to look for" in await answered(
             stage, queue, ALICE, f"!search {words}".strip()

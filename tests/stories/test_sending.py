@@ -147,7 +147,7 @@ async def test_pinned_files_go_with_the_agents_next_reply_only(stage: Stage) -> 
 async def test_nothing_to_send_is_said_and_nothing_sent(stage: Stage, text: str) -> None:
     room = await begun(stage)
     stage.hs.say(ALICE, room.id, text)
-    await stage.sees(room, "Nothing to send: write the text behind !reply.")
+    await stage.sees(room, "Nothing to send: write the text after !reply.")
     assert stage.smtp.accepted() == []
 
 

@@ -97,7 +97,7 @@ async def test_spam_is_put_away_and_what_follows_it_tells_nobody(stage: Stage) -
     stage.hs.say(ALICE, room.id, "!take")
     await is_(stage, room, "open", f"taken by {ALICE}")
     stage.hs.say(ALICE, room.id, "!spam")
-    await stage.sees(room, "Put away as spam.")
+    await stage.sees(room, "Marked as spam.")
     await is_(stage, room, "spam", "🗑 spam")
     await stage.sees(queue, "nobody waits for an answer")
     stage.hs.say(ALICE, room.id, "!spam")

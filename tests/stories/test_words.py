@@ -55,14 +55,14 @@ async def test_texts_name_commands_as_the_installation_does(stage: Stage) -> Non
     await stage.open(config)
     await stage.queue(ALICE, BOB)
     control = await control_room(stage)
-    await stage.sees(control, "?status shows how things are, ?help what there is.")
+    await stage.sees(control, "?status shows how things are, ?help lists the commands.")
     assert control.state["m.room.topic", ""]["content"]["topic"].endswith("?help")
     assert "?inbox test" in await ask(stage, control, "?help")
     await stage.mail(mail())
     room = await stage.conversation()
     stage.hs.join(ALICE, room.id)
     await stage.quiet()
-    assert "?reopen takes it back" in await answered(stage, room, ALICE, "?spam")
+    assert "?reopen undoes it" in await answered(stage, room, ALICE, "?spam")
     assert not any("!" in body for body in stage.hs.bodies(control)), stage.hs.bodies(control)
 
 

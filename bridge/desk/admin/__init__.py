@@ -1,1 +1,1 @@
-"""The control room: inboxes, rules, agents, and what an admin watches over."""
+"""Commands and alarms of the control room, for admins."""

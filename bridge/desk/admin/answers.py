@@ -1,5 +1,5 @@
-"""`!yes` and `!no` of the control room: an admin's answer to what the bridge asked before it does
-something that cannot be undone."""
+"""`!yes` and `!no` in the control room: an admin's answer to a question that the bridge asked
+before an action that cannot be undone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bridge.ports import Tx
 async def yes(tx: Tx, desk: Desk, asked: Request) -> str | None:
     open_ = await question.deed(tx, asked.who, desk.now())
     if open_ is None:
-        raise Refused("Nothing waits for a yes of yours here.")
+        raise Refused("There is no question here that waits for your answer.")
     await question.decided(tx, asked.who)
     if open_.what == question.ERASE:
         return await erase.confirmed(tx, desk, asked, open_.about)

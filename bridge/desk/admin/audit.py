@@ -1,4 +1,4 @@
-"""`!audit`: what admins changed."""
+"""`!audit`: shows what admins changed, when and who."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`!erase` and retention: a conversation redacted in Matrix and forgotten here."""
+"""`!erase` and retention: redacts conversations in Matrix and deletes them from the database."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ KEEPS_CONTENT = frozenset(
     {"m.room.create", "m.room.power_levels", "m.room.join_rules", "m.room.history_visibility",
      "m.room.guest_access", "m.room.redaction", "m.space.parent"}
 )  # fmt: skip
-"""Events of a conversation's room that say nothing about anybody."""
+"""Types of events in a conversation's room that contain no personal data and are not redacted."""
 
 
 async def order(tx: Tx, desk: Desk, asked: Request) -> str:
-    """Ask before anything is erased, and say what stays."""
+    """`!erase ADDRESS`: say what would be erased and what stays, and ask for a confirmation."""
     address = bare(asked.rest.strip())
     if address is None:
         raise Refused("Say which address: !erase carla@example.com")
@@ -60,7 +60,8 @@ async def order(tx: Tx, desk: Desk, asked: Request) -> str:
 
 
 async def confirmed(tx: Tx, desk: Desk, asked: Request, spec: str) -> str:
-    """The erasure was confirmed: a job for each room that knows the address, and the record."""
+    """Carry out a confirmed erasure: add a job for each room that contains the address, and an
+    audit entry."""
     address = Address(spec)
     numbers = await tx.erasing.of_address(spec)
     letters = [x for x in await tx.erasing.letters_from(spec) if x.conversation not in numbers]
@@ -86,8 +87,8 @@ async def confirmed(tx: Tx, desk: Desk, asked: Request, spec: str) -> str:
 
 
 async def unsay(desk: Desk, job: Job[RedactMentions]) -> None:
-    """Redact what is said of an erased address outside of its rooms: in the control room, in lists
-    and hits of a search, and the commands of admins they answer."""
+    """Redact mentions of an erased address outside of its rooms: in the control room, in lists and
+    search results, and in the admins' commands that these answer."""
     async with desk.store.reading() as tx:
         posts = await tx.erasing.posts_naming(job.task.spec)
         rooms = [await desk.resolve(tx, post.place) for post in posts]
@@ -105,7 +106,7 @@ async def unsay(desk: Desk, job: Job[RedactMentions]) -> None:
 
 
 async def _redact_post(desk: Desk, room: RoomId, post: Post) -> None:
-    """The event of a post, and every edit of it."""
+    """Redact the event of a post, and every edit of it."""
     if post.event is not None:
         edits = [EventId(edit["event_id"]) for edit in await desk.chat.edits(room, post.event)]
         for event in (post.event, *edits):
@@ -113,7 +114,7 @@ async def _redact_post(desk: Desk, room: RoomId, post: Post) -> None:
 
 
 async def forget(desk: Desk, job: Job[ForgetPerson]) -> None:
-    """Take a third party out of somebody else's conversation: what they wrote, and their name."""
+    """Erase a person from somebody else's conversation: their mails, and their name."""
     number, address = job.task.number, Address(job.task.spec)
     ghost = desk.ghost(address)
     async with desk.store.reading() as tx:
@@ -131,7 +132,7 @@ async def forget(desk: Desk, job: Job[ForgetPerson]) -> None:
             for letter in to_them
         ]
         for letter in await tx.erasing.letters_from(address.key):
-            if letter.conversation == number:  # others show what they forwarded, or the bot does
+            if letter.conversation == number:  # also posts that other ghosts or the bot sent
                 told += [p for p in await tx.posts.of_mail(letter.id) if p.sender != ghost]
     for post in told:
         if post is not None and conversation.room is not None:
@@ -149,14 +150,14 @@ async def forget(desk: Desk, job: Job[ForgetPerson]) -> None:
 
 
 async def _done(tx: Tx, job: Job[Task]) -> None:
-    """The end of an erasing, in its transaction: what it erased shall leave the files, too."""
+    """Finish an erasing job, and add one that removes the erased data from the database's log."""
     await tx.jobs.finish(job)
     await tx.jobs.add(EmptyLog(job.id), "scrub")
 
 
 async def scrub(desk: Desk, job: Job[EmptyLog]) -> None:
-    """Empty the log of the database, in which what was erased still stands. Raises Transient while
-    somebody reads from it, a backup perhaps."""
+    """Empty the database's write-ahead log, which still contains the erased data. Raises Transient
+    while something reads from it, for example a backup."""
     if not await desk.store.truncate_log():
         raise Transient("somebody still reads the database's log", retry_after=1.0)
     async with desk.store.transaction("erased") as tx:
@@ -164,7 +165,7 @@ async def scrub(desk: Desk, job: Job[EmptyLog]) -> None:
 
 
 async def order_purge(tx: Tx, desk: Desk, number: Number, *, ids: bool) -> None:
-    """Have a conversation purged; what is still on its way out is stopped first."""
+    """Add the job that purges a conversation; stop its unsent mails first."""
     conversation = await tx.conversations.get(number)
     for delivery in await tx.deliveries.under_way(conversation.inbox):
         if delivery.conversation == number:
@@ -174,13 +175,14 @@ async def order_purge(tx: Tx, desk: Desk, number: Number, *, ids: bool) -> None:
 
 
 async def purge(desk: Desk, job: Job[Purge]) -> None:
-    """Empty the room and the card, put everybody out, forget the rows; each step may repeat."""
+    """Redact room and card, remove everybody, delete the rows; every step can be repeated. `ids` of
+    the job: keep Message-IDs (retention), otherwise delete them, too (`!erase`)."""
     number, ids = job.task.number, job.task.ids
     async with desk.store.transaction("erased") as tx:
         await tx.jobs.hold(job)
         conversation = await tx.conversations.get(number)
         if ids and conversation.contact.spec and conversation.state not in FINISHED_CONVERSATIONS:
-            await tx.jobs.finish(job)  # opened again before its time came
+            await tx.jobs.finish(job)  # reopened meanwhile: do not purge
             return
         await tx.erasing.mark(number)
     async with desk.store.reading() as tx:
@@ -221,12 +223,12 @@ async def purge(desk: Desk, job: Job[Purge]) -> None:
         await tx.passages.scrub()
         for inbox, summary in zip(inboxes, summaries, strict=True):
             if summary is not None and inbox in desk.settings.inboxes:
-                # what it says now names the conversation no more
+                # the current version does not list the conversation any more
                 await refresh_summary(tx, desk, desk.inbox(inbox))
 
 
 async def _empty(desk: Desk, room: RoomId, number: Number) -> None:
-    """Put people out, redact everything that says something, leave."""
+    """Remove people, redact every event with content, and leave the room."""
     members = await desk.chat.members(room)
     for mxid, membership in members.items():
         if membership in ("join", "invite") and mxid != desk.bot:
@@ -259,8 +261,8 @@ ADMIN_COMMANDS: tuple[CommandSpec[Request], ...] = (
         "erase",
         Role.CONTROL,
         "ADDRESS",
-        "Erase everything of one person: redacts it in the rooms, deletes it here. Says "
-        "what stays, and asks first.",
+        "Erase everything about one person: redacts it in the rooms and deletes it here. "
+        "Says what stays, and asks first.",
         order,
     ),
 )

@@ -1,4 +1,4 @@
-"""`!export`: the mails of a conversation, or of a whole inbox, as .mbox files."""
+"""`!export`: uploads the mails of a conversation, or of a whole inbox, as .mbox files."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TYPE = "application/mbox"
 
 
 async def order(tx: Tx, desk: Desk, asked: Request) -> str:
-    """In the control room: `!export #12` or `!export support`."""
+    """In the control room: export a conversation (`!export #12`) or an inbox."""
     what = asked.rest.strip().casefold()
     if (digits := words.number(what)) is not None:
         number = Number(digits)
@@ -44,7 +44,7 @@ async def order(tx: Tx, desk: Desk, asked: Request) -> str:
         return texts.exporting(f"#{number}")
     if not what:
         raise Refused("Say what: !export #12, or !export INBOX for all its mails.")
-    if InboxId(what) not in desk.directory.removed:  # a removed one can be saved still
+    if InboxId(what) not in desk.directory.removed:  # a removed inbox can still be exported
         await inboxes.named(tx, desk, asked, 1)
     numbers = await tx.conversations.numbers(InboxId(what))
     if not numbers:
@@ -54,7 +54,7 @@ async def order(tx: Tx, desk: Desk, asked: Request) -> str:
 
 
 async def order_here(tx: Tx, desk: Desk, context: CommandContext) -> str:
-    """In a conversation's room: its own mails."""
+    """In a conversation's room: export its mails."""
     number = context.conversation.number
     await _job(tx, context.event.id, context.where, [number], f"conversation-{number}")
     return texts.exporting(f"#{number}")
@@ -65,7 +65,8 @@ async def _job(tx: Tx, event: EventId, place: Place, numbers: list[Number], name
 
 
 async def export(desk: Desk, job: Job[Export]) -> None:
-    """Upload the files and show them; a crash makes them anew."""
+    """Upload the files and show them; after a crash all are made again. A mail without stored
+    bytes, or larger than the upload limit, is counted as missing."""
     event, name, place = job.task.event, job.task.name, Place.read(job.task.place)
     limit = desk.settings.limits.upload_size or await desk.chat.upload_limit()
     mails = missing = parts = 0

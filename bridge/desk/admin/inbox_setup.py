@@ -1,4 +1,4 @@
-"""`!inbox add`: one question at a time, until a draft is whole."""
+"""`!inbox add`: asks one question at a time until a new inbox (a draft) is complete."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bridge.ports import Tx
 
 
 async def add(tx: Tx, desk: Desk, asked: Request) -> str:
-    """Begin a draft, or go on with one, and ask for the first thing that is missing."""
+    """Start setting up an inbox, or continue, and ask for the first missing setting."""
     if len(asked.words) > 1:
         raise Refused("Say one address: !inbox add support@example.com")
     if asked.words:
@@ -58,7 +58,7 @@ def _refuse_taken(desk: Desk, address: str) -> None:
 
 
 async def _ask_next(tx: Tx, desk: Desk, asked: Request, stored: StoredInbox) -> str:
-    """The next question of the walk-through, or what to do with the whole draft."""
+    """Ask the next question of the walk-through; after the last, say how to publish the inbox."""
     next_ = walkthrough.next_question(stored.values, stored.secrets)
     if next_ is None:
         await question.forget(tx, asked.who)
@@ -72,12 +72,13 @@ async def _ask_next(tx: Tx, desk: Desk, asked: Request, stored: StoredInbox) -> 
 
 
 async def answered(tx: Tx, desk: Desk, asked: Request, about: question.Asked) -> str | None:
-    """Plain talk of an admin who was asked: take it as the answer, or ask the same again."""
+    """Take an admin's text as the answer to the open question `about`, or ask the same again. None
+    where the inbox is not being set up any more."""
     if asked.rest.casefold() in ("stop", "cancel"):
         await question.forget(tx, asked.who)
         kept = f" Draft {about.about} is kept; !inbox set {about.about} KEY VALUE goes on."
         return f"Stopped.{kept if about.about else ''}"
-    if not about.about:  # the address, of what is no draft yet
+    if not about.about:  # the question for the address: no inbox is stored yet
         try:
             return await _begin(tx, desk, asked, asked.rest)
         except Refused as error:
@@ -93,7 +94,7 @@ async def answered(tx: Tx, desk: Desk, asked: Request, about: question.Asked) ->
         changed = _with(desk, stored, next_, asked.rest)
     except Refused as error:
         if asked.rest in desk.directory.opened(stored, all_=False).values():
-            await sealed.wipe(tx, desk, asked.event)  # the password once more
+            await sealed.wipe(tx, desk, asked.event)  # they repeated a password already stored
         return f"{sealed.without_any(str(error), asked.rest)}\n{next_.text}\n{texts.STOPS}"
     await tx.inboxes.save(changed)
     if next_.key in inbox_form.SECRETS:
@@ -117,7 +118,8 @@ ADMIN_COMMANDS: tuple[CommandSpec[Request], ...] = (
         "inbox add",
         Role.CONTROL,
         "[ADDRESS]",
-        "Set up an inbox: asks for what is missing, one question at a time, and makes a draft.",
+        "Set up an inbox: asks one question at a time, and makes a draft that !inbox publish "
+        "puts live.",
         add,
     ),
 )

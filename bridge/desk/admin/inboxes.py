@@ -1,4 +1,4 @@
-"""`!inbox`: mailboxes set up, changed, paused and removed by chat."""
+"""`!inbox`: shows, changes, publishes, pauses and removes inboxes by chat."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bridge.ports import Tx
 
 LIVE = InboxState.LIVE
 MAY_HOLD_BLANKS = ("imap.folders", *inbox_form.SECRETS)
-"""Keys of a server whose value may hold blanks."""
+"""Keys of a mail server's settings whose value may contain spaces."""
 
 
 async def list_(tx: Tx, desk: Desk, asked: Request) -> str:
@@ -65,7 +65,7 @@ async def show(tx: Tx, desk: Desk, asked: Request) -> str:
 
 
 async def set_(tx: Tx, desk: Desk, asked: Request) -> str:
-    """Change one key of an inbox of the chat; a live one changes at once."""
+    """Change one setting of an inbox set up by chat; a live inbox changes at once."""
     parts = asked.rest.split(maxsplit=2)
     if len(parts) < 3:
         raise Refused("Say what: !inbox set INBOX KEY VALUE, like !inbox set support imap.port 993")
@@ -93,7 +93,7 @@ async def set_(tx: Tx, desk: Desk, asked: Request) -> str:
     opened = desk.directory.opened(changed, all_=False)
     found = inbox_form.attempt(changed.id, changed.values, opened)
     if isinstance(found, dict):
-        # a draft may be incomplete, but what is plainly wrong is not stored
+        # an inbox being set up may be incomplete, but an invalid value is not stored
         mine = [text for name, text in found.items() if name == key or stored.state is LIVE]
         if mine:
             raise Refused(f"{' '.join(mine)} Nothing was changed.")
@@ -111,7 +111,8 @@ async def set_(tx: Tx, desk: Desk, asked: Request) -> str:
 
 
 def _check(desk: Desk, inbox: Inbox) -> None:
-    """Raises Refused or ConfigError where an inbox gets in the way of something."""
+    """Raises Refused for agents the inbox cannot have, ConfigError where it conflicts with another
+    inbox."""
     for mxid in (*inbox.agents, *inbox.leads):
         refuse_unfit(desk, mxid, federate=inbox.federate)
     desk.settings.with_inbox(inbox)
@@ -137,8 +138,8 @@ async def publish(tx: Tx, desk: Desk, asked: Request) -> str:
 
 
 async def _invite_again(tx: Tx, desk: Desk, asked: Request, inbox: Inbox) -> None:
-    """Where the queue room is there from before, who left it meanwhile is asked in anew; a new
-    room invites them itself."""
+    """Where the inbox has its queue room from an earlier time, invite the agents who left it since;
+    a new room invites them itself."""
     queue = await tx.rooms.find(Role.QUEUE, inbox.id)
     if queue is None:
         return
@@ -178,7 +179,7 @@ async def _paused(tx: Tx, desk: Desk, asked: Request, paused: bool) -> str:
 
 
 async def remove(tx: Tx, desk: Desk, asked: Request) -> str:
-    """Ask, and say what stays; `!yes` removes."""
+    """Say what stays and ask for a confirmation; `!yes` removes the inbox."""
     stored = await _of_chat(tx, desk, asked)
     prefix = desk.settings.command_prefix
     if stored.state is InboxState.DRAFT:
@@ -190,12 +191,12 @@ async def remove(tx: Tx, desk: Desk, asked: Request) -> str:
 
 
 async def removed(tx: Tx, desk: Desk, asked: Request, inbox: InboxId) -> str:
-    """The removal was confirmed."""
+    """Carry out a confirmed removal. Raises Refused where the inbox does not exist any more."""
     stored = await tx.inboxes.get(inbox)
     if stored is None or stored.state is InboxState.REMOVED:
         raise Refused(f"There is no inbox {inbox} any more.")
     if stored.state is InboxState.DRAFT:
-        if await tx.conversations.numbers(stored.id):  # it was live before
+        if await tx.conversations.numbers(stored.id):  # it was live earlier and has conversations
             await tx.inboxes.save(replace(stored, state=InboxState.REMOVED, secrets={}))
         else:
             await tx.inboxes.discard(stored.id)
@@ -213,7 +214,8 @@ async def removed(tx: Tx, desk: Desk, asked: Request, inbox: InboxId) -> str:
 
 
 async def named(tx: Tx, desk: Desk, asked: Request, words: int) -> Inbox | StoredInbox:
-    """The inbox the first word names, of the file or of the chat. Raises Refused."""
+    """The inbox that the first word names, from config.yaml or set up by chat. Raises Refused where
+    there are fewer than `words` words, or no such inbox."""
     if len(asked.words) < words:
         raise Refused("Say which inbox; !inbox list shows them.")
     name = InboxId(asked.words[0].casefold())
@@ -246,43 +248,43 @@ ADMIN_COMMANDS: tuple[CommandSpec[Request], ...] = (
         "inbox show",
         Role.CONTROL,
         "INBOX",
-        "Show what is set, passwords excepted.",
+        "Show the settings of an inbox, without its passwords.",
         show,
     ),
     CommandSpec(
         "inbox set",
         Role.CONTROL,
         "INBOX KEY VALUE",
-        "Change one key, like imap.port; - gives it its default. A live inbox changes at "
-        "once. A password is redacted and kept encrypted.",
+        "Change one setting, like imap.port; the VALUE - restores its default. A live inbox "
+        "changes at once. A password is redacted and kept encrypted.",
         set_,
     ),
     CommandSpec(
         "inbox publish",
         Role.CONTROL,
         "INBOX [COMMENT]",
-        "Take a draft live.",
+        "Put a draft inbox live.",
         publish,
     ),
     CommandSpec(
         "inbox pause",
         Role.CONTROL,
         "INBOX",
-        "Read and send no mail for now; what arrives waits in the mailbox.",
+        "Stop reading and sending mail for now; what arrives waits in the mailbox.",
         pause,
     ),
     CommandSpec(
         "inbox resume",
         Role.CONTROL,
         "INBOX",
-        "Go on after a pause.",
+        "Read and send mail again after a pause.",
         resume,
     ),
     CommandSpec(
         "inbox remove",
         Role.CONTROL,
         "INBOX",
-        "Take an inbox away; says what stays, and asks first.",
+        "Remove an inbox. Says what stays, and asks first.",
         remove,
     ),
 )

@@ -1,4 +1,4 @@
-"""`!queue`, `!retry` and `!quarantine`: what waits, and what failed permanently."""
+"""`!queue`, `!retry` and `!quarantine`: waiting jobs, and jobs that failed permanently."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from bridge.ports import Tx
 
 SHOWN, MANY = 15, 10_000
 Quarantined = JobStatus[ReceiveMail] | JobStatus[ReadEventAgain]
-"""The jobs that stand in quarantine when they are dead."""
+"""The kinds of jobs that are in quarantine once they are dead."""
 HEAD = 10_000
-"""Bytes of a quarantined mail that are read to show it: what broke on it once may do so again."""
+"""Bytes of a quarantined mail that are parsed to show it; few, as parsing it failed before."""
 
 
 async def show(tx: Tx, desk: Desk, asked: Request) -> str:
@@ -28,7 +28,7 @@ async def show(tx: Tx, desk: Desk, asked: Request) -> str:
 
 
 async def retry(tx: Tx, desk: Desk, asked: Request) -> str:
-    """Everything that failed permanently, or the job named by its number."""
+    """Retry every job that failed permanently, or the one with the given number."""
     job = _number(asked, 0) if asked.words else None
     revived = await tx.jobs.revive(job)
     if revived:
@@ -48,7 +48,7 @@ def _number(asked: Request, position: int) -> int:
 
 
 async def list_(tx: Tx, desk: Desk, asked: Request) -> str:
-    """The mails that could not be taken in, and the Matrix events that could not be handled."""
+    """List mails that could not be received, and Matrix events that could not be handled."""
     entries = []
     for job in await tx.jobs.dead_of(ReceiveMail, SHOWN):
         inbox, raw, _, at = await tx.mails.intake(job.task.intake)
@@ -81,7 +81,7 @@ async def drop(tx: Tx, desk: Desk, asked: Request) -> str:
 
 
 async def dropped(tx: Tx, desk: Desk, asked: Request, job: int) -> str:
-    """The drop was confirmed."""
+    """Carry out a confirmed drop. Raises Refused where the entry is not there any more."""
     found = await _dead(tx, job)
     if found is None or not await discard(tx, found):
         raise Refused(f"Number {job} is not in quarantine any more; nothing was dropped.")
@@ -91,7 +91,8 @@ async def dropped(tx: Tx, desk: Desk, asked: Request, job: int) -> str:
 
 
 async def discard(tx: Tx, job: Quarantined) -> bool:
-    """Forget what is in quarantine, a mail with its bytes. False when it is not there any more."""
+    """Delete an entry of the quarantine, a mail with its bytes. False when it is not there any
+    more."""
     if not await tx.jobs.discard(job.id):
         return False
     if isinstance(job.task, ReadEventAgain):
@@ -132,7 +133,7 @@ def _what(job: Quarantined) -> str:
 
 
 def _shown(raw: bytes) -> tuple[str, str, str]:
-    """(sender, subject, first text) as far as they can be read."""
+    """(sender, subject, first 500 characters of text) of a mail, as far as they can be read."""
     try:
         mail = headers_only(raw[:HEAD], "")
     except Exception:  # noqa: BLE001 - it is here because it could not be read
@@ -146,43 +147,43 @@ ADMIN_COMMANDS: tuple[CommandSpec[Request], ...] = (
         "queue",
         Role.CONTROL,
         "",
-        "Show what waits, why, and what failed permanently.",
+        "Show the waiting jobs, why they wait, and those that failed permanently.",
         show,
     ),
     CommandSpec(
         "retry",
         Role.CONTROL,
         "[NUMBER]",
-        "Give what failed permanently new tries: everything, or one job of the queue.",
+        "Try everything that failed permanently again, or one job of !queue.",
         retry,
     ),
     CommandSpec(
         "quarantine list",
         Role.CONTROL,
         "",
-        "Show mails that could not be taken in, whose bytes are kept, and Matrix events "
-        "that could not be handled.",
+        "List mails that could not be read (their bytes are kept) and Matrix events that "
+        "could not be handled.",
         list_,
     ),
     CommandSpec(
         "quarantine show",
         Role.CONTROL,
         "NUMBER",
-        "Show one of them, and why.",
+        "Show one entry of the quarantine, and why it is there.",
         show_one,
     ),
     CommandSpec(
         "quarantine retry",
         Role.CONTROL,
         "NUMBER",
-        "Try one of them again.",
+        "Try one entry of the quarantine again.",
         retry_one,
     ),
     CommandSpec(
         "quarantine drop",
         Role.CONTROL,
         "NUMBER",
-        "Give one of them up; asks first.",
+        "Drop one entry of the quarantine; asks first.",
         drop,
     ),
 )

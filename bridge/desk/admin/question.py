@@ -1,4 +1,4 @@
-"""What an admin is being asked in the control room, and what it is about."""
+"""Stores the question that is open to an admin in the control room, and its subject."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bridge.model import Mxid
 from bridge.ports import Tx
 
 ANSWER_WITHIN = 3600.0
-"""Seconds after which a question is forgotten: talk must not become an answer."""
+"""Seconds after which a question expires, so that later text is not taken as its answer."""
 REMOVE, ERASE, DROP = "remove", "erase", "drop"
 DEEDS = (REMOVE, ERASE, DROP)
 ASKED, DEED = "asked:", "deed:"
@@ -18,7 +18,8 @@ ASKED, DEED = "asked:", "deed:"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`what` is a key of an inbox being set up, or a deed that waits for `!yes`."""
+    """An open question. `what`: a setting of an inbox being set up, or one of DEEDS (actions that
+    wait for `!yes`). `about`: the inbox, address or job. `at`: epoch seconds."""
 
     what: str
     about: str
@@ -26,34 +27,34 @@ class Asked:
 
 
 async def ask(tx: Tx, who: Mxid, what: str, about: str, now: float) -> None:
-    """Remember what `who` is asked; an earlier question of the kind is forgotten. The questions
-    of a draft and the one about a deed stand side by side."""
+    """Store a question to `who`, replacing an earlier one of its kind. A question about a setting
+    and a question about an action can be open at the same time."""
     kind = DEED if what in DEEDS else ASKED
     await tx.settings.set_value(f"{kind}{who}", json.dumps(asdict(Asked(what, about, now))))
 
 
 async def asked(tx: Tx, who: Mxid, at: float) -> Asked | None:
-    """The question of a draft that was open to `who` at a moment, epoch seconds."""
+    """The question about a setting that was open to `who` at time `at`, epoch seconds."""
     return _open(await tx.settings.value(f"{ASKED}{who}"), at)
 
 
 async def deed(tx: Tx, who: Mxid, at: float) -> Asked | None:
-    """The deed that waited for a yes of `who`."""
+    """The question about an action that waited for a yes of `who` at time `at`, epoch seconds."""
     return _open(await tx.settings.value(f"{DEED}{who}"), at)
 
 
 async def forget(tx: Tx, who: Mxid) -> None:
-    """The draft's question is answered, or given up."""
+    """Drop the question about a setting: it was answered or cancelled."""
     await tx.settings.drop_value(f"{ASKED}{who}")
 
 
 async def decided(tx: Tx, who: Mxid) -> None:
-    """The deed's question is answered."""
+    """Drop the question about an action: it was answered."""
     await tx.settings.drop_value(f"{DEED}{who}")
 
 
 async def secrets_asked(tx: Tx, at: float) -> bool:
-    """Whether anybody is being asked for a password: whoever speaks then may be saying it."""
+    """Whether any admin is being asked for a password; then any text may be one."""
     for value in (await tx.settings.values(ASKED)).values():
         open_ = _open(value, at)
         if open_ is not None and open_.what in inbox_form.SECRETS:

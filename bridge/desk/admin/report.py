@@ -1,4 +1,4 @@
-"""`!stats` of an inbox, and `!report` over all of them: text, CSV, and a picture."""
+"""`!stats` of one inbox, and `!report` over all inboxes: text, CSV and a chart."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PERIODS = {"week": 7, "month": 30}
 
 
 def midnight(now: float, days: int) -> float:
-    """When the day `days` ago began, in the server's zone."""
+    """When the day `days` ago began in the server's time zone, epoch seconds."""
     today = time.localtime(now)  # a day may have 23 hours, or 25
     return time.mktime((today.tm_year, today.tm_mon, today.tm_mday - days, 0, 0, 0, 0, 0, -1))
 
@@ -33,7 +33,7 @@ async def _counted(tx: Tx, inbox: InboxId, name: str, since: float) -> report.Co
 
 
 async def stats(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """`!stats`: how this inbox stands, today and in the last seven days."""
+    """`!stats`: show the numbers of this inbox for today and for the last seven days."""
     inbox, now = context.inbox, desk.now()
     waiting, free, _ = await tx.conversations.waiting(inbox.id, 0)
     today = await _counted(tx, inbox.id, inbox.name, midnight(now, 0))
@@ -50,7 +50,7 @@ async def stats(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
 
 
 async def order(tx: Tx, desk: Desk, asked: Request) -> str:
-    """`!report week|month`: a job counts, for its files have to be uploaded."""
+    """`!report week|month`: add a job that makes the report, as its files must be uploaded."""
     period = asked.rest.strip().casefold()
     if period not in PERIODS:
         raise Refused("Say !report week or !report month.")
@@ -61,7 +61,7 @@ async def order(tx: Tx, desk: Desk, asked: Request) -> str:
 
 
 async def make(desk: Desk, job: Job[MakeReport]) -> None:
-    """Count, and show text, table and picture; a crash makes them anew."""
+    """Make the report and show its text, table and chart; after a crash all are made again."""
     period, event, now = job.task.period, job.task.event, desk.now()
     days = PERIODS[period]
     since = midnight(now, days - 1)
@@ -92,7 +92,7 @@ async def make(desk: Desk, job: Job[MakeReport]) -> None:
 
 
 def _days(counted: list[report.Counted], since: float, now: float, days: int) -> list[chart.Day]:
-    """Each day of the time, all inboxes together."""
+    """Mails received and answered on each day, all inboxes together."""
 
     def name(at: float) -> str:
         return time.strftime("%d %b", time.localtime(at))
@@ -108,7 +108,7 @@ COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
         "stats",
         Role.QUEUE,
         "",
-        "Show who waits, what came and was answered, and how long it took.",
+        "Show who is waiting, how much came in and was answered, and how long that took.",
         stats,
     ),
 )
@@ -119,8 +119,8 @@ ADMIN_COMMANDS: tuple[CommandSpec[Request], ...] = (
         "report",
         Role.CONTROL,
         "week|month",
-        "Show what came, was answered and resolved, and how long it took, by inbox and "
-        "tag: text, table and picture.",
+        "Show how much came in, was answered and was resolved, and how long that took, by "
+        "inbox and tag: text, table and picture.",
         order,
     ),
 )

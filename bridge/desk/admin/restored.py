@@ -1,4 +1,4 @@
-"""After a restore: people are told what has to be asked about."""
+"""After a restore: shows the mails whose sending has to be confirmed by people."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bridge.model.task import AfterRestore
 
 
 async def restored(desk: Desk, job: Job[AfterRestore]) -> None:
-    """Show the mails that may have left since the backup as unconfirmed, and tell the admins."""
+    """Show mails that may have been sent since the backup as unconfirmed, and tell the admins."""
     asked = job.task.asked
     async with desk.store.transaction("told") as tx:
         await tx.jobs.finish(job)

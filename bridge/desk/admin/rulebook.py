@@ -1,4 +1,4 @@
-"""`!rule`: what rules there are, new ones, and what they would have done."""
+"""`!rule`: lists, adds, removes and tests rules."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MAILS = 50
 
 
 async def list_(tx: Tx, desk: Desk, asked: Request) -> str:
-    """Every rule, where it is written, and what it says."""
+    """`!rule list`: show every rule and where it is written."""
     lines = []
     for inbox in desk.settings.inboxes.values():
         lines += [f"{inbox.name} · config.yaml · {_told(rule)}" for rule in inbox.rules]
@@ -46,7 +46,7 @@ async def list_(tx: Tx, desk: Desk, asked: Request) -> str:
 
 
 def _told(rule: Rule) -> str:
-    """`invoices: from @billing.example → tag billing`."""
+    """One line about a rule, like `invoices: from @billing.example → tag billing`."""
     which = {"new": "", "reply": "answers, ", "every": "new mails and answers, "}[rule.on]
     unless = f", unless {_said(rule.unless)}" if rule.unless is not None else ""
     stops = " (stops)" if rule.stop else ""
@@ -68,7 +68,7 @@ def _plain(value: object) -> str:
 
 
 async def add(tx: Tx, desk: Desk, asked: Request) -> str:
-    """`!rule add INBOX` and the YAML below."""
+    """`!rule add INBOX` with YAML on the lines below: add a rule."""
     inbox, text = _inbox(desk, asked)
     if not text:
         raise Refused(texts.RULE_USAGE)
@@ -83,12 +83,12 @@ async def add(tx: Tx, desk: Desk, asked: Request) -> str:
 
 
 async def _check(tx: Tx, desk: Desk, inbox: Inbox, rule: Rule) -> None:
-    """Refuse at once what would fail with every mail."""
+    """Raises Refused for a rule whose action would fail with every mail."""
     then = rule.then
     if then.snooze and when(then.snooze, datetime.fromtimestamp(desk.now(), UTC)) is None:
         raise Refused(f"{rule.name}: {then.snooze!r} is no time like 2d or tomorrow 9:00.")
     if then.assign and not await tx.rooms.is_agent(inbox.id, Mxid(then.assign)):
-        raise Refused(f"{rule.name}: {then.assign} is no agent of {inbox.name}.")
+        raise Refused(f"{rule.name}: {then.assign} is not an agent of {inbox.name}.")
     if then.snippet and then.snippet.casefold() not in await tx.snippets.all(inbox.id):
         raise Refused(f"{rule.name}: there is no snippet {then.snippet}; !snippet add writes one.")
     if then.webhook and not desk.settings.webhook_secret.get_secret_value():
@@ -108,7 +108,8 @@ async def remove(tx: Tx, desk: Desk, asked: Request) -> str:
 
 
 async def test(tx: Tx, desk: Desk, asked: Request) -> str:
-    """`!rule test INBOX`, perhaps with YAML that is not written down yet: a job reads the mails."""
+    """`!rule test INBOX`, with YAML below to test other rules than the stored ones: add a job that
+    reads the last mails."""
     inbox, text = _inbox(desk, asked)
     if text:
         read(text)
@@ -119,7 +120,7 @@ async def test(tx: Tx, desk: Desk, asked: Request) -> str:
 
 
 async def rehearse(desk: Desk, job: Job[RehearseRules]) -> None:
-    """What the rules would have done with the last mails, in one answer."""
+    """Check the rules against the last mails and answer with what they would have done."""
     inbox = desk.inbox(job.task.inbox)
     async with desk.store.reading() as tx:
         letters = await tx.mails.last(inbox.id, MAILS)
@@ -154,7 +155,8 @@ async def rehearse(desk: Desk, job: Job[RehearseRules]) -> None:
 
 
 def _inbox(desk: Desk, asked: Request) -> tuple[Inbox, str]:
-    """(inbox, YAML) of `INBOX` and the lines below; one inbox need not be named."""
+    """Parse `INBOX` and the lines below into (inbox, YAML); a single inbox need not be named.
+    Raises Refused."""
     first, _, text = asked.rest.partition("\n")
     known, word = desk.settings.inboxes, first.strip().casefold()
     if not word and len(known) == 1:
@@ -170,14 +172,14 @@ ADMIN_COMMANDS: tuple[CommandSpec[Request], ...] = (
         "rule list",
         Role.CONTROL,
         "",
-        "Show every rule: when it holds, and what it does.",
+        "List the rules: when each applies, and what it does.",
         list_,
     ),
     CommandSpec(
         "rule add",
         Role.CONTROL,
         "INBOX",
-        "Write a rule, as YAML on the lines below; it holds from the next mail on.",
+        "Add a rule, as YAML on the lines below. It applies from the next mail on.",
         add,
     ),
     CommandSpec(
@@ -191,7 +193,7 @@ ADMIN_COMMANDS: tuple[CommandSpec[Request], ...] = (
         "rule remove",
         Role.CONTROL,
         "NUMBER",
-        "Take a rule away.",
+        "Remove a rule.",
         remove,
     ),
 )

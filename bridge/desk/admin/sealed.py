@@ -1,4 +1,5 @@
-"""What is said in the control room may be a password: sealed on its way, wiped, never repeated."""
+"""Protects passwords in the control room: messages are stored encrypted, those with a password are
+redacted, and answers do not repeat it."""
 
 from __future__ import annotations
 
@@ -14,16 +15,16 @@ from bridge.model import CONTROL, Event, EventId, Kind, Place, PostKey, Shows, W
 from bridge.ports import Tx
 
 SEALED = "app.postroom.sealed"
-"""Content key of a stored event that holds its sealed content."""
+"""The key in a stored event's content under which its encrypted content is stored."""
 SPEAKS = re.compile(
     r"passw|\bpas+(?:word|wd|w|code|phrase)?\b|\.pas|\bpwd?\b|kennwort|contraseña|mot de passe"
     r"|\bsecret\b|wachtwoord|has[lł]o\b|пароль|パスワード|密码"
 )
-"""How a message speaks of a password, mistyped a little, in whatever form it was said."""
+"""Matches messages that mention a password, also mistyped a little or in another language."""
 WORDS = frozenset(
     "inbox set add list show test publish pause resume remove key value lead all help".split()  # noqa: SIM905 - names
 )
-"""Words of commands and of their answers, which tell nothing."""
+"""Words of commands and answers, which are never a password and stay in answers."""
 
 
 COMMON = frozenset(
@@ -53,25 +54,26 @@ COMMON = frozenset(
         "with",
     )
 )
-"""Words so common that our own texts are full of them."""
+"""Common words of our own texts, which stay in answers."""
 SPEAK_FREELY = ("help", "snippet", "rule")
-"""Commands that may speak of passwords and hold none: customers are told how to get new ones."""
+"""Commands whose text may mention passwords without containing one, such as a snippet that tells
+customers how to get a new one."""
 
 
 def is_for(desk: Desk, event: Event) -> bool:
-    """Whether a message, or an edit, is a command of this room wherever it was said."""
+    """Whether a message, or an edit, in any room is an `inbox` command of the control room."""
     said = command.parse_text(_text(event), desk.settings.command_prefix)
     return said is not None and said.name == "inbox"
 
 
 def _text(event: Event) -> str:
-    """What a message says, as edited when it is an edit."""
+    """The text of a message; of an edit, the new text."""
     changed = event.content.get("m.new_content")
     return command.new_text(changed if isinstance(changed, dict) else event.content)
 
 
 def seal(desk: Desk, event: Event) -> Event:
-    """The event as it is stored: what is said in the control room may be a password."""
+    """The event with its content encrypted, as it is stored: it may contain a password."""
     token = desk.directory.vault.seal(json.dumps(event.content))
     relation = command.relation(event.content)
     return replace(event, content={SEALED: token, "m.relates_to": relation})
@@ -85,8 +87,8 @@ def unseal(desk: Desk, event: Event) -> Event:
 
 
 def may_hold_secret(event: Event, said: command.Command | None, asked: bool, prefix: str) -> bool:
-    """Whether a message, or an edit, speaks of a password, sets a key that is none, or is plain
-    talk while somebody is asked for a password (`asked`)."""
+    """Whether a message, or an edit, may contain a password: it mentions one, sets a key that may
+    be a misspelt password key, or is no command while somebody is `asked` for a password."""
     text = _text(event)
     if SPEAKS.search(text.casefold()):
         return said is None or said.name not in SPEAK_FREELY
@@ -103,7 +105,7 @@ def may_hold_secret(event: Event, said: command.Command | None, asked: bool, pre
 
 
 def without(answer: str, said: str) -> str:
-    """An answer that repeats nothing which may be the password."""
+    """The answer with each word of `said` that may be a password replaced by `…`."""
     for word in said.split():
         plain = re.sub(r"^\W+", "", word.casefold())
         if plain and plain not in WORDS and not inbox_form.near(plain):
@@ -112,8 +114,8 @@ def without(answer: str, said: str) -> str:
 
 
 def without_any(answer: str, said: str, known: Collection[str] = ()) -> str:
-    """An answer that repeats no word of what was said, but for `known` names and dotted keys: a
-    password may be anything, a command's word, too, but hardly `imap.poll`."""
+    """The answer with each word of `said` replaced by `…`, except common words, `known` names and
+    dotted keys: a password may be any word, even of a command, but hardly `imap.poll`."""
     dotted = {key for key in inbox_form.KEYS if "." in key}
     for word in sorted(set(said.split()) - COMMON - dotted - set(known), key=len, reverse=True):
         answer = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", "…", answer)
@@ -121,7 +123,7 @@ def without_any(answer: str, said: str, known: Collection[str] = ()) -> str:
 
 
 async def wipe(tx: Tx, desk: Desk, event: Event) -> None:
-    """Have a message with a password redacted, wherever it was said, and forget it ourselves."""
+    """Redact a message with a password, in any room, and delete its stored content."""
     await tx.events.blank(event.id)
     await redact(tx, desk, PostKey.other(Shows.WIPE, event.id), event.id, Place.at(event.room))
 
@@ -129,6 +131,6 @@ async def wipe(tx: Tx, desk: Desk, event: Event) -> None:
 async def redact(
     tx: Tx, desk: Desk, key: PostKey, target: EventId | PostKey, place: Place = CONTROL
 ) -> None:
-    """Redact an event, or the event of another post; in a lane of its own, so at once."""
+    """Redact an event, or the event of another post; in a lane of its own, so without waiting."""
     wanted = Wanted(key, place, desk.bot, Kind.REDACTION, {}, "m.room.redaction", target=target)
     await tx.posts.put(replace(wanted, lane=key.text))

@@ -1,4 +1,4 @@
-"""The control room: `!status`, `!help`, and what it is told without asking."""
+"""`!status`, and the alarms that the control room gets: failed jobs, mail accounts, disk."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from bridge.ports import Tx
 
 DISK_TOLD = "disk-told"
 ALARM_AFTER = 600.0
-"""Seconds without a good check after which an inbox's alarm is raised."""
+"""Seconds without a successful check after which the alarm of a mail account is raised."""
 
 
 async def status(tx: Tx, desk: Desk, asked: Request) -> str:
-    """The answer to `!status`: one line for each thing that can be wrong."""
+    """`!status`: show the homeserver, the jobs and each inbox, one line each."""
     now = desk.now()
     counts = await tx.jobs.counts()
     waiting = sum(n for kind, n in counts.items() if kind not in ("dead", "event"))
@@ -65,12 +65,12 @@ async def _intake(tx: Tx, inbox: Inbox, now: float) -> str:
 
 
 async def tell_failure(desk: Desk, telling: Job[TellOfFailure]) -> None:
-    """Tell people that a job failed permanently; nothing of it is lost."""
+    """Tell the admins that a job failed permanently, and the room of its mail or message, too."""
     prefix = desk.settings.command_prefix
     async with desk.store.transaction("told") as tx:
         await tx.jobs.finish(telling)
         job = await tx.jobs.dead_one(telling.task.job)
-        # tried again meanwhile; or telling of it would be the next one to fail
+        # it was retried meanwhile; or it posts to the control room, so that telling would fail, too
         if job is None or job.lane == "control:out":
             return
         what = f"{TITLES.get(job.kind, job.kind)} (job {job.id}, {job.lane})"
@@ -93,7 +93,7 @@ async def tell_failure(desk: Desk, telling: Job[TellOfFailure]) -> None:
 
 
 async def watch(desk: Desk) -> None:
-    """Raise or end the alarms of the disk and of each mail account; called now and then."""
+    """Raise or end the alarms of the disk and of each mail account; called periodically."""
     await _watch_disk(desk)
     now = desk.now()
     for account, inboxes in desk.settings.accounts().items():
@@ -124,14 +124,15 @@ async def watch(desk: Desk) -> None:
 
 
 async def _watch_disk(desk: Desk) -> None:
-    """Tell once that no mail is taken in because the disk is nearly full, and once that it is."""
+    """Tell the admins once when intake stops because the disk is nearly full, and once when it
+    starts again."""
     free, kept = desk.store.free_space(), desk.settings.limits.free_disk
     if free is None:
         return
     async with desk.store.reading() as tx:
         told = await tx.settings.value(DISK_TOLD)
     is_full = free < kept
-    # a little more than the limit, so that the two are not told in turns
+    # the alarm ends only at 125 % of the limit, so that it does not flap
     if is_full is (told is not None) or (told is not None and free < kept + kept // 4):
         return
     async with desk.store.transaction("told") as tx:
@@ -149,7 +150,8 @@ async def _watch_disk(desk: Desk) -> None:
 
 
 async def refused_login(desk: Desk, account: str, text: str) -> None:
-    """Tell the control room once, until the log-in works again, that a mailbox lets us not in."""
+    """Tell the control room that the log-in to a mail account is refused; once, until the log-in
+    works again."""
     async with desk.store.transaction("told") as tx:
         health = await tx.settings.health(account)
         inboxes = desk.settings.accounts().get(account, ())

@@ -1,4 +1,4 @@
-"""`!inbox test`: every step tried, the findings told in one message that grows."""
+"""`!inbox test`: tries every step of an inbox and adds each finding to one message."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bridge.ports import Tx
 
 
 async def order(tx: Tx, desk: Desk, asked: Request) -> str:
-    """Have an inbox tested; the answer to the command is edited as findings come."""
+    """Add the job that tests an inbox; the answer to the command is edited with each finding."""
     found = await inboxes.named(tx, desk, asked, 1)
     built = _built(desk, found)
     await tx.jobs.add(TestInbox(asked.event.id, inbox=found.id), f"test:{found.id}")
@@ -32,7 +32,8 @@ def _built(desk: Desk, found: Inbox | StoredInbox) -> Inbox:
 
 
 async def test(desk: Desk, job: Job[TestInbox]) -> None:
-    """Try every step; a crash begins the test anew."""
+    """Try every step; after a crash the test starts again. Raises Permanent where the inbox does
+    not exist any more."""
     inbox_id, event = job.task.inbox, job.task.event
     async with desk.store.reading() as tx:
         stored = await tx.inboxes.get(inbox_id)

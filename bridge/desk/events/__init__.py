@@ -1,1 +1,1 @@
-"""Matrix events in, and the acts they lead to."""
+"""Receives Matrix events and runs the handlers of commands and reactions."""

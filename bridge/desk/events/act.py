@@ -1,4 +1,4 @@
-"""One command or reaction: who may say it where, and the one answer it gets."""
+"""Checks which sender may use which command or reaction in which room, and runs its handler."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ from bridge.ports import Tx
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What somebody said with a command or a reaction, and what was asked of the homeserver for
-    it."""
+    """A received command or reaction, with what its handler needs from the homeserver."""
 
     event: Event
     room: Room
     meant: CommandSpec[CommandContext] | ReactionSpec | None
-    """None for a command that is none here."""
+    """The command or reaction; None for a command that does not exist in this room."""
     word: str = ""
     rest: str = ""
     points_at: EventId | None = None
@@ -31,7 +30,8 @@ class Said:
 
 
 async def act(tx: Tx, desk: Desk, said: Said) -> str | None:
-    """Judge who speaks where, then do it. A refusal is a short answer and changes nothing."""
+    """Check sender and room, then run the handler. Returns the answer, or the reason of a refusal,
+    which changes nothing."""
     try:
         return await _judged(tx, desk, said)
     except Refused as refusal:
@@ -61,7 +61,7 @@ async def _judged(tx: Tx, desk: Desk, said: Said) -> str | None:
     if number is not None and not await tx.conversations.exists(inbox.id, number):
         raise Refused(f"There is no #{number} in {inbox.name}.")
     if meant.is_answer and await came_before(tx, event.at):
-        # it may be what sent a mail that the backup does not know as sent
+        # this answer may already have sent a mail, which the restored database does not know
         if isinstance(meant, ReactionSpec):
             return None
         raise Refused("That was said before a backup was restored; say it again if it counts.")
@@ -86,27 +86,28 @@ async def _judged(tx: Tx, desk: Desk, said: Said) -> str | None:
 
 
 def _is_told(said: Said) -> bool:
-    """Whether somebody who is no agent is told so: not for talk that only begins as a command does,
-    nor for reactions that mean nothing here."""
+    """Whether somebody who is not an agent is told so: not for text that only looks like a command,
+    nor for reactions that people also use on ordinary messages."""
     if isinstance(said.meant, ReactionSpec):
         return said.meant.on is None
     return any(each.word == said.word for each in AGENTS)
 
 
 def _is_on(reaction: ReactionSpec, post: Post | None, room: Room) -> bool:
-    """Whether a reaction is on what it means something on."""
+    """Whether a reaction is on the kind of post that it works on."""
     if reaction.on is None:
         return True
     if post is None or post.key.shows is not reaction.on or post.place != room.place:
         return False
     number = post.key.conversation
-    # the card of a conversation that was moved is another post by now
+    # after !move the conversation has a new card, and reactions to the old one do nothing
     is_old = number is not None and post.key != PostKey.of_conversation(Shows.CARD, number)
     return not (reaction.on is Shows.CARD and is_old)
 
 
 def _named(rest: str, command: CommandSpec[CommandContext]) -> Number | None:
-    """The conversation that a command in the queue room names. Raises Refused."""
+    """The conversation that a command in the queue room names; None where the command names none.
+    Raises Refused where the number is missing."""
     if not command.names_conversation:
         return None
     number = words.number(rest)

@@ -1,4 +1,4 @@
-"""A message that was edited or taken back: what it led to changes with it, while there is time."""
+"""Handles edited and redacted messages: changes or stops the mail they created, if not yet sent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from bridge.ports import Tx
 
 
 async def redacted(tx: Tx, desk: Desk, event: Event) -> None:
-    """Taking back a message, a 📧 or a 📎 takes back what it led to, while there is time."""
+    """Undo what a redacted message, 📧 or 📎 led to: drop its file or note, stop its mail if it is
+    not sent yet."""
     gone = event.redacts
     if gone is None:
         return
@@ -27,8 +28,8 @@ async def redacted(tx: Tx, desk: Desk, event: Event) -> None:
 
 
 async def edited(tx: Tx, desk: Desk, event: Event, source: EventId) -> None:
-    """An edit by the author changes a mail that still waits, and the status says so. What is
-    sent is read from the homeserver when the time comes; an edit never makes a new command."""
+    """Apply an author's edit to a mail that still waits, and show it in the status. The text to
+    send is read from the homeserver just before sending; an edit is never a new command."""
     delivery = await tx.deliveries.live(source)
     if delivery is None:
         await search.reworded(tx, desk, event, source)

@@ -1,4 +1,4 @@
-"""Every command and reaction there is, in the order of `!help`."""
+"""Lists every command and reaction, in the order of `!help`."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ ACTS = (
     state, block, labels, snippet, contact, merge, move, search, info, original, rulebook, status,
     jobs, report, export, erase, audit, answers,
 )  # fmt: skip
-"""The files that have a command or a reaction; `!help` goes in this order."""
+"""The files that define commands or reactions, in the order of `!help`."""
 
 
 AGENTS: tuple[CommandSpec[CommandContext], ...] = (
@@ -68,12 +68,12 @@ WORDS = frozenset(each.word for each in ALL)
 
 
 def of_agents(word: str, room: Role) -> CommandSpec[CommandContext] | None:
-    """The command that a word means in a room."""
+    """The agents' command with this first word in this kind of room; None for none."""
     return next((each for each in AGENTS if (each.word, each.room) == (word, room)), None)
 
 
 def unknown(word: str, room: Role, prefix: str) -> str:
-    """The answer to a command that is none here."""
+    """The answer to a command that does not exist in this kind of room."""
     elsewhere = [each.room for each in ALL if each.word == word and each.room is not room]
     if elsewhere:
         return f"{prefix}{word} works in {ROOMS[elsewhere[0]]}."
@@ -100,16 +100,18 @@ def help_text(room: Role, rest: str, prefix: str) -> str:
         return "\n".join(f"{prefix}{usage}\n{what}" for usage, what in named)
     lines = [f"{prefix}{usage} – {what}" for usage, what in rows(room)]
     if room is Role.CONVERSATION:
-        lines.append("Talk that is no command stays in this room. Reactions do the same:")
+        lines.append(
+            "Messages that are not commands stay in this room. Reactions do the same as commands:"
+        )
         lines += [f"{emoji} {what}" for emoji, what in reaction_rows()]
     return "\n".join(lines)
 
 
 def agents_page(prefix: str = "!") -> str:
-    """docs/agents.md."""
+    """The text of docs/agents.md."""
     return reference.agents(rows(Role.CONVERSATION), rows(Role.QUEUE), reaction_rows(), prefix)
 
 
 def admins_page(prefix: str = "!") -> str:
-    """docs/admins.md."""
+    """The text of docs/admins.md."""
     return reference.admins(rows(Role.CONTROL), prefix)

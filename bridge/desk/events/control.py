@@ -1,4 +1,4 @@
-"""The control room: which command is which act, and who may give it."""
+"""Handles messages in the control room: checks the sender and runs the command's handler."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bridge.ports import Tx
 
 
 async def act(tx: Tx, desk: Desk, event: Event) -> str | None:
-    """Do what an admin says in the control room, or take it as the answer to a question."""
+    """Run an admin's command in the control room, or take the text as the answer to a question."""
     prefix = desk.settings.command_prefix
     text = command.new_text(event.content)
     said = command.parse_text(text, prefix)
@@ -27,7 +27,7 @@ async def act(tx: Tx, desk: Desk, event: Event) -> str | None:
     by_admin = event.sender in desk.settings.admins
     open_ = await question.asked(tx, event.sender, event.at) if by_admin else None
     if open_ is not None and open_.what in inbox_form.SECRETS and said and said.name not in WORDS:
-        said = None  # a password may begin as a command does
+        said = None  # a password may start with the command prefix
     waited_for = await question.secrets_asked(tx, event.at)
     secret = sealed.may_hold_secret(event, said, waited_for, prefix)
     if secret:
@@ -46,7 +46,7 @@ async def act(tx: Tx, desk: Desk, event: Event) -> str | None:
             return await inbox_setup.answered(tx, desk, Request(event, text.strip()), open_)
         return texts.REDACTED if secret else None
     except Refused as refusal:
-        # while questions are asked, anything may be the answer to one: a password said twice
+        # while a question is open, any text may be an answer, such as a password sent twice
         if open_ is not None or waited_for:
             known: set[str] = {*desk.settings.inboxes}
             known |= {each.id for each in await tx.inboxes.all()}
@@ -57,7 +57,7 @@ async def act(tx: Tx, desk: Desk, event: Event) -> str | None:
 
 
 def _meant(said: command.Command, prefix: str) -> tuple[CommandSpec[Request], str]:
-    """(command, what stands behind its words). Raises Refused with the usage."""
+    """Find (command, text after its words). Raises Refused with the usage."""
     word, rest = [*said.rest.split(maxsplit=1), "", ""][:2]
     for each in ADMINS:
         if each.name == said.name:

@@ -1,4 +1,4 @@
-"""Matrix events to acts: what an event of a room of ours asks for."""
+"""Handles one stored Matrix event: finds out what it asks for and runs that."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from bridge.model import Event, EventId, Job, Mxid, Permanent, Role, Room, Shows
 from bridge.model.task import HandleEvent
 
 PATIENCE = 600.0
-"""Seconds a reaction waits for us to note what it is on."""
+"""Seconds that an event waits for us to store the post it reacts to, or its sender as an agent."""
 
 
 async def converse(desk: Desk, job: Job[HandleEvent]) -> None:
-    """Handle one event from Matrix; whatever it leads to commits with the end of its job."""
+    """Handle one Matrix event; all its effects commit in one transaction with the end of its job.
+    Raises Permanent where the event is not stored."""
     async with desk.store.reading() as tx:
         event = await tx.events.get(job.task.event)
         if event is None:
@@ -44,13 +45,13 @@ async def converse(desk: Desk, job: Job[HandleEvent]) -> None:
     said = await _said(desk, event, room, by_agent=by_agent)
     now = ""
     member = Mxid(event.state_key or "")
-    if event.type == "m.room.member":  # events can come late and out of order: ask how it is
+    if event.type == "m.room.member":  # events can come late or out of order: ask for the state
         now = await desk.chat.membership(event.room, member)
         if now == "join" and room.role is Role.CONVERSATION:
             await _find_agent(desk, event, room, member)
     async with desk.store.transaction("event") as tx:
         if event.type == "m.room.member":
-            # the invitation itself may be heard of when they are in already
+            # the event of an invitation may arrive after the person has joined
             invited = "invite" in (event.prev_membership, event.content.get("membership"))
             await members.changed(tx, desk, room, member, now, event.id, invited=invited)
         elif event.type == "m.room.redaction":
@@ -63,9 +64,9 @@ async def converse(desk: Desk, job: Job[HandleEvent]) -> None:
 
 
 async def _said(desk: Desk, event: Event, room: Room, *, by_agent: bool) -> Said | None:
-    """The command or reaction that an event is, with what its act needs of the homeserver; None
-    for talk. Raises Transient while a reaction is on something, or of somebody, that is not noted
-    to be there."""
+    """Parse an event into a command or reaction, with what its handler needs from the homeserver;
+    None for an ordinary message. Raises Transient while the post it reacts to, or the fact that its
+    sender is an agent, is not stored yet."""
     if event.type == "m.reaction":
         reaction = command.reaction(event.content)
         said = await _reaction(desk, event, room, *reaction, by_agent) if reaction else None
@@ -94,7 +95,7 @@ async def _said(desk: Desk, event: Event, room: Room, *, by_agent: bool) -> Said
 async def _reaction(
     desk: Desk, event: Event, room: Room, target: EventId, emoji: str, by_agent: bool
 ) -> Said | None:
-    """What a reaction means on what it is on."""
+    """Parse a reaction; None for one that has no meaning in this room."""
     in_queue = room.role is Role.QUEUE
     fits = [
         each for each in REACTIONS if each.emoji == emoji and (each.on is Shows.CARD) is in_queue
@@ -107,8 +108,8 @@ async def _reaction(
 
 
 async def _find_agent(desk: Desk, event: Event, room: Room, who: Mxid) -> None:
-    """Raises Transient while somebody is in the queue room and it is not noted yet: what they do
-    elsewhere can be heard of before it, as when the homeserver was away."""
+    """Raises Transient while somebody has joined the queue room and that is not stored yet: their
+    events in other rooms can arrive first, for example after the homeserver was down."""
     if room.inbox is None or desk.is_own(who) or desk.now() - event.at > PATIENCE:
         return
     async with desk.store.reading() as tx:
@@ -119,7 +120,7 @@ async def _find_agent(desk: Desk, event: Event, room: Room, who: Mxid) -> None:
 
 
 async def _find_post(desk: Desk, event: Event, target: EventId) -> None:
-    """Raises Transient while a reaction is on a status or card that we do not know to be there."""
+    """Raises Transient while a reaction is on a status or card whose event id is not stored yet."""
     async with desk.store.reading() as tx:
         known = await tx.posts.by_event(target) is not None
     if known or desk.now() - event.at > PATIENCE:
@@ -129,7 +130,8 @@ async def _find_post(desk: Desk, event: Event, target: EventId) -> None:
 
 
 async def _control(desk: Desk, job: Job[HandleEvent], event: Event, room: Room | None) -> None:
-    """What is for the control room; said elsewhere it is only wiped, for it may hold a secret."""
+    """Handle an event meant for the control room. In another room it is only redacted and answered,
+    as it may contain a secret."""
     await desk.directory.load(desk.store)  # another process may have changed an inbox
     async with desk.store.transaction("event") as tx:
         if room is None:

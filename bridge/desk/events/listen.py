@@ -1,4 +1,4 @@
-"""Matrix events in: keep what concerns us, once, and give it a job; park what cannot be read."""
+"""Stores incoming Matrix events that concern us, once, each with a job; parks unreadable ones."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ log = structlog.get_logger("listen")
 
 
 async def take(desk: Desk, raws: Sequence[Any]) -> int:
-    """Store the events of a push or a look; returns how many were new.
+    """Store the events that the homeserver pushed or that we fetched; returns how many were new.
 
-    Each stands alone: one that cannot be read or stored is parked with its reason, and the others
-    are not held up. Raises Transient when the store fails: the homeserver then sends them again.
+    An event that cannot be read or stored is parked with the reason and does not stop the others.
+    Raises Transient when the store fails: the homeserver then sends them again.
     """
     now = desk.now()
     found: list[Event] = []
     for raw in raws:
         try:
             event = events.read(raw, now)
-            event.content.pop(sealed.SEALED, None)  # ours alone
+            event.content.pop(sealed.SEALED, None)  # only we may set this key
             if _may_concern(desk, event):
                 found.append(event)
         except Exception as error:  # noqa: BLE001 - whatever is odd about one event
@@ -47,7 +47,7 @@ async def take(desk: Desk, raws: Sequence[Any]) -> int:
 
 
 async def _keep(desk: Desk, found: Sequence[Event]) -> int:
-    """Store what concerns us of these, in one transaction."""
+    """Store those of the events that concern us, in one transaction. Returns how many were new."""
     if not found:
         return 0
     async with desk.store.transaction("transaction-in") as tx:
@@ -66,7 +66,7 @@ async def _keep(desk: Desk, found: Sequence[Event]) -> int:
 
 
 async def _keep_alone(desk: Desk, event: Event) -> int:
-    """One event of several that could not be stored together: it is stored, or parked."""
+    """Store or park one of several events that could not be stored together."""
     try:
         return await _keep(desk, [event])
     except Transient:
@@ -79,7 +79,7 @@ async def _keep_alone(desk: Desk, event: Event) -> int:
 
 
 def _reason(error: Exception) -> str:
-    """Why an event was parked; what it says stays out of there."""
+    """The reason why an event was parked, without any of its content."""
     if isinstance(error, events.Malformed):
         return str(error)
     if isinstance(error, RecursionError):
@@ -88,11 +88,11 @@ def _reason(error: Exception) -> str:
 
 
 async def _park(desk: Desk, raw: Any, reason: str) -> None:
-    """Keep the ids of an event that cannot be handled, as a dead job: `!quarantine` shows it and
-    can have it read again. What it says is not kept; the homeserver has it."""
+    """Store the ids of an event that cannot be handled as a dead job, which `!quarantine` shows and
+    can retry. Its content is not stored; the homeserver has it."""
     known = events.known_by(raw)
     log.warning("event parked", reason=reason, **known)
-    try:  # what surrounds an event, as its age, differs each time it is heard of
+    try:  # only the ids: other fields, such as its age, differ each time it is received
         told = known if "event_id" in known else raw
         text = json.dumps([told, reason], sort_keys=True)
     except (TypeError, ValueError, RecursionError):
@@ -103,8 +103,8 @@ async def _park(desk: Desk, raw: Any, reason: str) -> None:
 
 
 async def again(desk: Desk, job: Job[ReadEventAgain]) -> None:
-    """Read a parked event once more, as the homeserver has it. Raises Permanent where it still
-    cannot be handled."""
+    """Fetch a parked event from the homeserver and store it. Raises Permanent where it still cannot
+    be handled."""
     room, event_id = RoomId(job.task.room_id), EventId(job.task.event_id)
     if not room or not event_id:
         raise Permanent("nothing tells which event it was")
@@ -122,7 +122,8 @@ async def again(desk: Desk, job: Job[ReadEventAgain]) -> None:
 
 
 async def notice(desk: Desk, passing: list[Any]) -> None:
-    """Note what agents have read in our rooms (Client-Server API v1.14, m.receipt)."""
+    """Store agents' read receipts in our rooms (Client-Server API v1.14, m.receipt). `passing`: the
+    ephemeral events."""
     read = [each for raw in passing for each in events.receipts(raw) if not desk.is_own(each[1])]
     if not read:
         return
@@ -133,7 +134,7 @@ async def notice(desk: Desk, passing: list[Any]) -> None:
 
 
 async def _counts(tx: Tx, desk: Desk, event: Event) -> bool:
-    """Whether talk in the control room is the answer to a question, or may hold a password."""
+    """Whether text in the control room answers a question, or may contain a password."""
     if await question.asked(tx, event.sender, event.at):
         return True
     waited_for = await question.secrets_asked(tx, event.at)
@@ -145,7 +146,8 @@ def _concerns(desk: Desk, event: Event) -> bool:
 
 
 def _may_concern(desk: Desk, event: Event) -> bool:
-    """What people say in the control room without a command may be an answer, or a secret."""
+    """Whether an event is worth storing; in the control room also text without a command, which may
+    be an answer or a secret."""
     if event.type == "m.room.message" and not desk.is_own(event.sender):
         in_control = desk.directory.control in (None, event.room)
         if in_control or event.sender in desk.settings.admins:

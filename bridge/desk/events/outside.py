@@ -1,4 +1,4 @@
-"""A room that is not ours: who waits for the bot there is shown the way."""
+"""Handles invitations and messages in rooms that are not ours."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from bridge.model.task import HandleEvent
 
 
 async def outside(desk: Desk, job: Job[HandleEvent], event: Event, room: Room | None) -> None:
-    """A room that is not ours: people who wait for the bot are shown the control room."""
+    """Accept an invitation of an admin or agent (decline others), and answer with a link to the
+    control room."""
     invited = event.type == "m.room.member" and event.state_key == desk.bot
     async with desk.store.reading() as tx:
         control = await tx.rooms.find(Role.CONTROL)

@@ -1,1 +1,1 @@
-"""From a mail that was accepted to its place in a conversation."""
+"""Handles incoming mail: accepts it, reads it, and files it into a conversation."""

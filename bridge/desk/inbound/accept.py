@@ -1,4 +1,4 @@
-"""Mail in, first step: kept for good, with a job that reads it, before anybody is told 250."""
+"""Incoming mail, first step: store it with a job to read it, before the sender is told 250."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from bridge.ports import Tx
 
 
 def addressed(inboxes: Sequence[Inbox], recipients: Sequence[str]) -> list[Inbox]:
-    """The inboxes of one account a mail is for: those it names, else the default one."""
+    """The inboxes of one account that a mail is for: those its recipients name, otherwise the
+    default one."""
     to = [Address(spec) for spec in recipients]
     named = [inbox for inbox in inboxes if any(each.is_of(inbox.own) for each in to)]
     if named or len(inboxes) == 1:
@@ -29,11 +30,10 @@ async def accept(
     *,
     was_waiting: bool = False,
 ) -> None:
-    """Keep a mail that arrived and give it a receive job, in the caller's transaction.
+    """Store an arrived mail and add a receive job for each inbox, in the caller's transaction.
 
-    `note` is not empty where the bytes are only the head of a mail that was too large;
-    `was_waiting` says that it arrived while nobody looked, so that it counts for no limit of the
-    hour.
+    `note` is not empty where `raw` is only the head of a mail that was too large. `was_waiting`:
+    it arrived while the bridge did not fetch, so it does not count for the hourly limits.
     """
     kept = await tx.mails.keep_raw(raw)
     for inbox in inboxes:

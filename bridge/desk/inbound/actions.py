@@ -1,4 +1,4 @@
-"""What a rule can do with a mail: one act for each key of `then`."""
+"""The actions of rules: one function for each key of a rule's `then`."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ from bridge.model.task import CallHook
 from bridge.ports import Tx
 
 BODY = 20_000
-"""Characters of a mail's text that a webhook gets."""
+"""Characters of a mail's text that are sent to a webhook."""
 
 
 @dataclass(frozen=True, slots=True)
 class Doing:
-    """A rule that holds for a mail, and the conversation as it is now."""
+    """One rule that applies to a mail, with the current state of the conversation."""
 
     inbox: Inbox
     rule: Rule
     index: int
-    """Tells the rule from others that hold for the mail."""
+    """Position of the rule among those that apply to the mail; part of dedup keys."""
     incoming: Incoming
     conversation: Conversation
 
 
 Action = Callable[[Tx, Desk, Doing], Awaitable[str | None]]
-"""Does it; returns what could not be done."""
+"""Carries out one key of `then`. Returns what could not be done, None when all was."""
 
 
 async def _tag(tx: Tx, desk: Desk, doing: Doing) -> None:
@@ -103,7 +103,7 @@ async def _notify(tx: Tx, desk: Desk, doing: Doing) -> None:
 async def _assign(tx: Tx, desk: Desk, doing: Doing) -> str | None:
     who = Mxid(str(doing.rule.then.assign))
     if not await tx.rooms.is_agent(doing.conversation.inbox, who):
-        return f"{who} is no agent of {doing.inbox.name}."
+        return f"{who} is not an agent of {doing.inbox.name}."
     await give(tx, desk, doing.conversation, who, f"rule:{doing.incoming.letter.id}")
     return None
 
@@ -124,7 +124,7 @@ async def _call_hook(tx: Tx, desk: Desk, doing: Doing) -> str | None:
 
 
 def _told(doing: Doing, now: float) -> Content:
-    """What another program is told of a mail."""
+    """The JSON event about a mail that is sent to a webhook."""
     rule, conversation, incoming = doing.rule, doing.conversation, doing.incoming
     mail = incoming.mail
     return {
@@ -154,4 +154,4 @@ ACTIONS: Mapping[str, Action] = {
     "snippet": _answer,
     "webhook": _call_hook,
 }
-"""By the keys of `then`, in the order in which they are done."""
+"""The action for each key of `then`, in the order in which they run."""

@@ -1,4 +1,4 @@
-"""A mail that was read, on its way to its conversation."""
+"""An incoming mail that was read and is not yet filed into a conversation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bridge.model import Mail
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A mail as it was read, to which inbox, and when."""
+    """A parsed incoming mail, with its inbox and the time it was accepted."""
 
     inbox: Inbox
     mail: Mail
@@ -23,15 +23,15 @@ class Arrival:
     at: float
     """When it was accepted, epoch seconds."""
     counts: bool
-    """A conversation that it begins counts for the limits of the hour."""
+    """Whether a conversation that this mail starts counts for the hourly limits."""
     too_large: int | None = None
-    """Bytes of a mail that stayed in the mailbox: this is its head."""
+    """Bytes of the whole mail where it stayed in the mailbox and `raw` is only its head."""
     left: tuple[str, ...] = ()
-    """Names of the files that stayed there with it."""
+    """Names of the attachments that stayed in the mailbox with it."""
 
     @property
     def facts(self) -> matching.Facts:
-        """The mail as rules see it."""
+        """The values of the mail that rule conditions are checked against."""
         whole = self.too_large is None
         names = tuple(each.name for each in self.mail.attachments) if whole else self.left
         size = len(self.raw) if self.too_large is None else self.too_large

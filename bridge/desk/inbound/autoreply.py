@@ -1,4 +1,4 @@
-"""Automatic answers: the text of a standard response, to people only, and few of them."""
+"""Automatic answers: sends the text of a snippet, to people only and within limits."""
 
 from __future__ import annotations
 
@@ -32,8 +32,10 @@ DAY = 86_400.0
 async def answer(
     tx: Tx, desk: Desk, inbox: Inbox, conversation: Conversation, letter: Letter, rule: Rule
 ) -> list[str]:
-    """Order one. Returns what hinders it and somebody has to mend; what simply gets none says
-    nothing: machines (RFC 3834 §2), failed sender checks, whoever had one today."""
+    """Send an automatic answer to a mail. Returns problems that somebody has to fix.
+
+    Returns no problem where a mail simply gets no answer: it is from a machine (RFC 3834 §2), its
+    sender check failed, or its sender had one within `answer_again_after` hours."""
     known = await tx.snippets.all(inbox.id)
     text = known.get(rule.then.snippet.casefold())
     if text is None:
@@ -52,12 +54,12 @@ async def answer(
         spec=letter.sender.spec,
     ):
         return []
-    # a mail of somebody else in the conversation is answered to them, who are not its contact
+    # the answer goes to the mail's sender, who need not be the contact of the conversation
     who = conversation.contact if conversation.contact.key == letter.sender.key else letter.sender
     values = {"address": letter.sender.spec, "number": f"#{conversation.number}",
               "agent": inbox.name, "inbox": inbox.name}  # fmt: skip
     proven = letter.verdict is Verdict.PASS
-    if proven:  # else whoever forged the sender would have us send their words
+    if proven:  # otherwise somebody who forges the sender could make us send their words
         values |= {"first_name": snippet.first_name(who), "name": who.name,
                    "subject": conversation.subject}  # fmt: skip
     filled = snippet.fill(text, values)

@@ -1,4 +1,4 @@
-"""What other mail servers report of a mail that left: bounced, delayed, read."""
+"""Handles reports of other mail servers about a mail we sent: bounced, delayed, read."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from bridge.model import (
 from bridge.ports import Tx
 
 BY_ADDRESS_FOR = 14 * 86400.0
-"""Seconds after sending during which a bounce that names no Message-ID may be about a mail to its
-address; servers give up after some days."""
+"""Seconds after sending during which a bounce without Message-ID is matched to a mail by its
+recipient address; servers give up after some days."""
 
 
 async def meant(tx: Tx, desk: Desk, inbox: Inbox, report: Report) -> Delivery | None:
-    """The delivery a report is about: by our signed Message-ID, which nobody can guess. None when
-    it names none of this inbox."""
+    """The delivery a report is about, found by our signed Message-ID, which nobody can guess. None
+    when the report names no delivery of this inbox."""
     for message_id in report.originals:
         named = desk.tokens.read_delivery(message_id)
-        if named is None:  # signed with another key, before that was changed: we know it by heart
+        if named is None:  # signed before the key was changed: look the Message-ID up instead
             known = await tx.deliveries.by_message_id(inbox.id, message_id)
             if known is not None:
                 return known
@@ -48,12 +48,12 @@ async def meant(tx: Tx, desk: Desk, inbox: Inbox, report: Report) -> Delivery | 
 
 
 async def claimed(tx: Tx, desk: Desk, inbox: Inbox, mail: Mail, report: Report) -> Number | None:
-    """The conversation a bounce may be about, by the address it names alone: anybody can write
-    one, so this is for a person to judge.
+    """The conversation a bounce may be about, found only by the address it names. Anybody can write
+    such a bounce, so this is a claim for a person to judge.
 
-    It has to be a report by its form, of a sender that did not fail its check. One that names
-    another mail counts only where that mail was the inbox's own: some servers give mails that
-    leave an id of theirs, and an address also writes to others.
+    The mail must have the form of a report, and its sender check must not have failed. A report
+    that names another Message-ID counts only where the inbox sent that mail: some servers replace
+    the Message-ID of outgoing mail, and the bounced address may also get mail from others.
     """
     if mail.nature is not SenderKind.BOUNCE or mail.verdict is Verdict.FAIL or not report.is_formal:
         return None
@@ -69,7 +69,7 @@ async def claimed(tx: Tx, desk: Desk, inbox: Inbox, mail: Mail, report: Report) 
 async def note(
     tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery, report: Report, mail: MailId
 ) -> None:
-    """Write down what became of the recipients, and tell who sent the mail when it came back."""
+    """Store the new status of each recipient, and notify the sending agent when it bounced."""
     fates = {}
     for recipient in delivery.recipients:
         said = _said(delivery, recipient, report)
@@ -79,7 +79,7 @@ async def note(
         return
     await tx.deliveries.set_fates(delivery.id, fates)
     changed = await tx.deliveries.get(delivery.id)
-    if delivery.state is DeliveryState.UNKNOWN:  # it did leave
+    if delivery.state is DeliveryState.UNKNOWN:  # the report proves that the mail was sent
         changed = await settle(tx, desk, inbox, changed)
     elif overall(changed) is not delivery.state:
         changed = await tx.deliveries.update(delivery.id, state=overall(changed))
@@ -88,7 +88,7 @@ async def note(
         content = render.text_message(status.bounce_notice(changed))
         content["m.mentions"] = {"user_ids": [changed.agent]}
         key, place = PostKey.of_mail(Shows.BOUNCE, mail), Place.of(changed.conversation)
-        # an automatic answer has a rule for its source, and no message
+        # the source of an automatic answer is a rule: there is no message to reply to
         target = None if changed.form is Form.AUTOMATIC else changed.source
         await tx.posts.put(Wanted.message(key, place, desk.bot, content, target))
 
@@ -96,8 +96,8 @@ async def note(
 def _said(
     delivery: Delivery, recipient: Recipient, report: Report
 ) -> tuple[RecipientStatus, str] | None:
-    """What a report says of a recipient. An address can be forwarded, and the report then names
-    only where to; with one recipient it is plain who is meant."""
+    """The status a report gives for a recipient. When an address forwards elsewhere, the report
+    names only the final address; with a single recipient it is clear which one is meant."""
     if recipient.address.key in report.fates:
         return report.fates[recipient.address.key]
     if len(delivery.recipients) == 1 and report.fates:
@@ -106,7 +106,7 @@ def _said(
 
 
 def _is_news(now: RecipientStatus, said: RecipientStatus) -> bool:
-    """Whether it says more than is known: what was read has arrived, what came back stays back."""
+    """Whether the reported status `said` outranks the known one: a bounce is never undone."""
     order = (
         RecipientStatus.UNKNOWN,
         RecipientStatus.SENT,

@@ -1,4 +1,4 @@
-"""File a mail: its conversation, its row, its words, what shows it, and what rules say of it."""
+"""Files a mail: finds its conversation, stores and indexes it, shows it, and applies rules."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from bridge.ports import Tx
 
 
 async def file(tx: Tx, desk: Desk, arrival: Arrival, fits: Sequence[Placed]) -> bool:
-    """Put a mail where it belongs; whether that is a new conversation. `fits`: the rules of its
-    inbox that fit it."""
+    """File a mail into its conversation. Returns whether the conversation is new. `fits`: the rules
+    of its inbox whose conditions match it."""
     inbox, mail, at = arrival.inbox, arrival.mail, arrival.at
     delivery = None
     if mail.report is not None:
@@ -42,7 +42,7 @@ async def file(tx: Tx, desk: Desk, arrival: Arrival, fits: Sequence[Placed]) -> 
     if delivery is not None:
         reported_on = await tx.conversations.home(inbox.id, delivery.conversation)
     conversation, fresh = await conversation_for(tx, desk, arrival, reported_on)
-    # it may have been moved to another inbox, whose agents answer it now
+    # the conversation may have been moved to another inbox, whose agents answer it now
     home = desk.inbox(conversation.inbox)
     number = conversation.number
     bind_contextvars(conversation=number)
@@ -75,7 +75,7 @@ async def file(tx: Tx, desk: Desk, arrival: Arrival, fits: Sequence[Placed]) -> 
         incoming = Incoming.whole(mail, arrival.body, arrival.raw, letter, fresh)
         if arrival.too_large is not None:
             incoming = replace(incoming, size=arrival.too_large, files=arrival.left)
-        if home.id != inbox.id:  # moved to another team, whose rules count now
+        if home.id != inbox.id:  # the conversation was moved to another inbox: use its rules
             fits = fitting(await of_inbox(tx, home), incoming.facts)
         ruled = await rules.apply(tx, desk, home, conversation, incoming, fits)
         await mention(tx, conversation, ruled, mail_id)
@@ -86,7 +86,7 @@ async def file(tx: Tx, desk: Desk, arrival: Arrival, fits: Sequence[Placed]) -> 
 
 
 async def _letter(tx: Tx, desk: Desk, arrival: Arrival, conversation: Conversation) -> Letter:
-    """The row of a mail, not yet saved."""
+    """The Letter (database row) of a mail, not yet saved."""
     mail, own = arrival.mail, desk.own_addresses
     known = await tx.mails.addresses(conversation.number)
     named = (*mail.to, *mail.cc, *mail.reply_to)
@@ -105,7 +105,7 @@ async def _letter(tx: Tx, desk: Desk, arrival: Arrival, conversation: Conversati
 async def _link_twins(
     tx: Tx, desk: Desk, inbox: Inbox, conversation: Conversation, mail: Mail, mail_id: MailId
 ) -> None:
-    """A mail to two inboxes has a room in each; each names the other."""
+    """A mail sent to two inboxes is shown in a room of each; tell each room about the other."""
     for twin in await tx.mails.copies(inbox.id, mail.message_id, mail.body_hash):
         other = desk.settings.inboxes.get(twin.inbox)
         if other is None:

@@ -1,4 +1,4 @@
-"""Where a mail belongs: the conversation it joins, or the one it begins."""
+"""Finds the conversation that a mail joins, or starts a new one."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from bridge.model.conversation import NewConversation
 from bridge.ports import Tx
 
 REOPENS_FOR = 30 * 86400.0
-"""Seconds after closing during which a mail opens the conversation again."""
+"""Seconds after closing during which a new mail reopens the conversation."""
 
 
 async def conversation_for(
     tx: Tx, desk: Desk, arrival: Arrival, reported_on: Number | None
 ) -> tuple[Conversation, bool]:
-    """The conversation a mail belongs to, and whether it is a new one. A report is on a mail of
-    `reported_on`."""
+    """The conversation of a mail, and whether it is new. `reported_on`: where the mail is a report,
+    the conversation of the mail it reports on."""
     inbox, mail, at = arrival.inbox, arrival.mail, arrival.at
     found = place(mail, await _known(tx, desk, inbox.id, mail, reported_on))
     follows = None
@@ -50,7 +50,7 @@ async def conversation_for(
     blocked = await tx.blocked.holds(inbox.id, person.spec)
     if isinstance(found, Joined):
         long_over = old.state is State.CLOSED and at - (old.closed_at or at) > REOPENS_FOR
-        if not gone and not long_over:  # gone: moved to an inbox that is no more
+        if not gone and not long_over:  # gone: moved to an inbox that does not exist any more
             if blocked or mail.nature is not SenderKind.PERSON or old.state is State.SPAM:
                 return old, False
             return await state.wait_again(tx, old, at), False
@@ -110,8 +110,9 @@ async def _known(
 async def _named_by_old_tokens(
     tx: Tx, desk: Desk, inbox: InboxId, mail: Mail, signed: Sequence[Number]
 ) -> list[tuple[MessageId, Number]]:
-    """Conversations named by a reply address of before the key was changed. It counts like an id of
-    ours that anybody may know: for those who took part, and for nobody else not even as a claim."""
+    """Conversations named by a reply address signed before the key was changed. Such an address
+    counts like a Message-ID that anybody may know: only for participants of the conversation; for
+    all others not even as a claim."""
     if mail.verdict is Verdict.FAIL:
         return []
     named = set(filter(None, map(desk.tokens.read_former_address, mail.recipients)))
@@ -124,15 +125,15 @@ async def _named_by_old_tokens(
 
 
 def _waits(desk: Desk, mail: Mail) -> bool:
-    """Whether somebody waits for an answer to a mail that begins a conversation: a person, or who
-    filled in a form that a machine brought us."""
+    """Whether somebody waits for an answer to a mail that starts a conversation: its sender is a
+    person, or it is an automatic mail that brings a form which a person filled in."""
     if mail.nature is SenderKind.AUTOMATIC:
         return author.elsewhere(mail.sender, mail.reply_to, desk.own_addresses) is not None
     return mail.nature is SenderKind.PERSON
 
 
 async def _same_subject(tx: Tx, desk: Desk, inbox: InboxId, mail: Mail) -> Number | None:
-    """A conversation of the same contact under the same subject: a claim, never a decision."""
+    """A conversation of the same contact with the same subject: a claim that a person judges."""
     subject = base_subject(mail.subject).casefold()
     if not subject or subject == mail.subject.casefold():
         return None
@@ -144,7 +145,7 @@ async def _same_subject(tx: Tx, desk: Desk, inbox: InboxId, mail: Mail) -> Numbe
 
 
 def _preview(desk: Desk, mail: Mail, body: Body) -> str:
-    """The customer's words, also where a colleague forwards them."""
+    """The first words of the mail; of a forwarded mail, the words of the customer."""
     origin = author.forwarded(mail, desk.own_addresses)
     if origin is None or not origin.text.strip():
         return preview_of(body.text)

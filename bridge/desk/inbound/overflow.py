@@ -1,5 +1,5 @@
-"""More new conversations than an inbox may have in an hour: the mails beyond that go into one
-conversation of the inbox, from which `!split` takes each where it belongs."""
+"""Limits new conversations per hour: mails over the limit go into one shared conversation of the
+inbox (the overflow), where `!split` makes a conversation of each."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ SUBJECT = "More new mail than rooms are made for"
 async def takes(
     tx: Tx, desk: Desk, inbox: Inbox, sender: Address, at: float, *, blocked: bool
 ) -> str:
-    """Why a mail that would begin a conversation goes with the others beyond the limits; empty
-    where it may begin one, which then counts. Blocked senders count among themselves: they take no
-    room from the others."""
+    """The reason why a mail may not start a conversation and goes into the overflow; empty where it
+    may, which is then counted. Blocked senders are counted separately, so that they do not use up
+    the limit of the others."""
     limits = desk.settings.limits
     counted = _counted(inbox, blocked)
     by_sender, by_inbox = await tx.begun.since(counted, sender.untagged, at - HOUR)
@@ -48,8 +48,8 @@ def _counted(inbox: Inbox, blocked: bool) -> InboxId:
 async def conversation(
     tx: Tx, desk: Desk, inbox: Inbox, why: str, at: float, *, blocked: bool
 ) -> tuple[Conversation, bool]:
-    """The one conversation of an inbox for such mails, and whether it is made just now. That of
-    the blocked senders is spam, and nobody hears of it."""
+    """The overflow conversation of an inbox, and whether it was created just now. The one for
+    blocked senders is spam, and the control room is not told of it."""
     if not blocked:
         await tell_control(
             tx, desk, PostKey.other(Shows.OVERFLOW, inbox.id, int(at // DAY)),
@@ -75,6 +75,6 @@ async def conversation(
 
 
 def line(mail: Mail, prefix: str) -> str:
-    """What stands above such a mail, which the bot shows in its sender's place."""
+    """The line above a mail in the overflow, where the bot shows mails instead of ghosts."""
     subject = mail.subject or "(no subject)"
     return f"📥 {mail.sender}: {subject} · {prefix}split makes it a conversation"

@@ -1,4 +1,4 @@
-"""Mail in, second step: read an accepted mail, and file it unless it is known."""
+"""Incoming mail, second step: read an accepted mail, and file it unless it is known already."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from bridge.model.task import ReceiveMail
 from bridge.ports import Tx
 
 DEATHS = 2
-"""Deaths of the bridge while it read a mail after which the mail is shown by its headers alone."""
+"""After this many crashes of the bridge while reading a mail, only the mail's headers are shown."""
 DEADLY = "the bridge died twice while it read it"
 TOGETHER = 1_000_000
-"""Bytes of mails that are held in memory to be filed in one transaction."""
+"""Most bytes of mails that are held in memory to be filed in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class _Accepted:
 
 @dataclass(frozen=True, slots=True)
 class _ReadMail:
-    """A mail that was read, and the rules of its inbox that fit it."""
+    """A mail that was read, and the rules of its inbox whose conditions match it."""
 
     job: Job[ReceiveMail]
     arrival: Arrival
@@ -48,13 +48,13 @@ class _ReadMail:
 
 
 async def receive(desk: Desk, job: Job[ReceiveMail]) -> None:
-    """Read one accepted mail, place it, and want its text and files in its room."""
+    """Read one accepted mail, file it, and request the posts that show its text and files."""
     await _file(desk, [await _read(desk, await _load(desk, job))])
 
 
 async def receive_together(desk: Desk, jobs: Sequence[Job[ReceiveMail]]) -> bool:
-    """Read mails of one inbox side by side, and file them in their order in one transaction. False
-    where they are too large for that."""
+    """Read mails of one inbox concurrently, and file them in order in one transaction. Returns
+    False, with nothing done, where they are too large for that."""
     accepted, total = [], 0
     for job in jobs:
         accepted.append(await _load(desk, job))
@@ -72,7 +72,7 @@ async def _load(desk: Desk, job: Job[ReceiveMail]) -> _Accepted:
         inbox_id, raw_id, note, at = await tx.mails.intake(job.task.intake)
         raw = await tx.mails.raw(raw_id)
     inbox = desk.inbox(inbox_id)
-    if inbox.paused:  # it shares its account with one that is not; its mail waits here
+    if inbox.paused:  # mail still arrives where it shares its account with an inbox that is not
         raise Transient(f"inbox {inbox.id} is paused", retry_after=60.0)
     return _Accepted(job, inbox, raw, raw_id, note, at)
 
@@ -87,7 +87,7 @@ async def _read(desk: Desk, accepted: _Accepted) -> _ReadMail:
     arrival = Arrival(inbox, mail, body, raw, accepted.raw_id, accepted.at, counts=counts)
     if accepted.note:
         arrival = _headed(arrival, json.loads(accepted.note))
-    # everybody else who decides waits for the transaction: rules are looked at before it
+    # rules are matched before the write transaction, which blocks all other writers
     async with desk.store.reading() as tx:
         rules = await of_inbox(tx, inbox)
     return _ReadMail(job, arrival, fitting(rules, arrival.facts) if rules else ())
@@ -110,7 +110,7 @@ async def _file(desk: Desk, mails: Sequence[_ReadMail]) -> None:
 
 
 def _headed(arrival: Arrival, known: Mapping[str, int]) -> Arrival:
-    """One of which only the head is here: the mail stayed in the mailbox."""
+    """The arrival of a mail that stayed in the mailbox, where only its head was stored."""
     mail = arrival.mail
     left = tuple(each.name for each in mail.attachments)
     has, limit = size(known["size"]), size(known["limit"])
@@ -129,8 +129,8 @@ def _headed(arrival: Arrival, known: Mapping[str, int]) -> Arrival:
 
 
 async def _is_echo(tx: Tx, desk: Desk, inbox: InboxId, mail: Mail) -> bool:
-    """The same mail again, one that we sent ourselves and that came back to this inbox, or the
-    inbox's test of itself."""
+    """Whether a mail is not to be filed: it was received before, we sent it ourselves and it came
+    back to this inbox, or it is the inbox's own test mail."""
     if desk.tokens.is_test(mail.message_id):
         return True
     if await tx.mails.is_known(inbox, mail.message_id, mail.body_hash):

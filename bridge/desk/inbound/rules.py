@@ -1,4 +1,4 @@
-"""Rules: look at a mail that came in, and do what they say. One that fails stops nothing."""
+"""Applies the rules of an inbox to an incoming mail. A rule that fails does not stop the rest."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ async def apply(
     incoming: Incoming,
     fits: Sequence[Placed],
 ) -> Conversation:
-    """Do what the rules of an inbox that fit a mail say; spam is left alone."""
+    """Apply the rules in `fits` to a mail; in a spam conversation, none. Returns the conversation
+    as it is afterwards."""
     if conversation.state is State.SPAM:
         return conversation
     for index, (where, rule) in enumerate(holding(fits, is_new=incoming.is_new)):
@@ -46,7 +47,7 @@ async def apply(
 
 
 async def _do(tx: Tx, desk: Desk, doing: Doing) -> None:
-    """Everything one rule says. Raises Refused with what could not be done, when the rest is."""
+    """Run all actions of one rule. Raises Refused with those that failed, after the others ran."""
     problems = []
     for key, action in ACTIONS.items():
         if getattr(doing.rule.then, key):

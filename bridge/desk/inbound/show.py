@@ -1,4 +1,4 @@
-"""Show a mail in its room: its text by its sender's ghost, and its files."""
+"""Shows a mail in its room: its text, sent by the ghost of its sender, and its files."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from bridge.model.mail import WHOLE_MAIL, WHOLE_TEXT
 from bridge.ports import Tx
 
 SLOW = 2_000_000
-"""Bytes from which a placeholder keeps a file's place while it is uploaded."""
+"""Bytes from which a file gets a placeholder message while it is uploaded."""
 
 
 async def show(
     tx: Tx, desk: Desk, inbox: Inbox, conversation: Conversation, arrival: Arrival, letter: Letter
 ) -> None:
-    """The mail's text by its sender's ghost, then its files."""
+    """Request the posts of the mail's text, sent by its sender's ghost, then of its files."""
     mail, body, number = arrival.mail, arrival.body, conversation.number
     beyond = conversation.is_overflow
     person = author.author(mail.sender, mail.reply_to, desk.own_addresses)
-    if person.domain == "invalid":  # our own mail: shown as what it is
+    if person.domain == "invalid":  # one of our own addresses: show the sender as it is
         person = mail.sender
     ghost = desk.bot if beyond else await picture.bring_in(tx, desk, number, person)
     room, shown = Place.of(number), PostKey.of_mail(Shows.MAIL, letter.id)
@@ -69,7 +69,7 @@ async def show(
 
 
 async def mention(tx: Tx, before: Conversation, after: Conversation, mail_id: MailId) -> None:
-    """A rule gave the conversation to somebody: the mail, which is not posted yet, is for them."""
+    """Mention the agent to whom a rule assigned the conversation, in the mail's unsent post."""
     post = await tx.posts.by_key(PostKey.of_mail(Shows.MAIL, mail_id))
     if after.assignee == before.assignee or after.assignee is None or post is None:
         return

@@ -1,4 +1,4 @@
-"""Tell another program of a mail, as a rule wants it."""
+"""Calls the webhook of a rule, to tell another program about a mail."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from bridge.model import Job, Permanent, PostKey, Shows, Transient
 from bridge.model.task import CallHook
 
 GIVE_UP = 86_400.0
-"""Seconds after which a program that does not answer is given up."""
+"""Seconds after which a webhook that does not answer is given up."""
 
 
 async def hook(desk: Desk, job: Job[CallHook]) -> None:
-    """Deliver one event, at least once; its id tells the other side when it comes again."""
+    """Deliver one event at least once; its id lets the receiver recognise a repeat."""
     call = job.task
     body = json.dumps(call.event, ensure_ascii=False, sort_keys=True).encode()
     problem = ""

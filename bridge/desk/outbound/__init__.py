@@ -1,1 +1,1 @@
-"""From what an agent says to a mail that left, and what became of it."""
+"""Handles outgoing mail: from an agent's command to the sent mail and its outcome."""

@@ -1,4 +1,4 @@
-"""Whose yes a mail needs before it leaves, by the rule of its inbox."""
+"""Checks who must approve a mail before it is sent, by the setting of its inbox."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from bridge.ports import Tx
 
 
 async def is_needed(tx: Tx, inbox: Inbox, delivery: Delivery) -> bool:
-    """Whether a mail waits for somebody. A lead needs no lead for words of their own; those of
-    somebody else can be changed behind their back, and are looked at once more."""
+    """Whether a mail needs an approval. A lead needs none for a text of their own. A text of
+    somebody else needs one even then: its author could edit it after the lead sent it."""
     if inbox.approval == "leads":
         own = delivery.author in (None, delivery.agent)
         return not own or delivery.agent not in await led_by(tx, inbox)
@@ -24,7 +24,7 @@ async def may_approve(tx: Tx, inbox: Inbox, delivery: Delivery, who: Mxid) -> bo
 
 
 async def refuse_own(tx: Tx, inbox: Inbox, delivery: Delivery, who: Mxid) -> None:
-    """Raises Refused for a yes that does not count."""
+    """Raises Refused where this person may not approve the mail."""
     if await may_approve(tx, inbox, delivery, who):
         return
     if inbox.approval == "leads":

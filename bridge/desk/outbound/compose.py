@@ -1,4 +1,4 @@
-"""`!compose`: a conversation that begins with a mail of ours."""
+"""`!compose`: starts a conversation with an outgoing mail."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ USAGE = "Say to whom, about what, and the text on the next lines:\n!compose ADDR
 
 
 async def compose(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """A new conversation with the first address; it belongs to who began it."""
+    """Start a conversation with the first address, assigned to the agent who sent the command."""
     addresses, rest = command.addressed(context.rest)
     first, _, text = rest.partition("\n")
     subject, text = clean_line(first, 300), text.strip()
@@ -43,7 +43,7 @@ async def compose(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     dispatch.refuse_shut(context.inbox)
     refuse_own(desk, context.inbox, addresses)
     if await tx.deliveries.of_source(context.event.id) is not None:
-        return None  # heard twice
+        return None  # the event was received twice
     now, inbox, contact = desk.now(), context.inbox, addresses[0]
     new = NewConversation(inbox.id, contact, subject, now, preview_of(text), waits=False)
     conversation = await tx.conversations.create(new)
@@ -72,7 +72,7 @@ async def compose(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
 async def amend(
     tx: Tx, desk: Desk, delivery: Delivery, addresses: Sequence[Address], subject: str, text: str
 ) -> None:
-    """The conversation is with whom the edited command names, about what it names."""
+    """Apply an edit of `!compose`: change recipients, contact, subject and shown text."""
     number, contact = delivery.conversation, addresses[0]
     people = recipients(desk.inbox(delivery.inbox), addresses)
     await tx.deliveries.set_recipients(delivery.id, people)
@@ -89,7 +89,7 @@ async def amend(
 
 
 async def show_text(tx: Tx, desk: Desk, number: Number, who: str, text: str) -> None:
-    """The words of the mail in its own room: they were written in another one."""
+    """Show the text of the mail in its own room, as it was written in the queue room."""
     key = PostKey.of_conversation(Shows.OPENING, number)
     content = render.notice(f"{who} writes:\n\n{text}")
     await tx.posts.put(Wanted.message(key, Place.of(number), desk.bot, content))
@@ -100,7 +100,7 @@ COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
         "compose",
         Role.QUEUE,
         "ADDRESS… SUBJECT",
-        "Begin a conversation by email: the text stands on the lines below.",
+        "Begin a conversation by email, with the text on the lines below.",
         compose,
     ),
 )

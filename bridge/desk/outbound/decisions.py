@@ -1,4 +1,4 @@
-"""What people decide about a delivery: stop it, let it go, try again, say that it arrived."""
+"""Decisions of people about a delivery: stop it, agree to it, retry it, confirm that it arrived."""
 
 from __future__ import annotations
 
@@ -30,13 +30,14 @@ from bridge.model.task import Deliver
 from bridge.ports import Tx
 
 JUST_NOW = 5.0
-"""Seconds in which a yes may be quicker than our own note that its preview is in the room."""
+"""Seconds in which a yes may arrive before we have stored that its preview is in the room."""
 
 
 async def meant(
     tx: Tx, context: CommandContext, event: EventId | None, states: tuple[DeliveryState, ...]
 ) -> Delivery:
-    """The delivery of the status replied to, else the newest that waits for this decision."""
+    """The delivery whose status or source `event` is, otherwise the newest in one of `states`.
+    Raises Refused where there is none, or it belongs to another conversation."""
     named: Delivery | None = None
     if event is not None:
         post = await tx.posts.by_event(event)
@@ -55,13 +56,13 @@ async def meant(
 
 
 async def undo(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """`!undo`, ❌ on the status, or `!no` to a question."""
+    """`!undo`, ❌ on the status, or `!no` to a question: stop the delivery."""
     delivery = await meant(tx, context, context.points_at, STOPPABLE_DELIVERIES)
     return await stop(tx, desk, delivery, f"stopped by {context.who}")
 
 
 async def stop(tx: Tx, desk: Desk, delivery: Delivery, why: str) -> str | None:
-    """Cancel what was not attempted yet; what was cannot be called back."""
+    """Cancel a delivery that was not attempted yet. Returns an answer when it is too late."""
     if delivery.state is DeliveryState.CANCELLED:
         return None
     if delivery.state not in STOPPABLE_DELIVERIES:
@@ -75,7 +76,7 @@ async def stop(tx: Tx, desk: Desk, delivery: Delivery, why: str) -> str | None:
 
 
 async def withdraw(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery, why: str) -> None:
-    """No more attempts, because its inbox goes: what did not leave does not leave."""
+    """Stop all further attempts, because the inbox is removed or cannot send any more."""
     if delivery.state in STOPPABLE_DELIVERIES:
         await stop(tx, desk, delivery, why)
     elif delivery.state is DeliveryState.DEFERRED:
@@ -92,7 +93,8 @@ async def withdraw(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery, why: st
 
 
 async def yes(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """`!yes` or ✅: send what was asked about; on an unconfirmed one: it arrived."""
+    """`!yes` or ✅: send the mail that the bridge asked about; on an unconfirmed mail: note that it
+    arrived."""
     waits = (*PREVIEWED_DELIVERIES, DeliveryState.ASKING, DeliveryState.UNKNOWN)
     delivery = await meant(tx, context, context.points_at, waits)
     if delivery.state is DeliveryState.UNKNOWN:
@@ -113,7 +115,8 @@ async def yes(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
 
 
 async def _agree(tx: Tx, desk: Desk, context: CommandContext, delivery: Delivery) -> None:
-    """Let it go, or have it looked at by whom its inbox wants."""
+    """Send the mail after its undo time, or ask for the approval that its inbox requires. Raises
+    Transient while its preview is being sent to the room."""
     now, inbox = desk.now(), context.inbox
     if delivery.state in PREVIEWED_DELIVERIES and not delivery.shown:
         raise Refused("Look at its preview first; it is not there yet, or says what is wrong.")
@@ -143,7 +146,7 @@ async def _agree(tx: Tx, desk: Desk, context: CommandContext, delivery: Delivery
 
 
 async def retry(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """`!retry` or 🔁: the same bytes go out again, to whom they did not reach."""
+    """`!retry` or 🔁: send the same bytes again, to the recipients they did not reach."""
     delivery = await meant(tx, context, context.points_at, RETRYABLE_DELIVERIES)
     if delivery.state not in RETRYABLE_DELIVERIES:
         raise Refused(f"Nothing to try again: {status.text(delivery, '', desk.now())}")

@@ -1,4 +1,4 @@
-"""Deliver: one attempt at one mail, with every step written down before it is taken."""
+"""Makes one attempt to send one mail; each step is stored before it is taken."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ ATTEMPTABLE = (DeliveryState.WAITING, DeliveryState.SENDING, DeliveryState.DEFER
 
 
 async def deliver(desk: Desk, job: Job[Deliver]) -> None:
-    """Attempt a delivery that is due. What was cut off after DATA began is unknown, never
-    simply tried again."""
+    """Attempt a delivery that is due. An attempt that was cut off after DATA began has an unknown
+    outcome, and is never simply repeated."""
     async with desk.store.reading() as tx:
         delivery = await tx.deliveries.get(job.task.delivery)
         built = await tx.deliveries.mime(delivery.id)
@@ -106,7 +106,8 @@ async def _attempt(
 
 
 def _refuse_old_words(begun: Delivery, current: Delivery) -> None:
-    """Raises Transient where it was reworded since this attempt began: the next one reads it."""
+    """Raises Transient where the mail was edited since this attempt began; the next attempt sends
+    the new text."""
     if begun.wording != current.wording:
         raise Transient(f"delivery {begun.id} was edited meanwhile", retry_after=0.05)
 
@@ -118,8 +119,8 @@ async def _verdict(
     delivery: Delivery,
     fates: Mapping[str, tuple[RecipientStatus, str]],
 ) -> None:
-    """Note what the server said. A store that fails just now is tried again a while: what is not
-    noted would have to be asked about."""
+    """Store the server's answer. Retries for some seconds while the database fails: an answer that
+    is not stored makes the outcome unknown, and a person would have to decide."""
     for pause in (0.2, 1.0, 5.0, None):
         try:
             async with desk.store.transaction("verdict") as tx:
@@ -138,7 +139,7 @@ async def _verdict(
 
 
 async def _resolve_unknown(desk: Desk, job: Job[Deliver], inbox: Inbox, delivery: Delivery) -> None:
-    """We died after DATA began: the Sent folder may know, else a person must say."""
+    """After a crash once DATA began: look in the Sent folder, otherwise let a person decide."""
     found = await _found_in_sent(desk, inbox, delivery)
     fate = (
         (RecipientStatus.SENT, "found in the Sent folder")
@@ -154,8 +155,8 @@ async def _resolve_unknown(desk: Desk, job: Job[Deliver], inbox: Inbox, delivery
 
 
 async def _found_in_sent(desk: Desk, inbox: Inbox, delivery: Delivery) -> bool:
-    """Whether the provider kept a copy. It proves nothing once some recipient was reached: the
-    copy may be of that attempt."""
+    """Whether the provider has a copy in the Sent folder. False once an earlier attempt reached
+    a recipient: the copy may be from that attempt, so it proves nothing."""
     async with desk.store.reading() as tx:
         message_id = (await tx.deliveries.get(delivery.id)).message_id
         ids = [message_id] if message_id is not None else []
@@ -165,9 +166,9 @@ async def _found_in_sent(desk: Desk, inbox: Inbox, delivery: Delivery) -> bool:
         return False
     try:
         return await desk.mailbox.find_sent(inbox, message_id)
-    except BridgeError:  # not knowing is an answer here: a person will be asked
+    except BridgeError:  # the outcome stays unknown, and a person is asked
         return False
-    except Exception:  # the mail may have left all the same, so that somebody has to look
+    except Exception:  # the mail may have been sent, so the outcome stays unknown here, too
         log.exception("the Sent folder was not looked at")
         return False
 
@@ -182,10 +183,10 @@ async def _fail(desk: Desk, job: Job[Deliver], delivery: Delivery, why: str) -> 
 
 
 async def _build(desk: Desk, job: Job[Deliver], inbox: Inbox, delivery: Delivery) -> bytes | None:
-    """Read the source as it is now, and make the bytes of every attempt. None where it must be
-    looked at again first, because it is not what was shown and agreed to.
+    """Read the source message and build the bytes that every attempt sends. None where it must not
+    be attempted now: it was stopped, or differs from the preview and is shown again.
 
-    Raises Refused when it must not go out any more, Transient when the homeserver does not say.
+    Raises Refused when it must not be sent any more, Transient when the homeserver does not answer.
     """
     if await _ask_about_news(desk, job, delivery):
         return None
@@ -201,7 +202,7 @@ async def _build(desk: Desk, job: Job[Deliver], inbox: Inbox, delivery: Delivery
     async with desk.store.transaction("built") as tx:
         await tx.jobs.hold(job)
         current = await tx.deliveries.get(delivery.id)
-        if current.state not in ATTEMPTABLE:  # stopped, or to be looked at again
+        if current.state not in ATTEMPTABLE:  # stopped, or waiting for a new yes
             await tx.jobs.finish(job)
             return None
         _refuse_old_words(delivery, current)
@@ -210,12 +211,13 @@ async def _build(desk: Desk, job: Job[Deliver], inbox: Inbox, delivery: Delivery
 
 
 async def _ask_about_news(desk: Desk, job: Job[Deliver], delivery: Delivery) -> bool:
-    """Whether a mail of the customer came during the undo time that its sender has not read."""
+    """Ask the agent first, where the customer wrote during the undo time and the agent has not read
+    that mail. Returns whether it asked."""
     if delivery.form not in ANSWER_FORMS:
         return False
     async with desk.store.transaction("verdict") as tx:
         if (await tx.deliveries.get(delivery.id)).state not in ATTEMPTABLE:
-            return False  # stopped, or to be looked at again; what follows finds out
+            return False  # stopped, or waiting for a new yes; the caller checks that again
         conversation = await tx.conversations.get(delivery.conversation)
         latest = await tx.mails.latest(conversation.number)
         if latest is None or latest.id == delivery.answers or latest.at <= delivery.created_at:
@@ -234,7 +236,7 @@ async def _ask_about_news(desk: Desk, job: Job[Deliver], delivery: Delivery) -> 
 
 
 async def copy(desk: Desk, job: Job[CopyToSent]) -> None:
-    """Put a sent mail into the Sent folder, unless the provider did already."""
+    """Copy a sent mail to the Sent folder, unless the provider did already."""
     async with desk.store.reading() as tx:
         delivery = await tx.deliveries.get(job.task.delivery)
         mime = await tx.deliveries.mime(delivery.id)

@@ -1,4 +1,4 @@
-"""A delivery on its way: ordered, shown, and attempted when its time comes."""
+"""Creates a delivery, shows its status, and schedules its attempt."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from bridge.model.task import Deliver, ShowPreview
 from bridge.ports import Tx
 
 LATE = 3600.0
-"""Seconds after which a command that only now arrives asks before it sends."""
+"""Seconds of delay after which a command to send needs a confirmation first."""
 STATES_WITH_SIGN = (
     DeliveryState.SENT,
     DeliveryState.FAILED,
@@ -52,8 +52,8 @@ async def begin(
     *,
     is_draft: bool = False,
 ) -> Delivery | None:
-    """Make the delivery an agent ordered: it waits for its undo time, or for somebody's yes.
-    None where the source has a live one already."""
+    """Create the delivery an agent ordered; it waits for its undo time, or for somebody's yes.
+    None where its source message has a live delivery already."""
     inbox, now = context.inbox, desk.now()
     refuse_shut(inbox)
     if await came_before(tx, context.event.at):
@@ -79,14 +79,14 @@ async def begin(
 
 
 async def dispatch(tx: Tx, delivery: Delivery) -> None:
-    """Have a delivery attempted when its time comes, behind the conversation's earlier ones."""
+    """Schedule the attempt at `run_at`, behind earlier deliveries of the conversation."""
     lane = f"{Place.of(delivery.conversation)}:mail"
     await tx.jobs.add(Deliver(delivery.id), lane, run_after=delivery.run_at)
 
 
 def status_of(desk: Desk, delivery: Delivery, content: Content) -> Wanted:
-    """The status of a delivery. A new conversation was begun in another room, a rule said nothing
-    in any: there is nothing to reply to."""
+    """The post that shows the status of a delivery. It replies to the source message, unless that
+    is in another room (`!compose`) or does not exist (an automatic answer)."""
     elsewhere = delivery.form in (Form.COMPOSE, Form.AUTOMATIC)
     key = PostKey.of_delivery(Shows.STATUS, delivery.id)
     place = Place.of(delivery.conversation)
@@ -95,16 +95,16 @@ def status_of(desk: Desk, delivery: Delivery, content: Content) -> Wanted:
 
 
 async def show(tx: Tx, desk: Desk, delivery: Delivery) -> None:
-    """The one status message of a delivery, and its sign on the message sent."""
-    if delivery.state in PREVIEWED_DELIVERIES:  # needs the homeserver, so it is a step of its own
-        # a lane of its own: a file that does not come must hold up no mail of the room
+    """Show a delivery's state: its one status message, and a reaction on the source message."""
+    if delivery.state in PREVIEWED_DELIVERIES:  # needs the homeserver, so it is a job of its own
+        # a lane of its own: a file that cannot be downloaded must not delay mails of the room
         lane = f"preview:{delivery.id}"
         await tx.jobs.add(ShowPreview(delivery.id), lane)
         return
     text = status.text(delivery, await tx.deliveries.question(delivery.id), desk.now())
     text = desk.named(text)
     content = render.notice(text)
-    if delivery.form is Form.SNIPPET:  # no message of the room shows the words
+    if delivery.form is Form.SNIPPET:  # no other message in the room shows the text
         quoted = f"{from_text(text)}<blockquote>{from_text(delivery.text)}</blockquote>"
         content = render.text_message(f"{text}\n\n{delivery.text}", quoted, notice=True)
     shown = status_of(desk, delivery, content)

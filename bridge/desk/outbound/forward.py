@@ -1,4 +1,4 @@
-"""`!forward`: mails of a conversation to somebody else. Room talk never goes along."""
+"""`!forward`: sends mails of a conversation to somebody else, never messages of the room."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ USAGE = "Say to whom: !forward ADDRESS… [TEXT]. As a reply to a mail it forwar
 
 
 async def forward(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """The mail it replies to, else the newest that came in; `all` takes every mail, in and out."""
+    """Forward the mail it replies to, otherwise the newest incoming one; `all`: every mail, sent
+    ones included."""
     takes_all, addresses, _ = command.forwarded(context.rest)
     if not addresses:
         raise Refused(USAGE)
@@ -39,12 +40,13 @@ async def forward(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
 async def amend(
     tx: Tx, desk: Desk, delivery: Delivery, addresses: Sequence[Address], *, takes_all: bool
 ) -> None:
-    """The edited command names others, or other mails: all, or one where all had been meant."""
+    """Apply an edit of `!forward`: change the recipients and, where `all` was added or removed, the
+    mails."""
     people = recipients(desk.inbox(delivery.inbox), addresses)
     await tx.deliveries.set_recipients(delivery.id, people)
     said = await tx.events.get(delivery.order)
     if said is None or (not takes_all and len(delivery.letters) == 1):
-        return  # which may not be the newest any more
+        return  # keep the mail chosen first: a newer one may have come since
     target = command.replied_to(said.content)
     letters = await _meant(tx, delivery.conversation, target, takes_all=takes_all)
     await tx.deliveries.update(
@@ -69,7 +71,7 @@ async def _meant(
 
 
 def recipients(inbox: Inbox, addresses: Sequence[Address]) -> tuple[Recipient, ...]:
-    """Those who were named, and whoever gets a blind copy of everything."""
+    """The addresses as To recipients, and those that get a blind copy of every mail."""
     named = {each.key: Recipient(each, "to") for each in addresses}
     for spec in inbox.bcc:
         named.setdefault(spec.casefold(), Recipient(Address(spec), "bcc"))
@@ -77,7 +79,7 @@ def recipients(inbox: Inbox, addresses: Sequence[Address]) -> tuple[Recipient, .
 
 
 def refuse_own(desk: Desk, inbox: Inbox, addresses: Sequence[Address]) -> None:
-    """Raises Refused for mail from us to us."""
+    """Raises Refused where an address is one of our own inboxes."""
     for each in addresses:
         if each.is_of(desk.own_addresses):
             raise Refused(f"{each.spec} is an inbox of ours; nothing was sent from {inbox.name}.")
@@ -88,8 +90,9 @@ COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
         "forward",
         Role.CONVERSATION,
         "[all] ADDRESS… [TEXT]",
-        "Email the newest mail that came in, or the one it replies to, to somebody else, "
-        "files included; all takes the whole conversation. Room talk never goes along.",
+        "Forward the newest incoming mail to somebody else, with its files. As a reply to a "
+        "mail: that mail. all forwards the whole conversation. What you say in the room is "
+        "never forwarded.",
         forward,
     ),
 )

@@ -1,4 +1,5 @@
-"""The mails that a delivery forwards: words and files from the mail store, never from the room."""
+"""Loads the mails that a delivery forwards: text and files from the stored mails, never from the
+room."""
 
 from __future__ import annotations
 
@@ -14,14 +15,15 @@ from bridge.model import Address, MailId, Refused
 
 @dataclass(frozen=True, slots=True)
 class Forwarded:
-    """One mail as it stands in another, and its files."""
+    """One forwarded mail: the passage of text that quotes it, and its files."""
 
     passage: Passage
     files: tuple[File, ...]
 
 
 async def of(desk: Desk, inbox: Inbox, letters: Sequence[MailId]) -> list[Forwarded]:
-    """The mails, oldest first. Raises Refused where the bytes of one are not kept any more."""
+    """The mails in the given order. Raises Refused where the bytes of one are not stored any
+    more."""
     found = []
     for id_ in letters:
         async with desk.store.reading() as tx:

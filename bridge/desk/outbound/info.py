@@ -1,4 +1,4 @@
-"""`!info`: who a conversation is with, how it stands, and who its emails go to."""
+"""`!info`: shows contact, state and recipients of a conversation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What follows from a server's verdict on a delivery."""
+"""Updates a delivery after an attempt: its state, the next try, and the conversation."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ from bridge.model.task import CopyToSent, Deliver
 from bridge.ports import Tx
 
 SCHEDULE = (0.0, 60.0, 300.0, 900.0, 3600.0)
-"""Seconds to the next try after each; the last holds for all later ones."""
+"""Seconds from the nth attempt to the next, by n; the last value applies to all later ones."""
 GIVE_UP = 48 * 3600.0
 MAX_UNKNOWN = 5
-"""Attempts after which even `on_unknown: retry` asks: the server may accept and stay silent."""
+"""Attempts after which a person is asked even with `on_unknown: retry`: the server may accept each
+attempt without confirming."""
 
 
 def next_try(attempts: int) -> float:
@@ -37,7 +38,7 @@ def next_try(attempts: int) -> float:
 
 
 def overall(delivery: Delivery) -> DeliveryState:
-    """The state of a delivery after an attempt, from the fates of its recipients."""
+    """The state of a delivery, from the status of each recipient."""
     fates = {recipient.fate for recipient in delivery.recipients}
     if RecipientStatus.UNKNOWN in fates:
         return DeliveryState.UNKNOWN
@@ -49,7 +50,7 @@ def overall(delivery: Delivery) -> DeliveryState:
 
 
 async def settle(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery) -> Delivery:
-    """Write down where a delivery stands now, keep the mail once it left, and tell the room."""
+    """Store the new state of a delivery, store the mail once it was sent, and update the room."""
     now = desk.now()
     if now - delivery.created_at > GIVE_UP:
         left = [
@@ -88,7 +89,7 @@ async def settle(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery) -> Delive
         lane = f"delivery:{delivery.id}"
         await tx.jobs.add(Deliver(delivery.id), lane, run_after=delivery.run_at)
     if state in (DeliveryState.SENT, DeliveryState.UNKNOWN, DeliveryState.BOUNCED):
-        # also when unknown: an answer to it must find its conversation
+        # also when unknown: a reply to this mail must find the conversation
         await _keep(tx, desk, delivery, now)
     if state is DeliveryState.SENT:
         await _answered(tx, desk, inbox, delivery, now)
@@ -127,7 +128,7 @@ async def _answered(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery, now: f
     conversation = await tx.conversations.get(delivery.conversation)
     is_answer = delivery.form in (*ANSWER_FORMS, Form.COMPOSE)  # the customer still waits
     latest = await tx.mails.latest(conversation.number)
-    # what the customer wrote meanwhile still waits for its answer
+    # a mail that the customer wrote meanwhile still waits for an answer
     newer = (
         latest is not None and latest.id != delivery.answers and (latest.at > delivery.created_at)
     )

@@ -1,4 +1,4 @@
-"""`!to !cc !bcc`: who the next emails of a conversation go to."""
+"""`!to !cc !bcc`: show or change the recipients of the next emails of a conversation."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def change_bcc(tx: Tx, desk: Desk, context: CommandContext) -> str:
 
 
 async def _change(tx: Tx, desk: Desk, context: CommandContext, field: str) -> str:
-    """Show the recipients, or add and remove addresses until changed again."""
+    """Add and remove addresses of one field, for all later emails; then show the recipients."""
     number = context.conversation.number
     changes: list[tuple[str, bool]] = []
     for word in re.split(r"[\s,]+", context.rest.strip()):
@@ -44,7 +44,7 @@ async def _change(tx: Tx, desk: Desk, context: CommandContext, field: str) -> st
 
 
 async def shown(tx: Tx, desk: Desk, context: CommandContext) -> str:
-    """Who an answer to the latest mail goes to now."""
+    """The recipients of an answer to the latest mail, as text."""
     conversation = context.conversation
     letter = await tx.mails.latest(conversation.number) or await tx.mails.newest(
         conversation.number
@@ -63,21 +63,22 @@ COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
         "to",
         Role.CONVERSATION,
         "[+ADDRESS…] [-ADDRESS…]",
-        "Show who the next email goes to, or add and remove addresses until changed again.",
+        "Show the recipients of the next emails, or add and remove some until you change "
+        "them again.",
         change_to,
     ),
     CommandSpec(
         "cc",
         Role.CONVERSATION,
         "[+ADDRESS…] [-ADDRESS…]",
-        "The same for copies.",
+        "The same for copies (Cc).",
         change_cc,
     ),
     CommandSpec(
         "bcc",
         Role.CONVERSATION,
         "[+ADDRESS…] [-ADDRESS…]",
-        "The same for blind copies.",
+        "The same for blind copies (Bcc).",
         change_bcc,
     ),
 )

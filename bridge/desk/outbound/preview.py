@@ -1,4 +1,4 @@
-"""A draft as the customer would see it, in the room and behind a link; and its rewording."""
+"""Previews a mail as the customer would see it, in the room and behind a link; applies edits."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bridge.ports import Tx
 
 
 async def preview(desk: Desk, job: Job[ShowPreview]) -> None:
-    """Show a draft as it is now; what it showed is noted, for nothing else may leave."""
+    """Show the current version of a mail and store its digest: only what was shown may be sent."""
     async with desk.store.reading() as tx:
         delivery = await tx.deliveries.find(job.task.delivery)
         question = await tx.deliveries.question(job.task.delivery)
@@ -50,17 +50,18 @@ async def preview(desk: Desk, job: Job[ShowPreview]) -> None:
         await tx.jobs.finish(job)
         current = await tx.deliveries.get(delivery.id)
         if current.state not in PREVIEWED_DELIVERIES or current.wording != delivery.wording:
-            return  # decided, or reworded, meanwhile: then another preview is on its way
+            return  # decided or edited meanwhile; after an edit another preview job runs
         if gone:
             await stop(tx, desk, current, gone)
             return
         await tx.deliveries.update(delivery.id, shown=shown)
-        content["app.postroom.shown"] = shown[:16]  # what reads the same may be another mail
+        content["app.postroom.shown"] = shown[:16]  # makes a new post of a preview that reads alike
         await tx.posts.put(status_of(desk, delivery, content))
 
 
 async def reword(tx: Tx, desk: Desk, delivery: Delivery) -> None:
-    """Its author edited a mail that still waits. One that was looked at is looked at again."""
+    """Apply an edit of the source message to a waiting mail. One that was previewed is previewed
+    again and needs a new yes."""
     looked_at = bool(delivery.shown)
     delivery = await tx.deliveries.reword(delivery.id)
     if delivery.state is DeliveryState.WAITING and looked_at:
@@ -77,8 +78,8 @@ async def reword(tx: Tx, desk: Desk, delivery: Delivery) -> None:
 
 
 async def readdress(tx: Tx, desk: Desk, delivery: Delivery, said: Command) -> bool:
-    """The edited command of a mail that names its own recipients may name others, or another
-    subject. Where it names none that can be, nothing is sent: it was not meant as before."""
+    """Apply an edit of `!compose` or `!forward`, which may change recipients and subject. Where the
+    edited command is not valid, stops the mail rather than send the old one, and returns False."""
     composes, takes_all = delivery.form is Form.COMPOSE, False
     if composes:
         addresses, rest = command.addressed(said.rest)
@@ -106,7 +107,7 @@ async def readdress(tx: Tx, desk: Desk, delivery: Delivery, said: Command) -> bo
 
 
 async def again(tx: Tx, desk: Desk, delivery: Delivery) -> None:
-    """Back to where somebody has to say yes: it is not what they saw any more."""
+    """Preview a changed mail again and wait for a new yes: it differs from what was shown."""
     await tx.jobs.drop(Deliver(delivery.id))
     state = DeliveryState.DRAFT
     if await approval.is_needed(tx, desk.inbox(delivery.inbox), delivery):

@@ -1,4 +1,4 @@
-"""The mail that is answered, quoted below the answer: from the mail store, never from the room."""
+"""Quotes the answered mail below the answer, from the stored mail, never from the room."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from bridge.mail.compose import Quote
 from bridge.model import Address, Letter
 
 LONGEST = 20_000
-"""Characters of a quote; who wants more has the mail itself."""
+"""Most characters of a quote; the recipient has the whole mail anyway."""
 
 
 async def of(
     desk: Desk, inbox: Inbox, letter: Letter | None, to: Collection[Address]
 ) -> Quote | None:
-    """What was new in the mail a reply answers, as far as it is for those it goes `to`: what a
-    colleague wrote is for the team. None where nothing is, or its bytes are not kept any more."""
+    """The new text of the answered mail, without its own quotes. None where a recipient in `to` may
+    not read it (a colleague's mail is for the team), or its bytes are not stored any more."""
     if letter is None or letter.raw is None or not _may_read(desk, letter, to):
         return None
     async with desk.store.reading() as tx:
@@ -34,8 +34,8 @@ async def of(
 
 
 def _may_read(desk: Desk, letter: Letter, to: Collection[Address]) -> bool:
-    """Whether a mail is for all that a reply to it goes `to`: a colleague's is for the team, and
-    for those it was sent to."""
+    """Whether everybody in `to` may read the mail: a colleague's mail is only for the team and for
+    its own recipients."""
     own = desk.own_addresses
     if not author.is_internal(letter, own):
         return True

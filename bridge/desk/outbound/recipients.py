@@ -1,4 +1,4 @@
-"""Who an email goes to."""
+"""Computes the recipients of an answer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bridge.ports import Tx
 
 @dataclass(frozen=True, slots=True)
 class Addressed:
-    """Recipients, what must be asked before sending, and what the status should mention."""
+    """Recipients, a question to ask before sending, and a note for the status message."""
 
     recipients: tuple[Recipient, ...]
     question: str = ""
@@ -30,20 +30,20 @@ def address(
     overrides: Sequence[tuple[str, str, bool]],
     known: frozenset[str],
 ) -> Addressed:
-    """The recipients of an answer to `letter`: its sender, and its To and Cc without us.
+    """The recipients of an answer to `letter`: its sender, and its To and Cc without our addresses.
 
-    Whoever is new here and named by a mail is asked about, unless the sender check passed; where
-    it failed, new addresses in To and Cc are left out. `own` are the addresses of all our inboxes,
-    `bcc` those that get a copy of everything, `known` those of the conversation, case-folded.
-    `overrides` are (field, address, present), set by `!to !cc !bcc`, and win.
+    An address that the mail names and the conversation does not know leads to a question, unless
+    the sender check passed; where that failed, unknown addresses in To and Cc are left out. `own`:
+    addresses of all our inboxes; `bcc`: those that get a copy of every mail; `known`: those of the
+    conversation, case-folded. `overrides`: (field, address, present) from `!to !cc !bcc`; they win.
     """
     note = ""
     to, question = _whom(own, conversation, letter, overrides, known)
     others = (*letter.to, *letter.cc) if letter is not None else ()
     if letter is not None and _is_for_others(own, letter, to, overrides):
-        others = ()  # they never saw whom a colleague wrote to
+        others = ()  # the answered person did not see the recipients of the colleague's mail
     chosen: dict[str, Recipient] = {}
-    if to.domain != "invalid" and not to.is_of(own):  # a mail without a sender, or of ourselves
+    if to.domain != "invalid" and not to.is_of(own):  # "invalid": a mail without a usable sender
         _add(chosen, to, "to")
     strangers: list[str] = []
     for other in others:
@@ -80,7 +80,7 @@ def address(
 async def of(
     tx: Tx, desk: Desk, inbox: Inbox, conversation: Conversation, letter: Letter | None
 ) -> Addressed:
-    """The recipients of an answer to a mail of a conversation, as everything stands now."""
+    """The recipients of an answer to a mail, with the conversation's current overrides."""
     return address(
         desk.own_addresses,
         inbox.bcc,
@@ -98,7 +98,7 @@ def _whom(
     overrides: Sequence[tuple[str, str, bool]],
     known: frozenset[str],
 ) -> tuple[Address, str]:
-    """Who is answered, and what must be asked about that first."""
+    """The address that is answered, and the question to ask about it first; empty for none."""
     contact = conversation.contact
     if letter is None:
         return contact, ""
@@ -125,7 +125,7 @@ def _whom(
 
 
 def _is_undecided(letter: Letter, conversation: Conversation) -> bool:
-    """Whether nobody said yet whose mail a colleague forwarded."""
+    """Whether a colleague forwarded the mail and nobody has confirmed yet who its author is."""
     forwarded = letter.forwarded
     if forwarded is None or letter.author is not None:
         return False
@@ -135,14 +135,15 @@ def _is_undecided(letter: Letter, conversation: Conversation) -> bool:
 def _is_for_others(
     own: frozenset[str], letter: Letter, to: Address, overrides: Sequence[tuple[str, str, bool]]
 ) -> bool:
-    """Whether an answer to a colleague's mail goes to somebody else instead."""
+    """Whether an answer to a colleague's mail goes to somebody else than that colleague."""
     sender = letter.sender.key
     dropped = any(not present and spec.casefold() == sender for _, spec, present in overrides)
     return author.is_internal(letter, own) and (dropped or to.key != sender)
 
 
 def _elsewhere(letter: Letter, wanted: Address, *, through: bool) -> str:
-    """Asks where a mail wants its answer at somebody else's; yes means there."""
+    """The question for a mail whose Reply-To is another address than its sender; yes means
+    Reply-To."""
     sender = letter.sender
     if through:
         return (f"That mail came through {sender.spec} and names {wanted} to be answered. Send to"
@@ -155,7 +156,7 @@ def _elsewhere(letter: Letter, wanted: Address, *, through: bool) -> str:
 
 
 def _forwarded(letter: Letter, names: Sequence[str]) -> str:
-    """Asks whom a mail is of that a colleague forwarded."""
+    """The question who the author of a mail is that a colleague forwarded."""
     colleague, forwarded = letter.sender, letter.forwarded or letter.sender
     said = f"{colleague.name or colleague.spec} forwarded that mail of {forwarded}."
     other = f"👤 on the mail makes {forwarded.name or forwarded.spec} the contact"

@@ -1,4 +1,4 @@
-"""`!reply`, `!send` and 📧: one explicit act of an agent becomes one delivery."""
+"""`!reply`, `!draft`, `!send` and 📧: each command or reaction creates one delivery."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ SPLIT_FIRST = (
 
 
 async def reply(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """`!reply TEXT`: answers the mail it replies to, else the latest one a person wrote."""
+    """`!reply TEXT`: answer the mail it replies to, otherwise the latest mail of a person."""
     return await _answer(tx, desk, context, "reply")
 
 
 async def draft(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """`!draft TEXT`: the same, but it is shown first and waits for a yes."""
+    """`!draft TEXT`: like `!reply`, but the mail is previewed first and waits for a yes."""
     return await _answer(tx, desk, context, "draft")
 
 
@@ -61,16 +61,16 @@ async def _answer(tx: Tx, desk: Desk, context: CommandContext, word: str) -> str
             files = [target, *files]
     if not context.rest and not files:
         raise Refused(
-            f"Nothing to send: write the text behind {desk.settings.command_prefix}{word}."
+            f"Nothing to send: write the text after {desk.settings.command_prefix}{word}."
         )
     is_draft = word == "draft"
     return await order(tx, desk, context, Answer(context.event.id, files, letter, is_draft))
 
 
 async def send(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """`!send` as a reply, or 📧: the message it points at goes out as last edited."""
+    """`!send` as a reply, or 📧: send the message it points at, as last edited."""
     if context.points_at is None:
-        raise Refused("Use this as a reply to the message that shall be sent.")
+        raise Refused("Use it as a reply to the message that you want to send.")
     content = _content(context)
     if content is None:
         raise Refused("That message is gone; nothing was sent.")
@@ -93,7 +93,7 @@ async def send(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
 
 
 async def attach(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """`!attach` as a reply, or 📎: a file is kept for this agent's next email."""
+    """`!attach` as a reply, or 📎: attach a file to this agent's next email."""
     content = _content(context)
     if context.points_at is None or content is None or not command.is_file(content):
         raise Refused("Use this as a reply to a file.")
@@ -105,8 +105,8 @@ async def attach(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
 
 
 def _refuse_large(context: CommandContext, content: Mapping[str, object]) -> None:
-    """A file that is plainly too large is refused at once; what a client says of its size is
-    looked at again when the mail is built."""
+    """Raises Refused at once for a file that is too large by the size the client states; the real
+    size is checked when the mail is built."""
     info = content.get("info")
     size = info.get("size") if isinstance(info, dict) else None
     if isinstance(size, int):
@@ -120,7 +120,8 @@ def _content(context: CommandContext) -> dict[str, object] | None:
 
 
 async def _letter(tx: Tx, context: CommandContext, event: EventId) -> Letter | None:
-    """The mail an event of ours shows, when it is one of this very conversation."""
+    """The mail that an event shows; None for another event. Raises Refused where the mail belongs
+    to another conversation."""
     mail = mail_shown(await tx.posts.by_event(event))
     letter = await tx.mails.letter(MailId(mail)) if mail is not None else None
     if letter is not None and letter.conversation != context.conversation.number:
@@ -136,28 +137,28 @@ async def _written_by_agent(tx: Tx, context: CommandContext) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer that somebody wants sent."""
+    """An answer that an agent wants to send."""
 
     source: EventId
-    """The message that is sent, or that asks for it."""
+    """The message that is sent, or the command that asks for it."""
     files: Sequence[EventId]
     letter: Letter | None
-    """The mail that is answered; None for the latest one a person wrote."""
+    """The mail that is answered; None for the latest mail of a person."""
     is_draft: bool = False
     text: str = ""
-    """What is sent, where the source says something else."""
+    """The text to send, where it is not the text of the source."""
     author: Mxid | None = None
-    """Who wrote it, where that is not who sends it."""
+    """The author of the source, where the author is not the agent who sends it."""
 
 
 async def order(tx: Tx, desk: Desk, context: CommandContext, answer: Answer) -> str | None:
-    """Order an answer."""
+    """Create the delivery of an answer. Returns what to tell the agent, None for nothing."""
     conversation, inbox, now = context.conversation, context.inbox, desk.now()
     dispatch.refuse_shut(inbox)
     if conversation.is_overflow:
         raise Refused(SPLIT_FIRST)
     latest = await tx.mails.latest(conversation.number)
-    # where only machines wrote, the newest of their mails is answered
+    # where no person wrote, answer the newest mail of a machine
     chosen, letter = (
         answer.letter,
         answer.letter or latest or await tx.mails.newest(conversation.number),
@@ -196,7 +197,8 @@ async def order(tx: Tx, desk: Desk, context: CommandContext, answer: Answer) -> 
 
 
 def _subject(conversation: Conversation, letter: Letter | None, to: Sequence[Recipient]) -> str:
-    """Of the mail that is answered; a colleague who forwards one may have written another above."""
+    """The subject to answer under. For a forwarded mail: the subject of the customer's mail, unless
+    the answer also goes to the colleague who forwarded it."""
     if letter is None or conversation.renamed:
         return conversation.subject
     if letter.forwarded_subject and all(each.address.key != letter.sender.key for each in to):
@@ -207,14 +209,15 @@ def _subject(conversation: Conversation, letter: Letter | None, to: Sequence[Rec
 async def _own(
     tx: Tx, desk: Desk, context: CommandContext, conversation: Conversation
 ) -> str | None:
-    """Who replies first owns the conversation; an owner is told when somebody else replies."""
+    """Assign the conversation to the first agent who replies; notify the assignee when another
+    agent replies."""
     if conversation.assignee is None:
         conversation = await tx.conversations.update(
             conversation.number, assignee=context.who, changed_at=desk.now()
         )
         await refresh(tx, desk, conversation)
     elif conversation.assignee != context.who:
-        # no m.notice: clients tell nobody of those, whoever is mentioned
+        # not an m.notice: clients do not notify for those, even with a mention
         content = desk.message(f"{context.who} replies here; {conversation.assignee} has taken it.")
         content["m.mentions"] = {"user_ids": [conversation.assignee]}
         key = PostKey.other(Shows.OWNER, context.event.id)

@@ -1,4 +1,4 @@
-"""Standard responses: agents show, send and keep them; admins write them."""
+"""Snippets (standard responses): agents list, send and save them; admins edit them."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ SHOWN = 60
 
 
 async def use(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """`!snippet NAME [send]`: shown as a draft, or sent at once. `!snippet add NAME` as a reply
-    keeps an agent's message."""
+    """`!snippet NAME [send]`: show it as a draft, or send it at once. `!snippet add NAME` as a
+    reply saves an agent's message as a snippet."""
     words = context.rest.split()
     if words[:1] == ["add"]:
         return await _keep(tx, desk, context, " ".join(words[1:]))
@@ -67,14 +67,14 @@ def _values(context: CommandContext) -> dict[str, str]:
 
 
 async def _keep(tx: Tx, desk: Desk, context: CommandContext, said: str) -> str:
-    """An agent's message becomes a snippet of this inbox."""
+    """Save an agent's message as a snippet of this inbox."""
     name = _named(said)
     content = command.latest(context.target) if context.target is not None else None
     author = (context.target or {}).get("sender", "")
     if content is None or not await tx.rooms.is_agent(context.inbox.id, author):
         raise Refused("Use this as a reply to an agent's message: its text becomes the snippet.")
     inbox = context.inbox
-    if name in await tx.snippets.all(inbox.id):  # a shared one would be hidden by it
+    if name in await tx.snippets.all(inbox.id):  # also a shared snippet, which this would hide
         raise Refused(f"There is a snippet {name} already; an admin can edit it.")
     if name in {rule.then.snippet.casefold() for _, rule in await of_inbox(tx, inbox)}:
         raise Refused(
@@ -89,7 +89,7 @@ async def _keep(tx: Tx, desk: Desk, context: CommandContext, said: str) -> str:
 
 
 async def browse(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """`!snippets`: all of them, or one whole."""
+    """`!snippets`: list all snippets; with a name, show that one in full."""
     known = await tx.snippets.all(context.inbox.id)
     name = context.rest.strip().casefold()
     if name and name not in known:
@@ -113,7 +113,7 @@ async def browse(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
 
 
 async def list_(tx: Tx, desk: Desk, asked: Request) -> str:
-    """In the control room: every snippet and where it can be used."""
+    """In the control room: list every snippet and the inbox it belongs to."""
     lines = []
     for inbox, label in ((SHARED, "all inboxes"), *((i, i) for i in desk.settings.inboxes)):
         lines += [
@@ -165,7 +165,8 @@ async def _write(
 
 
 async def _put(tx: Tx, inbox: InboxId, name: str, text: str) -> None:
-    """Raises Refused for a text that cannot be one."""
+    """Store a snippet. Raises Refused for a text that is empty, too long, or has an unknown
+    variable."""
     text = text.strip()
     if not text:
         raise Refused("A snippet needs a text, on the lines below its name.")
@@ -187,7 +188,7 @@ def _named(text: str) -> str:
 
 
 def _said(desk: Desk, asked: Request) -> tuple[str, InboxId, str]:
-    """(name, inbox, text) of `NAME [INBOX]` and the lines below."""
+    """Parse `NAME [INBOX]` and the lines below into (name, inbox, text). Raises Refused."""
     first, _, text = asked.rest.partition("\n")
     words = first.split()
     if not 1 <= len(words) <= 2:
@@ -221,14 +222,14 @@ COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
         "snippets",
         Role.CONVERSATION,
         "[NAME]",
-        "Show the standard responses, or one whole.",
+        "List the standard responses, or show one in full.",
         browse,
     ),
     CommandSpec(
         "snippets",
         Role.QUEUE,
         "[NAME]",
-        "Show the standard responses, or one whole.",
+        "List the standard responses, or show one in full.",
         browse,
     ),
 )
@@ -239,28 +240,28 @@ ADMIN_COMMANDS: tuple[CommandSpec[Request], ...] = (
         "snippet list",
         Role.CONTROL,
         "",
-        "Show all standard responses, and the variables they can hold.",
+        "List all standard responses, and the variables they can contain.",
         list_,
     ),
     CommandSpec(
         "snippet add",
         Role.CONTROL,
         "NAME [INBOX]",
-        "Write a standard response, its text on the lines below; for all inboxes, or for one.",
+        "Add a standard response, with its text on the lines below, for all inboxes or for one.",
         add,
     ),
     CommandSpec(
         "snippet edit",
         Role.CONTROL,
         "NAME [INBOX]",
-        "Write it anew, in the same way.",
+        "Replace the text of a standard response, in the same way.",
         edit,
     ),
     CommandSpec(
         "snippet remove",
         Role.CONTROL,
         "NAME [INBOX]",
-        "Take one away.",
+        "Remove a standard response.",
         remove,
     ),
 )

@@ -1,4 +1,4 @@
-"""What an agent may not have noticed before a mail leaves: a colleague's answer, a new mail."""
+"""Asks before sending when the agent may have missed a colleague's answer or a new mail."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from bridge.ports import Tx
 
 MINUTE = 60.0
 JUST_NOW = 30.0
-"""Seconds before a send in which a mail that came may not have been seen."""
+"""Seconds before sending in which the agent may not have seen an incoming mail."""
 
 
 async def colleague(tx: Tx, desk: Desk, context: CommandContext) -> str:
-    """Asks when another agent answered within the last minute; empty for nothing to ask."""
+    """The question to ask when another agent answered within the last minute; empty for none."""
     newest = await tx.deliveries.newest(
         context.conversation.number, LIVE_DELIVERIES, but=Form.AUTOMATIC
     )
@@ -27,8 +27,8 @@ async def colleague(tx: Tx, desk: Desk, context: CommandContext) -> str:
 async def unread(
     tx: Tx, who: Mxid, conversation: Conversation, letter: Letter, since: float
 ) -> str:
-    """Asks about a mail that came in the half minute before `since`, or after it, where the agent
-    tells what they read and has not read that. Private receipts tell nothing, and ask nothing."""
+    """The question to ask when a mail came later than half a minute before `since` and the agent's
+    read receipt is older; empty for none, and for agents whose receipts are private."""
     if conversation.room is None or letter.at < since - JUST_NOW:
         return ""
     seen = await tx.agents.seen(conversation.room, who)

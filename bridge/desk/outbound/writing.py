@@ -1,4 +1,4 @@
-"""Write: what a delivery says, read from the homeserver and the mail store as they are now."""
+"""Composes the mail of a delivery, from the current Matrix messages and the stored mails."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from bridge.model import (
 )
 
 MAX_FILES = 100 * 1024 * 1024
-"""Bytes of one file of an agent."""
+"""Most bytes of one file that an agent attaches."""
 WORDING = {
     Form.REPLY: ("reply", "draft"),
     Form.SNIPPET: ("snippet", "draft", "reply"),
@@ -38,11 +38,11 @@ WORDING = {
 
 
 async def outgoing(desk: Desk, inbox: Inbox, delivery: Delivery) -> compose.Outgoing:
-    """The mail of a delivery, ready to be built or shown.
+    """The mail of a delivery, ready to be built or previewed.
 
-    Raises Refused when it must not go out any more: gone, edited into something else, or its
-    sender no longer an agent. Permanent when it cannot be written; Transient when the homeserver
-    does not say.
+    Raises Refused when it must not be sent any more: its message was removed or edited into
+    something else, or its sender is no longer an agent. Raises Permanent when the mail cannot be
+    composed, Transient when the homeserver does not answer.
     """
     async with desk.store.reading() as tx:
         conversation = await tx.conversations.get(delivery.conversation)
@@ -59,7 +59,7 @@ async def outgoing(desk: Desk, inbox: Inbox, delivery: Delivery) -> compose.Outg
     text, html = delivery.text, ""
     if not automatic:
         if await desk.chat.membership(queue.id, delivery.agent) != "join":
-            raise Refused(f"{delivery.agent} is no agent of {inbox.name} any more")
+            raise Refused(f"{delivery.agent} is not an agent of {inbox.name} any more")
         name = await desk.chat.display_name(queue.id, delivery.agent)
         text, html = await _said(
             desk, delivery, conversation.room, said_in.room if said_in else None
@@ -91,7 +91,7 @@ async def outgoing(desk: Desk, inbox: Inbox, delivery: Delivery) -> compose.Outg
 
 
 def _sender(inbox: Inbox, agent: str) -> Address:
-    """Who it is from; a mail that no person wrote carries the inbox's name alone."""
+    """The From address; an automatic mail (`agent` empty) carries only the inbox's name."""
     name = inbox.sender_name.format(agent=agent, inbox=inbox.name) if agent else inbox.name
     return Address(inbox.address, name)
 
@@ -107,7 +107,7 @@ def _references(letter: Letter | None) -> tuple[MessageId, ...]:
 
 
 def digest(mail: compose.Outgoing, delivery: Delivery) -> str:
-    """Tells whether a mail is still the one that was shown: everything that agents see of it."""
+    """A SHA-256 over everything that agents see of a mail, to tell whether it changed since."""
     parts = [
         str(mail.sender), mail.subject, mail.text, mail.html, mail.signature,
         *(f"{each.field} {each.address}" for each in delivery.recipients),
@@ -120,8 +120,9 @@ def digest(mail: compose.Outgoing, delivery: Delivery) -> str:
 async def _said(
     desk: Desk, delivery: Delivery, room: RoomId, said_in: RoomId | None
 ) -> tuple[str, str]:
-    """(text, HTML) of the source message as its author last edited it. A new conversation is
-    begun in the queue room, so a source that we keep says which room it is in."""
+    """(text, HTML) of the source message as its author last edited it. `said_in`: the room it was
+    sent in, where that is stored; `!compose` is sent in the queue room. Raises Refused where it was
+    removed."""
     source = await desk.chat.event(said_in or room, delivery.source)
     content = command.latest(source) if source else None
     if content is None:

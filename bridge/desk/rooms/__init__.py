@@ -1,1 +1,1 @@
-"""What rooms hold: posts brought into them, kept in line with what they show."""
+"""Keeps the Matrix rooms up to date: sends posts and files, and updates names and cards."""

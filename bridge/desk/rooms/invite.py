@@ -1,4 +1,4 @@
-"""Ask whoever has a conversation into its room."""
+"""Invites the assignee of a conversation into its room."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bridge.ports import Tx
 
 
 async def invite(tx: Tx, desk: Desk, conversation: Conversation, mark: str) -> None:
-    """Ask the assignee into the room, where they are not in it."""
+    """Invite the assignee, unless they are in the room or invited; `mark` is the dedup key."""
     who = conversation.assignee
     if conversation.room is None or who is None:
         return

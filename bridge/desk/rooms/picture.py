@@ -1,4 +1,4 @@
-"""Pictures in the media repository, one address for each; and people brought in with theirs."""
+"""Uploads avatars of initials, each only once, and lets ghosts join rooms with name and avatar."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from bridge.ports import Tx
 
 
 def wanted(address: Address) -> Content:
-    """What a post says of a picture that is still to be uploaded."""
+    """The part of a post's content that describes an avatar that is still to be uploaded."""
     return {"initials": initials.letters(address), "colour": initials.colour(address.key)}
 
 
 async def of(desk: Desk, content: Content, *, waits: bool = False) -> str:
-    """The mxc address of a wanted picture; empty where the homeserver refuses it. Where the media
-    repository is away, raises Transient if it `waits`, and else goes without: a face must hold up
-    no mail."""
+    """The mxc address of the avatar that `content` describes; empty where the homeserver refuses
+    it. While the media repository is down, raises Transient if `waits`, otherwise returns empty:
+    an avatar must not delay a mail."""
     text, colour = str(content.get("initials") or ""), str(content.get("colour") or "")
     if not text:
         return ""
@@ -51,20 +51,20 @@ async def of(desk: Desk, content: Content, *, waits: bool = False) -> str:
             raise
         return ""
     async with desk.store.transaction("media-made") as tx:
-        known = await tx.settings.value(key)  # by somebody who wanted it at the same time
+        known = await tx.settings.value(key)  # another job may have uploaded it meanwhile
         if known is None:
             await tx.settings.set_value(key, mxc)
     return mxc if known is None else known
 
 
 async def bring_in(tx: Tx, desk: Desk, number: Number, address: Address) -> str:
-    """Have somebody's ghost in a conversation's room; returns its id."""
+    """Let the ghost of an address join a conversation's room. Returns the ghost's Matrix id."""
     ghost = desk.ghost(address)
     await enter(tx, number, ghost, {"name": ghost_name(address), **wanted(address)})
     return ghost
 
 
 async def enter(tx: Tx, number: Number, ghost: str, who: Content) -> None:
-    """Have a ghost in a conversation's room, called and pictured as `who` says."""
+    """Let a ghost join a conversation's room, with the name and avatar that `who` describes."""
     key = PostKey.of_conversation(Shows.ENTER, number, ghost)
     await tx.posts.put(Wanted(key, Place.of(number), ghost, Kind.ENTER, who, MEMBER, ghost))

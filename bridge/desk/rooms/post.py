@@ -1,4 +1,4 @@
-"""Bring one post into its room."""
+"""Sends one post to its room."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ MARK = "app.postroom.post"
 
 
 async def post(desk: Desk, job: Job[BringPost]) -> None:
-    """Send, edit, redact, invite … whatever makes the room hold the post's newest version.
+    """Send, edit, redact, invite …, so that the room shows the newest version of the post.
 
-    The transaction id is a hash over the post and its version, so a repeat is the same event;
-    a try that may have got through is looked for first.
+    The transaction id is a hash over the post and its version, so a repeat is the same event.
+    A repeat first looks for the event of an earlier attempt. Raises Permanent where post or room
+    do not exist, Transient where the room is not created yet.
     """
     async with desk.store.reading() as tx:
         wanted = await tx.posts.get(job.task.post)
@@ -51,13 +52,13 @@ async def post(desk: Desk, job: Job[BringPost]) -> None:
     async with desk.store.transaction("posted") as tx:
         await tx.jobs.finish(job)
         await tx.posts.sent(wanted, wanted.version, event)
-        if wanted.key.shows is Shows.STATUS:  # a yes of before meant something else
+        if wanted.key.shows is Shows.STATUS:  # an earlier yes was for the earlier version
             await tx.deliveries.update(wanted.key.delivery or 0, shown_at=began)
 
 
 async def is_on_its_way(desk: Desk, room: RoomId, event: EventId) -> bool:
-    """Whether an event shows a post of ours and we have not noted yet that it does: it can be heard
-    of before its homeserver answers us, or after a crash in between."""
+    """Whether an event is a post of ours whose event id is not stored yet: we can receive it before
+    the homeserver answers our request, or after a crash in between."""
     shown = await desk.chat.event(room, event)
     content = shown.get("content") if shown is not None else None
     mark = content.get(MARK) if isinstance(content, dict) else None
@@ -77,7 +78,7 @@ def txn_id(desk: Desk, post: Post, step: str = "") -> str:
 async def _bring(
     desk: Desk, post: Post, room: RoomId, target: EventId | None, *, retried: bool
 ) -> EventId | None:
-    """Returns the event id that stands for the post from now on."""
+    """Make the change in Matrix. Returns the id of the event that now represents the post."""
     chat = desk.chat
     match post.kind:
         case Kind.MESSAGE:
@@ -112,7 +113,7 @@ def _message(post: Post, target: EventId | None) -> Content:
         if target is not None:
             content["m.relates_to"] = {"m.in_reply_to": {"event_id": target}}
         return content
-    # an edit notifies nobody: mentions count only where they are new
+    # an edit notifies nobody: clients notify only for mentions that are new in it
     return {
         **{key: value for key, value in post.content.items() if key != "app.postroom.mail"},
         "body": f"* {post.content['body']}",
@@ -124,7 +125,7 @@ def _message(post: Post, target: EventId | None) -> Content:
 
 
 def _filled(content: Content, target: EventId | None) -> Content:
-    """`$target` in a state's content is the event of another post."""
+    """A state event's content with each `$target` replaced by the event id of the target post."""
     filled: Content = {}
     for key, value in content.items():
         if isinstance(value, list):
@@ -137,7 +138,7 @@ def _filled(content: Content, target: EventId | None) -> Content:
 async def _react(
     desk: Desk, post: Post, room: RoomId, target: EventId | None, *, retried: bool
 ) -> EventId | None:
-    """A reaction whose emoji changed is taken back and made anew; an empty one is taken back."""
+    """Send a reaction. If one was sent before, redact it first; an empty emoji only redacts."""
     if post.event is not None:
         await desk.chat.redact(room, post.sender, post.event, txn_id(desk, post, "undo"))
     if target is None or not post.content.get("emoji"):
@@ -168,7 +169,7 @@ async def _send(
             return await desk.chat.find_sent(room, post.sender, content[MARK])
         if code != "M_FORBIDDEN" or post.sender == desk.bot:
             raise
-    # the ghost was removed: let it in again, once
+    # somebody removed the ghost from the room: join it again, once
     async with desk.store.reading() as tx:
         entry = await tx.posts.entry(post.place, post.sender)
     content_of = entry.content if entry else {"name": post.sender}

@@ -1,4 +1,4 @@
-"""Bring card, summary, name and topic in line with a conversation."""
+"""Updates card, summary, name and topic after a conversation changed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from bridge.ports import Tx
 
 
 async def refresh(tx: Tx, desk: Desk, conversation: Conversation) -> None:
-    """Want in Matrix what the conversation now is; what did not change costs nothing."""
+    """Request every post that shows the conversation's state; unchanged posts are not sent."""
     inbox = desk.inbox(conversation.inbox)
     if conversation.room is not None:
         if not await _is_silent(tx, conversation):
@@ -54,7 +54,7 @@ async def _card(tx: Tx, desk: Desk, conversation: Conversation) -> None:
 
 
 async def _is_silent(tx: Tx, conversation: Conversation) -> bool:
-    """Whether it came as spam: a card would tell everybody."""
+    """Whether it was spam from the start and has no card: a new card would notify everybody."""
     card = PostKey.of_conversation(Shows.CARD, conversation.number)
     return conversation.state is State.SPAM and await tx.posts.by_key(card) is None
 
@@ -68,8 +68,8 @@ async def room_summary(
     exists_already: bool,
     faceless: bool = False,
 ) -> None:
-    """Name, topic, face and namespaced state of a room; `exists_already`: it was made with them,
-    or with all but its face."""
+    """Name, topic, avatar and our own state event of a room. `exists_already`: the room was
+    created with them; `faceless`: with all but the avatar."""
     number = conversation.number
     for shows, type_, content in (
         (Shows.NAME, "m.room.name", {"name": room.name(conversation)}),
@@ -81,13 +81,13 @@ async def room_summary(
         wanted = Wanted.state(key, Place.of(number), desk.bot, type_, content)
         await tx.posts.put(replace(
             wanted, exists_already=exists_already and not (faceless and is_face),
-            # a picture that cannot be uploaded holds up nothing
+            # a lane of its own: an avatar that cannot be uploaded must not delay other posts
             lane=f"face:{number}" if is_face else "",
         ))  # fmt: skip
 
 
 async def refresh_summary(tx: Tx, desk: Desk, inbox: Inbox) -> None:
-    """The pinned list of an inbox."""
+    """Update the pinned list of open conversations in an inbox's queue room."""
     total, free, first = await tx.conversations.waiting(inbox.id, 20)
     content = listing.summary(total, free, first, inbox, desk.server, desk.now())
     place = Place.queue(inbox.id)
@@ -99,8 +99,8 @@ async def refresh_summary(tx: Tx, desk: Desk, inbox: Inbox) -> None:
 
 
 async def in_space(tx: Tx, desk: Desk, conversation: Conversation, *, inside: bool) -> None:
-    """Whether the space of an inbox lists a conversation's room (Client-Server API v1.14 §11.34:
-    a child without `via` is none)."""
+    """Add a conversation's room to the inbox's space, or remove it (`inside=False`). A child event
+    without `via` removes it (Client-Server API v1.14 §11.34)."""
     content = {"via": [desk.server], "suggested": False} if inside else {}
     key = PostKey.of_conversation(Shows.CHILD, conversation.number)
     child = Wanted.state(key, Place.space(conversation.inbox), desk.bot, "m.space.child", content)
@@ -108,7 +108,7 @@ async def in_space(tx: Tx, desk: Desk, conversation: Conversation, *, inside: bo
 
 
 async def powers(tx: Tx, desk: Desk, conversation: Conversation, *, exists_already: bool) -> None:
-    """Power levels of a conversation's room: the inbox's agents may invite."""
+    """Set the power levels of a conversation's room: the inbox's agents may invite."""
     agents = await tx.rooms.agents(conversation.inbox)
     known = await tx.rooms.known(conversation.room) if conversation.room else None
     version = known.version if known else desk.version
@@ -120,16 +120,16 @@ async def powers(tx: Tx, desk: Desk, conversation: Conversation, *, exists_alrea
 
 
 async def answer(tx: Tx, desk: Desk, place: Place, event: EventId, text: str) -> None:
-    """The bridge's one answer to an event, as a reply to it."""
+    """Send the bridge's answer to an event, as a reply to it; there is one answer per event."""
     await answer_with(tx, desk, place, event, desk.notice(text))
 
 
 async def answer_with(tx: Tx, desk: Desk, place: Place, event: EventId, content: Content) -> None:
-    """An answer that is more than a line."""
+    """Send an answer with any content, for example formatted text."""
     key = PostKey.other(Shows.ANSWER, event)
     await tx.posts.put(Wanted.message(key, place, desk.bot, content, event))
 
 
 async def tell_control(tx: Tx, desk: Desk, key: PostKey, text: str) -> None:
-    """A notice in the control room; the same key again edits it. m.text: admins are notified."""
+    """Send a message to the control room; the same key again edits it. As m.text: it notifies."""
     await tx.posts.put(Wanted.message(key, CONTROL, desk.bot, desk.message(text)))

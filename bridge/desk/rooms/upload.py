@@ -1,4 +1,4 @@
-"""The files of a mail into the media repository, each on its own."""
+"""Uploads the files of a mail to the media repository, one job for each."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from bridge.ports import Tx
 
 
 async def upload(desk: Desk, job: Job[UploadFile]) -> None:
-    """Upload one file, then have its post show it. Create, note the address, then fill it:
-    a repeat after a crash fills the same address."""
+    """Upload one file, then show it in its post. Reserves an mxc address, stores it, then uploads
+    to it: a repeat after a crash uses the same address."""
     async with desk.store.reading() as tx:
         file = await tx.posts.file(job.task.post)
         post = await tx.posts.get(job.task.post)
@@ -49,7 +49,7 @@ async def upload(desk: Desk, job: Job[UploadFile]) -> None:
 
 
 async def _elsewhere(tx: Tx, post: Post, content: Content) -> None:
-    """The same file in rooms to which its mail was brought meanwhile."""
+    """Show the file also in the rooms to which its mail was copied meanwhile."""
     for other in await tx.posts.of_mail(post.key.mail) if post.key.mail is not None else ():
         copy = other.key.conversation
         if copy is not None and other.key == post.key.copy_in(copy):
@@ -78,8 +78,8 @@ async def _place(
     *,
     forget: bool = False,
 ) -> None:
-    """Name a file in the room that is not uploaded; a later try replaces the line. Raises LostLease
-    where its conversation was erased meanwhile."""
+    """Show a placeholder with the file's name and the problem; a later try replaces it. Raises
+    LostLease where the conversation was erased meanwhile."""
     async with desk.store.transaction("placeholder") as tx:
         await tx.jobs.hold(job)
         content = file_event.placeholder(file, problem)

@@ -1,4 +1,4 @@
-"""Rooms of conversations that were closed long ago: people leave, and come back with them."""
+"""Empties rooms of conversations that were closed long ago, and refills them on reopening."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ REASON = "this conversation was closed long ago; its card leads back"
 
 
 async def vacate(tx: Tx, desk: Desk, conversation: Conversation) -> None:
-    """Have everybody but the bot out of a room; its history stays, and its card links it."""
+    """Remove everybody but the bot from a room; its history stays, and its card links to it."""
     if conversation.room is None:
         return
     place = Place.of(conversation.number)
@@ -26,12 +26,12 @@ async def vacate(tx: Tx, desk: Desk, conversation: Conversation) -> None:
 
 
 async def return_to(tx: Tx, desk: Desk, conversation: Conversation) -> bool:
-    """Whoever has it is asked in again when it opens; ghosts come with what they say. Whether the
-    room is in use again."""
+    """Invite the assignee again when an emptied room's conversation reopens; ghosts join again with
+    their next message. Returns whether the room came back into use."""
     returns = conversation.vacated and conversation.state not in FINISHED_CONVERSATIONS
     if returns:
         conversation = await tx.conversations.update(conversation.number, vacated=False)
-        if conversation.assignee is not None:  # behind the kicks that may still be under way
+        if conversation.assignee is not None:  # queued behind kicks that may not be sent yet
             key = PostKey.of_conversation(Shows.AGAIN, conversation.number, desk.now())
             place = Place.of(conversation.number)
             await tx.posts.put(Wanted.invitation(key, place, desk.bot, conversation.assignee))

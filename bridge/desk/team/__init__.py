@@ -1,1 +1,1 @@
-"""Who works here, and the rooms they work in."""
+"""The agents of each inbox, and the rooms of the bridge."""

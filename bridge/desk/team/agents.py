@@ -1,4 +1,4 @@
-"""`!agent`: who answers an inbox's mail is who is in its queue room."""
+"""`!agent`: lists, adds and removes agents; the agents of an inbox are its queue room's members."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def add(tx: Tx, desk: Desk, asked: Request) -> str:
         refuse_unfit(desk, who, federate=inbox.federate)
     done = []
     for inbox in inboxes:
-        queue = await tx.rooms.find(Role.QUEUE, inbox.id)  # perhaps still to be made
+        queue = await tx.rooms.find(Role.QUEUE, inbox.id)  # None before it is created
         await tx.inboxes.set_lead(inbox.id, who, lead)
         await powers(tx, desk, inbox)
         membership = await tx.rooms.membership(queue.id, who) if queue is not None else ""
@@ -51,7 +51,7 @@ async def add(tx: Tx, desk: Desk, asked: Request) -> str:
 
 
 async def invite(tx: Tx, desk: Desk, inbox: InboxId, who: Mxid, mark: str) -> None:
-    """Ask somebody into a queue room; `mark` tells this invitation from earlier ones."""
+    """Invite somebody to a queue room; `mark` is the dedup key of the invitation."""
     queue = Place.queue(inbox)
     key = PostKey.other(Shows.INVITE, queue, who, mark)
     await tx.posts.put(Wanted.invitation(key, queue, desk.bot, who))
@@ -63,21 +63,22 @@ async def remove(tx: Tx, desk: Desk, asked: Request) -> str:
     for inbox in inboxes:
         queue = await tx.rooms.find(Role.QUEUE, inbox.id)
         if queue is None or await tx.rooms.membership(queue.id, who) not in ("join", "invite"):
-            done.append(f"{who} is no agent of {inbox.name}.")
+            done.append(f"{who} is not an agent of {inbox.name}.")
             continue
         await tx.inboxes.set_lead(inbox.id, who, False)
-        # what they lose beside it follows when the homeserver says that they are out
+        # team/members removes them from all other rooms when the homeserver reports that they left
         key = PostKey.other(Shows.EXPEL, queue.id, who, asked.event.id)
         place, why = Place.at(queue.id), "no agent of this inbox any more"
         removal = Wanted.removal(key, place, desk.bot, who, why)
         await tx.posts.put(replace(removal, lane=f"expel:{queue.id}"))
         await tx.audit.add(desk.now(), asked.who, f"inbox {inbox.id}: {who} is no agent any more")
-        done.append(f"{who} is out of {inbox.name} and of its rooms within a minute.")
+        done.append(f"{who} will be out of {inbox.name} and its rooms within a minute.")
     return "\n".join(done)
 
 
 def _said(desk: Desk, asked: Request, usage: str) -> tuple[Mxid, bool, list[Inbox]]:
-    """(who, whether as a lead, which inboxes); an inbox need not be named where there is one."""
+    """Parse into (person, whether as a lead, inboxes); the inbox may be left out where there is
+    only one. Raises Refused with the usage."""
     people = [word for word in asked.words if MXID.fullmatch(word)]
     others = [word.casefold() for word in asked.words if word not in people]
     lead = "lead" in others
@@ -99,18 +100,19 @@ def _said(desk: Desk, asked: Request, usage: str) -> tuple[Mxid, bool, list[Inbo
 
 
 def refuse_unfit(desk: Desk, mxid: str, *, federate: bool) -> None:
-    """Raises Refused for whom no inbox can have as an agent."""
+    """Raises Refused for a user who cannot be an agent: one of our own, or of another homeserver
+    where the inbox does not federate."""
     if desk.is_own(mxid):
         raise Refused(f"{mxid} is the bridge's own user; name a person.")
     if not federate and not mxid.endswith(f":{desk.server}"):
         raise Refused(
-            f"{mxid} is of another homeserver, and this inbox's rooms are closed to those. Name"
+            f"{mxid} is on another homeserver, and this inbox's rooms are closed to others. Name"
             f" somebody of {desk.server}; federate: true opens the rooms made from then on."
         )
 
 
 async def led_by(tx: Tx, inbox: Inbox) -> frozenset[Mxid]:
-    """The leads of the configuration, as changed by chat since."""
+    """The leads of an inbox: those of the configuration, as changed by chat since."""
     named = await tx.inboxes.leads(inbox.id)
     return frozenset(
         {Mxid(lead) for lead in inbox.leads if named.get(Mxid(lead), True)}
@@ -119,7 +121,7 @@ async def led_by(tx: Tx, inbox: Inbox) -> frozenset[Mxid]:
 
 
 async def powers(tx: Tx, desk: Desk, inbox: Inbox) -> None:
-    """Power levels of the queue room: its leads have 50."""
+    """Set the power levels of the queue room: leads have 50."""
     queue = await tx.rooms.find(Role.QUEUE, inbox.id)
     version = queue.version if queue else desk.version
     leads = sorted(await led_by(tx, inbox))
@@ -141,7 +143,7 @@ ADMIN_COMMANDS: tuple[CommandSpec[Request], ...] = (
         "agent add",
         Role.CONTROL,
         "@WHO [lead] [INBOX]",
-        "Invite somebody to an inbox's queue room; lead makes them one.",
+        "Invite somebody to an inbox's queue room, as an agent or as a lead.",
         add,
     ),
     CommandSpec(

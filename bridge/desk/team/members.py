@@ -1,4 +1,4 @@
-"""Who comes and goes: agents are the joined members of the queue room."""
+"""Handles membership changes: the joined members of a queue room are the agents of its inbox."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from bridge.ports import Tx
 async def changed(
     tx: Tx, desk: Desk, room: Room, who: Mxid, membership: str, mark: str, *, invited: bool
 ) -> None:
-    """Note a membership; a new agent gains rights in every room, one who left loses them.
+    """Store a membership; a new agent gains rights in every room, one who left loses them.
 
-    `mark` tells this change from others of the same person; `invited`: somebody asked them in.
+    `mark` is the dedup key of this change; `invited`: somebody invited them to the room.
     """
     before = await tx.rooms.membership(room.id, who)
     await tx.rooms.set_member(room.id, who, membership)
@@ -39,22 +39,22 @@ async def changed(
 
 
 async def _uninvited(tx: Tx, desk: Desk, room: Room, who: Mxid, mark: str) -> None:
-    """Somebody walked in as an agent; whoever stopped being one meanwhile goes again."""
+    """Remove somebody who joined without an invitation, as agents may, but is not an agent now."""
     if room.inbox is not None and not await tx.rooms.is_agent(room.inbox, who):
         await _kick(tx, desk, room, who, mark)
 
 
 async def _empower(tx: Tx, desk: Desk, inbox: InboxId) -> None:
-    """Agents, and nobody else, may invite in the inbox's conversation rooms."""
+    """Set the power levels of all conversation rooms of an inbox: only its agents may invite."""
     for conversation in await tx.conversations.of_inbox(inbox):
-        if conversation.vacated:  # nobody is in there; it is seen to when they come back
+        if conversation.vacated:  # the room is empty; it is updated when it reopens
             continue
         await powers(tx, desk, conversation, exists_already=False)
 
 
 async def _expel(tx: Tx, desk: Desk, queue: Room, who: Mxid, mark: str) -> None:
-    """Leaving the queue room is leaving the space and every conversation: the homeserver would
-    let them go on reading and writing in each room they joined before."""
+    """Remove somebody who left the queue room from the space and every conversation: otherwise they
+    could go on reading and writing in each room they had joined."""
     rooms = set(await tx.rooms.rooms_of(who))
     for each in await tx.rooms.of_inbox(queue.inbox or InboxId("")):
         if each.id in rooms and each.role is not Role.QUEUE:

@@ -1,4 +1,4 @@
-"""The rooms of the bridge: control, queue, space, and one for each conversation."""
+"""Creates the rooms of the bridge: control, queue, space, and one for each conversation."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ log = structlog.get_logger("setup")
 INTRODUCED = "bot-introduced"
 WELCOME = (
     "Postroom is running. Admin commands work in this room and nowhere else: !status shows how"
-    " things are, !help what there is."
+    " things are, !help lists the commands."
 )
 
 
 async def order_rooms(desk: Desk) -> None:
-    """At every start: have the rooms of the configuration made or looked at."""
+    """At every start: add jobs that create or check the control room and each inbox's rooms."""
     async with desk.store.transaction("setup") as tx:
         await tx.jobs.add(SetUp(Role.CONTROL), "setup")
         for inbox in desk.settings.inboxes:
@@ -53,7 +53,7 @@ async def order_rooms(desk: Desk) -> None:
 
 
 async def setup(desk: Desk, job: Job[SetUp]) -> None:
-    """Make or find one room, note who is in it, invite whom the configuration names."""
+    """Create or find one room, store its members, invite the people the configuration names."""
     role, inbox = job.task.role, job.task.inbox or None
     async with desk.store.reading() as tx:
         found = await tx.rooms.find(role, inbox)
@@ -71,7 +71,7 @@ async def setup(desk: Desk, job: Job[SetUp]) -> None:
         await tx.rooms.save(found)
         known = await tx.rooms.members(found.id)
         for mxid in sorted({*members, *known}):
-            # who came or went while we were away is treated as when we had seen it
+            # changes while the bridge was down are handled as if we had received their events
             if not desk.is_own(mxid):
                 membership = members.get(mxid, "leave")
                 await changed(
@@ -104,14 +104,14 @@ async def _make(desk: Desk, role: Role, inbox: InboxId | None, queue: RoomId | N
 
 
 async def _introduce(desk: Desk) -> None:
-    """The bot's own name and picture, once."""
+    """Set the bot's display name and avatar, once."""
     async with desk.store.reading() as tx:
         done = await tx.settings.value(INTRODUCED)
     if done is None:
         face = await picture.of(desk, picture.wanted(Address("postroom@", "Postroom")))
         try:
             await desk.chat.call_myself("Postroom", face)
-        except Permanent as error:  # a homeserver may keep profiles to itself
+        except Permanent as error:  # a homeserver may forbid changes of profiles
             log.info("no name and picture of its own", error=str(error))
         async with desk.store.transaction("setup") as tx:
             await tx.settings.set_value(INTRODUCED, face)
@@ -125,8 +125,8 @@ async def make_room(desk: Desk, alias: str, body: Content) -> RoomId:
 
 
 async def _furnish(tx: Tx, desk: Desk, found: Room, *, made: bool) -> None:
-    """What each room shows, and who is invited: each named person once, ever. `made`: the room
-    is new, with its name and topic."""
+    """Show a room's content and invite people, each named person only once ever. `made`: the room
+    is new and was created with name and topic."""
     place = found.place
     if found.inbox is None:
         await tell_control(tx, desk, PostKey.other(Shows.WELCOME), WELCOME)
@@ -146,7 +146,7 @@ async def _furnish(tx: Tx, desk: Desk, found: Room, *, made: bool) -> None:
 
 
 async def _title(tx: Tx, desk: Desk, found: Room, inbox: Inbox, *, made: bool) -> None:
-    """Name, topic and picture of an inbox's queue room or space."""
+    """Set name, topic and avatar of an inbox's queue room or space."""
     place = found.place
     name, topic = room.title(found.role, inbox)
     for shows, type_, content in (
@@ -162,13 +162,13 @@ async def _title(tx: Tx, desk: Desk, found: Room, inbox: Inbox, *, made: bool) -
 
 
 async def _put_out(tx: Tx, desk: Desk, control: Room) -> None:
-    """Whoever is no admin any more leaves the control room, and an invitation there ends."""
+    """Remove former admins from the control room, and withdraw their open invitations."""
     there = {*await tx.rooms.members(control.id), *await tx.rooms.invited(control.id)}
     for mxid in sorted(there - set(desk.settings.admins)):
-        # a guest whom an admin asked in may stay
+        # only those whom the bridge invited: a guest whom an admin invited may stay
         asked = PostKey.other(Shows.INVITE, CONTROL, mxid)
         if await tx.posts.by_key(asked) is not None:
-            await tx.posts.rename(asked, asked.until("until", desk.now()))  # they may come back
+            await tx.posts.rename(asked, asked.until("until", desk.now()))  # may be invited again
             key = PostKey.other(Shows.EXPEL, CONTROL, mxid, desk.now())
             why = "no admin of Postroom any more"
             removal = Wanted.removal(key, CONTROL, desk.bot, mxid, why)
@@ -176,7 +176,7 @@ async def _put_out(tx: Tx, desk: Desk, control: Room) -> None:
 
 
 async def make_conversation_room(desk: Desk, job: Job[MakeRoom]) -> None:
-    """Make the room of a new conversation; its mail waits behind this job in the same lane."""
+    """Create the room of a new conversation; its posts wait behind this job in the same lane."""
     number = job.task.number
     async with desk.store.reading() as tx:
         conversation = await tx.conversations.get(number)

@@ -1,1 +1,1 @@
-"""What becomes of a conversation: whose it is, its state, labels, contact, where it belongs."""
+"""Commands that change a conversation: assignee, state, tags, contact, merge, split and move."""

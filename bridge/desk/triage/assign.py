@@ -1,4 +1,4 @@
-"""Whose conversation it is: taken, given, given back, or dealt out."""
+"""Assigns conversations to agents: by command, by reaction, or automatically in turn."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from bridge.ports import Tx
 
 
 async def take(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """`!take`, or ✋ on the card: mine, invited, and the card says so."""
+    """`!take`, or ✋ on the card: assign the conversation to the sender and invite them."""
     conversation, before = context.conversation, context.conversation.assignee
     if before == context.who:
         return "You have it already."
@@ -39,7 +39,7 @@ async def take(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
 
 
 async def assign(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """`!assign @who`: somebody else's; they are told."""
+    """`!assign @who`: assign the conversation to another agent and notify them."""
     who = await _meant(tx, desk, context)
     conversation, before = context.conversation, context.conversation.assignee
     if before == who:
@@ -52,7 +52,7 @@ async def assign(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
 
 
 async def unassign(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """`!unassign`: nobody's again; it goes back to the top of the list."""
+    """`!unassign`: remove the assignee, so that any agent may take the conversation."""
     before = context.conversation.assignee
     if before is None:
         return "Nobody has it."
@@ -61,14 +61,14 @@ async def unassign(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
         await _tell(
             tx, desk, context, before, f"{context.who} took this conversation from {before}."
         )
-    return f"#{context.conversation.number} is free for whoever takes it."
+    return f"#{context.conversation.number} is free: anyone may take it."
 
 
 async def give(
     tx: Tx, desk: Desk, conversation: Conversation, who: Mxid | None, mark: str
 ) -> Conversation:
-    """Note whose it is, invite them, and have card, list and topic say so. `mark` tells this from
-    other times."""
+    """Assign a conversation (`who` None: to nobody), invite the assignee, and update card, list and
+    topic. `mark` is the dedup key of the invitation."""
     conversation = await tx.conversations.update(
         conversation.number, assignee=who, changed_at=desk.now()
     )
@@ -78,8 +78,8 @@ async def give(
 
 
 async def next_in_turn(tx: Tx, inbox: Inbox) -> Mxid | None:
-    """Whose a new conversation becomes by the inbox's own rule; None where it has none, or nobody
-    is there."""
+    """The agent who gets the next new conversation by the inbox's `assign` setting; None where it
+    is `never`, or all agents are away."""
     if inbox.assign == "never":
         return None
     away = await tx.agents.away()
@@ -88,7 +88,7 @@ async def next_in_turn(tx: Tx, inbox: Inbox) -> Mxid | None:
         return None
     turn = f"turn:{inbox.id}"
     last = await tx.settings.value(turn) or ""
-    # who comes after the last one, and then from the beginning
+    # sorted agents, starting after the one who got the last conversation
     order = sorted(there, key=lambda mxid: (mxid <= last, mxid))
     if inbox.assign == "least-busy":
         busy = await tx.conversations.open_by_agent(inbox.id)
@@ -98,7 +98,7 @@ async def next_in_turn(tx: Tx, inbox: Inbox) -> Mxid | None:
 
 
 async def go_away(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """`!away`: no conversations are dealt to them; what they have stays theirs."""
+    """`!away`: assign no new conversations to the sender automatically; they keep their own."""
     await tx.agents.set_away(context.who, desk.now())
     return "You are away: no new conversations come to you by themselves. !back ends that."
 
@@ -110,15 +110,15 @@ async def come_back(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
 
 
 async def release(tx: Tx, desk: Desk, inbox: Inbox, who: Mxid, mark: str) -> None:
-    """Who is no agent any more leaves their open conversations to the others."""
+    """Unassign all open conversations of somebody who is not an agent any more."""
     for conversation in await tx.conversations.of_agent(inbox.id, who):
         if conversation.state not in FINISHED_CONVERSATIONS:
             await give(tx, desk, conversation, None, mark)
 
 
 async def _meant(tx: Tx, desk: Desk, context: CommandContext) -> Mxid:
-    """The agent a message names: as a mention, by Matrix id, or by what stands before the colon.
-    Raises Refused with who could be meant."""
+    """The agent a message names: as a mention, by Matrix id, or by its localpart. Raises Refused
+    with the list of agents."""
     agents = await tx.rooms.agents(context.inbox.id)
     named = [mxid for mxid in command.mentioned(context.event.content) if mxid != desk.bot]
     if not named:
@@ -133,11 +133,11 @@ async def _meant(tx: Tx, desk: Desk, context: CommandContext) -> Mxid:
     said = context.rest.strip()[:60]
     if not said:
         raise Refused(f"Say to whom: !assign @who. Agents of {context.inbox.name}: {who}.")
-    raise Refused(f"{said} is no agent of {context.inbox.name}; there are {who}.")
+    raise Refused(f"{said} is not an agent of {context.inbox.name}; its agents are {who}.")
 
 
 async def _tell(tx: Tx, desk: Desk, context: CommandContext, who: Mxid, text: str) -> None:
-    """Say something in the conversation that reaches one person: no notice, which notifies
+    """Send a message to the conversation that notifies one person: m.text, as an m.notice notifies
     nobody."""
     content: Content = desk.message(text)
     content["m.mentions"] = {"user_ids": [who]}
@@ -159,14 +159,14 @@ COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
         "assign",
         Role.CONVERSATION,
         "@WHO",
-        "Give this conversation to another agent, who is told.",
+        "Give this conversation to another agent and notify them.",
         assign,
     ),
     CommandSpec(
         "unassign",
         Role.CONVERSATION,
         "",
-        "Let whoever likes take this conversation.",
+        "Give this conversation back: anyone may take it.",
         unassign,
     ),
     CommandSpec(
@@ -181,7 +181,7 @@ COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
         "away",
         Role.QUEUE,
         "",
-        "Get no new conversations by yourself for now; you keep those you have.",
+        "Get no new conversations automatically for now; you keep those you have.",
         go_away,
     ),
     CommandSpec(

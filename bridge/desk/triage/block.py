@@ -1,4 +1,4 @@
-"""Senders that are not listened to: their mails are kept as spam, and nobody is told."""
+"""`!block` and `!unblock`: mails of a blocked sender are kept as spam and notify nobody."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DOMAIN = re.compile(r"(?=.{4,253}\Z)(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W\d_][
 
 
 async def block(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """`!block [ADDRESS|DOMAIN]`: alone it means the contact of the conversation."""
+    """`!block [ADDRESS|DOMAIN]`: block a sender; without argument, the conversation's contact."""
     conversation = context.conversation
     sender = _named(context.rest) if context.rest.strip() else conversation.contact.key
     if not sender:
@@ -30,26 +30,26 @@ async def block(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     new = await tx.blocked.add(context.inbox.id, sender, context.who, desk.now())
     said = f"{sender} is blocked already."
     if new:
-        said = f"{sender} is blocked: what comes from there is kept as spam and tells nobody."
+        said = f"{sender} is blocked: its mails are kept as spam and notify nobody."
     if _is_from(conversation, sender) and conversation.state is not State.SPAM:
         await state.put(tx, desk, conversation, State.SPAM)
         said += " This conversation is spam now."
-    return f"{said} !unblock {sender} takes it back." if new else said
+    return f"{said} !unblock {sender} undoes it." if new else said
 
 
 async def unblock(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """`!unblock ADDRESS|DOMAIN`; alone it shows what is blocked."""
+    """`!unblock [ADDRESS|DOMAIN]`: unblock a sender; without argument, list the blocked ones."""
     blocked = await tx.blocked.all(context.inbox.id)
     if not context.rest.strip():
         return f"Blocked in {context.inbox.name}: {', '.join(blocked[:100]) or 'nobody'}"
     sender = _named(context.rest)
     if not await tx.blocked.remove(context.inbox.id, sender):
         raise Refused(f"{sender} is not blocked; !unblock alone shows who is.")
-    return f"{sender} is not blocked any more. What came before stays spam until !reopen."
+    return f"{sender} is not blocked any more. Earlier mails stay spam until !reopen."
 
 
 def _named(text: str) -> str:
-    """The case-folded address or domain in a command. Raises Refused."""
+    """The case-folded address or domain in a command. Raises Refused for anything else."""
     word = text.strip().casefold()
     if "@" in word.lstrip("@"):
         address = bare(text.strip())
@@ -71,14 +71,15 @@ COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
         "block",
         Role.CONVERSATION,
         "[ADDRESS|DOMAIN]",
-        "Keep what comes from there as spam that tells nobody; alone it means this contact.",
+        "Keep all mail of an address or domain as spam that notifies nobody. Without one: of "
+        "this contact.",
         block,
     ),
     CommandSpec(
         "unblock",
         Role.CONVERSATION,
         "[ADDRESS|DOMAIN]",
-        "Listen to it again; alone it shows what is blocked.",
+        "Unblock an address or a domain. Without one: show what is blocked.",
         unblock,
     ),
 )

@@ -1,4 +1,4 @@
-"""`!contact`: who a conversation is with, and what the team knows of them."""
+"""`!contact`: shows or changes the contact of a conversation and the team's notes about them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ USAGE = (
 
 
 async def contact(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """Shown alone, else changed; everything of it stays with this inbox."""
+    """Show the contact, or change it by a subcommand. Names and notes belong to this inbox only."""
     if not context.conversation.contact.spec:
         raise Refused("The contact of this conversation was erased.")
     _refuse_several(context)
@@ -102,7 +102,8 @@ async def _add(tx: Tx, desk: Desk, context: CommandContext, text: str) -> str:
     if address.key in {spec.casefold() for spec in known.specs}:
         return f"{address.spec} is known as theirs already."
     await tx.contacts.add_address(context.inbox.id, known.id, address.spec)
-    return f"{address.spec} is theirs, too; !history shows both. Emails go where they went before."
+    return (f"{address.spec} belongs to them, too; !history shows both. Emails still go to the same"
+            " address as before.")  # fmt: skip
 
 
 async def _remove(tx: Tx, context: CommandContext, text: str) -> str:
@@ -110,7 +111,7 @@ async def _remove(tx: Tx, context: CommandContext, text: str) -> str:
     known = await tx.contacts.of(context.inbox.id, context.conversation.contact.spec)
     theirs = {spec.casefold() for spec in known.specs} if known is not None else set()
     if address is None or address.key not in theirs:
-        raise Refused(f"{text.strip()[:80] or 'That'} is no address of theirs.")
+        raise Refused(f"{text.strip()[:80] or 'That'} is not an address of this contact.")
     if address.key == context.conversation.contact.key:
         raise Refused(f"{address.spec} is the contact of this conversation; !contact set changes"
                       " that.")  # fmt: skip
@@ -119,13 +120,13 @@ async def _remove(tx: Tx, context: CommandContext, text: str) -> str:
 
 
 async def offer(tx: Tx, desk: Desk, number: Number, shown: PostKey) -> None:
-    """👤 under a mail that a colleague forwarded, as `shown` shows it in a conversation's room."""
+    """Put the reaction 👤 on the post `shown` of a mail that a colleague forwarded."""
     key = replace(shown, shows=Shows.FORWARDED, text=f"{Shows.FORWARDED}:{shown.text}")
     await tx.posts.put(Wanted.reaction(key, Place.of(number), desk.bot, PERSON, shown))
 
 
 async def forwarded(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """👤 on a mail that a colleague forwarded: the conversation is with who wrote it first."""
+    """👤 on a mail that a colleague forwarded: make its original author the contact."""
     letter = (
         await mail_meant(tx, context.conversation.number, context.points_at)
         if context.points_at is not None
@@ -141,7 +142,7 @@ async def forwarded(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
 
 
 async def _set(tx: Tx, desk: Desk, context: CommandContext, text: str) -> str:
-    """The conversation is with somebody else, or expressly with whom it is."""
+    """Make an address the contact, or confirm the present one as author of forwarded mails."""
     address = _address(desk, context, text)
     if address.key == context.conversation.contact.key:
         address = context.conversation.contact
@@ -154,7 +155,7 @@ async def _set(tx: Tx, desk: Desk, context: CommandContext, text: str) -> str:
 
 
 async def _become(tx: Tx, desk: Desk, context: CommandContext, address: Address) -> str:
-    """Answers go there, and not to who was the contact."""
+    """Make an address the contact: answers go there, and not to the previous contact."""
     before, number = context.conversation.contact, context.conversation.number
     known = await tx.contacts.of(context.inbox.id, address.spec)
     if known is not None and known.name:
@@ -167,14 +168,15 @@ async def _become(tx: Tx, desk: Desk, context: CommandContext, address: Address)
     await tx.conversations.override(number, "to", before.spec, False)
     await picture.bring_in(tx, desk, number, address)
     await refresh(tx, desk, changed)
-    if before.domain == "invalid":  # nobody
+    if before.domain == "invalid":  # the placeholder for a mail without a usable sender
         return f"This conversation is with {address}. Emails go there."
     return (f"This conversation is with {address}. Emails go there, and not to {before.spec};"
             f" !to +{before.spec} adds them again.")  # fmt: skip
 
 
 def _address(desk: Desk, context: CommandContext, text: str) -> Address:
-    """The one address in `text`, perhaps with a name. Raises Refused."""
+    """The one address in `text`, perhaps with a name. Raises Refused where it is not valid, or one
+    of our inboxes."""
     found = parse_list(text.strip())
     if len(found) != 1 or bare(found[0].spec) is None:
         raise Refused(
@@ -190,8 +192,8 @@ COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
         "contact",
         Role.CONVERSATION,
         "[name TEXT | note TEXT | add ADDRESS | remove ADDRESS | set ADDRESS]",
-        "Show who this is, or change what is known of them; set makes ADDRESS the contact "
-        "here, for a mail that a colleague forwarded.",
+        "Show who the contact is, or change what is known about them. set makes ADDRESS the "
+        "contact of this conversation, for a mail that a colleague forwarded.",
         contact,
         after_merge=True,
     ),
@@ -201,6 +203,6 @@ REACTIONS = (
         PERSON,
         forwarded,
         Shows.MAIL,
-        "on a mail that a colleague forwarded: whoever wrote it first is the contact",
+        "on a mail that a colleague forwarded: make its first author the contact",
     ),
 )

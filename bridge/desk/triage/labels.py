@@ -1,4 +1,4 @@
-"""Keeping order: tags, priority, subject, lists, and what went before with a contact."""
+"""Commands for tags, priority, subject, lists, a contact's history, and mail headers."""
 
 from __future__ import annotations
 
@@ -28,20 +28,17 @@ from bridge.ports import Tx
 
 MAX_TAGS = 20
 HEADERS = 8_000
-"""Bytes of a mail's headers that are shown."""
+"""Most bytes of a mail's headers that are shown."""
 LISTS = "open, mine, unassigned, snoozed, answered, closed, spam, tag:NAME or department:NAME"
 
 
 async def tag(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """`!tag +billing -urgent`: add and take away; alone it shows them."""
+    """`!tag +billing -urgent`: add and remove tags; without argument, show them."""
     tags = list(context.conversation.tags)
     for word in context.rest.replace(",", " ").split():
         name = words.tag(word.lstrip("+-"))
         if name is None:
-            raise Refused(
-                f"{word[:50]} is no tag: use letters, digits and -, {words.LONGEST_TAG} at most;"
-                " nothing was changed."
-            )
+            raise Refused(f"{word[:50]} is not a valid tag: {words.TAG_RULE}; nothing was changed.")
         if word.startswith("-"):
             tags = [each for each in tags if each != name]
         elif name not in tags:
@@ -54,7 +51,7 @@ async def tag(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
 
 
 async def priority(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """`!priority high`: before the others in the list."""
+    """`!priority high`: set the priority, which sorts the list; without argument, show it."""
     said = context.rest.strip().casefold()
     if not said:
         return f"Priority: {context.conversation.priority.name.lower()}"
@@ -66,7 +63,7 @@ async def priority(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
 
 
 async def urgent(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """`!urgent`: before the others in the list, said with one word or reaction."""
+    """`!urgent`, or ❗ on the card: set the priority to high."""
     if context.conversation.priority is Priority.HIGH:
         return f"#{context.conversation.number} has high priority already."
     await _change(tx, desk, context.conversation, priority=Priority.HIGH)
@@ -74,7 +71,7 @@ async def urgent(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
 
 
 async def subject(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """`!subject TEXT`: what the room and the next emails are called."""
+    """`!subject TEXT`: change the subject of the room and of the next emails."""
     text = clean_line(context.rest, 300)
     if not text:
         return f"Subject: {context.conversation.subject or '(none)'}"
@@ -92,7 +89,7 @@ async def _change(
 
 
 async def list_(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """`!list open|mine|…`: conversations of this inbox."""
+    """`!list open|mine|…`: list conversations of this inbox."""
     what = context.rest.strip().casefold() or "open"
     filters = {
         "open": Filter(state=State.OPEN), "answered": Filter(state=State.ANSWERED),
@@ -113,7 +110,7 @@ async def list_(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
 
 
 async def history(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """`!history`: this contact's other conversations in this inbox."""
+    """`!history`: list this contact's other conversations in this inbox."""
     known = await tx.contacts.of(context.inbox.id, context.conversation.contact.spec)
     specs = known.specs if known is not None else (context.conversation.contact.spec,)
     found = [
@@ -140,7 +137,8 @@ async def _show(
 
 
 async def headers(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """`!headers`: of the mail it replies to, else of the newest that came in."""
+    """`!headers`: show the headers of the mail it replies to, otherwise of the newest incoming
+    mail."""
     number = context.conversation.number
     letter = await (
         tx.mails.latest(number)
@@ -165,22 +163,28 @@ COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
         "tag",
         Role.CONVERSATION,
         "[+NAME…] [-NAME…]",
-        "Show the tags, or add and take away some.",
+        "Show the tags, or add and remove some.",
         tag,
     ),
     CommandSpec(
         "priority",
         Role.CONVERSATION,
         "high|normal|low",
-        "Have it before or behind the others in the list.",
+        "Put this conversation before or behind the others in the list.",
         priority,
     ),
-    CommandSpec("urgent", Role.CONVERSATION, "", "Have it before the others in the list.", urgent),
+    CommandSpec(
+        "urgent",
+        Role.CONVERSATION,
+        "",
+        "Put this conversation before the others in the list.",
+        urgent,
+    ),
     CommandSpec(
         "subject",
         Role.CONVERSATION,
         "[TEXT]",
-        "Call the room and the next emails TEXT.",
+        "Show the subject, or change it to TEXT, for the room and the next emails.",
         subject,
     ),
     CommandSpec(
@@ -195,7 +199,7 @@ COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
         "headers",
         Role.CONVERSATION,
         "",
-        "Show a mail's headers. As a reply to a mail: its, else those of the newest that came in.",
+        "Show the headers of the newest incoming mail. As a reply to a mail: of that mail.",
         headers,
         after_merge=True,
     ),
@@ -208,5 +212,7 @@ COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
     ),
 )
 REACTIONS = (
-    ReactionSpec("❗", urgent, Shows.CARD, "on a card: have it before the others in the list"),
+    ReactionSpec(
+        "❗", urgent, Shows.CARD, "on a card: put the conversation before the others in the list"
+    ),
 )

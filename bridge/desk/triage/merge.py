@@ -1,4 +1,4 @@
-"""Mails that belong elsewhere: `!merge`, `!split`, and the card's claim answered."""
+"""`!merge`, `!split`, and 🔗 on a card: move mails to another conversation."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from bridge.ports import Tx
 
 
 async def merge(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """`!merge #12`: this conversation goes on in #12, with all its mails."""
+    """`!merge #12`: move all mails of this conversation to #12, and continue there."""
     named = words.number(context.rest)
     if named is None:
         raise Refused("Say with which: !merge #12 has this conversation go on in #12.")
@@ -51,7 +51,7 @@ async def merge(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
 
 
 async def claimed(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """🔗 on a card: it does belong to the conversation it claims to belong to."""
+    """🔗 on a card: merge into the conversation that this one claims to belong to."""
     conversation = context.conversation
     if conversation.claim is None or not await tx.conversations.exists(
         context.inbox.id, conversation.claim
@@ -63,9 +63,10 @@ async def claimed(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
 
 
 async def _merge(tx: Tx, desk: Desk, conversation: Conversation, into: Conversation) -> None:
-    """Have the mails of one conversation, and whatever comes for it, in another."""
+    """Move the mails of one conversation, and all later ones, to another. Raises Refused where
+    the two cannot be merged."""
     if conversation.number == into.number:
-        raise Refused("That is this very conversation.")
+        raise Refused("That is this conversation itself.")
     if conversation.is_overflow or into.is_overflow:
         raise Refused("That room holds mails of different people; !split takes each out of it.")
     if into.merged is not None:
@@ -83,7 +84,7 @@ async def _merge(tx: Tx, desk: Desk, conversation: Conversation, into: Conversat
         into.number, sorted(await tx.conversations.participants(conversation.number))
     )
     waits = [w for w in (conversation.waiting_since, into.waiting_since) if w is not None]
-    # what slept here would be forgotten in one that is closed
+    # a snoozed conversation merged into a closed one would never wake: open that one
     wakes = conversation.state is State.SNOOZED and into.state is not State.SNOOZED
     opens = wakes or State.OPEN in (conversation.state, into.state)
     into = await tx.conversations.update(
@@ -111,7 +112,7 @@ async def _merge(tx: Tx, desk: Desk, conversation: Conversation, into: Conversat
 
 
 async def split(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """`!split` as a reply to a mail: it begins a conversation of its own."""
+    """`!split` as a reply to a mail: move that mail into a new conversation."""
     letter = None
     if context.points_at is not None:
         letter = await mail_meant(tx, context.conversation.number, context.points_at)
@@ -143,8 +144,8 @@ async def split(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
 
 
 async def _bring(tx: Tx, desk: Desk, letters: Sequence[Letter], to: Conversation) -> None:
-    """Mails into a conversation, and what shows them into its room, too: a reply to them there
-    answers them. What was written here of ours is told by whom it went to."""
+    """Move mails to a conversation and copy their posts to its room, where a reply to a copy
+    answers the mail. A mail that we sent is shown there as a line with its recipients."""
     await tx.mails.relocate(letters, to.number)
     place = Place.of(to.number)
     for letter in letters:
@@ -166,8 +167,8 @@ async def _bring(tx: Tx, desk: Desk, letters: Sequence[Letter], to: Conversation
 
 
 async def _bring_sender(tx: Tx, desk: Desk, letter: Letter, post: Post, to: Conversation) -> str:
-    """Who shows a mail in the room it comes to, there already."""
-    if post.sender == desk.bot and not letter.outbound:  # it came beyond the limits
+    """The user that sends the copy of a mail in the new room; lets its ghost join first."""
+    if post.sender == desk.bot and not letter.outbound:  # it comes from the overflow conversation
         person = author.author(letter.sender, letter.reply_to, desk.own_addresses)
         return await picture.bring_in(tx, desk, to.number, person)
     entry = await tx.posts.entry(post.place, post.sender)
@@ -188,7 +189,7 @@ async def _files(tx: Tx, letter: Letter) -> str:
 
 
 async def refuse_under_way(tx: Tx, conversation: Conversation) -> None:
-    """Raises Refused while a mail of the conversation is on its way or waits for a yes."""
+    """Raises Refused while a mail of the conversation is being sent or waits for a yes."""
     if await tx.deliveries.newest(conversation.number, DELIVERIES_UNDER_WAY) is not None:
         raise Refused("An email of this conversation is still on its way, or waits for an answer;"
                       " wait for it or stop it first.")  # fmt: skip
@@ -209,14 +210,14 @@ COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
         "merge",
         Role.CONVERSATION,
         "#NUMBER",
-        "Have this conversation go on in another one, with all its mails.",
+        "Merge this conversation, with all its mails, into conversation NUMBER.",
         merge,
     ),
     CommandSpec(
         "split",
         Role.CONVERSATION,
         "",
-        "As a reply to a mail: have it begin a conversation of its own.",
+        "As a reply to a mail: move it into a new conversation.",
         split,
     ),
 )

@@ -1,4 +1,4 @@
-"""`!move`: a conversation, with its room and number, to another inbox and its team."""
+"""`!move`: moves a conversation to another inbox; its room and number stay."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bridge.ports import Tx
 
 
 async def move(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """`!move sales@acme.com`: its agents come in, those who are not among them go."""
+    """`!move sales@acme.com`: the agents of that inbox get access; all other agents are removed."""
     conversation, old = context.conversation, context.inbox
     new = _named(desk, context)
     queue = await tx.rooms.find(Role.QUEUE, new.id)
@@ -52,7 +52,7 @@ async def move(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     await refresh(tx, desk, moved)
     await refresh_summary(tx, desk, old)
     text = f"Moved to {new.name}; its agents see the card and everything in this room."
-    await answer(tx, desk, context.where, context.event.id, text)  # before they are out who read it
+    await answer(tx, desk, context.where, context.event.id, text)  # before its readers are removed
     await _expel(tx, desk, context, agents, new)
     return None
 
@@ -72,7 +72,8 @@ def _named(desk: Desk, context: CommandContext) -> Inbox:
 
 
 async def _leave(tx: Tx, desk: Desk, conversation: Conversation, old: Inbox, new: Inbox) -> None:
-    """Its card in the old queue says where it went, and the old space loses it."""
+    """Let the card in the old queue room say where the conversation went, and remove the room from
+    the old space."""
     number, queue = conversation.number, Place.queue(old.id)
     card, hand, claim, child = (
         PostKey.of_conversation(shows, number)
@@ -95,7 +96,7 @@ async def _leave(tx: Tx, desk: Desk, conversation: Conversation, old: Inbox, new
 async def _set(
     tx: Tx, desk: Desk, context: CommandContext, shows: Shows, state_key: str, content: Content
 ) -> None:
-    """Who may walk into the room, and which space it belongs to."""
+    """Set a state event of the conversation's room: its join rules, or the space it belongs to."""
     number = context.conversation.number
     key = PostKey.of_conversation(shows, number, state_key, context.event.id)
     wanted = Wanted.state(key, Place.of(number), desk.bot, shows.value, content)
@@ -105,7 +106,8 @@ async def _set(
 async def _expel(
     tx: Tx, desk: Desk, context: CommandContext, agents: Sequence[str], new: Inbox
 ) -> None:
-    """The old team leaves, but for who is in the new one; guests stay as they were invited."""
+    """Remove the old inbox's agents, except those of the new one. Guests stay, as they were
+    invited."""
     room_id = context.conversation.room
     for mxid in await tx.rooms.agents(context.inbox.id):
         inside = room_id and await tx.rooms.membership(room_id, mxid) in ("join", "invite")
@@ -122,7 +124,7 @@ COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
         "move",
         Role.CONVERSATION,
         "ADDRESS",
-        "Give this conversation to another inbox and its team, room and number included.",
+        "Move this conversation to another inbox and its team. Its room and number stay.",
         move,
     ),
 )

@@ -1,4 +1,4 @@
-"""`!original`: the whole mail as it came, on a sealed page or as a file."""
+"""`!original`: shows the whole mail as received, on a page behind a signed link or as a file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bridge.ports import Tx
 
 
 async def original(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """Of the mail it replies to, else of the newest one of the conversation."""
+    """Show the mail it replies to, otherwise the newest one of the conversation."""
     letter = await _meant(tx, context, context.points_at)
     raw = await tx.mails.raw(letter.raw) if letter.raw is not None else b""
     if letter.raw is None or not raw:
@@ -47,8 +47,8 @@ COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
         "original",
         Role.CONVERSATION,
         "",
-        "See a mail as it came, with its pictures, on a page of its own. As a reply to a "
-        "mail: that one, else the newest.",
+        "Show the newest mail as it came, with its pictures, on a page of its own. As a "
+        "reply to a mail: that mail.",
         original,
         after_merge=True,
     ),

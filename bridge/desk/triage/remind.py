@@ -1,4 +1,4 @@
-"""A customer waits longer than the inbox promises: whoever has it is told, else the queue."""
+"""Reminds the assignee, or the queue room, when a customer waits longer than `answer_within`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BATCH = 50
 
 
 async def remind(desk: Desk) -> None:
-    """Look once over every inbox with a target; each wait is told of once."""
+    """Check every inbox that has `answer_within`, once; each wait is reminded of once."""
     for inbox in desk.settings.inboxes.values():
         if not inbox.answer_within:
             continue

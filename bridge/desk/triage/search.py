@@ -1,4 +1,4 @@
-"""`!search` over mails and notes, `!note`, and the words of older mails."""
+"""`!search` over mails and notes, `!note`, and the job that indexes mails from before search."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ MAX_NOTE = 10_000
 
 
 async def search(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """`!search words`: the newest mails and notes of this inbox that hold all of them."""
+    """`!search WORDS`: show the newest mails and notes of this inbox that contain all words."""
     terms = words.terms(context.rest)
     if not terms:
         raise Refused('Say what to look for: !search refund, or !search "exact words".')
     total, found = await tx.passages.find(context.inbox.id, terms, SHOWN)
     if not found:
-        return f"Nothing in {context.inbox.name} holds “{' '.join(context.rest.split())[:100]}”."
+        return f"Nothing in {context.inbox.name} contains “{' '.join(context.rest.split())[:100]}”."
     rows = []
     for each in found:
         conversation = await tx.conversations.get(each.number)
@@ -37,7 +37,7 @@ async def search(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
 
 
 async def _event(tx: Tx, found: Passage) -> EventId | None:
-    """The message that shows a passage, in the room its mail is in now."""
+    """The event that shows a passage, in the room where its mail is now."""
     if found.mail is not None:
         shown = PostKey.of_mail(Shows.MAIL, found.mail)
         for key in (shown.copy_in(found.number), shown):
@@ -48,7 +48,7 @@ async def _event(tx: Tx, found: Passage) -> EventId | None:
 
 
 async def note(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """`!note TEXT`: kept with the conversation, found by the search, never sent."""
+    """`!note TEXT`: store a note for the search; it is never sent."""
     text = clean(context.rest).strip()[:MAX_NOTE]
     if not text:
         raise Refused("Say what to note: !note TEXT. Customers never see it.")
@@ -60,7 +60,7 @@ async def note(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
 
 
 async def reworded(tx: Tx, desk: Desk, event: Event, source: EventId) -> None:
-    """A note was edited by who wrote it: its new words are found, and not the old ones."""
+    """Index the new text of a note that its author edited, instead of the old text."""
     changed = event.content.get("m.new_content")
     text = command.new_text(changed) if isinstance(changed, dict) else ""
     said = command.parse_text(text, desk.settings.command_prefix)
@@ -74,14 +74,14 @@ async def reworded(tx: Tx, desk: Desk, event: Event, source: EventId) -> None:
 
 
 async def order_index(store: Store) -> None:
-    """At a start: have mails of the time before the search read once more, for their words."""
+    """At every start: add the job that indexes mails from before search existed, until done."""
     async with store.transaction("setup") as tx:
         if await tx.settings.value(DONE) is None:
             await tx.jobs.add(IndexWords(0), "index")
 
 
 async def index(desk: Desk, job: Job[IndexWords]) -> None:
-    """Read the next letters, and come again until there is none."""
+    """Index the next batch of mails, and add a job for the following batch until none is left."""
     async with desk.store.reading() as tx:
         letters = await tx.passages.without(MailId(job.task.after), BATCH)
     read = []
@@ -114,8 +114,8 @@ COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
         "note",
         Role.CONVERSATION,
         "TEXT",
-        "Keep TEXT so that the search finds it. All talk in a room is internal; a note is "
-        "what one wants to find again.",
+        "Save TEXT as an internal note that !search finds. All talk in a room is internal; a "
+        "note is for what you want to find again.",
         note,
     ),
     CommandSpec(

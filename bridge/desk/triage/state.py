@@ -1,4 +1,4 @@
-"""Whether a conversation is open: close, reopen, snooze, and waking up."""
+"""Changes the state of a conversation: close, reopen, spam, snooze, and the end of a snooze."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def close(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     if context.conversation.state is State.CLOSED:
         return "It is closed already."
     await put(tx, desk, context.conversation, State.CLOSED)
-    if context.event.type == "m.reaction":  # the card says so
+    if context.event.type == "m.reaction":  # the card shows it already
         return None
     return "Closed. A mail from the customer opens it again."
 
@@ -43,16 +43,16 @@ async def reopen(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
 
 
 async def spam(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """`!spam`: put away, and what follows it opens nothing."""
+    """`!spam`: mark the conversation as spam; later mails in it do not reopen it."""
     if context.conversation.state is State.SPAM:
         return "It is spam already."
     await put(tx, desk, context.conversation, State.SPAM)
-    return ("Put away as spam. Mails that follow it are kept here and tell nobody; !reopen takes it"
-            " back.")  # fmt: skip
+    return ("Marked as spam. Later mails in it are kept here and notify nobody; !reopen "
+            "undoes it.")  # fmt: skip
 
 
 async def snooze(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """`!snooze 2d`: out of the list until then, or until the customer writes."""
+    """`!snooze 2d`: take it off the list until then, or until the customer writes."""
     now = datetime.fromtimestamp(desk.now(), UTC).astimezone(context.zone)  # None: the server's
     until = when(context.rest, now)
     if until is None:
@@ -64,7 +64,7 @@ async def snooze(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
 
 
 async def wake(desk: Desk, job: Job[Wake]) -> None:
-    """A snooze is over: the conversation is open again, and who has it is told."""
+    """End a snooze: open the conversation again and notify its assignee."""
     number = job.task.number
     async with desk.store.transaction("event") as tx:
         await tx.jobs.finish(job)
@@ -83,10 +83,11 @@ async def wake(desk: Desk, job: Job[Wake]) -> None:
 async def put(
     tx: Tx, desk: Desk, conversation: Conversation, state: State, until: float | None = None
 ) -> Conversation:
-    """Give a conversation a state, everywhere it shows."""
+    """Set the state of a conversation and update all posts that show it. `until`: the end of a
+    snooze, epoch seconds."""
     now = desk.now()
     letters = await tx.mails.of_conversation(conversation.number) if state is State.OPEN else []
-    waits = bool(letters) and not letters[-1].outbound  # else we had the last word
+    waits = bool(letters) and not letters[-1].outbound  # the newest mail is from the customer
     changed = await tx.conversations.update(
         conversation.number, state=state, changed_at=now, snoozed_until=until,
         closed_at=now if state in FINISHED_CONVERSATIONS else None,
@@ -100,7 +101,8 @@ async def put(
 
 
 async def wait_again(tx: Tx, conversation: Conversation, at: float) -> Conversation:
-    """A mail came: the conversation is open, and its sender waits since then if not before."""
+    """Open a conversation after an incoming mail; the customer waits since `at` (epoch seconds),
+    or since earlier if they waited already."""
     since = conversation.waiting_since if conversation.state is State.OPEN else at
     return await tx.conversations.update(
         conversation.number,
@@ -131,15 +133,16 @@ COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
         "spam",
         Role.CONVERSATION,
         "",
-        "Put it away as spam: mails that follow it open nothing. !reopen takes it back.",
+        "Mark this conversation as spam: later mails in it stay here and notify nobody. "
+        "!reopen undoes it.",
         spam,
     ),
     CommandSpec(
         "snooze",
         Role.CONVERSATION,
         "TIME",
-        "Put it aside until TIME, like 2d, 3h, tomorrow 9:00 or monday, in the zone of "
-        "your profile. A mail from the customer wakes it before.",
+        "Put this conversation aside until TIME, like 2d, 3h, tomorrow 9:00 or monday, in "
+        "the time zone of your profile. A mail from the customer brings it back earlier.",
         snooze,
         needs=frozenset({Needs.TIME_ZONE}),
     ),
