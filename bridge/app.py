@@ -91,7 +91,7 @@ ACTS = dict((
     _act(BringPost, post.post),
     _act(UploadFile, upload.upload),
     _act(HandleEvent, converse.converse),
-    _act(ReadEventAgain, listen.again),
+    _act(ReadEventAgain, listen.retry_parked),
     _act(ShowPreview, preview.preview),
     _act(Deliver, deliver.deliver),
     _act(CopyToSent, deliver.copy),
@@ -99,9 +99,9 @@ ACTS = dict((
     _act(AfterRestore, restored.restored),
     _act(Export, export.export),
     _act(Purge, erase.purge),
-    _act(ForgetPerson, erase.forget),
-    _act(RedactMentions, erase.unsay),
-    _act(EmptyLog, erase.scrub),
+    _act(ForgetPerson, erase.erase_person),
+    _act(RedactMentions, erase.redact_mentions),
+    _act(EmptyLog, erase.empty_log),
     _act(Wake, state.wake),
     _act(IndexWords, search.index),
     _act(MakeReport, report.make),
@@ -150,7 +150,7 @@ class App:
         settings = self._settings
         self.database = await Database.open(settings.database)
         self._stop.push_async_callback(self.database.close)
-        await self.database.begin()
+        await self.database.register_process()
         prefix, server = settings.appservice.prefix, settings.homeserver.server_name
         token = self._registration.as_token.get_secret_value()
         self.homeserver = Homeserver(settings.homeserver.url, token, f"@{prefix}bot:{server}")
@@ -177,11 +177,11 @@ class App:
             directory=Directory(settings, vault),
             keys=keys,
             now=time.time,
-            words=commands.WORDS,
+            command_words=commands.WORDS,
         )
         await self.desk.directory.load(self.database)
         await search.order_index(self.database)
-        take = functools.partial(listen.take, self.desk)
+        take = functools.partial(listen.store_events, self.desk)
         self.reconciler = Reconciler(self.homeserver, self.database, take)
         await self._listen(take)
         handlers: dict[type[Task], Handler] = {
@@ -193,7 +193,7 @@ class App:
         worker = Worker(Leases(self.database), handlers, name=self.database.name, together=together)
         self.database.on_jobs = worker.wake
         self._spawn("worker", worker.run())
-        alone = self.database.alone
+        alone = self.database.run_exclusively
         self._spawn("reconciler", alone("reconciler", self._reconcile))
         self._spawn("alarms", alone("alarms", self._watch_health))
         self._spawn("janitor", alone("janitor", self._clean))
@@ -209,7 +209,7 @@ class App:
         return reading
 
     async def _listen(self, take: Callable[[list[object]], Awaitable[int]]) -> None:
-        settings, notice = self._settings, functools.partial(listen.notice, self.desk)
+        settings, notice = self._settings, functools.partial(listen.store_receipts, self.desk)
         self.service = Service(take, notice, self._nudged, settings.homeserver, self._registration)
         self._stop.push_async_callback(self.service.stop)
         await _bind(

@@ -32,9 +32,9 @@ async def send(server: ScriptedSmtp, **smtp: object) -> tuple[RecipientStatus, s
         begun.append(1)
 
     sender = SmtpSender(ConfiguredCredentials())
-    fates = await sender.send(inbox, inbox.address, ["c@x.example"], MIME, data_begun)
+    statuses = await sender.send(inbox, inbox.address, ["c@x.example"], MIME, data_begun)
     assert len(begun) == len(server.accepted())
-    return fates["c@x.example"]
+    return statuses["c@x.example"]
 
 
 async def test_T45_a_known_certificate_is_needed_before_the_password_goes_out(
@@ -46,11 +46,11 @@ async def test_T45_a_known_certificate_is_needed_before_the_password_goes_out(
     server = ScriptedSmtp(tmp_path / "accepted.jsonl", password="secret", tls=context)
     await server.start()
     try:
-        fate, reply = await send(server, tls="implicit")
-        assert fate is RecipientStatus.DEFERRED
+        status, reply = await send(server, tls="implicit")
+        assert status is RecipientStatus.DEFERRED
         assert "certificate" in reply.lower()
-        fate, _ = await send(server, tls="implicit", ca_file=tmp_path / "ca.pem")
-        assert fate is RecipientStatus.SENT
+        status, _ = await send(server, tls="implicit", ca_file=tmp_path / "ca.pem")
+        assert status is RecipientStatus.SENT
         assert server.accepted()[0]["raw"] == MIME
     finally:
         await server.stop()
@@ -60,8 +60,8 @@ async def test_T45_a_server_without_starttls_gets_no_password(tmp_path: Path) ->
     server = ScriptedSmtp(tmp_path / "accepted.jsonl", password="secret")
     await server.start()
     try:
-        fate, reply = await send(server, tls="starttls")
-        assert fate is RecipientStatus.DEFERRED
+        status, reply = await send(server, tls="starttls")
+        assert status is RecipientStatus.DEFERRED
         assert "STARTTLS" in reply
     finally:
         await server.stop()
@@ -86,8 +86,8 @@ async def test_an_answer_in_any_charset_is_kept_as_text(tmp_path: Path, point: s
     try:
         code = b"250" if point == "after" else b"550"
         server.script = [Fault(point, code + b" 2.0.0 f\xfcr den Empf\xe4nger \x00")]
-        fate, reply = await send(server, tls="none")
-        assert fate is (RecipientStatus.SENT if point == "after" else RecipientStatus.FAILED)
+        status, reply = await send(server, tls="none")
+        assert status is (RecipientStatus.SENT if point == "after" else RecipientStatus.FAILED)
         assert "Empfänger" in reply.encode().decode()
         assert "\0" not in reply
     finally:

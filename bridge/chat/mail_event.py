@@ -68,14 +68,14 @@ def _content(mail: Mail, body: Body, above: Sequence[str], new: str) -> Content:
     shown = body.html or from_text(new)
     # if nothing of the HTML was folded, it shows the history already
     earlier = body.html_history if body.html else from_text(body.history)
-    if mail.nature is SenderKind.PERSON:
+    if mail.sender_kind is SenderKind.PERSON:
         plain += ("\n" if plain else "") + new
         if body.history:
             plain += f"\n\n{_quoted(body.history)}"
             if earlier:
                 shown += _folded(EARLIER, earlier)
         return text_message(plain.strip(), formatted + shown)
-    title = f"🤖 {MACHINES[mail.nature]}: {mail.subject or '(no subject)'}"
+    title = f"🤖 {MACHINES[mail.sender_kind]}: {mail.subject or '(no subject)'}"
     text = f"{new}\n\n{body.history}" if body.history else new
     return text_message(
         f"{plain}{title}\n\n{_quoted(text)}", formatted + _folded(title, f"{shown}{earlier}")
@@ -126,7 +126,7 @@ def lines_above(
         marked = [f"{a} (new)" if a.key in new_addresses else str(a) for a in others[:20]]
         more = f" and {len(others) - 20} more" if len(others) > 20 else ""
         lines.append(f"👥 also to {', '.join(marked)}{more}")
-    if mail.nature is SenderKind.PERSON and _is_changed(mail.subject, conversation.subject):
+    if mail.sender_kind is SenderKind.PERSON and _is_changed(mail.subject, conversation.subject):
         lines.append(f"Subject: {mail.subject}")
     if not through and any(address.key != mail.sender.key for address in mail.reply_to):
         lines.append(f"⚠️ reply address differs: {people(mail.reply_to[:5])}")

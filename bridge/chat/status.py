@@ -86,19 +86,19 @@ def _notes(delivery: Delivery) -> str:
 def _exceptions(delivery: Delivery) -> str:
     """Notes on single recipients: refused, delayed, or mail read."""
     parts = ""
-    for fate, words in (
+    for status, words in (
         (RecipientStatus.FAILED, "❌ not to"),
         (RecipientStatus.DELAYED, "⏳ delayed on its way to"),
         (RecipientStatus.READ, "👁 read by"),
     ):
-        named = _named(delivery, fate)
+        named = _named(delivery, status)
         parts += f" · {words} {named}" if named else ""
     return parts
 
 
-def _named(delivery: Delivery, fate: RecipientStatus) -> str:
+def _named(delivery: Delivery, status: RecipientStatus) -> str:
     """`carla@customer.example (550 5.1.1 no such user), …`"""
-    found: list[Recipient] = [each for each in delivery.recipients if each.fate is fate]
+    found: list[Recipient] = [each for each in delivery.recipients if each.status is status]
     named = [
         f"{each.address.spec} ({each.reply})" if each.reply else each.address.spec
         for each in found[:5]

@@ -214,7 +214,7 @@ class Inbox(Section):
         return self
 
     @property
-    def ways_in(self) -> tuple[Imap, ...]:
+    def sources(self) -> tuple[Imap, ...]:
         """The sections that configure sources of mail; ingress/kinds.py lists their types."""
         return (self.imap,) if self.imap is not None else ()
 

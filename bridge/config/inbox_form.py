@@ -17,7 +17,7 @@ Values = dict[str, Any]
 SECRETS = ("imap.password", "smtp.password")
 NOT_BY_CHAT = ("id", "paused", "rules", "imap.ca_file", "smtp.ca_file")
 """Keys chat cannot set. Paths on the server are only for admins with access to the server."""
-NOTHING = "-"
+RESET = "-"
 PLAIN_WORDS = {
     "int_parsing": "A whole number is wanted", "float_parsing": "A number is wanted",
     "bool_parsing": "It is true or false", "date_parsing": "Write a day as 2026-01-31",
@@ -69,14 +69,14 @@ def may_be_secret(key: str) -> bool:
     return key in SECRETS or key not in (*KEYS, *NOT_BY_CHAT)
 
 
-def change(values: Mapping[str, Any], key: str, text: str) -> Values:
+def with_key(values: Mapping[str, Any], key: str, text: str) -> Values:
     """The values with `key` set from `text`; `-` resets the key to its default."""
     changed = copy.deepcopy(dict(values))
     section, _, name = key.rpartition(".")
     within = changed
     if section:
         within = changed[section] = dict(changed.get(section) or {})
-    if text == NOTHING:
+    if text == RESET:
         within.pop(name, None)
     elif key == "imap.folders":  # their names may hold blanks
         within[name] = [word.strip() for word in text.split(",") if word.strip()]
@@ -89,13 +89,13 @@ def change(values: Mapping[str, Any], key: str, text: str) -> Values:
 
 def build(inbox: InboxId, values: Mapping[str, Any], secrets: Mapping[str, str]) -> Inbox:
     """The inbox with these keys and plain secrets. Raises Refused, one sentence per fault."""
-    built = attempt(inbox, values, secrets)
+    built = try_build(inbox, values, secrets)
     if isinstance(built, Inbox):
         return built
     raise Refused(" ".join(built.values()))
 
 
-def attempt(
+def try_build(
     inbox: InboxId, values: Mapping[str, Any], secrets: Mapping[str, str]
 ) -> Inbox | dict[str, str]:
     """The inbox, or the faults: one sentence by dotted key."""
@@ -148,7 +148,9 @@ def id_for(address: str, taken: frozenset[str]) -> InboxId:
     return InboxId(next(f"{base}-{n}" for n in range(2, 1000) if f"{base}-{n}" not in taken))
 
 
-def shown(inbox: Inbox | None, values: Mapping[str, Any], secrets: Mapping[str, str]) -> list[str]:
+def setting_lines(
+    inbox: Inbox | None, values: Mapping[str, Any], secrets: Mapping[str, str]
+) -> list[str]:
     """`key: value` lines of the keys that are set; the values of secrets are not shown."""
     lines = []
     if inbox is not None:

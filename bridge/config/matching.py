@@ -27,7 +27,7 @@ class Facts:
     header: Callable[[str], Sequence[str]]
 
 
-def is_about(rule: Rule, *, is_new: bool) -> bool:
+def applies_to(rule: Rule, *, is_new: bool) -> bool:
     """Whether a rule applies to mails that begin a conversation (`is_new`) or to mails that join
     one."""
     return rule.on == "every" or (rule.on == "new") is is_new
@@ -103,7 +103,7 @@ CONDITIONS: Mapping[str, Callable[[Any, Facts], bool]] = {
     "attachment": _attachment,
     "larger": lambda size, facts: facts.size > size,
     "verdict": lambda verdict, facts: facts.mail.verdict.value == verdict,
-    "kind": lambda kind, facts: facts.mail.nature.value == kind,
+    "kind": lambda kind, facts: facts.mail.sender_kind.value == kind,
     "header": _header,
 }
 """Matching function of each key of `when`. The costly functions are last."""

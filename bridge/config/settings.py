@@ -183,7 +183,7 @@ class Settings(Section):
         """The inboxes that share a source of mail, by the `account` of that source."""
         found: dict[str, tuple[Inbox, ...]] = {}
         for inbox in self.inboxes.values():
-            for way in inbox.ways_in:
+            for way in inbox.sources:
                 found[way.account] = (*found.get(way.account, ()), inbox)
         return found
 

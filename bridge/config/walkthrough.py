@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.config.inbox_form import NOTHING, Values
+from bridge.config.inbox_form import RESET, Values
 from bridge.config.section import MXID
 from bridge.mail import provider
 from bridge.model import Refused
@@ -57,7 +57,7 @@ def _ask_address(values: Values, secrets: Mapping[str, str]) -> Question | None:
     return Question("address", "Which address is it? Like support@example.com.")
 
 
-def addressed(values: Values, text: str) -> Values:
+def with_address(values: Values, text: str) -> Values:
     """The values with the address, and with the server settings of its provider if known."""
     if re.fullmatch(r"[^@\s<>]+@[^@\s<>.]+(\.[^@\s<>.]+)+", text) is None:
         raise Refused(
@@ -129,7 +129,7 @@ def _ask_agents(values: Values, secrets: Mapping[str, str]) -> Question | None:
 
 
 def _take_agents(values: Values, text: str) -> Values:
-    words = [] if text == NOTHING else [word for word in re.split(r"[\s,;]+", text) if word]
+    words = [] if text == RESET else [word for word in re.split(r"[\s,;]+", text) if word]
     for word in words:
         if MXID.fullmatch(word) is None:
             raise Refused(f"{word[:100]} is not a Matrix ID; write it like @bob:example.com.")
@@ -153,7 +153,7 @@ def _server(text: str, by_port: Mapping[int, str]) -> Values:
 
 
 STEPS = (
-    Step("address", _ask_address, addressed),
+    Step("address", _ask_address, with_address),
     Step("imap.host", _ask_imap, _take_imap),
     Step("imap.password", _ask_password, lambda values, _: values),
     Step("smtp.host", _ask_smtp, _take_smtp),

@@ -64,7 +64,7 @@ class CommandContext:
         return self.maybe_conversation
 
 
-async def came_before(tx: Tx, at: float) -> bool:
+async def predates_restore(tx: Tx, at: float) -> bool:
     """Whether an event from time `at` was sent before a backup was restored, and received only
     now. The bridge may have acted on it already, and the restored database does not know."""
     return at < float(await tx.settings.value("restored-at") or 0)

@@ -46,7 +46,7 @@ class Desk:
     directory: Directory
     keys: Keys
     now: Callable[[], float]
-    words: Collection[str]
+    command_words: Collection[str]
     """The first word of every command, for example `reply` or `inbox`."""
 
     @property
@@ -59,38 +59,38 @@ class Desk:
         return Tokens(self.keys.ids, self.keys.former)
 
     @property
-    def links(self) -> Links:
+    def original_links(self) -> Links:
         return Links(self.keys.pages)
 
     @property
-    def drafts(self) -> Links:
+    def preview_links(self) -> Links:
         """Signs links to the page that previews a draft email."""
         return Links(self.keys.drafts, "draft")
 
     @property
-    def server(self) -> str:
+    def server_name(self) -> str:
         return self.settings.homeserver.server_name
 
     @property
-    def version(self) -> str:
+    def room_version(self) -> str:
         return self.settings.homeserver.room_version
 
     @property
     def new_rooms(self) -> NewRooms:
         """Builds the requests that create our rooms on the homeserver."""
-        return NewRooms(self.version, self.bot, self.server, self.settings.command_prefix)
+        return NewRooms(self.room_version, self.bot, self.server_name, self.settings.command_prefix)
 
-    def named(self, text: str) -> str:
+    def with_prefix(self, text: str) -> str:
         """`text` with `!` before each command replaced by this installation's command prefix."""
-        return command.named(text, self.settings.command_prefix, self.words)
+        return command.named(text, self.settings.command_prefix, self.command_words)
 
-    def notice(self, text: str) -> Content:
+    def quiet_message(self, text: str) -> Content:
         """An m.notice from the bridge, which notifies nobody. `text` names commands with `!`."""
-        return render.notice(self.named(text))
+        return render.notice(self.with_prefix(text))
 
     def message(self, text: str) -> Content:
         """A message from the bridge that notifies people. `text` names commands with `!`."""
-        return render.text_message(self.named(text))
+        return render.text_message(self.with_prefix(text))
 
     @property
     def own_prefix(self) -> str:
@@ -99,7 +99,7 @@ class Desk:
 
     @property
     def bot(self) -> Mxid:
-        return Mxid(f"{self.own_prefix}bot:{self.server}")
+        return Mxid(f"{self.own_prefix}bot:{self.server_name}")
 
     @property
     def own_addresses(self) -> frozenset[str]:
@@ -107,7 +107,7 @@ class Desk:
         return frozenset().union(*(inbox.own for inbox in self.settings.inboxes.values()))
 
     def is_own(self, mxid: str) -> bool:
-        return mxid.startswith(self.own_prefix) and mxid.endswith(f":{self.server}")
+        return mxid.startswith(self.own_prefix) and mxid.endswith(f":{self.server_name}")
 
     def inbox(self, inbox: InboxId | None) -> Inbox:
         """The inbox with this id; one removed by chat neither receives nor sends any more. Raises
@@ -123,7 +123,7 @@ class Desk:
 
     def ghost(self, address: Address) -> Mxid:
         prefix = self.settings.appservice.prefix
-        return Mxid(f"@{room.ghost_localpart(prefix, address)}:{self.server}")
+        return Mxid(f"@{room.ghost_localpart(prefix, address)}:{self.server_name}")
 
     def alias(self, role: Role, key: object) -> str:
         """The localpart of a room's alias."""

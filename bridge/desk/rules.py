@@ -58,16 +58,16 @@ async def of_inbox(tx: Tx, inbox: Inbox) -> list[Placed]:
     return found
 
 
-def fitting(rules: Sequence[Placed], facts: matching.Facts) -> tuple[Placed, ...]:
+def matching_rules(rules: Sequence[Placed], facts: matching.Facts) -> tuple[Placed, ...]:
     """The rules whose conditions match a mail, for new and for later mails of a conversation."""
     return tuple(each for each in rules if matching.fits(each[1], facts))
 
 
-def holding(fits: Sequence[Placed], *, is_new: bool) -> list[Placed]:
+def applicable(fits: Sequence[Placed], *, is_new: bool) -> list[Placed]:
     """Of the matching rules, those for new or for later mails (`is_new`), up to a `stop` rule."""
     found: list[Placed] = []
     for where, rule in fits:
-        if matching.is_about(rule, is_new=is_new):
+        if matching.applies_to(rule, is_new=is_new):
             found.append((where, rule))
             if rule.stop:
                 break

@@ -40,7 +40,7 @@ FETCH_TRIES, LOST_TRIES = 3, 10
 """Refusals, and lost connections, for one mail after which it is reported and skipped."""
 
 
-class NoRoom(Exception):
+class DiskFull(Exception):
     """The disk is nearly full: mail stays in the mailbox."""
 
 
@@ -203,7 +203,7 @@ class FolderReader:
         free, limit = self._account.context.free(), self._limits.mail_size
         needed = sum(size if size <= limit else HEAD for size in sizes)
         if free is not None and free < self._limits.free_disk + needed:
-            raise NoRoom(
+            raise DiskFull(
                 f"the disk of the database has {megabytes(free)} left, and free_disk in config.yaml"
                 f" keeps {megabytes(self._limits.free_disk)}; mail waits in the mailbox"
             )

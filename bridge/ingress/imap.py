@@ -14,7 +14,7 @@ from bridge.config.inbox import Inbox
 from bridge.imap.account import connect
 from bridge.imap.connection import ImapConnection
 from bridge.imap.syntax import CommandRefused, ImapError, LoginRefused
-from bridge.ingress.folder import FolderReader, MailAccount, NoRoom
+from bridge.ingress.folder import DiskFull, FolderReader, MailAccount
 from bridge.ingress.source import SourceContext
 from bridge.model import Transient
 
@@ -56,7 +56,7 @@ class Watcher:
                 if not error.is_temporary:
                     longest = LONGEST_WAIT_REFUSED
                     await self._tell_refused(str(error))
-            except (ImapError, OSError, NoRoom) as error:
+            except (ImapError, OSError, DiskFull) as error:
                 await self._failed(str(error))
             except Transient as error:
                 log.warning("mail not stored", account=self.account, error=str(error))
@@ -73,7 +73,7 @@ class Watcher:
         log.warning("mailbox not checked", account=self.account, problem=problem)
         try:
             async with self._context.store.transaction("account-health") as tx:
-                await tx.settings.check(self.account, time.time(), problem[:300])
+                await tx.settings.record_check(self.account, time.time(), problem[:300])
         except Transient as error:
             log.warning("health not stored", error=str(error))
 
@@ -98,7 +98,7 @@ class Watcher:
                     log.warning("folder not read", account=self.account, problem=problem)
             self._tries = 0
             async with self._context.store.transaction("account-health") as tx:
-                await tx.settings.check(self.account, time.time(), problem[:300])
+                await tx.settings.record_check(self.account, time.time(), problem[:300])
             wait = min(IDLE, self._imap.poll)
             if has_idle:
                 await connection.idle(wait)

@@ -26,7 +26,9 @@ LOOK = 2.0
 class SharedStore(Store, Protocol):
     """A database that several processes may share."""
 
-    async def alone(self, what: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def run_exclusively(
+        self, what: str, work: Callable[[], Coroutine[Any, Any, None]]
+    ) -> None:
         """Run `work` in one process at a time."""
         ...
 
@@ -99,10 +101,10 @@ class Watches:
             free=self._database.free_space,
             refused=functools.partial(status.refused_login, self._desk),
         )
-        (way,) = (way for way in inboxes[0].ways_in if way.account == account)
+        (way,) = (way for way in inboxes[0].sources if way.account == account)
         source = KINDS[type(way)].begin(context, inboxes)
         name = f"{type(way).__name__.lower()}:{account}"
-        return asyncio.create_task(self._database.alone(name, source.run), name=name)
+        return asyncio.create_task(self._database.run_exclusively(name, source.run), name=name)
 
     async def _end(self, accounts: Sequence[str]) -> None:
         tasks = [self._running.pop(account)[1] for account in accounts]

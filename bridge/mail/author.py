@@ -17,27 +17,29 @@ def domains(own: frozenset[str]) -> frozenset[str]:
     return frozenset(domain for domain in found if not is_free_mail(domain))
 
 
-def came_through(sender: Address, own: frozenset[str]) -> bool:
+def is_from_us(sender: Address, own: frozenset[str]) -> bool:
     """Whether a mail's From is an address of ours or is on a domain of ours, as with mails of a
     contact form, a shop or a telephone system."""
     return sender.is_of(own) or sender.domain in domains(own)
 
 
-def elsewhere(sender: Address, reply_to: Sequence[Address], own: frozenset[str]) -> Address | None:
+def other_reply_to(
+    sender: Address, reply_to: Sequence[Address], own: frozenset[str]
+) -> Address | None:
     """The Reply-To address that is another person than the sender; None if there is none."""
     if any(each.key == sender.key for each in reply_to):
         return None
-    if came_through(sender, own):  # another address of ours is not another person
-        return next((each for each in reply_to if not came_through(each, own)), None)
+    if is_from_us(sender, own):  # another address of ours is not another person
+        return next((each for each in reply_to if not is_from_us(each, own)), None)
     return next((each for each in reply_to if not each.is_of(own)), None)
 
 
 def author(sender: Address, reply_to: Sequence[Address], own: frozenset[str]) -> Address:
     """The author of a mail: its sender, or the Reply-To of a mail that came through us. An address
     of ours is never the customer: without a Reply-To, the author is NOBODY."""
-    if not came_through(sender, own):
+    if not is_from_us(sender, own):
         return sender
-    named = elsewhere(sender, reply_to, own)
+    named = other_reply_to(sender, reply_to, own)
     if named is not None:
         return named
     return Address(NOBODY, sender.name or sender.spec) if sender.is_of(own) else sender
@@ -48,18 +50,18 @@ def is_internal(letter: Letter, own: frozenset[str]) -> bool:
     it."""
     if letter.forwarded is not None:
         return True
-    is_ours = came_through(letter.sender, own)
-    return is_ours and elsewhere(letter.sender, letter.reply_to, own) is None
+    is_ours = is_from_us(letter.sender, own)
+    return is_ours and other_reply_to(letter.sender, letter.reply_to, own) is None
 
 
 def forwarded(mail: Mail, own: frozenset[str]) -> Forwarded | None:
     """The nearest mail by an outsider, perhaps the customer, that a colleague forwards in `mail`.
     None if the sender is not a colleague, or forwards no mail of an outsider."""
-    if mail.nature is not SenderKind.PERSON or mail.verdict is Verdict.FAIL:
+    if mail.sender_kind is not SenderKind.PERSON or mail.verdict is Verdict.FAIL:
         return None
-    if not came_through(mail.sender, own):
+    if not is_from_us(mail.sender, own):
         return None
-    if elsewhere(mail.sender, mail.reply_to, own) is not None:
+    if other_reply_to(mail.sender, mail.reply_to, own) is not None:
         return None
-    others = (each for each in mail.forwarded if not came_through(each.sender, own))
+    others = (each for each in mail.forwarded if not is_from_us(each.sender, own))
     return next(others, None)

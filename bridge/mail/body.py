@@ -15,7 +15,7 @@ from bridge.model import Attachment
 MAX_TEXT = 2_000_000
 """Maximum characters of text that are read; the rest is only in the .eml."""
 MAX_NOTES = 10
-POOR = 3
+MIN_TEXT_RATIO = 3
 """A text alternative with so many times fewer words than the HTML is not used in its place."""
 HTML = ("text/html", "application/xhtml+xml")
 TOO_LONG = "it is too long"
@@ -138,7 +138,7 @@ class _Reading:
         kind = part.get_content_type()
         if self._is_shown(part, kind):
             return [self._shown(part, kind)]
-        if id(part) in self._packed or tree.is_parcel(part):
+        if id(part) in self._packed or tree.is_winmail(part):
             parcel = tnef.unpack(tree.payload(part))
             if parcel is not None and (parcel.files or parcel.text or parcel.html):
                 self._open(part, parcel)
@@ -181,7 +181,7 @@ class _Reading:
             return Piece(text, "")
         return _of_html(text)
 
-    def _open(self, part: Message, parcel: tnef.Parcel) -> None:
+    def _open(self, part: Message, parcel: tnef.WinmailContents) -> None:
         for number in self._packed.get(id(part), ()):
             self._file(number)
         if has_text(parcel.html):
@@ -229,7 +229,7 @@ def _best(found: Sequence[Sequence[Piece]]) -> list[Piece]:
     count = words_in(html)
     if words.strip() and not count:
         return [Piece(words, "")]
-    if len(words.split()) * POOR < count:  # “view this mail in a browser”
+    if len(words.split()) * MIN_TEXT_RATIO < count:  # “view this mail in a browser”
         whole = "\n".join(piece.words for piece in rich[-1])
         more = set(words.split()) - set(whole.split())
         words = f"{whole}\n\n{words.strip()}" if more else whole

@@ -56,7 +56,7 @@ SYSTEMS = re.compile(r"postmaster|bounces?(?:[+-].*)?")
 """System senders whose mails may be written by people, such as the postmaster of a host."""
 
 
-def nature(message: Message, own: frozenset[str] = frozenset()) -> SenderKind:
+def sender_kind(message: Message, own: frozenset[str] = frozenset()) -> SenderKind:
     """The kind of sender of a mail; only a person's mail reopens a conversation.
 
     `own` are the inbox's addresses, case-folded: if such an address is itself a mailing list (a

@@ -155,7 +155,7 @@ def _read(
     sender = senders[0] if senders else NOBODY
     digest = body_hash(raw)
     own_id = header.ids(message, "message-id", 1)
-    nature = machine.nature(message, own)
+    sender_kind = machine.sender_kind(message, own)
     several = len({each.key for each in senders}) > 1
     return Mail(
         message_id=own_id[0] if own_id else _id_from(digest),
@@ -172,12 +172,12 @@ def _read(
         text=contents.text,
         html=contents.html,
         attachments=contents.files,
-        nature=nature,
+        sender_kind=sender_kind,
         verdict=trust.verdict(message, authserv_id, sender.domain, unsure=several),
         notes=(trust.TWO_SENDERS, *contents.notes) if several else contents.notes,
-        report=report.read(message, nature, len(raw)),
+        report=report.read(message, sender_kind, len(raw)),
         forwarded=forwarded.attached(message, contents.files)
-        if nature is SenderKind.PERSON
+        if sender_kind is SenderKind.PERSON
         else (),
         problem=problem or contents.problem,
     )

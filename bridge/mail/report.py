@@ -25,20 +25,20 @@ ID_LINE = re.compile(r"message-id:\s{0,5}(<[^<>\s]{1,990}>)", re.IGNORECASE)
 STATUS = re.compile(r"\b[45]\.\d{1,3}\.\d{1,3}\b")
 
 
-def read(message: Message, nature: SenderKind, size: int) -> Report | None:
+def read(message: Message, sender_kind: SenderKind, size: int) -> Report | None:
     """The report of a bounce or receipt; None for every other mail. `size` in bytes."""
-    if nature not in (SenderKind.BOUNCE, SenderKind.RECEIPT):
+    if sender_kind not in (SenderKind.BOUNCE, SenderKind.RECEIPT):
         return None
     parts = [leaf.part for leaf in tree.leaves(message) if leaf.packed is None]
-    fates: dict[str, tuple[RecipientStatus, str]] = {}
+    statuses: dict[str, tuple[RecipientStatus, str]] = {}
     originals: list[MessageId] = []
     senders: set[str] = set()
     for part in parts:
         kind = part.get_content_type()
         if kind == "message/delivery-status":
-            fates |= dict(_delivery(part))
+            statuses |= dict(_delivery(part))
         elif kind == "message/disposition-notification":
-            fates |= dict(_disposition(part, originals))
+            statuses |= dict(_disposition(part, originals))
         elif kind in ("message/rfc822", "message/global"):
             inner = part.get_payload()
             if isinstance(inner, list) and inner and isinstance(inner[0], Message):
@@ -49,13 +49,13 @@ def read(message: Message, nature: SenderKind, size: int) -> Report | None:
             returned = HeaderParser(policy=compat32).parsestr(text)
             originals += header.ids(returned, "message-id", 1)
             senders |= {each.key for each in parse_list(header.text(returned, "from"))}
-    if not fates and nature is SenderKind.BOUNCE and size <= MAX_GUESSED:
-        fates = _guessed(message, parts)
+    if not statuses and sender_kind is SenderKind.BOUNCE and size <= MAX_GUESSED:
+        statuses = _guessed(message, parts)
     if not originals:
         originals += _mentioned(parts)
     originals += [*header.ids(message, "in-reply-to"), *reversed(header.ids(message, "references"))]
     is_formal = message.get_content_type() == "multipart/report"
-    return Report(tuple(dict.fromkeys(originals))[:20], fates, frozenset(senders), is_formal)
+    return Report(tuple(dict.fromkeys(originals))[:20], statuses, frozenset(senders), is_formal)
 
 
 def _blocks(part: Message) -> list[Message]:
@@ -74,13 +74,13 @@ def _delivery(part: Message) -> Iterator[tuple[str, tuple[RecipientStatus, str]]
     §2.3)."""
     for block in _blocks(part)[: MAX_ADDRESSES + 1]:
         action = header.text(block, "action", 40).lower().partition(" ")[0]
-        fate = {"failed": RecipientStatus.BOUNCED, "delayed": RecipientStatus.DELAYED}.get(action)
-        if fate is None:
+        status = {"failed": RecipientStatus.BOUNCED, "delayed": RecipientStatus.DELAYED}.get(action)
+        if status is None:
             continue
         reason = _reason(block)
         for name in ("original-recipient", "final-recipient", "x-actual-recipient"):
             for address in parse_list(header.text(block, name, 500).rpartition(";")[2]):
-                yield address.key, (fate, reason)
+                yield address.key, (status, reason)
 
 
 def _reason(block: Message) -> str:
@@ -114,8 +114,8 @@ def _guessed(message: Message, parts: list[Message]) -> dict[str, tuple[Recipien
     except Exception:  # noqa: BLE001 - its detectors raise almost anything
         delayed, failed = frozenset(), frozenset()
     found = {
-        address.key: (fate, "")
-        for fate, specs in ((RecipientStatus.DELAYED, delayed), (RecipientStatus.BOUNCED, failed))
+        address.key: (status, "")
+        for status, specs in ((RecipientStatus.DELAYED, delayed), (RecipientStatus.BOUNCED, failed))
         for spec in sorted(specs)
         for address in parse_list(decode(bytes(spec), None))
     }
@@ -124,7 +124,7 @@ def _guessed(message: Message, parts: list[Message]) -> dict[str, tuple[Recipien
     if not found:
         return {}
     said = _said(parts)
-    return {key: (fate, said) for key, (fate, _) in list(found.items())[:MAX_ADDRESSES]}
+    return {key: (status, said) for key, (status, _) in list(found.items())[:MAX_ADDRESSES]}
 
 
 def _simple(message: Message) -> Message:

@@ -23,7 +23,7 @@ class Packed:
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class WinmailContents:
     """The contents of a winmail.dat: the mail's text, plain or HTML, and its files."""
 
     text: str
@@ -33,7 +33,7 @@ class Parcel:
     """Whether it has the text as RTF, which is not read."""
 
 
-def unpack(data: bytes) -> Parcel | None:
+def unpack(data: bytes) -> WinmailContents | None:
     """The contents of a winmail.dat; None if it is not one, is damaged, or is too large."""
     if not data.startswith(SIGNATURE) or len(data) > MAX_SIZE or not _is_modest(data):
         return None
@@ -44,7 +44,9 @@ def unpack(data: bytes) -> Parcel | None:
             for n, each in enumerate(found.attachments, 1)
             if isinstance(each.data, bytes)
         )
-        return Parcel(_text(found.body), _text(found.htmlbody), files, bool(found._rtfbody))
+        return WinmailContents(
+            _text(found.body), _text(found.htmlbody), files, bool(found._rtfbody)
+        )
     except Exception:  # noqa: BLE001 - tnefparse raises almost anything on damaged input
         return None
 

@@ -63,7 +63,7 @@ def leaves(message: Message) -> Iterator[Leaf]:
 def _leaves(message: Message) -> Iterator[Leaf]:
     for part in _walk(message):
         yield Leaf(part)
-        if is_parcel(part):
+        if is_winmail(part):
             parcel = tnef.unpack(payload(part))
             for packed in parcel.files if parcel is not None else ():
                 yield Leaf(part, packed)
@@ -88,7 +88,7 @@ def children(part: Message) -> list[Message] | None:
     return [each for each in inner if isinstance(each, Message)]
 
 
-def is_parcel(part: Message) -> bool:
+def is_winmail(part: Message) -> bool:
     """Whether a leaf may be a winmail.dat."""
     kind = part.get_content_type()
     return kind in ("application/ms-tnef", "application/vnd.ms-tnef") or (

@@ -141,7 +141,7 @@ class Homeserver(Queries):
                 if await self.membership(room, mxid) in ("join", "invite"):
                     raise error
 
-    async def call_myself(self, name: str, picture: str) -> None:
+    async def set_bot_profile(self, name: str, picture: str) -> None:
         """Set the bot's display name and avatar in its profile."""
         profile = f"{CLIENT}/profile/{_q(self.bot)}"
         async with failpoint.around("matrix.member"):
@@ -149,7 +149,7 @@ class Homeserver(Queries):
             if picture:
                 await self.request(Method.PUT, f"{profile}/avatar_url", {"avatar_url": picture})
 
-    async def enter(self, room: RoomId, ghost: str, name: str, picture: str) -> None:
+    async def join_ghost(self, room: RoomId, ghost: str, name: str, picture: str) -> None:
         """Join as a ghost with its name and avatar (an mxc address, or empty), in one request;
         invites the ghost first where that is needed."""
         await self.ensure_ghost(ghost)

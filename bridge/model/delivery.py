@@ -69,7 +69,7 @@ class Recipient:
 
     address: Address
     field: str
-    fate: RecipientStatus = RecipientStatus.PENDING
+    status: RecipientStatus = RecipientStatus.PENDING
     reply: str = ""
 
 

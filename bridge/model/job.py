@@ -79,12 +79,12 @@ class Job(Generic[TaskT]):
     worker: str = ""
 
 
-def stored(task: Task) -> str:
+def dumped(task: Task) -> str:
     """The fields of a task as JSON."""
     return ADAPTERS[task.kind].dump_json(task).decode()
 
 
-def read(kind: str, payload: str) -> Task:
+def loaded(kind: str, payload: str) -> Task:
     """The task that `stored` wrote as `payload`. Never raises: returns Unreadable on failure."""
     known = ADAPTERS.get(kind)
     if known is None:

@@ -14,7 +14,7 @@ class Password:
     secret: str = field(repr=False)
 
     @property
-    def said(self) -> tuple[str, ...]:
+    def wire_forms(self) -> tuple[str, ...]:
         """All forms of the secret on the wire: plain text, and as AUTH encodes it (RFC 4616)."""
         plain = (f"\0{self.user}\0{self.secret}", f"{self.user}\0{self.user}\0{self.secret}")
         return self.secret, *map(_coded, (self.secret, *plain))
@@ -28,7 +28,7 @@ class AccessToken:
     secret: str = field(repr=False)
 
     @property
-    def said(self) -> tuple[str, ...]:
+    def wire_forms(self) -> tuple[str, ...]:
         """All forms of the token on the wire."""
         return self.secret, _coded(f"user={self.user}\1auth=Bearer {self.secret}\1\1")
 

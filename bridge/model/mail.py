@@ -103,7 +103,7 @@ class Report:
 
     originals: tuple[MessageId, ...]
     """Message-IDs the report may be about, most likely first."""
-    fates: Mapping[str, tuple[RecipientStatus, str]]
+    statuses: Mapping[str, tuple[RecipientStatus, str]]
     """By case-folded address: (BOUNCED, DELAYED or READ, the reason given)."""
     senders: frozenset[str] = frozenset()
     """From addresses of the returned mail, case-folded; empty if it was not returned."""
@@ -139,7 +139,7 @@ class Mail:
     text: str = ""
     html: str = ""
     attachments: tuple[Attachment, ...] = ()
-    nature: SenderKind = SenderKind.PERSON
+    sender_kind: SenderKind = SenderKind.PERSON
     verdict: Verdict = Verdict.NONE
     notes: tuple[str, ...] = ()
     """Lines to show above the text, about invitations or encryption for example."""
@@ -168,7 +168,7 @@ class Letter:
     reply_to: tuple[Address, ...]
     subject: str
     references: tuple[MessageId, ...]
-    nature: SenderKind
+    sender_kind: SenderKind
     verdict: Verdict
     new_addresses: tuple[str, ...]
     at: float

@@ -200,7 +200,7 @@ class Wanted:
     """Lane of its job; empty for the lane of its room, which keeps the order of posts."""
     exists_already: bool = False
     """The room was created with this state, so nothing is sent."""
-    held: bool = False
+    is_deferred: bool = False
     """Deferred: stored only; a later request under the same key sends it."""
 
     @classmethod

@@ -20,7 +20,7 @@ class Task:
     """Description of the task for admins."""
     share: ClassVar[str] = "mail"
     """Share of the worker's slots (job.SLOTS) that it uses."""
-    is_one: ClassVar[bool] = True
+    is_unique: ClassVar[bool] = True
     """Whether only one unfinished job with the same key may exist."""
     run: ClassVar[int] = 1
     """Maximum number of consecutive jobs of this kind in a lane that are leased together."""
@@ -112,7 +112,7 @@ class ShowPreview(Task):
 
     kind = share = "preview"
     title = "showing a draft"
-    is_one = False
+    is_unique = False
     delivery: int
 
 
@@ -270,7 +270,7 @@ class AfterRestore(Task):
     """Tell people which deliveries they are asked about after a restore."""
 
     kind = "restored"
-    is_one = False
+    is_unique = False
     title = "telling of a restore"
     _: KW_ONLY
     asked: tuple[int, ...]

@@ -75,7 +75,7 @@ async def _inboxes(settings: Settings) -> tuple[Directory, Tokens | None]:
 
 async def _inbox(prober: Prober, inbox: Inbox) -> bool:
     good = True
-    async for finding in prober.look(inbox):
+    async for finding in prober.test(inbox):
         good = good and finding.grade is not Grade.BAD
         print(f"{WORDS[finding.grade]}  inbox {inbox.id}: {finding.text}")
     return good
@@ -156,7 +156,7 @@ async def _pong(request: web.Request) -> web.Response:
 async def _reading() -> str:
     process = ReadingProcess()
     try:
-        return lockdown.described(await MailReader(process).held())
+        return lockdown.described(await MailReader(process).restrictions())
     finally:
         process.close()
 

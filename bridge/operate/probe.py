@@ -35,11 +35,11 @@ class Prober:
         self._sender, self._mailbox, self._tokens = sender, mailbox, tokens
         self._credentials = credentials
 
-    async def look(self, inbox: Inbox) -> AsyncIterator[Finding]:
+    async def test(self, inbox: Inbox) -> AsyncIterator[Finding]:
         """Yield one finding for each step. The steps of a server after a failed one are left out;
         where all servers work, the inbox sends a mail to itself and waits for it."""
         failed = False
-        for way in inbox.ways_in:
+        for way in inbox.sources:
             try:
                 check = KINDS[type(way)].check
                 async for finding in check(way, self._credentials, self._reached):

@@ -51,9 +51,9 @@ async def _send(
         subject="Postroom test", at=time.time(), html="", automatic="auto-generated",
         text=f"Postroom sent this mail to test {inbox.address}. You can delete it.",
     )  # fmt: skip
-    fates = await sender.send(inbox, inbox.address, [to], compose.build(mail), _nothing_to_note)
-    fate, said = fates[to]
-    return (message_id if fate in (RecipientStatus.SENT, RecipientStatus.UNKNOWN) else None), said
+    statuses = await sender.send(inbox, inbox.address, [to], compose.build(mail), _nothing_to_note)
+    status, said = statuses[to]
+    return (message_id if status in (RecipientStatus.SENT, RecipientStatus.UNKNOWN) else None), said
 
 
 async def _nothing_to_note() -> None:

@@ -7,15 +7,15 @@ from typing import Protocol
 
 from bridge.ports.desk import (
     Agents,
-    Begun,
     Blocked,
     Contacts,
     Conversations,
     Deliveries,
     Mails,
-    Numbers,
     Passages,
     Pins,
+    RecentStarts,
+    ReportCounts,
     Rules,
     Snippets,
 )
@@ -33,7 +33,7 @@ class Tx(Protocol):
     @property
     def conversations(self) -> Conversations: ...
     @property
-    def begun(self) -> Begun: ...
+    def begun(self) -> RecentStarts: ...
     @property
     def pins(self) -> Pins: ...
     @property
@@ -47,7 +47,7 @@ class Tx(Protocol):
     @property
     def passages(self) -> Passages: ...
     @property
-    def numbers(self) -> Numbers: ...
+    def numbers(self) -> ReportCounts: ...
     @property
     def rules(self) -> Rules: ...
     @property

@@ -56,9 +56,9 @@ class MailReader:
         except Permanent as error:
             problem = str(error)[:200]
         log.warning("mail not read whole", error=problem)
-        return await self.head(raw, problem, authserv_id, own)
+        return await self.read_headers(raw, problem, authserv_id, own)
 
-    async def head(
+    async def read_headers(
         self, raw: bytes, problem: str, authserv_id: str, own: frozenset[str]
     ) -> tuple[Mail, Body]:
         """The headers and first words of a mail; `problem` says why no more is shown. Raises
@@ -79,13 +79,13 @@ class MailReader:
             raise Permanent(f"the mail has no part {part}")
         return found[part]
 
-    async def held(self) -> tuple[str, ...]:
+    async def restrictions(self) -> tuple[str, ...]:
         """The names of the restrictions in force in the process that parses mail."""
-        return tuple(json.loads(await self._apart(["holds"], b"", SMALL)))
+        return tuple(json.loads(await self._request(["holds"], b"", SMALL)))
 
     async def _take_apart(self, load: Load) -> list[bytes]:
         raw = await load()
-        answer = await self._apart(["files"], raw, LARGE if reading.is_large(raw) else SMALL)
+        answer = await self._request(["files"], raw, LARGE if reading.is_large(raw) else SMALL)
         found, at = [], 0
         while at < len(answer):
             end = at + 8 + int.from_bytes(answer[at : at + 8], "big")
@@ -94,13 +94,13 @@ class MailReader:
         return found
 
     async def _read(self, request: Sequence[object], raw: bytes, kind: bytes) -> tuple[Mail, Body]:
-        answer = await self._apart(request, raw, kind)
+        answer = await self._request(request, raw, kind)
         try:
             return reading.RESULT.validate_json(answer)
         except ValueError as error:  # do not chain its text: it may contain words of the mail
             raise Permanent("the answer of the reading process cannot be read") from error
 
-    async def _apart(self, request: Sequence[object], raw: bytes, kind: bytes) -> bytes:
+    async def _request(self, request: Sequence[object], raw: bytes, kind: bytes) -> bytes:
         """Send a request, and again where the whole process was ended meanwhile. Raises Permanent
         where the child failed or reached a limit, Transient where the process keeps ending."""
         for _ in range(TRIES):

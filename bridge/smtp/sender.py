@@ -24,7 +24,7 @@ DIAL_TIMEOUT = 30.0
 COMMAND_TIMEOUT = 120.0
 DATA_TIMEOUT = 600.0
 """Seconds; RFC 5321 §4.5.3.2.6 gives the server ten minutes after the final dot."""
-Fates = dict[str, tuple[RecipientStatus, str]]
+Statuses = dict[str, tuple[RecipientStatus, str]]
 NOT_ASCII = "the outgoing server takes no address that is not ASCII, and {} is none"
 
 
@@ -47,22 +47,22 @@ class SmtpSender:
         for each recipient."""
         assert inbox.smtp is not None
         client = _client(inbox.smtp, inbox.domain)
-        fates: Fates = {}
+        statuses: Statuses = {}
         try:
             async with failpoint.around("smtp.dial"):
                 await _log_in(client, await self._credentials.of(inbox.smtp))
-            accepted = await _envelope(client, sender, recipients, mime, fates)
+            accepted = await _envelope(client, sender, recipients, mime, statuses)
         except (aiosmtplib.SMTPException, OSError) as error:
             client.close()
-            return {spec: fates.get(spec, _before_data(error)) for spec in recipients}
+            return {spec: statuses.get(spec, _before_data(error)) for spec in recipients}
         try:
             if accepted:
                 await data_begun()
                 verdict = await _data(client, mime)
-                fates |= dict.fromkeys(accepted, verdict)
+                statuses |= dict.fromkeys(accepted, verdict)
         finally:
             await _hang_up(client)
-        return fates
+        return statuses
 
 
 def _client(smtp: Smtp, domain: str) -> aiosmtplib.SMTP:
@@ -100,13 +100,13 @@ async def _log_in(client: aiosmtplib.SMTP, login: Login | None) -> None:
 
 
 async def _envelope(
-    client: aiosmtplib.SMTP, sender: str, recipients: Sequence[str], mime: bytes, fates: Fates
+    client: aiosmtplib.SMTP, sender: str, recipients: Sequence[str], mime: bytes, statuses: Statuses
 ) -> list[str]:
     """Send MAIL and RCPT. Returns the accepted recipients; adds the refused ones to `fates`."""
     await client._ehlo_or_helo_if_needed()
     refusal = _cannot(client, mime)
     if refusal:
-        fates |= dict.fromkeys(recipients, (RecipientStatus.FAILED, refusal))
+        statuses |= dict.fromkeys(recipients, (RecipientStatus.FAILED, refusal))
         return []
     odd = not idna(sender).isascii() or not mime.partition(b"\r\n\r\n")[0].isascii()
     odd = odd or not all(idna(spec).isascii() for spec in recipients)
@@ -116,13 +116,13 @@ async def _envelope(
     accepted = []
     for spec in recipients:
         if not idna(spec).isascii() and not options:
-            fates[spec] = (RecipientStatus.FAILED, NOT_ASCII.format(spec))
+            statuses[spec] = (RecipientStatus.FAILED, NOT_ASCII.format(spec))
             continue
         try:
             await client.rcpt(idna(spec), encoding=encoding, timeout=COMMAND_TIMEOUT)
             accepted.append(spec)
         except aiosmtplib.SMTPRecipientRefused as error:
-            fates[spec] = _refusal(error.code, error.message)
+            statuses[spec] = _refusal(error.code, error.message)
     return accepted
 
 

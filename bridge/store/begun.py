@@ -10,7 +10,7 @@ from bridge.store.connection import Connection
 HOUR = 3600.0
 
 
-class Begun:
+class RecentStarts:
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
 

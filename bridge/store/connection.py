@@ -24,7 +24,7 @@ class Engine(Protocol):
     is_shared: bool
     """Whether other processes may use the same database at the same time."""
 
-    def unit(self, name: str) -> AbstractAsyncContextManager[Connection]:
+    def unit_of_work(self, name: str) -> AbstractAsyncContextManager[Connection]:
         """One write transaction; no other write transaction runs while it is open."""
         ...
 
@@ -54,7 +54,7 @@ class Engine(Protocol):
         """Wait until this process holds the lock `what`; the event is set when it loses it."""
         ...
 
-    async def free_the_dead(self, conn: Connection) -> None:
+    async def free_jobs_of_dead(self, conn: Connection) -> None:
         """Free the jobs leased by processes that do not exist any more."""
         ...
 

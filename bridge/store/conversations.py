@@ -72,7 +72,7 @@ class Conversations:
             )
         ) is not None
 
-    async def home(self, inbox: InboxId, number: Number) -> Number | None:
+    async def current_number(self, inbox: InboxId, number: Number) -> Number | None:
         """The conversation where an inbox's mail for `number` goes now: it may have been merged
         into another one, or moved to another inbox. None where it was never of this inbox."""
         passed: set[Number] = set()
@@ -143,7 +143,7 @@ class Conversations:
         )
         return int(total), [_conversation(row) for row in rows]
 
-    async def left_behind(self, before: float, limit: int) -> list[Conversation]:
+    async def to_vacate(self, before: float, limit: int) -> list[Conversation]:
         """Conversations that were closed before a time and whose rooms still have members."""
         rows = await self._conn.fetch(
             f"SELECT * FROM conversation WHERE state IN ({listed(FINISHED_CONVERSATIONS)})"

@@ -12,7 +12,7 @@ from typing import Any
 from bridge import failpoint
 from bridge.model import Permanent
 from bridge.store.agents import Agents
-from bridge.store.begun import Begun
+from bridge.store.begun import RecentStarts
 from bridge.store.blocked import Blocked
 from bridge.store.connection import Connection, Engine
 from bridge.store.contacts import Contacts
@@ -23,7 +23,7 @@ from bridge.store.events import Events
 from bridge.store.inboxes import Audit, Inboxes
 from bridge.store.jobs import Jobs
 from bridge.store.mails import Mails
-from bridge.store.numbers import Numbers
+from bridge.store.numbers import ReportCounts
 from bridge.store.passages import Passages
 from bridge.store.pins import Pins
 from bridge.store.posts import Posts
@@ -42,11 +42,11 @@ class Work:
         self.jobs = Jobs(conn, now, shared=shared)
         self.mails = Mails(conn)
         self.conversations = Conversations(conn)
-        self.begun = Begun(conn)
+        self.begun = RecentStarts(conn)
         self.pins = Pins(conn)
         self.contacts = Contacts(conn)
         self.passages = Passages(conn, postgres=shared)
-        self.numbers = Numbers(conn)
+        self.numbers = ReportCounts(conn)
         self.rules = Rules(conn)
         self.snippets = Snippets(conn)
         self.posts = Posts(conn, self.jobs)
@@ -94,7 +94,9 @@ class Database:
         """Whether other processes may use the same database at the same time."""
         return self._engine.is_shared
 
-    async def alone(self, what: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def run_exclusively(
+        self, what: str, work: Callable[[], Coroutine[Any, Any, None]]
+    ) -> None:
         """Run `work` in only one process at a time: waits for the lock `what`, then runs it; starts
         over when the lock is lost."""
         while True:
@@ -109,12 +111,12 @@ class Database:
                     task.cancel()
                 await asyncio.gather(working, losing, return_exceptions=True)
 
-    async def begin(self) -> None:
+    async def register_process(self) -> None:
         """At every start: show that this process is alive, and free the jobs of dead processes,
         which otherwise wait until their leases end."""
         await self._engine.claim(self.name)
         async with self.transaction("started") as tx:
-            await self._engine.free_the_dead(tx.conn)
+            await self._engine.free_jobs_of_dead(tx.conn)
 
     def snapshot(self) -> AbstractAsyncContextManager[Connection]:
         """A connection that sees everything as of one moment."""
@@ -145,7 +147,7 @@ class Database:
         end. Raises Transient where the disk, the server or a lock is the problem. `name` is a key
         of failpoint.COMMITS.
         """
-        async with self._engine.unit(name) as conn:
+        async with self._engine.unit_of_work(name) as conn:
             work = Work(conn, self.now, shared=self.is_shared)
             yield work
             if work.jobs.added:

@@ -105,7 +105,7 @@ class Deliveries:
         )
         return None if row is None else await self._whole(row)
 
-    async def by_order(self, order: EventId) -> Delivery | None:
+    async def by_request(self, order: EventId) -> Delivery | None:
         row = await self._conn.fetchrow("SELECT * FROM delivery WHERE ordered_by = $1", order)
         return None if row is None else await self._whole(row)
 
@@ -180,18 +180,18 @@ class Deliveries:
                 recipient.address.spec,
                 recipient.address.name,
                 recipient.field,
-                recipient.fate,
+                recipient.status,
                 recipient.reply,
             )
 
-    async def set_fates(
-        self, delivery: int, fates: Mapping[str, tuple[RecipientStatus, str]]
+    async def set_statuses(
+        self, delivery: int, statuses: Mapping[str, tuple[RecipientStatus, str]]
     ) -> None:
         """Store each recipient's status and the server's reply, by address."""
-        for spec, (fate, reply) in fates.items():
+        for spec, (status, reply) in statuses.items():
             await self._conn.execute(
                 "UPDATE recipient SET fate = $1, reply = $2 WHERE delivery = $3 AND spec = $4",
-                fate,
+                status,
                 reply[:1000],
                 delivery,
                 spec,
@@ -212,7 +212,7 @@ class Deliveries:
             delivery,
         )
 
-    async def reword(self, delivery: int) -> Delivery:
+    async def add_revision(self, delivery: int) -> Delivery:
         """Note that the text changed: delete the built bytes and the approval, and count up
         `wording`, so that a running attempt notices."""
         row = await self._conn.fetchrow(

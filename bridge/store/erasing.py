@@ -51,7 +51,7 @@ class Erasing:
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
 
-    async def old_bytes(self, before: float) -> int:
+    async def empty_old_raw(self, before: float) -> int:
         """Empty one batch of raw mails, in and out, older than `before`, except those that a job
         still needs. Returns how many."""
         rows = await self._conn.fetch(
@@ -72,7 +72,7 @@ class Erasing:
         )
         return len(rows)
 
-    async def closed(self, before: float) -> list[Number]:
+    async def closed_before(self, before: float) -> list[Number]:
         """One batch of conversations that were closed before a time and are not erased yet."""
         rows = await self._conn.fetch(
             f"SELECT number FROM conversation WHERE state IN ({listed(FINISHED_CONVERSATIONS)})"
@@ -127,9 +127,9 @@ class Erasing:
         await self._conn.execute("DELETE FROM passage WHERE mail = $1", mail)
         await self._conn.execute("DELETE FROM mail WHERE id = $1", mail)
         if raw is not None:
-            await self.unused(raw)
+            await self.empty_if_unused(raw)
 
-    async def unused(self, raw: int) -> None:
+    async def empty_if_unused(self, raw: int) -> None:
         """Empty the bytes of a raw mail that no conversation uses and no job will file."""
         await self._conn.execute(
             "UPDATE raw SET bytes = $1 WHERE id = $2"
@@ -139,7 +139,7 @@ class Erasing:
             raw,
         )
 
-    async def mark(self, number: Number) -> None:
+    async def mark_erased(self, number: Number) -> None:
         """Mark a conversation as being erased, so that no mail joins it any more."""
         await self._conn.execute(
             "UPDATE conversation SET contact = '', contact_name = '', contact_key = '',"

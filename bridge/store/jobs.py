@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from bridge.model import Job, LostLease, share_of
-from bridge.model.job import TaskT, read, stored
+from bridge.model.job import TaskT, dumped, loaded
 from bridge.model.oversight import JobStatus
 from bridge.model.task import ReceiveMail, Task, TellOfFailure
 from bridge.store.connection import Connection
@@ -38,9 +38,9 @@ class Jobs:
             " WHERE job.dead_at IS NOT NULL",
             task.kind,
             lane,
-            stored(task),
+            dumped(task),
             run_after or self._now(),
-            task.key if task.is_one else None,
+            task.key if task.is_unique else None,
             self._now(),
             share_of(task.kind, lane),
         )
@@ -53,7 +53,7 @@ class Jobs:
             " share) VALUES ($1, $2, $3, $4, $2, $4, $4, $5, $6) ON CONFLICT (key) DO NOTHING",
             task.kind,
             task.key,
-            stored(task),
+            dumped(task),
             self._now(),
             reason[:2000],
             task.share,
@@ -140,7 +140,7 @@ class Jobs:
         await self._leased(job, "DELETE FROM job WHERE {} RETURNING id")
         self.added = True  # the next job of the lane may be due
 
-    async def hold(self, job: Job[Task]) -> None:
+    async def assert_leased(self, job: Job[Task]) -> None:
         """Check that we still have the lease of a job. Raises LostLease otherwise."""
         await self._leased(job, "SELECT id FROM job WHERE {}")
 
@@ -253,7 +253,7 @@ class Jobs:
         )
         return [
             JobStatus(
-                row["id"], row["kind"], row["lane"], read(row["kind"], row["payload"]),
+                row["id"], row["kind"], row["lane"], loaded(row["kind"], row["payload"]),
                 row["run_after"], row["failures"], row["last_error"], bool(row["running"]),
             )
             for row in rows
@@ -284,7 +284,7 @@ def _job(row: Any) -> Job[Task]:
         id=row["id"],
         kind=row["kind"],
         lane=row["lane"],
-        task=read(row["kind"], row["payload"]),
+        task=loaded(row["kind"], row["payload"]),
         run_after=row["run_after"],
         failures=row["failures"],
         leases=row["leases"],

@@ -94,7 +94,7 @@ class Mails:
             body_hash,
             letter.sender.spec,
             json.dumps(headers),
-            letter.nature,
+            letter.sender_kind,
             letter.verdict,
             letter.at,
             letter.raw,
@@ -181,7 +181,9 @@ class Mails:
             found += [(message_id, Number(row["number"])) for row in rows]
         return found
 
-    async def wait_for(self, inbox: InboxId, parents: Sequence[MessageId], number: Number) -> None:
+    async def add_missing_parents(
+        self, inbox: InboxId, parents: Sequence[MessageId], number: Number
+    ) -> None:
         """Store the Message-IDs of parent mails that are missing: when such a mail arrives, it
         joins the conversation."""
         for parent in parents:
@@ -193,7 +195,7 @@ class Mails:
                 number,
             )
 
-    async def waiting_for(self, inbox: InboxId, message_id: MessageId) -> list[Number]:
+    async def conversations_missing(self, inbox: InboxId, message_id: MessageId) -> list[Number]:
         """The conversations that miss this mail as a parent, oldest first."""
         rows = await self._conn.fetch(
             "SELECT number FROM awaited WHERE inbox = $1 AND message_id = $2 ORDER BY number",
@@ -261,7 +263,7 @@ def letter_of(row: Any) -> Letter:
         reply_to=_addresses(headers["reply_to"]),
         subject=headers["subject"],
         references=tuple(MessageId(ref) for ref in headers["references"]),
-        nature=SenderKind(row["nature"]),
+        sender_kind=SenderKind(row["nature"]),
         verdict=Verdict(row["verdict"]),
         new_addresses=tuple(headers["new"]),
         at=row["at"],

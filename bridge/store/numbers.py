@@ -11,7 +11,7 @@ from bridge.store.words import listed
 ANSWERED, GONE = listed(ANSWER_FORMS), listed(DELIVERIES_THAT_LEFT)
 
 
-class Numbers:
+class ReportCounts:
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
 

@@ -109,7 +109,7 @@ class Postgres:
         await self._db.stop()
 
     @asynccontextmanager
-    async def unit(self, name: str) -> AsyncIterator[Connection]:
+    async def unit_of_work(self, name: str) -> AsyncIterator[Connection]:
         async with _translated(), self._db.acquire_direct() as conn, conn.wrapped.transaction():
             if name not in WITHOUT_LOCK:
                 await conn.execute("SELECT pg_advisory_xact_lock($1)", WRITING)
@@ -162,7 +162,7 @@ class Postgres:
     async def truncate_log(self) -> bool:
         return True
 
-    async def free_the_dead(self, conn: Connection) -> None:
+    async def free_jobs_of_dead(self, conn: Connection) -> None:
         await conn.execute(
             f"UPDATE job SET {FREED} WHERE leased_by IS NOT NULL"
             f" AND NOT EXISTS (SELECT 1 {OUR_LOCKS} AND classid = $1"

@@ -59,7 +59,7 @@ class Posts:
             key.delivery,
             key.conversation,
         )
-        if row is not None and not wanted.exists_already and not wanted.held:
+        if row is not None and not wanted.exists_already and not wanted.is_deferred:
             await self.order(row["id"], lane)
 
     async def order(self, post: int, lane: str) -> None:

@@ -10,7 +10,7 @@ from mautrix.util.async_db import Connection
 
 from bridge.model import share_of
 from bridge.model.ids import MailId
-from bridge.model.job import stored
+from bridge.model.job import dumped
 from bridge.model.post import PostKey
 from bridge.model.task import CallHook, EmptyLog, ReadEventAgain, ReceiveMail, Task, UploadFile
 
@@ -96,7 +96,7 @@ async def tell_apart(conn: Connection) -> None:
             lane = task.key if row["lane"] == row["key"] else row["lane"]
             await conn.execute(
                 "UPDATE job SET payload = $1, key = $2, lane = $3 WHERE id = $4",
-                stored(task),
+                dumped(task),
                 task.key,
                 lane,
                 row["id"],

@@ -79,7 +79,7 @@ class StoredSettings:
             await self._conn.execute(f"DELETE FROM {table} WHERE account = $1", account)
         await self.drop_value(f"began:{account}")
 
-    async def check(self, account: str, now: float, problem: str) -> None:
+    async def record_check(self, account: str, now: float, problem: str) -> None:
         """Store the result of a check of an account; `problem` is empty when it succeeded."""
         await self._conn.execute(
             "INSERT INTO account_check (account, good_at, problem, told_at)"
@@ -98,7 +98,7 @@ class StoredSettings:
         )
         return None if row is None else (row["good_at"], row["problem"], row["told_at"])
 
-    async def tell(self, account: str, at: float) -> None:
+    async def set_alarm(self, account: str, at: float) -> None:
         """Store that the alarm was raised at `at`, epoch seconds; 0 ends it."""
         await self._conn.execute(
             "UPDATE account_check SET told_at = $2 WHERE account = $1", account, at

@@ -19,7 +19,7 @@ from bridge.model import BridgeError, Permanent, Transient
 from bridge.store.connection import Connection
 from bridge.store.jobs import FREED
 from bridge.store.schema import migrate
-from bridge.store.sqlite_connection import Apart, SqliteConnection, connect
+from bridge.store.sqlite_connection import SqliteConnection, ThreadedConnection, connect
 
 log = structlog.get_logger("store")
 
@@ -44,7 +44,7 @@ class Sqlite:
 
     def __init__(self, path: Path, lock: IO[str]) -> None:
         self._path, self._lock = path, lock
-        self._writer = Apart(connect(str(path), *SETTINGS, patience=0))
+        self._writer = ThreadedConnection(connect(str(path), *SETTINGS, patience=0))
         self._reader, self._searcher = self._only_reads(0), self._only_reads(PATIENCE)
         self._alone = asyncio.Lock()
         """Held by the one transaction that writes."""
@@ -78,8 +78,10 @@ class Sqlite:
         finally:
             await db.stop()
 
-    def _only_reads(self, patience: float) -> Apart:
-        return Apart(connect(str(self._path), *SETTINGS, "query_only = ON", patience=patience))
+    def _only_reads(self, patience: float) -> ThreadedConnection:
+        return ThreadedConnection(
+            connect(str(self._path), *SETTINGS, "query_only = ON", patience=patience)
+        )
 
     async def close(self) -> None:
         for connection in (self._searcher, self._reader, self._writer):
@@ -87,7 +89,7 @@ class Sqlite:
         self._lock.close()
 
     @asynccontextmanager
-    async def unit(self, name: str) -> AsyncIterator[Connection]:
+    async def unit_of_work(self, name: str) -> AsyncIterator[Connection]:
         async with _translated(), self._alone:
             sqlite = self._writer.sqlite
             await self._begin(sqlite)
@@ -153,7 +155,7 @@ class Sqlite:
     async def claim(self, what: str) -> asyncio.Event:
         return asyncio.Event()  # never set: the file lock is ours until we end
 
-    async def free_the_dead(self, conn: Connection) -> None:
+    async def free_jobs_of_dead(self, conn: Connection) -> None:
         await conn.execute(f"UPDATE job SET {FREED} WHERE leased_by IS NOT NULL")
 
 

@@ -46,7 +46,7 @@ def connect(path: str, *settings: str, patience: float) -> sqlite3.Connection:
     return sqlite
 
 
-class Apart:
+class ThreadedConnection:
     """A SQLite connection with a thread of its own, for statements that may take long."""
 
     def __init__(self, sqlite: sqlite3.Connection) -> None:
@@ -75,7 +75,7 @@ class Apart:
 class SqliteConnection:
     """Implements store.connection.Connection."""
 
-    def __init__(self, here: sqlite3.Connection, apart: Apart, long: set[str]) -> None:
+    def __init__(self, here: sqlite3.Connection, apart: ThreadedConnection, long: set[str]) -> None:
         """`long`: the statements that took long before, which are run in the thread of `apart`."""
         self._here, self._apart, self._long = here, apart, long
 

@@ -131,10 +131,10 @@ class Pages:
 
     async def _raw(self, request: web.Request) -> Source:
         is_draft = request.match_info["kind"] == "draft"
-        links = self._desk.drafts if is_draft else self._desk.links
+        links = self._desk.preview_links if is_draft else self._desk.original_links
         number = links.read(request.match_info["token"])
         if number is None:
-            raise _refused(web.HTTPNotFound, self._desk.named(EXPIRED))
+            raise _refused(web.HTTPNotFound, self._desk.with_prefix(EXPIRED))
         try:
             return await (self._draft if is_draft else self._kept)(number)
         except Refused as error:
@@ -169,7 +169,11 @@ class Pages:
         return Source(inbox, raw, key, f"draft-{number}")
 
     def _url(self, request: web.Request) -> str:
-        links = self._desk.drafts if request.match_info["kind"] == "draft" else self._desk.links
+        links = (
+            self._desk.preview_links
+            if request.match_info["kind"] == "draft"
+            else self._desk.original_links
+        )
         return links.url_of(self._desk.settings.public_url, request.match_info["token"])
 
 

@@ -64,9 +64,9 @@ def delivery(state: DeliveryState, **changes: object) -> Delivery:
     return replace(made, **changes)
 
 
-def lost(fate: RecipientStatus, reply: str) -> tuple[Recipient, ...]:
+def lost(status: RecipientStatus, reply: str) -> tuple[Recipient, ...]:
     return (
-        Recipient(CARLA, "to", fate, reply),
+        Recipient(CARLA, "to", status, reply),
         Recipient(Address("boss@x.example"), "cc", RecipientStatus.SENT),
     )
 

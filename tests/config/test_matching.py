@@ -7,7 +7,7 @@ import time
 import pytest
 
 from bridge.config import matching
-from bridge.config.matching import Facts, fits, is_about
+from bridge.config.matching import Facts, applies_to, fits
 from bridge.config.rule import Then, When, read
 from bridge.desk.inbound.actions import ACTIONS
 from bridge.mail.header import values_of
@@ -72,7 +72,7 @@ def test_which_mails_are_meant_and_which_are_not(
     more: dict[str, str], is_new: bool, held: bool
 ) -> None:
     (found,) = read(rule("{from: '@billing.example'}", **more))
-    assert (is_about(found, is_new=is_new) and fits(found, facts())) is held
+    assert (applies_to(found, is_new=is_new) and fits(found, facts())) is held
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_several_rules_may_be_written_at_once() -> None:
 def test_no_pattern_takes_long() -> None:
     (found,) = read(rule("{subject: '" + "a*" * 60 + "b', body: '" + "*a" * 60 + "b'}"))
     mail = Mail(
-        MessageId("<1@x>"), "h", Address("a@b"), subject="a" * 900, nature=SenderKind.PERSON
+        MessageId("<1@x>"), "h", Address("a@b"), subject="a" * 900, sender_kind=SenderKind.PERSON
     )
     began = time.process_time()
     assert not fits(found, facts(mail, "a" * 100_000))

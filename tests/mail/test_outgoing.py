@@ -171,8 +171,8 @@ def test_what_no_person_wrote_says_so_and_is_known_again() -> None:
     for line in (b"Auto-Submitted: auto-replied", b"X-Auto-Response-Suppress: All",
                  b"X-Loop: support@acme.example"):  # fmt: skip
         assert line + b"\r\n" in raw
-    assert parse(raw).nature is SenderKind.AUTOMATIC
-    assert parse(build(outgoing())).nature is SenderKind.PERSON
+    assert parse(raw).sender_kind is SenderKind.AUTOMATIC
+    assert parse(build(outgoing())).sender_kind is SenderKind.PERSON
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_a_sample_is_read_as_its_program_meant_it(name: str) -> None:
     mail, body = read(raw)
     assert not mail.problem
     assert [each.name for each in mail.attachments] == FILES[name]
-    assert mail.nature is NATURES.get(name, SenderKind.PERSON)
+    assert mail.sender_kind is NATURES.get(name, SenderKind.PERSON)
     if name in SHOWN:
         assert body.text == SHOWN[name]
     for each in mail.attachments:
@@ -244,17 +244,17 @@ def test_what_a_bounce_and_a_receipt_report() -> None:
     bounce = parse(SAMPLES["bounce"].replace(b"{original}", b"<1.2.x@acme.example>"))
     assert bounce.report is not None
     assert bounce.report.originals == ("<1.2.x@acme.example>",)
-    assert bounce.report.fates == {
+    assert bounce.report.statuses == {
         "carla@customer.example": (RecipientStatus.BOUNCED, "550 5.1.1 User unknown")
     }
     late = (
         SAMPLES["bounce"].replace(b"Action: failed", b"Action: delayed").replace(b"5.1.1", b"4.4.1")
     )
-    assert parse(late).report.fates["carla@customer.example"][0] is RecipientStatus.DELAYED  # type: ignore[union-attr]  # it has one
+    assert parse(late).report.statuses["carla@customer.example"][0] is RecipientStatus.DELAYED  # type: ignore[union-attr]  # it has one
     receipt = parse(SAMPLES["receipt"].replace(b"{original}", b"<1.2.x@acme.example>"))
     assert receipt.report is not None
     assert receipt.report.originals == ("<1.2.x@acme.example>",)
-    assert receipt.report.fates == {"carla@customer.example": (RecipientStatus.READ, "")}
+    assert receipt.report.statuses == {"carla@customer.example": (RecipientStatus.READ, "")}
     assert parse(SAMPLES["vacation"]).report is None
 
 
@@ -265,7 +265,7 @@ def test_a_delivery_report_that_is_encoded_is_read() -> None:
     head = b"Content-Transfer-Encoding: base64\r\n\r\n"
     found = parse(raw[: start - 2] + head + encoded + raw[end:])
     assert found.report is not None
-    assert found.report.fates == {
+    assert found.report.statuses == {
         "carla@customer.example": (RecipientStatus.BOUNCED, "550 5.1.1 User unknown")
     }
 
@@ -289,6 +289,6 @@ def test_a_bounce_that_follows_no_standard_is_understood() -> None:
     report = parse(raw).report
     assert report is not None
     assert report.originals == ("<1.2.x@acme.example>",)
-    assert report.fates == {
+    assert report.statuses == {
         "carla@customer.example": (RecipientStatus.BOUNCED, "550 5.7.1 no such mailbox")
     }

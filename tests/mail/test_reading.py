@@ -166,9 +166,9 @@ def test_a_clean_text_can_be_json_and_utf8(text: str) -> None:
         ({"List-Unsubscribe": "<mailto:x@y.example>", "In-Reply-To": "<a@b>"}, SenderKind.PERSON),
     ],
 )
-def test_who_wrote_a_mail(headers: dict[str, str], nature: SenderKind) -> None:
+def test_who_wrote_a_mail(headers: dict[str, str], sender_kind: SenderKind) -> None:
     raw = "".join(f"{name}: {value}\n" for name, value in headers.items())
-    assert machine.nature(message_from_bytes(raw.encode() + b"\nx")) is nature
+    assert machine.sender_kind(message_from_bytes(raw.encode() + b"\nx")) is sender_kind
 
 
 @pytest.mark.parametrize(

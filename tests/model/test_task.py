@@ -6,7 +6,7 @@ import pytest
 
 from bridge.app import ACTS
 from bridge.model import EventId, InboxId, MailId, Number, Role
-from bridge.model.job import TASKS, read, stored
+from bridge.model.job import TASKS, dumped, loaded
 from bridge.model.task import (
     BringPost,
     CallHook,
@@ -42,13 +42,13 @@ def test_each_kind_has_a_name_a_title_and_somebody_who_does_it() -> None:
     ],
 )
 def test_a_task_is_read_as_it_was_written(task: Task, key: str) -> None:
-    assert read(task.kind, stored(task)) == task
+    assert loaded(task.kind, dumped(task)) == task
     assert task.key == key
-    assert task.is_one
+    assert task.is_unique
 
 
 def test_what_changes_while_a_draft_is_shown_has_it_shown_again() -> None:
-    assert not ShowPreview(1).is_one
+    assert not ShowPreview(1).is_unique
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_what_changes_while_a_draft_is_shown_has_it_shown_again() -> None:
     [("of-tomorrow", "{}"), ("post", "{}"), ("post", '{"post": "x"}'), ("post", "no JSON")],
 )
 def test_what_cannot_be_read_is_a_task_that_fails(kind: str, payload: str) -> None:
-    task = read(kind, payload)
+    task = loaded(kind, payload)
     assert isinstance(task, Unreadable)
     assert task.name == kind
 

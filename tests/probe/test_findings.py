@@ -42,7 +42,7 @@ async def looked(about: Inbox, tokens: Tokens | None = None) -> list[Finding]:
 
     credentials = ConfiguredCredentials()
     prober = Prober(SmtpSender(credentials), Folders(credentials), credentials, tokens)
-    return [finding async for finding in prober.look(about)]
+    return [finding async for finding in prober.test(about)]
 
 
 def told(name: str, findings: list[Finding]) -> str:

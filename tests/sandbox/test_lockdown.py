@@ -180,7 +180,7 @@ def test_no_folder_of_a_configuration_can_be_read() -> None:
 async def test_the_reading_process_says_what_holds() -> None:
     process = ReadingProcess()
     try:
-        held = await MailReader(process).held()
+        held = await MailReader(process).restrictions()
     finally:
         process.close()
     assert set(offered()) <= set(held) <= {USER, LANDLOCK, SECCOMP}

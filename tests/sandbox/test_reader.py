@@ -138,7 +138,7 @@ async def test_T49_the_files_of_a_mail_are_taken_apart_once(
 ) -> None:
     raw = mail(files=tuple((f"{n}.txt", "text/plain", b"%d" % n) for n in range(300)))
     found, _ = await mails.read(raw, "", OWN)
-    asked, loaded, apart = [], [], mails._apart
+    asked, loaded, apart = [], [], mails._request
 
     async def spied(request: list[object], raw: bytes, kind: bytes) -> bytes:
         asked.append(request[0])

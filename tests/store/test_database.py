@@ -198,7 +198,7 @@ async def test_after_a_crash_leases_are_free_at_once(database: Database) -> None
     leases = Leases(database)
     await add(database, "a")
     await leases.lease("dead", 3600, {"mail": 1})
-    await database.begin()
+    await database.register_process()
     assert len(await leases.lease("new", 60, {"mail": 1})) == 1
 
 

@@ -61,7 +61,7 @@ async def test_no_job_is_leased_twice_by_processes_that_ask_at_once(url: str) ->
 
 async def test_an_added_job_wakes_the_other_process_at_once(url: str) -> None:
     one, other = await Database.open(url), await Database.open(url)
-    await other.begin()
+    await other.register_process()
     woken = asyncio.Event()
     other.on_jobs = woken.set
     await add(one, "a")
@@ -78,9 +78,9 @@ async def test_what_one_process_does_alone_another_takes_over_when_it_dies(url: 
         doing.append(name)
         await asyncio.Event().wait()
 
-    first = asyncio.create_task(one.alone("imap:x", lambda: work("one")))
+    first = asyncio.create_task(one.run_exclusively("imap:x", lambda: work("one")))
     await until(lambda: doing == ["one"], "the first to work")
-    second = asyncio.create_task(other.alone("imap:x", lambda: work("other")))
+    second = asyncio.create_task(other.run_exclusively("imap:x", lambda: work("other")))
     await asyncio.sleep(1.5)
     assert doing == ["one"]
     first.cancel()
@@ -95,11 +95,11 @@ async def test_jobs_of_a_dead_process_are_free_at_the_next_start_and_those_of_a_
     url: str,
 ) -> None:
     one, other = await Database.open(url), await Database.open(url)
-    await one.begin()
+    await one.register_process()
     await add(one, "a", "b")
     assert len(await Leases(one).lease(one.name, 3600, {"mail": 1})) == 1
     assert len(await Leases(one).lease("dead", 3600, {"mail": 1})) == 1
-    await other.begin()
+    await other.register_process()
     (freed,) = await Leases(other).lease(other.name, 3600, {"mail": 5})
     assert freed.lane == "b"
     await asyncio.gather(one.close(), other.close())
@@ -125,7 +125,7 @@ async def test_connections_that_break_are_transient_and_made_anew(
     url: str, postgres: PostgresServer
 ) -> None:
     database = await Database.open(url)
-    await database.begin()
+    await database.register_process()
     woken = asyncio.Event()
     database.on_jobs = woken.set
 

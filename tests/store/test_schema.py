@@ -19,7 +19,7 @@ import pytest
 
 from bridge.config.settings import Settings
 from bridge.model import MailId, Number, Permanent, Place, Role, Shows
-from bridge.model.job import read
+from bridge.model.job import loaded
 from bridge.model.task import CallHook, EmptyLog, ReadEventAgain, ReceiveMail, UploadFile, Wake
 from bridge.operate import backup
 from bridge.store import prerelease
@@ -179,7 +179,7 @@ async def test_jobs_that_waited_are_done_by_this_version(url: str) -> None:
     try:
         async with database.reading() as tx:
             jobs = await tx.conn.fetch("SELECT kind, lane, key, payload FROM job ORDER BY id")
-            tasks = [read(job["kind"], job["payload"]) for job in jobs]
+            tasks = [loaded(job["kind"], job["payload"]) for job in jobs]
             file = await tx.conn.fetchval("SELECT post FROM file WHERE NOT done")
     finally:
         await database.close()

@@ -148,7 +148,7 @@ async def test_the_log_holds_the_conversation_and_nothing_of_a_mail_or_a_command
     stage.hs.say(ALICE, room.id, f"!reply {CANARY}")
     await stage.sees(room, "✅ sent")
     broken = {"event_id": "$x", "type": 7, "content": {"body": CANARY}}
-    assert await listen.take(stage.app.desk, [broken]) == 0
+    assert await listen.store_events(stage.app.desk, [broken]) == 0
     await stage.quiet()
     said = capsys.readouterr()
     assert CANARY not in said.out + said.err

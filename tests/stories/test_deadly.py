@@ -148,7 +148,7 @@ async def _leased(scene: Scene) -> bool:
     return bool(await rows(scene.database, scene.folder, query))
 
 
-@pytest.mark.parametrize(("deaths", "whole"), [(1, True), (receive.DEATHS, False)])
+@pytest.mark.parametrize(("deaths", "whole"), [(1, True), (receive.MAX_DEATHS, False)])
 async def test_T47_the_third_time_a_mail_is_shown_by_its_headers(
     stage: Stage, deaths: int, whole: bool
 ) -> None:
@@ -166,7 +166,7 @@ async def test_T47_the_third_time_a_mail_is_shown_by_its_headers(
     shown = await stage.sees(room, "All of")
     assert ("could not be read whole" in shown["content"]["body"]) is not whole
     if not whole:
-        assert receive.DEADLY in shown["content"]["body"]
+        assert receive.DIED_TWICE in shown["content"]["body"]
         await stage.sees(room, "original.eml")
     await stage.quiet()
 
@@ -184,7 +184,7 @@ async def test_deaths_count_where_a_mail_was_being_read_and_nowhere_else(databas
             "UPDATE job SET leased_by = 'dead', leased_until = $1 WHERE lane <> 'b'", later
         )
     async with database.transaction("started") as tx:
-        await database._engine.free_the_dead(tx.conn)
+        await database._engine.free_jobs_of_dead(tx.conn)
     async with database.reading() as tx:
         rows = await tx.conn.fetch("SELECT lane, deaths FROM job ORDER BY lane")
     await database.close()

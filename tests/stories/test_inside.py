@@ -174,7 +174,7 @@ async def test_T52_a_rotation_ends_links_and_old_tokens_count_from_participants_
     await stage.sees(room, "✅ sent")
     await stage.quiet()
     desk = stage.app.desk
-    link = desk.links.sign(1)
+    link = desk.original_links.sign(1)
     token = desk.tokens.reply_address(1, SUPPORT)
     alias = desk.alias("conversation", 1)
     rooms = len(stage.hs.rooms)
@@ -184,7 +184,7 @@ async def test_T52_a_rotation_ends_links_and_old_tokens_count_from_participants_
         await rekey(load(path), path)
     await stage.open()
     desk = stage.app.desk
-    assert desk.links.read(link) is None
+    assert desk.original_links.read(link) is None
     assert desk.tokens.read_address(token) is None
     assert desk.alias("conversation", 1) == alias
     await stage.mail(mail("By token", message_id="<t1@customer.example>", to=token))

@@ -41,11 +41,13 @@ async def test_people_rooms_and_the_bot_have_faces(stage: Stage) -> None:
 async def test_two_who_want_one_face_at_the_same_time_have_the_same(stage: Stage) -> None:
     await stage.open()
     await stage.quiet()
-    wanted = picture.wanted(Address("zoe@customer.example", "Zoe Quill"))
+    wanted = picture.avatar_request(Address("zoe@customer.example", "Zoe Quill"))
     desk = stage.app.desk
-    faces = await asyncio.gather(*(picture.of(desk, wanted, waits=True) for _ in range(5)))
+    faces = await asyncio.gather(
+        *(picture.upload_avatar(desk, wanted, waits=True) for _ in range(5))
+    )
     assert len(set(faces)) == 1
-    assert faces[0] == await picture.of(desk, wanted)
+    assert faces[0] == await picture.upload_avatar(desk, wanted)
 
 
 async def test_other_tools_see_what_the_room_is_and_how_it_stands(stage: Stage) -> None:

@@ -241,7 +241,7 @@ async def test_the_reconciler_outlives_every_answer_and_every_failure(stage: Sta
             raise Transient("gone")
 
     async def take(raws: list[Any]) -> int:
-        return await listen.take(stage.app.desk, raws)
+        return await listen.store_events(stage.app.desk, raws)
 
     odd_homeserver = Odd()
     reconciler = Reconciler(odd_homeserver, stage.app.database, take)

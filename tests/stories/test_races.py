@@ -238,7 +238,7 @@ async def test_who_is_put_out_while_their_conversation_opens_is_asked_in_again(
     async with stage.app.database.transaction("told") as tx:
         await vacate.vacate(tx, desk, await tx.conversations.get(number))
     async with stage.app.database.transaction("told") as tx:
-        await state.put(tx, desk, await tx.conversations.get(number), State.OPEN)
+        await state.set_state(tx, desk, await tx.conversations.get(number), State.OPEN)
     await until(lambda: room.membership(ALICE) == "invite", "the invitation behind the kick")
 
 

@@ -23,7 +23,7 @@ async def test_ten_minutes_without_a_good_check_are_told_once_and_so_is_the_end(
     control = await stage.room("Postroom control")
     account = next(iter(app.desk.settings.accounts()))
     async with app.database.transaction("account-health") as tx:
-        await tx.settings.check(account, time.time(), "connection refused")
+        await tx.settings.record_check(account, time.time(), "connection refused")
     await status.watch(app.desk)
     later = dataclasses.replace(app.desk, now=lambda: time.time() + 601)
     for _ in range(2):
@@ -31,7 +31,7 @@ async def test_ten_minutes_without_a_good_check_are_told_once_and_so_is_the_end(
     told = await stage.sees(control, "Support: no successful check since")
     assert "connection refused" in told["content"]["body"]
     async with app.database.transaction("account-health") as tx:
-        await tx.settings.check(account, time.time(), "")
+        await tx.settings.record_check(account, time.time(), "")
     await status.watch(app.desk)
     await stage.sees(control, "✅ Support: the mailbox is checked again.")
     assert sum("no successful check" in body for body in stage.hs.bodies(control)) == 1

@@ -76,6 +76,6 @@ async def test_talk_about_passwords_is_redacted_and_told_of(stage: Stage) -> Non
 
 def test_an_answer_repeats_nothing_that_was_said() -> None:
     said = f"!inbox set {CANARY} imap.password support"
-    assert CANARY not in sealed.without(f"There is no inbox {CANARY}; !inbox list", said)
+    assert CANARY not in sealed.mask_secrets(f"There is no inbox {CANARY}; !inbox list", said)
     kept = "Say what: !inbox set INBOX KEY VALUE"
-    assert sealed.without(kept, "!inbox set imap.password") == kept
+    assert sealed.mask_secrets(kept, "!inbox set imap.password") == kept

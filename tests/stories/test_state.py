@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from bridge.model.job import read
+from bridge.model.job import loaded
 from tests.servers.database import rows
 from tests.servers.matrix_state import Room
 from tests.stage import ALICE, Stage, mail, until
@@ -37,7 +37,7 @@ async def test_a_conversation_sleeps_until_its_time_and_who_has_it_is_told(stage
     (job,) = await rows(stage.database, stage.folder, "SELECT * FROM job WHERE kind = 'wake'")
     assert time.time() < job["run_after"] < time.time() + 2 * DAY
     async with stage.app.database.transaction("settings") as tx:
-        await tx.jobs.reschedule(read("wake", job["payload"]), time.time())
+        await tx.jobs.reschedule(loaded("wake", job["payload"]), time.time())
     told = await stage.sees(room, f"⏰ The snooze is over, {ALICE}.")
     assert told["content"]["m.mentions"] == {"user_ids": [ALICE]}
     await is_(stage, room, "open", f"taken by {ALICE}")
@@ -54,7 +54,7 @@ async def test_the_customer_wakes_it_and_the_old_alarm_stays_silent(stage: Stage
     await is_(stage, room, "open", "press ✋")
     (job,) = await rows(stage.database, stage.folder, "SELECT * FROM job WHERE kind = 'wake'")
     async with stage.app.database.transaction("settings") as tx:
-        await tx.jobs.reschedule(read("wake", job["payload"]), time.time())
+        await tx.jobs.reschedule(loaded("wake", job["payload"]), time.time())
     await stage.quiet()
     assert not any("snooze is over" in body for body in stage.hs.bodies(room))
 
@@ -86,7 +86,7 @@ async def test_a_second_snooze_replaces_the_first(stage: Stage) -> None:
     )
     assert second["run_after"] - first["run_after"] > DAY * 0.9
     async with stage.app.database.transaction("settings") as tx:
-        await tx.jobs.reschedule(read("wake", first["payload"]), time.time())
+        await tx.jobs.reschedule(loaded("wake", first["payload"]), time.time())
     await stage.quiet_but("wake")
     await is_(stage, room, "snoozed", "💤")
 

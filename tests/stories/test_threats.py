@@ -207,7 +207,7 @@ async def test_T38_what_our_own_users_say_is_no_event_for_us(stage: Stage) -> No
          "content": {"msgtype": "m.text", "body": "!reply echo"}}
         for number in range(1000)
     ]  # fmt: skip
-    assert await listen.take(stage.app.desk, own) == 0
+    assert await listen.store_events(stage.app.desk, own) == 0
 
 
 async def test_T40_a_forged_tombstone_leads_nowhere(stage: Stage) -> None:
@@ -215,7 +215,10 @@ async def test_T40_a_forged_tombstone_leads_nowhere(stage: Stage) -> None:
     raw = {"event_id": "$tomb", "room_id": room.id, "sender": EVE, "type": "m.room.tombstone",
            "state_key": "", "origin_server_ts": 1, "content": {"replacement_room": "!evil:evil.example"}}  # fmt: skip
     assert (
-        await listen.take(stage.app.desk, [raw, {**raw, "event_id": "$t2", "state_key": "x"}]) == 0
+        await listen.store_events(
+            stage.app.desk, [raw, {**raw, "event_id": "$t2", "state_key": "x"}]
+        )
+        == 0
     )
     assert not [path for _, path, _ in stage.hs.log if "evil" in path]
 

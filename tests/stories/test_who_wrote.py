@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bridge.mail.author import author, came_through, elsewhere
+from bridge.mail.author import author, is_from_us, other_reply_to
 from bridge.model import Address
 from tests.servers.matrix_state import Room
 from tests.stage import ALICE, AUTHSERV, FAILED, PASSED, SUPPORT, Stage, mail
@@ -206,12 +206,12 @@ TABLE: list[tuple[Address, tuple[Address, ...], Any, str]] = [
 def test_whose_mail_it_is(
     sender: Address, reply_to: tuple[Address, ...], wanted: str | None, whose: str
 ) -> None:
-    found = elsewhere(sender, reply_to, OWN)
+    found = other_reply_to(sender, reply_to, OWN)
     assert (found.spec if found else None) == wanted
     assert author(sender, reply_to, OWN).spec == whose
 
 
 def test_a_free_mail_domain_is_never_ours_alone() -> None:
     own = frozenset({"acme@gmail.com"})
-    assert not came_through(Address("carla@gmail.com"), own)
-    assert came_through(Address("acme@gmail.com"), own)
+    assert not is_from_us(Address("carla@gmail.com"), own)
+    assert is_from_us(Address("acme@gmail.com"), own)

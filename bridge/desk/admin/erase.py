@@ -86,7 +86,7 @@ async def confirmed(tx: Tx, desk: Desk, asked: Request, spec: str) -> str:
     return f"Erased: {what}. The record of it in !audit names no address."
 
 
-async def unsay(desk: Desk, job: Job[RedactMentions]) -> None:
+async def redact_mentions(desk: Desk, job: Job[RedactMentions]) -> None:
     """Redact mentions of an erased address outside of its rooms: in the control room, in lists and
     search results, and in the admins' commands that these answer."""
     async with desk.store.reading() as tx:
@@ -113,7 +113,7 @@ async def _redact_post(desk: Desk, room: RoomId, post: Post) -> None:
             await _redact(desk, room, event)
 
 
-async def forget(desk: Desk, job: Job[ForgetPerson]) -> None:
+async def erase_person(desk: Desk, job: Job[ForgetPerson]) -> None:
     """Erase a person from somebody else's conversation: their mails, and their name."""
     number, address = job.task.number, Address(job.task.spec)
     ghost = desk.ghost(address)
@@ -155,7 +155,7 @@ async def _done(tx: Tx, job: Job[Task]) -> None:
     await tx.jobs.add(EmptyLog(job.id), "scrub")
 
 
-async def scrub(desk: Desk, job: Job[EmptyLog]) -> None:
+async def empty_log(desk: Desk, job: Job[EmptyLog]) -> None:
     """Empty the database's write-ahead log, which still contains the erased data. Raises Transient
     while something reads from it, for example a backup."""
     if not await desk.store.truncate_log():
@@ -179,12 +179,12 @@ async def purge(desk: Desk, job: Job[Purge]) -> None:
     the job: keep Message-IDs (retention), otherwise delete them, too (`!erase`)."""
     number, ids = job.task.number, job.task.ids
     async with desk.store.transaction("erased") as tx:
-        await tx.jobs.hold(job)
+        await tx.jobs.assert_leased(job)
         conversation = await tx.conversations.get(number)
         if ids and conversation.contact.spec and conversation.state not in FINISHED_CONVERSATIONS:
             await tx.jobs.finish(job)  # reopened meanwhile: do not purge
             return
-        await tx.erasing.mark(number)
+        await tx.erasing.mark_erased(number)
     async with desk.store.reading() as tx:
         space = await tx.rooms.find(Role.SPACE, conversation.inbox)
         said = await tx.erasing.posts_linking(number, conversation.room or RoomId("!none:none"))

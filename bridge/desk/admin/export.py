@@ -95,7 +95,7 @@ async def export(desk: Desk, job: Job[Export]) -> None:
         await _show(desk, job, last, parts, bytes(part))
     async with desk.store.transaction("told") as tx:
         await tx.jobs.finish(job)
-        content = desk.notice(texts.exported(name, mails, missing))
+        content = desk.quiet_message(texts.exported(name, mails, missing))
         await answer_with(tx, desk, place, event, content)
 
 
@@ -103,7 +103,7 @@ async def _show(desk: Desk, job: Job[Export], name: str, part: int, data: bytes)
     mxc = await desk.chat.reserve_media()
     await desk.chat.fill_media(mxc, name, TYPE, data)
     async with desk.store.transaction("told") as tx:
-        await tx.jobs.hold(job)
+        await tx.jobs.assert_leased(job)
         content = file_event.content(Attachment(0, name, TYPE, len(data)), mxc, len(data))
         key, place = PostKey.other(Shows.EXPORT, job.task.event, part), Place.read(job.task.place)
         await tx.posts.put(Wanted.message(key, place, desk.bot, content))

@@ -27,7 +27,7 @@ async def add(tx: Tx, desk: Desk, asked: Request) -> str:
 
 
 async def _begin(tx: Tx, desk: Desk, asked: Request, address: str) -> str:
-    values = walkthrough.addressed({}, address)
+    values = walkthrough.with_address({}, address)
     _refuse_taken(desk, address)
     known = await tx.inboxes.all()
     begun = "nothing happens with it before it is published."
@@ -82,7 +82,7 @@ async def answered(tx: Tx, desk: Desk, asked: Request, about: question.Asked) ->
         try:
             return await _begin(tx, desk, asked, asked.rest)
         except Refused as error:
-            return f"{sealed.without_any(str(error), asked.rest)}\n{texts.STOPS}"
+            return f"{sealed.mask_all(str(error), asked.rest)}\n{texts.STOPS}"
     stored = await tx.inboxes.get(InboxId(about.about))
     if stored is None or stored.state is not InboxState.DRAFT:
         await question.forget(tx, asked.who)
@@ -94,8 +94,8 @@ async def answered(tx: Tx, desk: Desk, asked: Request, about: question.Asked) ->
         changed = _with(desk, stored, next_, asked.rest)
     except Refused as error:
         if asked.rest in desk.directory.opened(stored, all_=False).values():
-            await sealed.wipe(tx, desk, asked.event)  # they repeated a password already stored
-        return f"{sealed.without_any(str(error), asked.rest)}\n{next_.text}\n{texts.STOPS}"
+            await sealed.redact_secret(tx, desk, asked.event)  # a password once more
+        return f"{sealed.mask_all(str(error), asked.rest)}\n{next_.text}\n{texts.STOPS}"
     await tx.inboxes.save(changed)
     if next_.key in inbox_form.SECRETS:
         await tx.audit.add(desk.now(), asked.who, f"inbox {stored.id}: set {next_.key}")

@@ -55,13 +55,13 @@ def _state(inbox: Inbox | None, stored: StoredInbox | None) -> str:
 async def show(tx: Tx, desk: Desk, asked: Request) -> str:
     inbox = await named(tx, desk, asked, 1)
     if isinstance(inbox, Inbox):
-        lines = inbox_form.shown(inbox, {}, {})
+        lines = inbox_form.setting_lines(inbox, {}, {})
         head = texts.inbox_line(inbox.id, inbox.name, inbox.address, _state(inbox, None),
                                 "config.yaml, read-only here")  # fmt: skip
         return "\n".join((head, *lines))
     live = desk.settings.inboxes.get(inbox.id)
     head = f"{inbox.id}: {_state(live, inbox)}, set up by chat"
-    return "\n".join((head, *inbox_form.shown(None, inbox.values, inbox.secrets)))
+    return "\n".join((head, *inbox_form.setting_lines(None, inbox.values, inbox.secrets)))
 
 
 async def set_(tx: Tx, desk: Desk, asked: Request) -> str:
@@ -78,20 +78,20 @@ async def set_(tx: Tx, desk: Desk, asked: Request) -> str:
         raise Refused(f"{key} takes one word; set one key at a time. Nothing was changed.")
     if key in inbox_form.SECRETS:
         secrets = {name: token for name, token in stored.secrets.items() if name != key}
-        if text != inbox_form.NOTHING:
+        if text != inbox_form.RESET:
             secrets[key] = desk.directory.vault.seal(text)
         changed = replace(stored, secrets=secrets, changed_at=desk.now())
         done, deed = texts.WIPED, f"set {key}"
     else:
-        values = inbox_form.change(stored.values, key, text)
+        values = inbox_form.with_key(stored.values, key, text)
         changed = replace(stored, values=values, changed_at=desk.now())
         done = f"{key} of {stored.id} is now {text[:200]}."
         deed = f"set {key} to {text[:200]}"
-        if text == inbox_form.NOTHING:
+        if text == inbox_form.RESET:
             done, deed = f"{key} of {stored.id} has its default again.", f"set {key} to its default"
     todo = ""
     opened = desk.directory.opened(changed, all_=False)
-    found = inbox_form.attempt(changed.id, changed.values, opened)
+    found = inbox_form.try_build(changed.id, changed.values, opened)
     if isinstance(found, dict):
         # an inbox being set up may be incomplete, but an invalid value is not stored
         mine = [text for name, text in found.items() if name == key or stored.state is LIVE]

@@ -17,15 +17,15 @@ async def clean(desk: Desk) -> int:
     count = 0
     async with desk.store.transaction("janitor") as tx:
         if retention.raw_mail is not None:
-            count += await tx.erasing.old_bytes(now - retention.raw_mail * DAY)
+            count += await tx.erasing.empty_old_raw(now - retention.raw_mail * DAY)
         if retention.rooms is not None:
-            for conversation in await tx.conversations.left_behind(
+            for conversation in await tx.conversations.to_vacate(
                 now - retention.rooms * DAY, BATCH
             ):
                 await vacate(tx, desk, conversation)
                 count += 1
         if retention.closed is not None:
-            for number in await tx.erasing.closed(now - retention.closed * DAY):
+            for number in await tx.erasing.closed_before(now - retention.closed * DAY):
                 await order_purge(tx, desk, number, ids=True)
                 count += 1
     return count

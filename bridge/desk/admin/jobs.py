@@ -98,7 +98,7 @@ async def discard(tx: Tx, job: Quarantined) -> bool:
     if isinstance(job.task, ReadEventAgain):
         return True
     _, raw, _, _ = await tx.mails.intake(job.task.intake)
-    await tx.erasing.unused(raw)
+    await tx.erasing.empty_if_unused(raw)
     return True
 
 

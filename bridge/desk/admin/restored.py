@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridge.chat import admin as texts
 from bridge.desk.desk import Desk
-from bridge.desk.outbound.dispatch import show
+from bridge.desk.outbound.dispatch import show_status
 from bridge.desk.rooms.refresh import tell_control
 from bridge.model import Job, PostKey, Shows
 from bridge.model.task import AfterRestore
@@ -16,7 +16,7 @@ async def restored(desk: Desk, job: Job[AfterRestore]) -> None:
     async with desk.store.transaction("told") as tx:
         await tx.jobs.finish(job)
         for number in asked:
-            await show(tx, desk, await tx.deliveries.get(number))
+            await show_status(tx, desk, await tx.deliveries.get(number))
         at = await tx.settings.value("backup-at")
         text = texts.restored(float(at) if at else None, len(asked), desk.now())
         await tell_control(tx, desk, PostKey.other(Shows.RESTORED, job.id), text)

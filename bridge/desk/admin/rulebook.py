@@ -12,7 +12,7 @@ from bridge.config.rule import Rule, read
 from bridge.desk.command import CommandSpec
 from bridge.desk.context import Request
 from bridge.desk.desk import Desk
-from bridge.desk.rules import Incoming, fitting, holding, of_inbox
+from bridge.desk.rules import Incoming, applicable, matching_rules, of_inbox
 from bridge.model import (
     CONTROL,
     InboxId,
@@ -140,7 +140,7 @@ async def rehearse(desk: Desk, job: Job[RehearseRules]) -> None:
             continue
         is_new = bool(first) and first[0].id == letter.id
         facts = Incoming.whole(mail, body, raw, letter, is_new).facts
-        held = holding(fitting(rules, facts), is_new=is_new)
+        held = applicable(matching_rules(rules, facts), is_new=is_new)
         if held:
             done = "; ".join(f"{rule.name}: {_said(rule.then)}" for _, rule in held)
             lines.append(

@@ -104,7 +104,7 @@ def may_hold_secret(event: Event, said: command.Command | None, asked: bool, pre
     return words[0] == "set" and len(words) > 2 and inbox_form.may_be_secret(words[2])
 
 
-def without(answer: str, said: str) -> str:
+def mask_secrets(answer: str, said: str) -> str:
     """The answer with each word of `said` that may be a password replaced by `…`."""
     for word in said.split():
         plain = re.sub(r"^\W+", "", word.casefold())
@@ -113,7 +113,7 @@ def without(answer: str, said: str) -> str:
     return answer
 
 
-def without_any(answer: str, said: str, known: Collection[str] = ()) -> str:
+def mask_all(answer: str, said: str, known: Collection[str] = ()) -> str:
     """The answer with each word of `said` replaced by `…`, except common words, `known` names and
     dotted keys: a password may be any word, even of a command, but hardly `imap.poll`."""
     dotted = {key for key in inbox_form.KEYS if "." in key}
@@ -122,7 +122,7 @@ def without_any(answer: str, said: str, known: Collection[str] = ()) -> str:
     return answer
 
 
-async def wipe(tx: Tx, desk: Desk, event: Event) -> None:
+async def redact_secret(tx: Tx, desk: Desk, event: Event) -> None:
     """Redact a message with a password, in any room, and delete its stored content."""
     await tx.events.blank(event.id)
     await redact(tx, desk, PostKey.other(Shows.WIPE, event.id), event.id, Place.at(event.room))

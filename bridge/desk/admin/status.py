@@ -9,7 +9,7 @@ from bridge.config.inbox import Inbox
 from bridge.desk.command import CommandSpec
 from bridge.desk.context import Request
 from bridge.desk.desk import Desk
-from bridge.desk.outbound.dispatch import show
+from bridge.desk.outbound.dispatch import show_status
 from bridge.desk.rooms.refresh import answer, tell_control
 from bridge.mail.limits import size
 from bridge.model import DeliveryState, Job, PostKey, Role, Shows
@@ -50,7 +50,7 @@ async def _intake(tx: Tx, inbox: Inbox, now: float) -> str:
     if inbox.paused:
         return "paused"
     found = []
-    for way in inbox.ways_in:
+    for way in inbox.sources:
         health = await tx.settings.health(way.account)
         if health is None:
             found.append("not checked yet")
@@ -83,7 +83,7 @@ async def tell_failure(desk: Desk, telling: Job[TellOfFailure]) -> None:
             delivery = await tx.deliveries.get(job.task.delivery)
             if delivery.state in (DeliveryState.WAITING, DeliveryState.SENDING):
                 detail = "the bridge could not send it; the admins were told"
-                await show(tx, desk, await tx.deliveries.update(delivery.id, detail=detail))
+                await show_status(tx, desk, await tx.deliveries.update(delivery.id, detail=detail))
         if isinstance(job.task, HandleEvent):
             event = await tx.events.get(job.task.event)
             room = await tx.rooms.known(event.room) if event is not None else None
@@ -99,7 +99,7 @@ async def watch(desk: Desk) -> None:
     for account, inboxes in desk.settings.accounts().items():
         if all(inbox.paused for inbox in inboxes):
             continue
-        poll = max(way.poll for each in inboxes for way in each.ways_in if way.account == account)
+        poll = max(way.poll for each in inboxes for way in each.sources if way.account == account)
         async with desk.store.transaction("told") as tx:
             health = await tx.settings.health(account)
             if health is None:
@@ -108,7 +108,7 @@ async def watch(desk: Desk) -> None:
             names = ", ".join(inbox.name for inbox in inboxes)
             stale = now - good_at > max(ALARM_AFTER, 3.0 * poll)
             if stale and not told_at:
-                await tx.settings.tell(account, now)
+                await tx.settings.set_alarm(account, now)
                 await tell_control(
                     tx, desk, PostKey.other(Shows.ALARM, account, int(now)),
                     f"⚠️ {names}: no successful check since {render.clock(good_at, now)}."
@@ -116,7 +116,7 @@ async def watch(desk: Desk) -> None:
                     " and is taken when it works again.",
                 )  # fmt: skip
             elif told_at and not problem and not stale:
-                await tx.settings.tell(account, 0.0)
+                await tx.settings.set_alarm(account, 0.0)
                 await tell_control(
                     tx, desk, PostKey.other(Shows.ALARM_OVER, account, int(told_at)),
                     f"✅ {names}: the mailbox is checked again.",
@@ -157,8 +157,8 @@ async def refused_login(desk: Desk, account: str, text: str) -> None:
         inboxes = desk.settings.accounts().get(account, ())
         if (health is not None and health[2]) or not inboxes:
             return
-        await tx.settings.tell(account, desk.now())
-        (way,) = (way for way in inboxes[0].ways_in if way.account == account)
+        await tx.settings.set_alarm(account, desk.now())
+        (way,) = (way for way in inboxes[0].sources if way.account == account)
         why = diagnosis.text(inboxes[0], way, Trouble(ProblemKind.LOGIN, text))
         names = ", ".join(each.name for each in inboxes)
         await tell_control(

@@ -42,10 +42,10 @@ async def test(desk: Desk, job: Job[TestInbox]) -> None:
         raise Permanent(f"inbox {inbox_id} is gone")
     inbox = _built(desk, found)
     findings: list[Finding] = []
-    async for finding in desk.prober.look(inbox):
+    async for finding in desk.prober.test(inbox):
         findings.append(finding)
         async with desk.store.transaction("told") as tx:
-            await tx.jobs.hold(job)
+            await tx.jobs.assert_leased(job)
             await _tell(tx, desk, event, texts.testing(inbox, findings, done=False))
     async with desk.store.transaction("told") as tx:
         await tx.jobs.finish(job)
@@ -56,7 +56,7 @@ async def test(desk: Desk, job: Job[TestInbox]) -> None:
 
 
 async def _tell(tx: Tx, desk: Desk, event: str, text: str) -> None:
-    await answer_with(tx, desk, CONTROL, EventId(event), desk.notice(text))
+    await answer_with(tx, desk, CONTROL, EventId(event), desk.quiet_message(text))
 
 
 ADMIN_COMMANDS: tuple[CommandSpec[Request], ...] = (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from bridge.desk.command import CommandSpec, ReactionSpec
-from bridge.desk.context import CommandContext, came_before
+from bridge.desk.context import CommandContext, predates_restore
 from bridge.desk.desk import Desk
 from bridge.desk.events.commands import AGENTS, unknown
 from bridge.model import Content, Event, EventId, Number, Post, PostKey, Refused, Room, Shows, words
@@ -60,7 +60,7 @@ async def _judged(tx: Tx, desk: Desk, said: Said) -> str | None:
         number = room.conversation or _named(said.rest, meant)
     if number is not None and not await tx.conversations.exists(inbox.id, number):
         raise Refused(f"There is no #{number} in {inbox.name}.")
-    if meant.is_answer and await came_before(tx, event.at):
+    if meant.is_answer and await predates_restore(tx, event.at):
         # this answer may already have sent a mail, which the restored database does not know
         if isinstance(meant, ReactionSpec):
             return None

@@ -19,7 +19,7 @@ async def redacted(tx: Tx, desk: Desk, event: Event) -> None:
         return
     await tx.pins.drop(by=gone)
     await tx.passages.forget_note(gone)
-    delivery = await tx.deliveries.live(gone) or await tx.deliveries.by_order(gone)
+    delivery = await tx.deliveries.live(gone) or await tx.deliveries.by_request(gone)
     if delivery is None:
         return
     late = await decisions.stop(tx, desk, delivery, "the message was taken back")

@@ -11,7 +11,7 @@ from bridge.desk.admin import (
     sealed,
 )
 from bridge.desk.command import CommandSpec
-from bridge.desk.context import Request, came_before
+from bridge.desk.context import Request, predates_restore
 from bridge.desk.desk import Desk
 from bridge.desk.events.commands import ADMINS, unknown
 from bridge.model import Event, Refused, Role
@@ -31,12 +31,12 @@ async def act(tx: Tx, desk: Desk, event: Event) -> str | None:
     waited_for = await question.secrets_asked(tx, event.at)
     secret = sealed.may_hold_secret(event, said, waited_for, prefix)
     if secret:
-        await sealed.wipe(tx, desk, event)
+        await sealed.redact_secret(tx, desk, event)
     if is_edit:
         return None
     if not by_admin:
         return "Only admins can do that." if said is not None else None
-    if await came_before(tx, event.at):
+    if await predates_restore(tx, event.at):
         return texts.BEFORE_RESTORE if said is not None else None
     try:
         if said is not None:
@@ -52,8 +52,8 @@ async def act(tx: Tx, desk: Desk, event: Event) -> str | None:
             known |= {each.id for each in await tx.inboxes.all()}
             if said is not None and said.name in WORDS:
                 known.add(f"{prefix}{said.name}")
-            return sealed.without_any(str(refusal), text, known)
-        return sealed.without(str(refusal), text) if secret else str(refusal)
+            return sealed.mask_all(str(refusal), text, known)
+        return sealed.mask_secrets(str(refusal), text) if secret else str(refusal)
 
 
 def _meant(said: command.Command, prefix: str) -> tuple[CommandSpec[Request], str]:

@@ -13,7 +13,7 @@ from bridge.desk.desk import Desk
 from bridge.desk.events import changed, control
 from bridge.desk.events.act import Said, act
 from bridge.desk.events.commands import REACTIONS, of_agents, unknown
-from bridge.desk.events.outside import outside
+from bridge.desk.events.outside import handle_unknown_room
 from bridge.desk.rooms import post
 from bridge.desk.rooms.refresh import answer
 from bridge.desk.team import members
@@ -40,7 +40,7 @@ async def converse(desk: Desk, job: Job[HandleEvent]) -> None:
         await _control(desk, job, sealed.unseal(desk, event), room)
         return
     if room is None or event.type == "m.room.encrypted":
-        await outside(desk, job, event, room)
+        await handle_unknown_room(desk, job, event, room)
         return
     said = await _said(desk, event, room, by_agent=by_agent)
     now = ""
@@ -53,7 +53,7 @@ async def converse(desk: Desk, job: Job[HandleEvent]) -> None:
         if event.type == "m.room.member":
             # the event of an invitation may arrive after the person has joined
             invited = "invite" in (event.prev_membership, event.content.get("membership"))
-            await members.changed(tx, desk, room, member, now, event.id, invited=invited)
+            await members.membership_changed(tx, desk, room, member, now, event.id, invited=invited)
         elif event.type == "m.room.redaction":
             await changed.redacted(tx, desk, event)
         elif (edited := command.edited(event.content)) is not None:
@@ -137,7 +137,7 @@ async def _control(desk: Desk, job: Job[HandleEvent], event: Event, room: Room |
         if room is None:
             await tx.events.blank(event.id)
         elif room.role is not Role.CONTROL:
-            await sealed.wipe(tx, desk, event)
+            await sealed.redact_secret(tx, desk, event)
             text = unknown("inbox", room.role, desk.settings.command_prefix)
             await answer(tx, desk, room.place, event.id, f"{text} Nothing was done.")
         elif said := await control.act(tx, desk, event):

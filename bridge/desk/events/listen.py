@@ -19,7 +19,7 @@ from bridge.ports import Tx
 log = structlog.get_logger("listen")
 
 
-async def take(desk: Desk, raws: Sequence[Any]) -> int:
+async def store_events(desk: Desk, raws: Sequence[Any]) -> int:
     """Store the events that the homeserver pushed or that we fetched; returns how many were new.
 
     An event that cannot be read or stored is parked with the reason and does not stop the others.
@@ -102,7 +102,7 @@ async def _park(desk: Desk, raw: Any, reason: str) -> None:
         await tx.jobs.park(ReadEventAgain(digest, **known), reason)
 
 
-async def again(desk: Desk, job: Job[ReadEventAgain]) -> None:
+async def retry_parked(desk: Desk, job: Job[ReadEventAgain]) -> None:
     """Fetch a parked event from the homeserver and store it. Raises Permanent where it still cannot
     be handled."""
     room, event_id = RoomId(job.task.room_id), EventId(job.task.event_id)
@@ -121,7 +121,7 @@ async def again(desk: Desk, job: Job[ReadEventAgain]) -> None:
         await tx.jobs.finish(job)
 
 
-async def notice(desk: Desk, passing: list[Any]) -> None:
+async def store_receipts(desk: Desk, passing: list[Any]) -> None:
     """Store agents' read receipts in our rooms (Client-Server API v1.14, m.receipt). `passing`: the
     ephemeral events."""
     read = [each for raw in passing for each in events.receipts(raw) if not desk.is_own(each[1])]

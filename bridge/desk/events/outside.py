@@ -8,7 +8,9 @@ from bridge.model import Event, Job, Permanent, Place, PostKey, Role, Room, Show
 from bridge.model.task import HandleEvent
 
 
-async def outside(desk: Desk, job: Job[HandleEvent], event: Event, room: Room | None) -> None:
+async def handle_unknown_room(
+    desk: Desk, job: Job[HandleEvent], event: Event, room: Room | None
+) -> None:
     """Accept an invitation of an admin or agent (decline others), and answer with a link to the
     control room."""
     invited = event.type == "m.room.member" and event.state_key == desk.bot
@@ -28,8 +30,8 @@ async def outside(desk: Desk, job: Job[HandleEvent], event: Event, room: Room | 
         if known and control is not None and (is_invite or talks) and room is None:
             text = (
                 "I work in rooms of my own. Admins talk to me here: "
-                f"{link(control.id, desk.server)}"
+                f"{link(control.id, desk.server_name)}"
             )
             key, place = PostKey.other(Shows.POINTER, event.room), Place.at(event.room)
-            await tx.posts.put(Wanted.message(key, place, desk.bot, desk.notice(text)))
+            await tx.posts.put(Wanted.message(key, place, desk.bot, desk.quiet_message(text)))
         await tx.jobs.finish(job)

@@ -15,7 +15,7 @@ from bridge.desk.desk import Desk
 from bridge.desk.inbound import autoreply
 from bridge.desk.rules import Incoming
 from bridge.desk.triage import state
-from bridge.desk.triage.assign import give
+from bridge.desk.triage.assign import set_assignee
 from bridge.model import (
     FINISHED_CONVERSATIONS,
     Content,
@@ -36,7 +36,7 @@ BODY = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Doing:
+class RuleRun:
     """One rule that applies to a mail, with the current state of the conversation."""
 
     inbox: Inbox
@@ -47,46 +47,46 @@ class Doing:
     conversation: Conversation
 
 
-Action = Callable[[Tx, Desk, Doing], Awaitable[str | None]]
+Action = Callable[[Tx, Desk, RuleRun], Awaitable[str | None]]
 """Carries out one key of `then`. Returns what could not be done, None when all was."""
 
 
-async def _tag(tx: Tx, desk: Desk, doing: Doing) -> None:
+async def _tag(tx: Tx, desk: Desk, doing: RuleRun) -> None:
     tags = dict.fromkeys((*doing.conversation.tags, *doing.rule.then.tag))
     await tx.conversations.update(doing.conversation.number, tags=tuple(tags))
 
 
-async def _department(tx: Tx, desk: Desk, doing: Doing) -> None:
+async def _department(tx: Tx, desk: Desk, doing: RuleRun) -> None:
     number = doing.conversation.number
     await tx.conversations.update(number, department=doing.rule.then.department)
 
 
-async def _priority(tx: Tx, desk: Desk, doing: Doing) -> None:
+async def _priority(tx: Tx, desk: Desk, doing: RuleRun) -> None:
     priority = Priority[str(doing.rule.then.priority).upper()]
     await tx.conversations.update(doing.conversation.number, priority=priority)
 
 
-async def _close(tx: Tx, desk: Desk, doing: Doing) -> None:
+async def _close(tx: Tx, desk: Desk, doing: RuleRun) -> None:
     if doing.conversation.state not in FINISHED_CONVERSATIONS:
-        await state.put(tx, desk, doing.conversation, State.CLOSED)
+        await state.set_state(tx, desk, doing.conversation, State.CLOSED)
 
 
-async def _snooze(tx: Tx, desk: Desk, doing: Doing) -> str | None:
+async def _snooze(tx: Tx, desk: Desk, doing: RuleRun) -> str | None:
     if doing.conversation.state in FINISHED_CONVERSATIONS:
         return None
     said = doing.rule.then.snooze
     until = moment(said, datetime.fromtimestamp(desk.now(), UTC).astimezone())
     if until is None:
         return f"{said!r} is no time like 2d or tomorrow 9:00."
-    await state.put(tx, desk, doing.conversation, State.SNOOZED, until.timestamp())
+    await state.set_state(tx, desk, doing.conversation, State.SNOOZED, until.timestamp())
     return None
 
 
-async def _notify(tx: Tx, desk: Desk, doing: Doing) -> None:
+async def _notify(tx: Tx, desk: Desk, doing: RuleRun) -> None:
     rule, conversation = doing.rule, doing.conversation
     key = PostKey.of_mail(Shows.NOTIFY, doing.incoming.letter.id, doing.index)
     if rule.then.notify is True:
-        url = f" {link(conversation.room, desk.server)}" if conversation.room else ""
+        url = f" {link(conversation.room, desk.server_name)}" if conversation.room else ""
         what = f"#{conversation.number} {conversation.subject or '(no subject)'}"
         text = f"🔔 {rule.name}: {what}, from {doing.incoming.mail.sender}{url}"
         place, content = Place.queue(doing.inbox.id), render.text_message(text)
@@ -100,21 +100,21 @@ async def _notify(tx: Tx, desk: Desk, doing: Doing) -> None:
     await tx.posts.put(Wanted.message(key, place, desk.bot, content))
 
 
-async def _assign(tx: Tx, desk: Desk, doing: Doing) -> str | None:
+async def _assign(tx: Tx, desk: Desk, doing: RuleRun) -> str | None:
     who = Mxid(str(doing.rule.then.assign))
     if not await tx.rooms.is_agent(doing.conversation.inbox, who):
         return f"{who} is not an agent of {doing.inbox.name}."
-    await give(tx, desk, doing.conversation, who, f"rule:{doing.incoming.letter.id}")
+    await set_assignee(tx, desk, doing.conversation, who, f"rule:{doing.incoming.letter.id}")
     return None
 
 
-async def _answer(tx: Tx, desk: Desk, doing: Doing) -> str | None:
+async def _answer(tx: Tx, desk: Desk, doing: RuleRun) -> str | None:
     letter = doing.incoming.letter
     problems = await autoreply.answer(tx, desk, doing.inbox, doing.conversation, letter, doing.rule)
     return " ".join(problems) or None
 
 
-async def _call_hook(tx: Tx, desk: Desk, doing: Doing) -> str | None:
+async def _call_hook(tx: Tx, desk: Desk, doing: RuleRun) -> str | None:
     if not desk.settings.webhook_secret.get_secret_value():
         return "a webhook needs webhook_secret in config.yaml, which signs what is sent."
     letter, url = doing.incoming.letter, doing.rule.then.webhook
@@ -123,7 +123,7 @@ async def _call_hook(tx: Tx, desk: Desk, doing: Doing) -> str | None:
     return None
 
 
-def _told(doing: Doing, now: float) -> Content:
+def _told(doing: RuleRun, now: float) -> Content:
     """The JSON event about a mail that is sent to a webhook."""
     rule, conversation, incoming = doing.rule, doing.conversation, doing.incoming
     mail = incoming.mail

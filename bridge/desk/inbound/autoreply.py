@@ -42,7 +42,7 @@ async def answer(
         return [f"there is no snippet {rule.then.snippet}."]
     if inbox.smtp is None or inbox.paused:
         return [f"{inbox.name} sends nothing."]
-    if letter.nature is not SenderKind.PERSON or letter.verdict is Verdict.FAIL:
+    if letter.sender_kind is not SenderKind.PERSON or letter.verdict is Verdict.FAIL:
         return []
     if letter.sender.domain == "invalid" or letter.sender.is_of(desk.own_addresses):
         return []
@@ -99,5 +99,5 @@ async def _order(tx: Tx, desk: Desk, wanted: Delivery, rule: Rule) -> None:
     content = render.notice(f"🤖 Automatic answer ({rule.name}):\n\n{wanted.text}")
     key, place = PostKey.of_delivery(Shows.AUTOMATIC, delivery.id), Place.of(wanted.conversation)
     await tx.posts.put(Wanted.message(key, place, desk.bot, content))
-    await dispatch.show(tx, desk, delivery)
-    await dispatch.dispatch(tx, delivery)
+    await dispatch.show_status(tx, desk, delivery)
+    await dispatch.schedule_attempt(tx, delivery)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bridge.chat import render, status
 from bridge.config.inbox import Inbox
 from bridge.desk.desk import Desk
-from bridge.desk.outbound.dispatch import show
+from bridge.desk.outbound.dispatch import show_status
 from bridge.desk.outbound.outcome import overall, settle
 from bridge.model import (
     Delivery,
@@ -31,7 +31,7 @@ BY_ADDRESS_FOR = 14 * 86400.0
 recipient address; servers give up after some days."""
 
 
-async def meant(tx: Tx, desk: Desk, inbox: Inbox, report: Report) -> Delivery | None:
+async def delivery_of_report(tx: Tx, desk: Desk, inbox: Inbox, report: Report) -> Delivery | None:
     """The delivery a report is about, found by our signed Message-ID, which nobody can guess. None
     when the report names no delivery of this inbox."""
     for message_id in report.originals:
@@ -47,7 +47,9 @@ async def meant(tx: Tx, desk: Desk, inbox: Inbox, report: Report) -> Delivery | 
     return None
 
 
-async def claimed(tx: Tx, desk: Desk, inbox: Inbox, mail: Mail, report: Report) -> Number | None:
+async def claimed_conversation(
+    tx: Tx, desk: Desk, inbox: Inbox, mail: Mail, report: Report
+) -> Number | None:
     """The conversation a bounce may be about, found only by the address it names. Anybody can write
     such a bounce, so this is a claim for a person to judge.
 
@@ -55,35 +57,37 @@ async def claimed(tx: Tx, desk: Desk, inbox: Inbox, mail: Mail, report: Report) 
     that names another Message-ID counts only where the inbox sent that mail: some servers replace
     the Message-ID of outgoing mail, and the bounced address may also get mail from others.
     """
-    if mail.nature is not SenderKind.BOUNCE or mail.verdict is Verdict.FAIL or not report.is_formal:
+    if mail.sender_kind is not SenderKind.BOUNCE or mail.verdict is Verdict.FAIL:
+        return None
+    if not report.is_formal:
         return None
     if report.originals and not report.senders & inbox.own:
         return None
-    for spec in report.fates:
+    for spec in report.statuses:
         newest = await tx.deliveries.newest_to(inbox.id, spec, desk.now() - BY_ADDRESS_FOR)
         if newest is not None:
-            return await tx.conversations.home(inbox.id, newest.conversation)
+            return await tx.conversations.current_number(inbox.id, newest.conversation)
     return None
 
 
-async def note(
+async def apply_report(
     tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery, report: Report, mail: MailId
 ) -> None:
     """Store the new status of each recipient, and notify the sending agent when it bounced."""
-    fates = {}
+    statuses = {}
     for recipient in delivery.recipients:
         said = _said(delivery, recipient, report)
-        if said is not None and _is_news(recipient.fate, said[0]):
-            fates[recipient.address.spec] = said
-    if not fates:
+        if said is not None and _is_news(recipient.status, said[0]):
+            statuses[recipient.address.spec] = said
+    if not statuses:
         return
-    await tx.deliveries.set_fates(delivery.id, fates)
+    await tx.deliveries.set_statuses(delivery.id, statuses)
     changed = await tx.deliveries.get(delivery.id)
     if delivery.state is DeliveryState.UNKNOWN:  # the report proves that the mail was sent
         changed = await settle(tx, desk, inbox, changed)
     elif overall(changed) is not delivery.state:
         changed = await tx.deliveries.update(delivery.id, state=overall(changed))
-    await show(tx, desk, changed)
+    await show_status(tx, desk, changed)
     if changed.state is DeliveryState.BOUNCED and delivery.state is not DeliveryState.BOUNCED:
         content = render.text_message(status.bounce_notice(changed))
         content["m.mentions"] = {"user_ids": [changed.agent]}
@@ -98,10 +102,10 @@ def _said(
 ) -> tuple[RecipientStatus, str] | None:
     """The status a report gives for a recipient. When an address forwards elsewhere, the report
     names only the final address; with a single recipient it is clear which one is meant."""
-    if recipient.address.key in report.fates:
-        return report.fates[recipient.address.key]
-    if len(delivery.recipients) == 1 and report.fates:
-        return next(iter(report.fates.values()))
+    if recipient.address.key in report.statuses:
+        return report.statuses[recipient.address.key]
+    if len(delivery.recipients) == 1 and report.statuses:
+        return next(iter(report.statuses.values()))
     return None
 
 

@@ -14,7 +14,7 @@ from bridge.desk.inbound.arrival import Arrival
 from bridge.desk.inbound.matching import conversation_for
 from bridge.desk.inbound.show import mention, show
 from bridge.desk.rooms.refresh import refresh
-from bridge.desk.rules import Incoming, Placed, fitting, of_inbox
+from bridge.desk.rules import Incoming, Placed, matching_rules, of_inbox
 from bridge.mail import author
 from bridge.model import (
     Conversation,
@@ -37,10 +37,10 @@ async def file(tx: Tx, desk: Desk, arrival: Arrival, fits: Sequence[Placed]) -> 
     inbox, mail, at = arrival.inbox, arrival.mail, arrival.at
     delivery = None
     if mail.report is not None:
-        delivery = await bounces.meant(tx, desk, inbox, mail.report)
+        delivery = await bounces.delivery_of_report(tx, desk, inbox, mail.report)
     reported_on = None
     if delivery is not None:
-        reported_on = await tx.conversations.home(inbox.id, delivery.conversation)
+        reported_on = await tx.conversations.current_number(inbox.id, delivery.conversation)
     conversation, fresh = await conversation_for(tx, desk, arrival, reported_on)
     # the conversation may have been moved to another inbox, whose agents answer it now
     home = desk.inbox(conversation.inbox)
@@ -61,22 +61,24 @@ async def file(tx: Tx, desk: Desk, arrival: Arrival, fits: Sequence[Placed]) -> 
     missing = set(ancestors) - {
         message_id for message_id, _ in await tx.mails.conversations_of(inbox.id, ancestors)
     }
-    await tx.mails.wait_for(inbox.id, [each for each in ancestors if each in missing], number)
-    if mail.nature is SenderKind.PERSON and not mail.sender.is_of(desk.own_addresses):
+    await tx.mails.add_missing_parents(
+        inbox.id, [each for each in ancestors if each in missing], number
+    )
+    if mail.sender_kind is SenderKind.PERSON and not mail.sender.is_of(desk.own_addresses):
         await tx.conversations.add_participants(number, [mail.sender.spec])
     if fresh:
         await tx.jobs.add(MakeRoom(number), f"{Place.of(number)}:out")
     letter = replace(letter, id=mail_id)
     await show(tx, desk, home, conversation, arrival, letter)
     if delivery is not None and mail.report is not None:
-        await bounces.note(tx, desk, inbox, delivery, mail.report, mail_id)
+        await bounces.apply_report(tx, desk, inbox, delivery, mail.report, mail_id)
         conversation = await tx.conversations.get(number)
     if delivery is None and not conversation.is_overflow:
         incoming = Incoming.whole(mail, arrival.body, arrival.raw, letter, fresh)
         if arrival.too_large is not None:
             incoming = replace(incoming, size=arrival.too_large, files=arrival.left)
         if home.id != inbox.id:  # the conversation was moved to another inbox: use its rules
-            fits = fitting(await of_inbox(tx, home), incoming.facts)
+            fits = matching_rules(await of_inbox(tx, home), incoming.facts)
         ruled = await rules.apply(tx, desk, home, conversation, incoming, fits)
         await mention(tx, conversation, ruled, mail_id)
         conversation = ruled
@@ -95,7 +97,7 @@ async def _letter(tx: Tx, desk: Desk, arrival: Arrival, conversation: Conversati
         id=MailId(0), inbox=arrival.inbox.id, conversation=conversation.number, outbound=False,
         message_id=mail.message_id, sender=mail.sender, to=mail.to, cc=mail.cc,
         reply_to=mail.reply_to, subject=mail.subject, references=mail.references,
-        nature=mail.nature, verdict=mail.verdict, at=arrival.at, raw=arrival.raw_id,
+        sender_kind=mail.sender_kind, verdict=mail.verdict, at=arrival.at, raw=arrival.raw_id,
         new_addresses=tuple(a.key for a in named if a.key not in known and not a.is_of(own)),
         forwarded=origin.sender if origin else None,
         forwarded_subject=origin.subject if origin else "",
@@ -114,6 +116,6 @@ async def _link_twins(
             (conversation.number, f"{other.name}: #{twin.conversation}", (mail_id, twin.id)),
             (twin.conversation, f"{inbox.name}: #{conversation.number}", (twin.id, mail_id)),
         ):
-            content = desk.notice(f"This mail also went to {text}")
+            content = desk.quiet_message(f"This mail also went to {text}")
             told = PostKey.of_mail(Shows.TWIN, *key)
             await tx.posts.put(Wanted.message(told, Place.of(at), desk.bot, content))

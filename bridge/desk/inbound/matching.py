@@ -51,12 +51,12 @@ async def conversation_for(
     if isinstance(found, Joined):
         long_over = old.state is State.CLOSED and at - (old.closed_at or at) > REOPENS_FOR
         if not gone and not long_over:  # gone: moved to an inbox that does not exist any more
-            if blocked or mail.nature is not SenderKind.PERSON or old.state is State.SPAM:
+            if blocked or mail.sender_kind is not SenderKind.PERSON or old.state is State.SPAM:
                 return old, False
-            return await state.wait_again(tx, old, at), False
+            return await state.reopen_for_mail(tx, old, at), False
         follows = old.number
     if arrival.counts and (
-        why := await overflow.takes(tx, desk, inbox, person, at, blocked=blocked)
+        why := await overflow.reason(tx, desk, inbox, person, at, blocked=blocked)
     ):
         return await overflow.conversation(tx, desk, inbox, why, at, blocked=blocked)
     who = await tx.contacts.of(inbox.id, person.spec)
@@ -88,20 +88,20 @@ async def _known(
     by_address = filter(None, map(desk.tokens.read_address, mail.recipients))
     by_id = filter(None, map(desk.tokens.read, ancestors))
     homes = [
-        await tx.conversations.home(inbox, number)
+        await tx.conversations.current_number(inbox, number)
         for number in dict.fromkeys((*by_address, *by_id))
     ]
     signed = [number for number in homes if number is not None]
     ids = await tx.mails.conversations_of(inbox, ancestors)
     ids += await _named_by_old_tokens(tx, desk, inbox, mail, signed)
-    awaited = await tx.mails.waiting_for(inbox, mail.message_id)
+    awaited = await tx.mails.conversations_missing(inbox, mail.message_id)
     participants = {
         number: await tx.conversations.participants(number)
         for number in {*(number for _, number in ids), *awaited}
     }
     same_subject = await _same_subject(tx, desk, inbox, mail)
     if mail.report is not None:
-        named = await bounces.claimed(tx, desk, desk.inbox(inbox), mail, mail.report)
+        named = await bounces.claimed_conversation(tx, desk, desk.inbox(inbox), mail, mail.report)
         same_subject = named or same_subject
     ours = author.domains(desk.own_addresses)
     return ThreadEvidence(signed, ids, participants, awaited, same_subject, reported_on, ours)
@@ -118,7 +118,7 @@ async def _named_by_old_tokens(
     named = set(filter(None, map(desk.tokens.read_former_address, mail.recipients)))
     found = []
     for number in named - set(signed):
-        home = await tx.conversations.home(inbox, number)
+        home = await tx.conversations.current_number(inbox, number)
         if home is not None and mail.sender.key in await tx.conversations.participants(home):
             found.append((mail.message_id, home))
     return found
@@ -127,9 +127,9 @@ async def _named_by_old_tokens(
 def _waits(desk: Desk, mail: Mail) -> bool:
     """Whether somebody waits for an answer to a mail that starts a conversation: its sender is a
     person, or it is an automatic mail that brings a form which a person filled in."""
-    if mail.nature is SenderKind.AUTOMATIC:
-        return author.elsewhere(mail.sender, mail.reply_to, desk.own_addresses) is not None
-    return mail.nature is SenderKind.PERSON
+    if mail.sender_kind is SenderKind.AUTOMATIC:
+        return author.other_reply_to(mail.sender, mail.reply_to, desk.own_addresses) is not None
+    return mail.sender_kind is SenderKind.PERSON
 
 
 async def _same_subject(tx: Tx, desk: Desk, inbox: InboxId, mail: Mail) -> Number | None:

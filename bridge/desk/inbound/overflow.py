@@ -24,7 +24,7 @@ HOUR, DAY = 3600.0, 86_400.0
 SUBJECT = "More new mail than rooms are made for"
 
 
-async def takes(
+async def reason(
     tx: Tx, desk: Desk, inbox: Inbox, sender: Address, at: float, *, blocked: bool
 ) -> str:
     """The reason why a mail may not start a conversation and goes into the overflow; empty where it
@@ -64,7 +64,7 @@ async def conversation(
         if found.is_overflow and found.merged is None:
             if blocked:
                 return found, False
-            return await state.wait_again(tx, found, at), False
+            return await state.reopen_for_mail(tx, found, at), False
     said = f"{why[0].upper()}{why[1:]}."
     new = NewConversation(inbox.id, VARIOUS, SUBJECT, at, said, waits=not blocked)
     made = await tx.conversations.create(new)

@@ -12,16 +12,16 @@ from bridge.config.inbox import Inbox
 from bridge.desk.desk import Desk
 from bridge.desk.inbound.arrival import Arrival
 from bridge.desk.inbound.file import file
-from bridge.desk.rules import Placed, fitting, of_inbox
+from bridge.desk.rules import Placed, matching_rules, of_inbox
 from bridge.mail.limits import size
 from bridge.mail.quote import Body
 from bridge.model import InboxId, Job, Mail, Transient
 from bridge.model.task import ReceiveMail
 from bridge.ports import Tx
 
-DEATHS = 2
+MAX_DEATHS = 2
 """After this many crashes of the bridge while reading a mail, only the mail's headers are shown."""
-DEADLY = "the bridge died twice while it read it"
+DIED_TWICE = "the bridge died twice while it read it"
 TOGETHER = 1_000_000
 """Most bytes of mails that are held in memory to be filed in one transaction."""
 
@@ -79,8 +79,8 @@ async def _load(desk: Desk, job: Job[ReceiveMail]) -> _Accepted:
 
 async def _read(desk: Desk, accepted: _Accepted) -> _ReadMail:
     job, inbox, raw = accepted.job, accepted.inbox, accepted.raw
-    if job.deaths >= DEATHS:
-        mail, body = await desk.reader.head(raw, DEADLY, inbox.authserv_id, inbox.own)
+    if job.deaths >= MAX_DEATHS:
+        mail, body = await desk.reader.read_headers(raw, DIED_TWICE, inbox.authserv_id, inbox.own)
     else:
         mail, body = await desk.reader.read(raw, inbox.authserv_id, inbox.own)
     counts = not job.task.was_waiting
@@ -90,7 +90,7 @@ async def _read(desk: Desk, accepted: _Accepted) -> _ReadMail:
     # rules are matched before the write transaction, which blocks all other writers
     async with desk.store.reading() as tx:
         rules = await of_inbox(tx, inbox)
-    return _ReadMail(job, arrival, fitting(rules, arrival.facts) if rules else ())
+    return _ReadMail(job, arrival, matching_rules(rules, arrival.facts) if rules else ())
 
 
 async def _file(desk: Desk, mails: Sequence[_ReadMail]) -> None:
@@ -102,7 +102,7 @@ async def _file(desk: Desk, mails: Sequence[_ReadMail]) -> None:
                 result = "new" if await file(tx, desk, arrival, each.fits) else "joined"
             await tx.jobs.finish(each.job)
             if result == "known":
-                await tx.erasing.unused(arrival.raw_id)
+                await tx.erasing.empty_if_unused(arrival.raw_id)
             results.append((arrival, result))
     for arrival, result in results:
         metrics.received.labels(arrival.inbox.id, result).inc()

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from bridge.config.inbox import Inbox
 from bridge.desk.desk import Desk
-from bridge.desk.inbound.actions import ACTIONS, Doing
+from bridge.desk.inbound.actions import ACTIONS, RuleRun
 from bridge.desk.rooms.refresh import refresh, tell_control
-from bridge.desk.rules import Incoming, Placed, holding
+from bridge.desk.rules import Incoming, Placed, applicable
 from bridge.model import (
     Conversation,
     Permanent,
@@ -33,9 +33,9 @@ async def apply(
     as it is afterwards."""
     if conversation.state is State.SPAM:
         return conversation
-    for index, (where, rule) in enumerate(holding(fits, is_new=incoming.is_new)):
+    for index, (where, rule) in enumerate(applicable(fits, is_new=incoming.is_new)):
         try:
-            await _do(tx, desk, Doing(inbox, rule, index, incoming, conversation))
+            await _do(tx, desk, RuleRun(inbox, rule, index, incoming, conversation))
         except Permanent as error:
             await tell_control(
                 tx, desk, PostKey.other(Shows.RULE, inbox.id, rule.name, error),
@@ -46,7 +46,7 @@ async def apply(
     return conversation
 
 
-async def _do(tx: Tx, desk: Desk, doing: Doing) -> None:
+async def _do(tx: Tx, desk: Desk, doing: RuleRun) -> None:
     """Run all actions of one rule. Raises Refused with those that failed, after the others ran."""
     problems = []
     for key, action in ACTIONS.items():

@@ -40,7 +40,7 @@ async def show(
     person = author.author(mail.sender, mail.reply_to, desk.own_addresses)
     if person.domain == "invalid":  # one of our own addresses: show the sender as it is
         person = mail.sender
-    ghost = desk.bot if beyond else await picture.bring_in(tx, desk, number, person)
+    ghost = desk.bot if beyond else await picture.join_contact_ghost(tx, desk, number, person)
     room, shown = Place.of(number), PostKey.of_mail(Shows.MAIL, letter.id)
     agents = [mxid[1:].partition(":")[0] for mxid in await tx.rooms.agents(inbox.id)]
     ours = (*(each.name for each in desk.settings.inboxes.values()), *agents)
@@ -49,7 +49,7 @@ async def show(
     )  # fmt: skip
     if beyond:
         above = [overflow.line(mail, desk.settings.command_prefix), *above]
-    matters = mail.nature is SenderKind.PERSON and conversation.state is not State.SPAM
+    matters = mail.sender_kind is SenderKind.PERSON and conversation.state is not State.SPAM
     mention = conversation.assignee if matters else None
     content, too_long = mail_event.content(mail, body, above, mention)
     await tx.posts.put(Wanted.message(shown, room, ghost, content))
@@ -64,7 +64,7 @@ async def show(
     for file in files:
         key = PostKey.of_mail(Shows.FILE, letter.id, file.part)
         wanted = Wanted.message(key, room, ghost, file_event.placeholder(file))
-        await tx.posts.put(replace(wanted, held=file.size < SLOW))
+        await tx.posts.put(replace(wanted, is_deferred=file.size < SLOW))
         await tx.posts.add_file(key, arrival.raw_id, file)
 
 

@@ -23,7 +23,7 @@ async def may_approve(tx: Tx, inbox: Inbox, delivery: Delivery, who: Mxid) -> bo
     return who not in (delivery.agent, delivery.author)
 
 
-async def refuse_own(tx: Tx, inbox: Inbox, delivery: Delivery, who: Mxid) -> None:
+async def require_may_approve(tx: Tx, inbox: Inbox, delivery: Delivery, who: Mxid) -> None:
     """Raises Refused where this person may not approve the mail."""
     if await may_approve(tx, inbox, delivery, who):
         return

@@ -40,7 +40,7 @@ async def compose(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     subject, text = clean_line(first, 300), text.strip()
     if not (addresses and subject and text):
         raise Refused(USAGE)
-    dispatch.refuse_shut(context.inbox)
+    dispatch.require_can_send(context.inbox)
     refuse_own(desk, context.inbox, addresses)
     if await tx.deliveries.of_source(context.event.id) is not None:
         return None  # the event was received twice
@@ -51,7 +51,7 @@ async def compose(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     await tx.conversations.add_participants(conversation.number, [each.spec for each in addresses])
     lane = f"{Place.of(conversation.number)}:out"
     await tx.jobs.add(MakeRoom(conversation.number), lane)
-    await picture.bring_in(tx, desk, conversation.number, contact)
+    await picture.join_contact_ghost(tx, desk, conversation.number, contact)
     await show_text(tx, desk, conversation.number, context.who, text)
     wanted = Delivery(
         inbox=inbox.id,
@@ -65,7 +65,7 @@ async def compose(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
         recipients=recipients(inbox, addresses),
         form=Form.COMPOSE,
     )
-    await dispatch.begin(tx, desk, context, wanted, "")
+    await dispatch.create_delivery(tx, desk, context, wanted, "")
     return f"#{conversation.number} is begun and yours: its room shows the mail on its way."
 
 
@@ -83,7 +83,7 @@ async def amend(
     conversation = await tx.conversations.update(
         number, contact=contact, subject=subject, preview=preview_of(text), changed_at=desk.now(),
     )  # fmt: skip
-    await picture.bring_in(tx, desk, number, contact)
+    await picture.join_contact_ghost(tx, desk, number, contact)
     await show_text(tx, desk, number, delivery.agent, text)
     await refresh(tx, desk, conversation)
 

@@ -9,7 +9,7 @@ from bridge.desk.command import CommandSpec, ReactionSpec
 from bridge.desk.context import CommandContext
 from bridge.desk.desk import Desk
 from bridge.desk.outbound import approval
-from bridge.desk.outbound.dispatch import dispatch, show
+from bridge.desk.outbound.dispatch import schedule_attempt, show_status
 from bridge.desk.outbound.outcome import settle
 from bridge.model import (
     PREVIEWED_DELIVERIES,
@@ -33,7 +33,7 @@ JUST_NOW = 5.0
 """Seconds in which a yes may arrive before we have stored that its preview is in the room."""
 
 
-async def meant(
+async def delivery_meant(
     tx: Tx, context: CommandContext, event: EventId | None, states: tuple[DeliveryState, ...]
 ) -> Delivery:
     """The delivery whose status or source `event` is, otherwise the newest in one of `states`.
@@ -57,7 +57,7 @@ async def meant(
 
 async def undo(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!undo`, ❌ on the status, or `!no` to a question: stop the delivery."""
-    delivery = await meant(tx, context, context.points_at, STOPPABLE_DELIVERIES)
+    delivery = await delivery_meant(tx, context, context.points_at, STOPPABLE_DELIVERIES)
     return await stop(tx, desk, delivery, f"stopped by {context.who}")
 
 
@@ -71,7 +71,7 @@ async def stop(tx: Tx, desk: Desk, delivery: Delivery, why: str) -> str | None:
     delivery = await tx.deliveries.update(
         delivery.id, state=DeliveryState.CANCELLED, detail=why, finished_at=desk.now()
     )
-    await show(tx, desk, delivery)
+    await show_status(tx, desk, delivery)
     return None
 
 
@@ -84,9 +84,9 @@ async def withdraw(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery, why: st
         left = [
             r
             for r in delivery.recipients
-            if r.fate in (RecipientStatus.PENDING, RecipientStatus.DEFERRED)
+            if r.status in (RecipientStatus.PENDING, RecipientStatus.DEFERRED)
         ]
-        await tx.deliveries.set_fates(
+        await tx.deliveries.set_statuses(
             delivery.id, {r.address.spec: (RecipientStatus.FAILED, why) for r in left}
         )
         await settle(tx, desk, inbox, await tx.deliveries.get(delivery.id))
@@ -96,14 +96,14 @@ async def yes(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!yes` or ✅: send the mail that the bridge asked about; on an unconfirmed mail: note that it
     arrived."""
     waits = (*PREVIEWED_DELIVERIES, DeliveryState.ASKING, DeliveryState.UNKNOWN)
-    delivery = await meant(tx, context, context.points_at, waits)
+    delivery = await delivery_meant(tx, context, context.points_at, waits)
     if delivery.state is DeliveryState.UNKNOWN:
-        await tx.deliveries.set_fates(
+        await tx.deliveries.set_statuses(
             delivery.id,
             {
                 each.address.spec: (RecipientStatus.SENT, f"confirmed by {context.who}")
                 for each in delivery.recipients
-                if each.fate is RecipientStatus.UNKNOWN
+                if each.status is RecipientStatus.UNKNOWN
             },
         )
         await settle(tx, desk, context.inbox, await tx.deliveries.get(delivery.id))
@@ -129,7 +129,7 @@ async def _agree(tx: Tx, desk: Desk, context: CommandContext, delivery: Delivery
             raise Refused("It was changed just now: look at the new preview, then say yes again.")
     needed = await approval.is_needed(tx, inbox, delivery)
     if delivery.state is DeliveryState.APPROVING and needed:
-        await approval.refuse_own(tx, inbox, delivery, context.who)
+        await approval.require_may_approve(tx, inbox, delivery, context.who)
     changes: DeliveryChanges = {
         "state": DeliveryState.WAITING, "run_at": now + inbox.undo, "created_at": now,
     }  # fmt: skip
@@ -141,13 +141,13 @@ async def _agree(tx: Tx, desk: Desk, context: CommandContext, delivery: Delivery
             changes["state"] = DeliveryState.APPROVING
     delivery = await tx.deliveries.update(delivery.id, **changes)
     if delivery.state is DeliveryState.WAITING:
-        await dispatch(tx, delivery)
-    await show(tx, desk, delivery)
+        await schedule_attempt(tx, delivery)
+    await show_status(tx, desk, delivery)
 
 
 async def retry(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!retry` or 🔁: send the same bytes again, to the recipients they did not reach."""
-    delivery = await meant(tx, context, context.points_at, RETRYABLE_DELIVERIES)
+    delivery = await delivery_meant(tx, context, context.points_at, RETRYABLE_DELIVERIES)
     if delivery.state not in RETRYABLE_DELIVERIES:
         raise Refused(f"Nothing to try again: {status.text(delivery, '', desk.now())}")
     if delivery.state is DeliveryState.DEFERRED:
@@ -157,12 +157,12 @@ async def retry(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     live = await tx.deliveries.live(delivery.source)
     if live is not None and live.id != delivery.id:
         return status.text(live, "", desk.now())
-    await tx.deliveries.set_fates(
+    await tx.deliveries.set_statuses(
         delivery.id,
         {
             each.address.spec: (RecipientStatus.PENDING, "")
             for each in delivery.recipients
-            if not each.fate.arrived
+            if not each.status.arrived
         },
     )
     now = desk.now()
@@ -170,8 +170,8 @@ async def retry(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
         delivery.id, state=DeliveryState.WAITING, run_at=now, created_at=now, detail="",
         data_begun=False, finished_at=None,
     )  # fmt: skip
-    await dispatch(tx, delivery)
-    await show(tx, desk, delivery)
+    await schedule_attempt(tx, delivery)
+    await show_status(tx, desk, delivery)
     return None
 
 

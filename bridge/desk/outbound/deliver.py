@@ -12,7 +12,7 @@ from bridge.config.inbox import Inbox
 from bridge.desk.desk import Desk
 from bridge.desk.outbound import preview, unseen, writing
 from bridge.desk.outbound.decisions import stop
-from bridge.desk.outbound.dispatch import show
+from bridge.desk.outbound.dispatch import show_status
 from bridge.desk.outbound.outcome import next_try, settle
 from bridge.mail import compose
 from bridge.mail.provider import of_host
@@ -73,7 +73,7 @@ async def _attempt(
     desk: Desk, job: Job[Deliver], inbox: Inbox, delivery: Delivery, mime: bytes
 ) -> None:
     async with desk.store.transaction("attempt") as tx:
-        await tx.jobs.hold(job)
+        await tx.jobs.assert_leased(job)
         current = await tx.deliveries.get(delivery.id)
         if current.state not in ATTEMPTABLE:  # stopped meanwhile
             await tx.jobs.finish(job)
@@ -87,22 +87,22 @@ async def _attempt(
 
     async def data_begun() -> None:
         async with desk.store.transaction("data-begun") as tx:
-            await tx.jobs.hold(job)
+            await tx.jobs.assert_leased(job)
             await tx.deliveries.update(delivery.id, data_begun=True)
 
     open_ = [
         r.address.spec
         for r in current.recipients
-        if r.fate in (RecipientStatus.PENDING, RecipientStatus.DEFERRED)
+        if r.status in (RecipientStatus.PENDING, RecipientStatus.DEFERRED)
     ]
-    fates = await desk.sender.send(inbox, inbox.address, open_, mime, data_begun)
-    unknown = [spec for spec, (fate, _) in fates.items() if fate is RecipientStatus.UNKNOWN]
+    statuses = await desk.sender.send(inbox, inbox.address, open_, mime, data_begun)
+    unknown = [spec for spec, (status, _) in statuses.items() if status is RecipientStatus.UNKNOWN]
     if unknown and await _found_in_sent(desk, inbox, delivery):
-        fates = {
-            **fates,
+        statuses = {
+            **statuses,
             **dict.fromkeys(unknown, (RecipientStatus.SENT, "found in the Sent folder")),
         }
-    await _verdict(desk, job, inbox, delivery, fates)
+    await _verdict(desk, job, inbox, delivery, statuses)
 
 
 def _refuse_old_words(begun: Delivery, current: Delivery) -> None:
@@ -117,7 +117,7 @@ async def _verdict(
     job: Job[Deliver],
     inbox: Inbox,
     delivery: Delivery,
-    fates: Mapping[str, tuple[RecipientStatus, str]],
+    statuses: Mapping[str, tuple[RecipientStatus, str]],
 ) -> None:
     """Store the server's answer. Retries for some seconds while the database fails: an answer that
     is not stored makes the outcome unknown, and a person would have to decide."""
@@ -125,7 +125,7 @@ async def _verdict(
         try:
             async with desk.store.transaction("verdict") as tx:
                 await tx.jobs.finish(job)
-                await tx.deliveries.set_fates(delivery.id, fates)
+                await tx.deliveries.set_statuses(delivery.id, statuses)
                 settled = await settle(tx, desk, inbox, await tx.deliveries.get(delivery.id))
             metrics.sent.labels(inbox.id, settled.state.value).inc()
             if settled.state is DeliveryState.SENT:
@@ -141,7 +141,7 @@ async def _verdict(
 async def _resolve_unknown(desk: Desk, job: Job[Deliver], inbox: Inbox, delivery: Delivery) -> None:
     """After a crash once DATA began: look in the Sent folder, otherwise let a person decide."""
     found = await _found_in_sent(desk, inbox, delivery)
-    fate = (
+    status = (
         (RecipientStatus.SENT, "found in the Sent folder")
         if found
         else (RecipientStatus.UNKNOWN, "")
@@ -149,9 +149,9 @@ async def _resolve_unknown(desk: Desk, job: Job[Deliver], inbox: Inbox, delivery
     open_ = [
         r
         for r in delivery.recipients
-        if r.fate in (RecipientStatus.PENDING, RecipientStatus.DEFERRED)
+        if r.status in (RecipientStatus.PENDING, RecipientStatus.DEFERRED)
     ]
-    await _verdict(desk, job, inbox, delivery, {r.address.spec: fate for r in open_})
+    await _verdict(desk, job, inbox, delivery, {r.address.spec: status for r in open_})
 
 
 async def _found_in_sent(desk: Desk, inbox: Inbox, delivery: Delivery) -> bool:
@@ -161,7 +161,7 @@ async def _found_in_sent(desk: Desk, inbox: Inbox, delivery: Delivery) -> bool:
         message_id = (await tx.deliveries.get(delivery.id)).message_id
         ids = [message_id] if message_id is not None else []
         left_before = bool(await tx.mails.conversations_of(inbox.id, ids))
-    reached = any(recipient.fate.arrived for recipient in delivery.recipients)
+    reached = any(recipient.status.arrived for recipient in delivery.recipients)
     if inbox.imap is None or message_id is None or reached or left_before:
         return False
     try:
@@ -179,7 +179,7 @@ async def _fail(desk: Desk, job: Job[Deliver], delivery: Delivery, why: str) -> 
         failed = await tx.deliveries.update(
             delivery.id, state=DeliveryState.FAILED, detail=why, finished_at=desk.now()
         )
-        await show(tx, desk, failed)
+        await show_status(tx, desk, failed)
 
 
 async def _build(desk: Desk, job: Job[Deliver], inbox: Inbox, delivery: Delivery) -> bytes | None:
@@ -200,7 +200,7 @@ async def _build(desk: Desk, job: Job[Deliver], inbox: Inbox, delivery: Delivery
         return None
     mime = await asyncio.to_thread(compose.build, mail)
     async with desk.store.transaction("built") as tx:
-        await tx.jobs.hold(job)
+        await tx.jobs.assert_leased(job)
         current = await tx.deliveries.get(delivery.id)
         if current.state not in ATTEMPTABLE:  # stopped, or waiting for a new yes
             await tx.jobs.finish(job)
@@ -230,7 +230,7 @@ async def _ask_about_news(desk: Desk, job: Job[Deliver], delivery: Delivery) -> 
         asking = await tx.deliveries.update(
             delivery.id, state=DeliveryState.ASKING, question=question
         )
-        await show(tx, desk, asking)
+        await show_status(tx, desk, asking)
         await tx.jobs.finish(job)
         return True
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bridge.chat import render, status
 from bridge.config.inbox import Inbox
-from bridge.desk.context import CommandContext, came_before
+from bridge.desk.context import CommandContext, predates_restore
 from bridge.desk.desk import Desk
 from bridge.desk.outbound import approval
 from bridge.mail.html import from_text
@@ -36,14 +36,14 @@ STATES_WITH_SIGN = (
 )
 
 
-def refuse_shut(inbox: Inbox) -> None:
+def require_can_send(inbox: Inbox) -> None:
     """Raises Refused for an inbox that sends nothing."""
     if inbox.paused or inbox.smtp is None:
         why = "is paused" if inbox.paused else "has no outgoing server"
         raise Refused(f"Inbox {inbox.name} {why}; nothing was sent. An admin can change that.")
 
 
-async def begin(
+async def create_delivery(
     tx: Tx,
     desk: Desk,
     context: CommandContext,
@@ -55,8 +55,8 @@ async def begin(
     """Create the delivery an agent ordered; it waits for its undo time, or for somebody's yes.
     None where its source message has a live delivery already."""
     inbox, now = context.inbox, desk.now()
-    refuse_shut(inbox)
-    if await came_before(tx, context.event.at):
+    require_can_send(inbox)
+    if await predates_restore(tx, context.event.at):
         question = f"This was written {render.clock(context.event.at, now)}, before a backup was"
         question += " restored, and may have been sent already. Send it?"
     elif now - context.event.at > LATE:
@@ -72,13 +72,13 @@ async def begin(
     delivery = await tx.deliveries.create(replace(wanted, state=state), question)
     if delivery is None:
         return None
-    await show(tx, desk, delivery)
+    await show_status(tx, desk, delivery)
     if state is DeliveryState.WAITING:
-        await dispatch(tx, delivery)
+        await schedule_attempt(tx, delivery)
     return delivery
 
 
-async def dispatch(tx: Tx, delivery: Delivery) -> None:
+async def schedule_attempt(tx: Tx, delivery: Delivery) -> None:
     """Schedule the attempt at `run_at`, behind earlier deliveries of the conversation."""
     lane = f"{Place.of(delivery.conversation)}:mail"
     await tx.jobs.add(Deliver(delivery.id), lane, run_after=delivery.run_at)
@@ -94,7 +94,7 @@ def status_of(desk: Desk, delivery: Delivery, content: Content) -> Wanted:
     return Wanted.message(key, place, desk.bot, content, target)
 
 
-async def show(tx: Tx, desk: Desk, delivery: Delivery) -> None:
+async def show_status(tx: Tx, desk: Desk, delivery: Delivery) -> None:
     """Show a delivery's state: its one status message, and a reaction on the source message."""
     if delivery.state in PREVIEWED_DELIVERIES:  # needs the homeserver, so it is a job of its own
         # a lane of its own: a file that cannot be downloaded must not delay mails of the room
@@ -102,7 +102,7 @@ async def show(tx: Tx, desk: Desk, delivery: Delivery) -> None:
         await tx.jobs.add(ShowPreview(delivery.id), lane)
         return
     text = status.text(delivery, await tx.deliveries.question(delivery.id), desk.now())
-    text = desk.named(text)
+    text = desk.with_prefix(text)
     content = render.notice(text)
     if delivery.form is Form.SNIPPET:  # no other message in the room shows the text
         quoted = f"{from_text(text)}<blockquote>{from_text(delivery.text)}</blockquote>"

@@ -33,7 +33,7 @@ async def forward(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
         recipients=recipients(context.inbox, addresses), form=Form.FORWARD,
         letters=tuple(letter.id for letter in letters),
     )  # fmt: skip
-    await dispatch.begin(tx, desk, context, wanted, "")
+    await dispatch.create_delivery(tx, desk, context, wanted, "")
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bridge.chat import render
 from bridge.config.inbox import Inbox
 from bridge.desk.desk import Desk
-from bridge.desk.outbound.dispatch import show
+from bridge.desk.outbound.dispatch import show_status
 from bridge.desk.rooms.refresh import refresh
 from bridge.mail.parse import headers_only
 from bridge.model import (
@@ -39,14 +39,14 @@ def next_try(attempts: int) -> float:
 
 def overall(delivery: Delivery) -> DeliveryState:
     """The state of a delivery, from the status of each recipient."""
-    fates = {recipient.fate for recipient in delivery.recipients}
-    if RecipientStatus.UNKNOWN in fates:
+    statuses = {recipient.status for recipient in delivery.recipients}
+    if RecipientStatus.UNKNOWN in statuses:
         return DeliveryState.UNKNOWN
-    if fates & {RecipientStatus.DEFERRED, RecipientStatus.PENDING}:
+    if statuses & {RecipientStatus.DEFERRED, RecipientStatus.PENDING}:
         return DeliveryState.DEFERRED
-    if RecipientStatus.BOUNCED in fates:
+    if RecipientStatus.BOUNCED in statuses:
         return DeliveryState.BOUNCED
-    return DeliveryState.SENT if any(f.arrived for f in fates) else DeliveryState.FAILED
+    return DeliveryState.SENT if any(f.arrived for f in statuses) else DeliveryState.FAILED
 
 
 async def settle(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery) -> Delivery:
@@ -56,9 +56,9 @@ async def settle(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery) -> Delive
         left = [
             r
             for r in delivery.recipients
-            if r.fate in (RecipientStatus.DEFERRED, RecipientStatus.PENDING)
+            if r.status in (RecipientStatus.DEFERRED, RecipientStatus.PENDING)
         ]
-        await tx.deliveries.set_fates(
+        await tx.deliveries.set_statuses(
             delivery.id,
             {r.address.spec: (RecipientStatus.FAILED, f"given up: {r.reply}") for r in left},
         )
@@ -66,16 +66,16 @@ async def settle(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery) -> Delive
     state = overall(delivery)
     replies = [
         each.reply for each in delivery.recipients
-        if each.reply and each.fate in (RecipientStatus.DEFERRED, RecipientStatus.FAILED)
+        if each.reply and each.status in (RecipientStatus.DEFERRED, RecipientStatus.FAILED)
     ]  # fmt: skip
     again = inbox.on_unknown == "retry" and delivery.attempts < MAX_UNKNOWN
     if state is DeliveryState.UNKNOWN and again:
-        await tx.deliveries.set_fates(
+        await tx.deliveries.set_statuses(
             delivery.id,
             {
                 each.address.spec: (RecipientStatus.DEFERRED, each.reply)
                 for each in delivery.recipients
-                if each.fate is RecipientStatus.UNKNOWN
+                if each.status is RecipientStatus.UNKNOWN
             },
         )
         state = DeliveryState.DEFERRED
@@ -93,7 +93,7 @@ async def settle(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery) -> Delive
         await _keep(tx, desk, delivery, now)
     if state is DeliveryState.SENT:
         await _answered(tx, desk, inbox, delivery, now)
-    await show(tx, desk, delivery)
+    await show_status(tx, desk, delivery)
     return delivery
 
 
@@ -103,7 +103,7 @@ async def _keep(tx: Tx, desk: Desk, delivery: Delivery, now: float) -> None:
     letter = Letter(
         id=MailId(0), inbox=delivery.inbox, conversation=delivery.conversation, outbound=True,
         message_id=mail.message_id, sender=mail.sender, to=mail.to, cc=mail.cc, reply_to=(),
-        subject=mail.subject, references=mail.references, nature=SenderKind.PERSON,
+        subject=mail.subject, references=mail.references, sender_kind=SenderKind.PERSON,
         verdict=Verdict.NONE, new_addresses=(), at=now, raw=raw,
     )  # fmt: skip
     kept = await tx.mails.save(letter, mail.body_hash, ())
@@ -117,7 +117,7 @@ async def _keep(tx: Tx, desk: Desk, delivery: Delivery, now: float) -> None:
         [
             each.address.spec
             for each in delivery.recipients
-            if each.fate is not RecipientStatus.FAILED
+            if each.status is not RecipientStatus.FAILED
             and not each.address.is_of(desk.own_addresses)
         ],
     )

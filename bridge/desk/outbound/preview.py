@@ -8,7 +8,7 @@ from bridge.chat.command import Command
 from bridge.desk.desk import Desk
 from bridge.desk.outbound import approval, compose, forward, writing
 from bridge.desk.outbound.decisions import stop
-from bridge.desk.outbound.dispatch import show, status_of
+from bridge.desk.outbound.dispatch import show_status, status_of
 from bridge.mail.charset import clean_line
 from bridge.model import (
     PREVIEWED_DELIVERIES,
@@ -39,13 +39,13 @@ async def preview(desk: Desk, job: Job[ShowPreview]) -> None:
         shown = writing.digest(mail, delivery)
         link = ""
         if desk.settings.public_url:
-            token = desk.drafts.sign(delivery.id)
-            link = desk.drafts.url_of(desk.settings.public_url, token)
-        content = texts.preview(delivery, mail, inbox.approval, desk.named(question), link)
+            token = desk.preview_links.sign(delivery.id)
+            link = desk.preview_links.url_of(desk.settings.public_url, token)
+        content = texts.preview(delivery, mail, inbox.approval, desk.with_prefix(question), link)
     except Refused as error:
         gone = str(error)
     except Permanent as error:
-        content = texts.problem(delivery, desk.named(str(error)))
+        content = texts.problem(delivery, desk.with_prefix(str(error)))
     async with desk.store.transaction("previewed") as tx:
         await tx.jobs.finish(job)
         current = await tx.deliveries.get(delivery.id)
@@ -63,7 +63,7 @@ async def reword(tx: Tx, desk: Desk, delivery: Delivery) -> None:
     """Apply an edit of the source message to a waiting mail. One that was previewed is previewed
     again and needs a new yes."""
     looked_at = bool(delivery.shown)
-    delivery = await tx.deliveries.reword(delivery.id)
+    delivery = await tx.deliveries.add_revision(delivery.id)
     if delivery.state is DeliveryState.WAITING and looked_at:
         await again(tx, desk, delivery)
         return
@@ -74,7 +74,7 @@ async def reword(tx: Tx, desk: Desk, delivery: Delivery) -> None:
         if "as edited" not in detail:
             detail = f"{detail} · as edited".removeprefix(" · ")
         delivery = await tx.deliveries.update(delivery.id, detail=detail)
-    await show(tx, desk, delivery)
+    await show_status(tx, desk, delivery)
 
 
 async def readdress(tx: Tx, desk: Desk, delivery: Delivery, said: Command) -> bool:
@@ -112,6 +112,6 @@ async def again(tx: Tx, desk: Desk, delivery: Delivery) -> None:
     state = DeliveryState.DRAFT
     if await approval.is_needed(tx, desk.inbox(delivery.inbox), delivery):
         state = DeliveryState.APPROVING
-    await tx.deliveries.reword(delivery.id)
+    await tx.deliveries.add_revision(delivery.id)
     delivery = await tx.deliveries.update(delivery.id, state=state, shown="")
-    await show(tx, desk, delivery)
+    await show_status(tx, desk, delivery)

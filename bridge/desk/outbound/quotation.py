@@ -40,4 +40,4 @@ def _may_read(desk: Desk, letter: Letter, to: Collection[Address]) -> bool:
     if not author.is_internal(letter, own):
         return True
     have_it = {each.key for each in (letter.sender, *letter.to, *letter.cc)}
-    return all(each.key in have_it or author.came_through(each, own) for each in to)
+    return all(each.key in have_it or author.is_from_us(each, own) for each in to)

@@ -108,11 +108,11 @@ def _whom(
         return contact, ""
     decided = {spec.casefold() for _, spec, _ in overrides}
     sender, passed = letter.sender, letter.verdict is Verdict.PASS
-    wanted = author.elsewhere(sender, letter.reply_to, own)
+    wanted = author.other_reply_to(sender, letter.reply_to, own)
     to = sender
     if wanted is not None and wanted.key not in decided:
         to = wanted
-        through = author.came_through(sender, own)
+        through = author.is_from_us(sender, own)
         is_plain = passed and (through or same_domain(sender.key, wanted.key))
         if not is_plain and wanted.key not in known:
             return to, _elsewhere(letter, wanted, through=through)

@@ -154,7 +154,7 @@ class Answer:
 async def order(tx: Tx, desk: Desk, context: CommandContext, answer: Answer) -> str | None:
     """Create the delivery of an answer. Returns what to tell the agent, None for nothing."""
     conversation, inbox, now = context.conversation, context.inbox, desk.now()
-    dispatch.refuse_shut(inbox)
+    dispatch.require_can_send(inbox)
     if conversation.is_overflow:
         raise Refused(SPLIT_FIRST)
     latest = await tx.mails.latest(conversation.number)
@@ -188,7 +188,9 @@ async def order(tx: Tx, desk: Desk, context: CommandContext, answer: Answer) -> 
         author=answer.author,
         form=Form.SNIPPET if answer.text else Form.REPLY,
     )
-    delivery = await dispatch.begin(tx, desk, context, wanted, question, is_draft=answer.is_draft)
+    delivery = await dispatch.create_delivery(
+        tx, desk, context, wanted, question, is_draft=answer.is_draft
+    )
     if delivery is None:
         live = await tx.deliveries.live(answer.source)
         return status.text(live, "", now) if live and live.order != context.event.id else None

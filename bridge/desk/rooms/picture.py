@@ -23,12 +23,12 @@ from bridge.model.post import MEMBER
 from bridge.ports import Tx
 
 
-def wanted(address: Address) -> Content:
+def avatar_request(address: Address) -> Content:
     """The part of a post's content that describes an avatar that is still to be uploaded."""
     return {"initials": initials.letters(address), "colour": initials.colour(address.key)}
 
 
-async def of(desk: Desk, content: Content, *, waits: bool = False) -> str:
+async def upload_avatar(desk: Desk, content: Content, *, waits: bool = False) -> str:
     """The mxc address of the avatar that `content` describes; empty where the homeserver refuses
     it. While the media repository is down, raises Transient if `waits`, otherwise returns empty:
     an avatar must not delay a mail."""
@@ -57,14 +57,14 @@ async def of(desk: Desk, content: Content, *, waits: bool = False) -> str:
     return mxc if known is None else known
 
 
-async def bring_in(tx: Tx, desk: Desk, number: Number, address: Address) -> str:
+async def join_contact_ghost(tx: Tx, desk: Desk, number: Number, address: Address) -> str:
     """Let the ghost of an address join a conversation's room. Returns the ghost's Matrix id."""
     ghost = desk.ghost(address)
-    await enter(tx, number, ghost, {"name": ghost_name(address), **wanted(address)})
+    await join_ghost(tx, number, ghost, {"name": ghost_name(address), **avatar_request(address)})
     return ghost
 
 
-async def enter(tx: Tx, number: Number, ghost: str, who: Content) -> None:
+async def join_ghost(tx: Tx, number: Number, ghost: str, who: Content) -> None:
     """Let a ghost join a conversation's room, with the name and avatar that `who` describes."""
     key = PostKey.of_conversation(Shows.ENTER, number, ghost)
     await tx.posts.put(Wanted(key, Place.of(number), ghost, Kind.ENTER, who, MEMBER, ghost))

@@ -90,7 +90,7 @@ async def _bring(
         case Kind.STATE:
             content = _filled(post.content, target)
             if "initials" in content:
-                content = {"url": await picture.of(desk, content, waits=True)}
+                content = {"url": await picture.upload_avatar(desk, content, waits=True)}
             return await chat.set_state(room, post.type, post.state_key, content)
         case Kind.REDACTION:
             if target is not None:
@@ -100,9 +100,8 @@ async def _bring(
         case Kind.KICK:
             await chat.kick(room, Mxid(post.state_key), post.content.get("reason", ""))
         case Kind.ENTER:
-            await chat.enter(
-                room, post.state_key, post.content["name"], await picture.of(desk, post.content)
-            )
+            face = await picture.upload_avatar(desk, post.content)
+            await chat.join_ghost(room, post.state_key, post.content["name"], face)
     return None
 
 
@@ -173,6 +172,6 @@ async def _send(
     async with desk.store.reading() as tx:
         entry = await tx.posts.entry(post.place, post.sender)
     content_of = entry.content if entry else {"name": post.sender}
-    face = await picture.of(desk, content_of)
-    await desk.chat.enter(room, post.sender, content_of["name"], face)
+    face = await picture.upload_avatar(desk, content_of)
+    await desk.chat.join_ghost(room, post.sender, content_of["name"], face)
     return await desk.chat.send(room, post.sender, post.type, content, txn_id(desk, post))

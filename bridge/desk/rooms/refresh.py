@@ -45,7 +45,7 @@ async def _card(tx: Tx, desk: Desk, conversation: Conversation) -> None:
     card, hand, claim = (
         PostKey.of_conversation(shows, number) for shows in (Shows.CARD, Shows.HAND, Shows.CLAIM)
     )
-    content = render.card(conversation, desk.server)
+    content = render.card(conversation, desk.server_name)
     await tx.posts.put(Wanted.message(card, queue, desk.bot, content))
     await tx.posts.put(Wanted.reaction(hand, queue, desk.bot, HAND, card))
     if conversation.claim or await tx.posts.by_key(claim) is not None:
@@ -66,7 +66,7 @@ async def room_summary(
     inbox: Inbox,
     *,
     exists_already: bool,
-    faceless: bool = False,
+    without_avatar: bool = False,
 ) -> None:
     """Name, topic, avatar and our own state event of a room. `exists_already`: the room was
     created with them; `faceless`: with all but the avatar."""
@@ -75,12 +75,12 @@ async def room_summary(
         (Shows.NAME, "m.room.name", {"name": room.name(conversation)}),
         (Shows.TOPIC, "m.room.topic", {"topic": room.topic(conversation, inbox)}),
         (Shows.ROOM_SUMMARY, room.ROOM_SUMMARY, room.room_summary(conversation)),
-        (Shows.FACE, "m.room.avatar", picture.wanted(conversation.contact)),
+        (Shows.FACE, "m.room.avatar", picture.avatar_request(conversation.contact)),
     ):
         key, is_face = PostKey.of_conversation(shows, number), shows is Shows.FACE
         wanted = Wanted.state(key, Place.of(number), desk.bot, type_, content)
         await tx.posts.put(replace(
-            wanted, exists_already=exists_already and not (faceless and is_face),
+            wanted, exists_already=exists_already and not (without_avatar and is_face),
             # a lane of its own: an avatar that cannot be uploaded must not delay other posts
             lane=f"face:{number}" if is_face else "",
         ))  # fmt: skip
@@ -89,7 +89,7 @@ async def room_summary(
 async def refresh_summary(tx: Tx, desk: Desk, inbox: Inbox) -> None:
     """Update the pinned list of open conversations in an inbox's queue room."""
     total, free, first = await tx.conversations.waiting(inbox.id, 20)
-    content = listing.summary(total, free, first, inbox, desk.server, desk.now())
+    content = listing.summary(total, free, first, inbox, desk.server_name, desk.now())
     place = Place.queue(inbox.id)
     summary = PostKey.other(Shows.SUMMARY, inbox.id)
     await tx.posts.put(Wanted.message(summary, place, desk.bot, content))
@@ -101,7 +101,7 @@ async def refresh_summary(tx: Tx, desk: Desk, inbox: Inbox) -> None:
 async def in_space(tx: Tx, desk: Desk, conversation: Conversation, *, inside: bool) -> None:
     """Add a conversation's room to the inbox's space, or remove it (`inside=False`). A child event
     without `via` removes it (Client-Server API v1.14 §11.34)."""
-    content = {"via": [desk.server], "suggested": False} if inside else {}
+    content = {"via": [desk.server_name], "suggested": False} if inside else {}
     key = PostKey.of_conversation(Shows.CHILD, conversation.number)
     child = Wanted.state(key, Place.space(conversation.inbox), desk.bot, "m.space.child", content)
     await tx.posts.put(replace(child, state_key=conversation.room or ""))
@@ -111,7 +111,7 @@ async def powers(tx: Tx, desk: Desk, conversation: Conversation, *, exists_alrea
     """Set the power levels of a conversation's room: the inbox's agents may invite."""
     agents = await tx.rooms.agents(conversation.inbox)
     known = await tx.rooms.known(conversation.room) if conversation.room else None
-    version = known.version if known else desk.version
+    version = known.version if known else desk.room_version
     content = room.conversation_power(agents, version, desk.bot)
     key = PostKey.of_conversation(Shows.POWERS, conversation.number)
     place = Place.of(conversation.number)
@@ -121,7 +121,7 @@ async def powers(tx: Tx, desk: Desk, conversation: Conversation, *, exists_alrea
 
 async def answer(tx: Tx, desk: Desk, place: Place, event: EventId, text: str) -> None:
     """Send the bridge's answer to an event, as a reply to it; there is one answer per event."""
-    await answer_with(tx, desk, place, event, desk.notice(text))
+    await answer_with(tx, desk, place, event, desk.quiet_message(text))
 
 
 async def answer_with(tx: Tx, desk: Desk, place: Place, event: EventId, content: Content) -> None:

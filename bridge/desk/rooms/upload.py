@@ -81,7 +81,7 @@ async def _place(
     """Show a placeholder with the file's name and the problem; a later try replaces it. Raises
     LostLease where the conversation was erased meanwhile."""
     async with desk.store.transaction("placeholder") as tx:
-        await tx.jobs.hold(job)
+        await tx.jobs.assert_leased(job)
         content = file_event.placeholder(file, problem)
         await tx.posts.put(Wanted.message(post.key, post.place, post.sender, content))
         if forget:

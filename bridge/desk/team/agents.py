@@ -85,7 +85,7 @@ def _said(desk: Desk, asked: Request, usage: str) -> tuple[Mxid, bool, list[Inbo
     names = [word for word in others if word != "lead"]
     prefix = desk.settings.command_prefix
     if len(people) != 1:
-        raise Refused(f"Say who: {prefix}agent {usage}, like @bob:{desk.server}.")
+        raise Refused(f"Say who: {prefix}agent {usage}, like @bob:{desk.server_name}.")
     known = desk.settings.inboxes
     if not known:
         raise Refused(f"No inbox yet; {prefix}inbox add begins one.")
@@ -104,10 +104,10 @@ def refuse_unfit(desk: Desk, mxid: str, *, federate: bool) -> None:
     where the inbox does not federate."""
     if desk.is_own(mxid):
         raise Refused(f"{mxid} is the bridge's own user; name a person.")
-    if not federate and not mxid.endswith(f":{desk.server}"):
+    if not federate and not mxid.endswith(f":{desk.server_name}"):
         raise Refused(
             f"{mxid} is on another homeserver, and this inbox's rooms are closed to others. Name"
-            f" somebody of {desk.server}; federate: true opens the rooms made from then on."
+            f" somebody of {desk.server_name}; federate: true opens the rooms made from then on."
         )
 
 
@@ -123,7 +123,7 @@ async def led_by(tx: Tx, inbox: Inbox) -> frozenset[Mxid]:
 async def powers(tx: Tx, desk: Desk, inbox: Inbox) -> None:
     """Set the power levels of the queue room: leads have 50."""
     queue = await tx.rooms.find(Role.QUEUE, inbox.id)
-    version = queue.version if queue else desk.version
+    version = queue.version if queue else desk.room_version
     leads = sorted(await led_by(tx, inbox))
     content = room.queue_power(inbox, leads, version, desk.bot)
     place = Place.queue(inbox.id)

@@ -11,7 +11,7 @@ from bridge.model import InboxId, Mxid, Place, PostKey, Role, Room, Shows, Wante
 from bridge.ports import Tx
 
 
-async def changed(
+async def membership_changed(
     tx: Tx, desk: Desk, room: Room, who: Mxid, membership: str, mark: str, *, invited: bool
 ) -> None:
     """Store a membership; a new agent gains rights in every room, one who left loses them.

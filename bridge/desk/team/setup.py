@@ -14,7 +14,7 @@ from bridge.desk.rooms import picture
 from bridge.desk.rooms.invite import invite
 from bridge.desk.rooms.refresh import powers, refresh, refresh_summary, room_summary, tell_control
 from bridge.desk.team import agents
-from bridge.desk.team.members import changed
+from bridge.desk.team.members import membership_changed
 from bridge.model import (
     CONTROL,
     Address,
@@ -64,7 +64,7 @@ async def setup(desk: Desk, job: Job[SetUp]) -> None:
     is_new = found is None
     if found is None:
         made = await _make(desk, role, inbox, queue.id if queue else None)
-        found = Room(made, role, inbox, None, desk.version)
+        found = Room(made, role, inbox, None, desk.room_version)
     members = await desk.chat.members(found.id)
     encrypted = await desk.chat.state(found.id, "m.room.encryption") is not None
     async with desk.store.transaction("setup") as tx:
@@ -74,7 +74,7 @@ async def setup(desk: Desk, job: Job[SetUp]) -> None:
             # changes while the bridge was down are handled as if we had received their events
             if not desk.is_own(mxid):
                 membership = members.get(mxid, "leave")
-                await changed(
+                await membership_changed(
                     tx, desk, found, mxid, membership, f"setup:{desk.now()}", invited=True
                 )
         await _furnish(tx, desk, found, made=is_new)
@@ -108,9 +108,11 @@ async def _introduce(desk: Desk) -> None:
     async with desk.store.reading() as tx:
         done = await tx.settings.value(INTRODUCED)
     if done is None:
-        face = await picture.of(desk, picture.wanted(Address("postroom@", "Postroom")))
+        face = await picture.upload_avatar(
+            desk, picture.avatar_request(Address("postroom@", "Postroom"))
+        )
         try:
-            await desk.chat.call_myself("Postroom", face)
+            await desk.chat.set_bot_profile("Postroom", face)
         except Permanent as error:  # a homeserver may forbid changes of profiles
             log.info("no name and picture of its own", error=str(error))
         async with desk.store.transaction("setup") as tx:
@@ -119,7 +121,7 @@ async def _introduce(desk: Desk) -> None:
 
 async def make_room(desk: Desk, alias: str, body: Content) -> RoomId:
     try:
-        return await desk.chat.make_room(f"#{alias}:{desk.server}", body)
+        return await desk.chat.make_room(f"#{alias}:{desk.server_name}", body)
     except Permanent as error:
         raise Permanent(f"room {body['name']!r} could not be made: {error}") from error
 
@@ -155,7 +157,7 @@ async def _title(tx: Tx, desk: Desk, found: Room, inbox: Inbox, *, made: bool) -
     ):
         wanted = Wanted.state(PostKey.other(shows, place), place, desk.bot, type_, content)
         await tx.posts.put(replace(wanted, exists_already=made))
-    face = picture.wanted(Address(inbox.address, inbox.name))
+    face = picture.avatar_request(Address(inbox.address, inbox.name))
     key = PostKey.other(Shows.AVATAR, place)
     wanted = Wanted.state(key, place, desk.bot, "m.room.avatar", face)
     await tx.posts.put(replace(wanted, lane=f"avatar:{place}"))
@@ -189,14 +191,16 @@ async def make_conversation_room(desk: Desk, job: Job[MakeRoom]) -> None:
     ghost = desk.ghost(conversation.contact)
     await desk.chat.ensure_ghost(ghost)
     alias = desk.alias(Role.CONVERSATION, number)
-    face = await picture.of(desk, picture.wanted(conversation.contact))
+    face = await picture.upload_avatar(desk, picture.avatar_request(conversation.contact))
     first = FirstMembers(ghost, face, agents)
     body = desk.new_rooms.conversation(conversation, inbox, alias, first, queue.id, space.id)
     made = conversation.room or await make_room(desk, alias, body)
     async with desk.store.transaction("room") as tx:
         with_room = await tx.conversations.update(number, room=made)
-        await tx.rooms.save(Room(made, Role.CONVERSATION, inbox.id, number, desk.version))
-        await room_summary(tx, desk, conversation, inbox, exists_already=True, faceless=not face)
+        await tx.rooms.save(Room(made, Role.CONVERSATION, inbox.id, number, desk.room_version))
+        await room_summary(
+            tx, desk, conversation, inbox, exists_already=True, without_avatar=not face
+        )
         await powers(tx, desk, with_room, exists_already=True)
         await invite(tx, desk, with_room, "new")
         await refresh(tx, desk, with_room)

@@ -32,7 +32,7 @@ async def take(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
         return "You have it already."
     if before is not None and context.event.type == "m.reaction":
         return f"#{conversation.number} is taken by {before}; !take in its room takes it over."
-    await give(tx, desk, conversation, context.who, context.event.id)
+    await set_assignee(tx, desk, conversation, context.who, context.event.id)
     if before is not None:
         await _tell(tx, desk, context, before, f"{context.who} has taken this over from {before}.")
     return f"#{conversation.number} is yours." if context.event.type != "m.reaction" else None
@@ -44,7 +44,7 @@ async def assign(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     conversation, before = context.conversation, context.conversation.assignee
     if before == who:
         return f"{who} has it already."
-    await give(tx, desk, conversation, who, context.event.id)
+    await set_assignee(tx, desk, conversation, who, context.event.id)
     if who == context.who:
         return f"#{conversation.number} is yours."
     await _tell(tx, desk, context, who, f"{who}, {context.who} gave you this conversation.")
@@ -56,7 +56,7 @@ async def unassign(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     before = context.conversation.assignee
     if before is None:
         return "Nobody has it."
-    await give(tx, desk, context.conversation, None, context.event.id)
+    await set_assignee(tx, desk, context.conversation, None, context.event.id)
     if before != context.who:
         await _tell(
             tx, desk, context, before, f"{context.who} took this conversation from {before}."
@@ -64,15 +64,15 @@ async def unassign(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     return f"#{context.conversation.number} is free: anyone may take it."
 
 
-async def give(
-    tx: Tx, desk: Desk, conversation: Conversation, who: Mxid | None, mark: str
+async def set_assignee(
+    tx: Tx, desk: Desk, conversation: Conversation, who: Mxid | None, dedup_key: str
 ) -> Conversation:
     """Assign a conversation (`who` None: to nobody), invite the assignee, and update card, list and
     topic. `mark` is the dedup key of the invitation."""
     conversation = await tx.conversations.update(
         conversation.number, assignee=who, changed_at=desk.now()
     )
-    await invite(tx, desk, conversation, mark)
+    await invite(tx, desk, conversation, dedup_key)
     await refresh(tx, desk, conversation)
     return conversation
 
@@ -109,11 +109,11 @@ async def come_back(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     return "Welcome back." if was_away else "You were not away."
 
 
-async def release(tx: Tx, desk: Desk, inbox: Inbox, who: Mxid, mark: str) -> None:
+async def release(tx: Tx, desk: Desk, inbox: Inbox, who: Mxid, dedup_key: str) -> None:
     """Unassign all open conversations of somebody who is not an agent any more."""
     for conversation in await tx.conversations.of_agent(inbox.id, who):
         if conversation.state not in FINISHED_CONVERSATIONS:
-            await give(tx, desk, conversation, None, mark)
+            await set_assignee(tx, desk, conversation, None, dedup_key)
 
 
 async def _meant(tx: Tx, desk: Desk, context: CommandContext) -> Mxid:

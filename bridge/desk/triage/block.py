@@ -32,7 +32,7 @@ async def block(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     if new:
         said = f"{sender} is blocked: its mails are kept as spam and notify nobody."
     if _is_from(conversation, sender) and conversation.state is not State.SPAM:
-        await state.put(tx, desk, conversation, State.SPAM)
+        await state.set_state(tx, desk, conversation, State.SPAM)
         said += " This conversation is spam now."
     return f"{said} !unblock {sender} undoes it." if new else said
 

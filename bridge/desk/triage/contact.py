@@ -166,7 +166,7 @@ async def _become(tx: Tx, desk: Desk, context: CommandContext, address: Address)
     await tx.conversations.add_participants(number, [address.spec])
     await tx.conversations.override(number, "to", address.spec, True)
     await tx.conversations.override(number, "to", before.spec, False)
-    await picture.bring_in(tx, desk, number, address)
+    await picture.join_contact_ghost(tx, desk, number, address)
     await refresh(tx, desk, changed)
     if before.domain == "invalid":  # the placeholder for a mail without a usable sender
         return f"This conversation is with {address}. Emails go there."

@@ -132,7 +132,7 @@ async def history(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
 async def _show(
     tx: Tx, desk: Desk, context: CommandContext, title: str, found: list[Conversation], total: int
 ) -> None:
-    content = listing.conversations(title, found, total, desk.server, desk.now())
+    content = listing.conversations(title, found, total, desk.server_name, desk.now())
     await answer_with(tx, desk, context.where, context.event.id, content)
 
 

@@ -100,7 +100,7 @@ async def _merge(tx: Tx, desk: Desk, conversation: Conversation, into: Conversat
     gone = await tx.conversations.update(
         conversation.number, merged=into.number, assignee=None, claim=None
     )
-    await state.put(tx, desk, gone, State.CLOSED)
+    await state.set_state(tx, desk, gone, State.CLOSED)
     text = f"This goes on in #{into.number}: {_link(desk, into)}"
     await _say(
         tx,
@@ -170,10 +170,10 @@ async def _bring_sender(tx: Tx, desk: Desk, letter: Letter, post: Post, to: Conv
     """The user that sends the copy of a mail in the new room; lets its ghost join first."""
     if post.sender == desk.bot and not letter.outbound:  # it comes from the overflow conversation
         person = author.author(letter.sender, letter.reply_to, desk.own_addresses)
-        return await picture.bring_in(tx, desk, to.number, person)
+        return await picture.join_contact_ghost(tx, desk, to.number, person)
     entry = await tx.posts.entry(post.place, post.sender)
     who = entry.content if entry is not None else {"name": str(letter.sender)}
-    await picture.enter(tx, to.number, post.sender, who)
+    await picture.join_ghost(tx, to.number, post.sender, who)
     return post.sender
 
 
@@ -202,7 +202,11 @@ async def _say(
 
 
 def _link(desk: Desk, conversation: Conversation) -> str:
-    return link(conversation.room, desk.server) if conversation.room else f"#{conversation.number}"
+    return (
+        link(conversation.room, desk.server_name)
+        if conversation.room
+        else f"#{conversation.number}"
+    )
 
 
 COMMANDS: tuple[CommandSpec[CommandContext], ...] = (

@@ -34,7 +34,7 @@ async def move(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     keeps = conversation.assignee if conversation.assignee in agents else None
     await _leave(tx, desk, conversation, old, new)
     known = await tx.rooms.known(conversation.room)
-    version = known.version if known is not None else desk.version
+    version = known.version if known is not None else desk.room_version
     await tx.rooms.save(
         Room(conversation.room, Role.CONVERSATION, new.id, conversation.number, version)
     )
@@ -43,7 +43,7 @@ async def move(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     )
     rules = room.restricted(queue.id)
     await _set(tx, desk, context, Shows.JOIN_RULES, "", rules)
-    parent = {"via": [desk.server], "canonical": True}
+    parent = {"via": [desk.server_name], "canonical": True}
     await _set(tx, desk, context, Shows.PARENT, space.id, parent)
     if was is not None:
         await _set(tx, desk, context, Shows.PARENT, was.id, {})
@@ -82,7 +82,7 @@ async def _leave(tx: Tx, desk: Desk, conversation: Conversation, old: Inbox, new
     left = f"left:{old.id}:{desk.now()}"
     if await tx.posts.by_key(card) is not None:
         subject = conversation.subject or "(no subject)"
-        url = link(conversation.room, desk.server) if conversation.room else ""
+        url = link(conversation.room, desk.server_name) if conversation.room else ""
         head = f"#{conversation.number} {conversation.contact}\n{subject}"
         text = f"{head}\n➡️ moved to {new.name}\n{url}"
         await tx.posts.put(Wanted.message(card, queue, desk.bot, render.text_message(text)))

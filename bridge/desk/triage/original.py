@@ -20,12 +20,14 @@ async def original(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     if letter.raw is None or not raw:
         raise Refused("The bytes of that mail are not kept any more; the room has what was shown.")
     if desk.settings.public_url:
-        url = desk.links.url_of(desk.settings.public_url, desk.links.sign(letter.id))
-        return f"The mail as it came, for {desk.links.hours} hours: {url}"
+        url = desk.original_links.url_of(
+            desk.settings.public_url, desk.original_links.sign(letter.id)
+        )
+        return f"The mail as it came, for {desk.original_links.hours} hours: {url}"
     key = PostKey.other(Shows.ORIGINAL, context.event.id)
     file = Attachment(WHOLE_MAIL, f"mail-{letter.id}.eml", "message/rfc822", len(raw))
     shown = Wanted.message(key, context.where, desk.bot, file_event.placeholder(file))
-    await tx.posts.put(replace(shown, held=True))
+    await tx.posts.put(replace(shown, is_deferred=True))
     await tx.posts.add_file(key, letter.raw, file)
     return None
 

@@ -35,7 +35,7 @@ async def _tell(tx: Tx, desk: Desk, inbox: Inbox, conversation: Conversation) ->
         content["m.mentions"] = {"user_ids": [conversation.assignee]}
         await tx.posts.put(Wanted.message(key, Place.of(conversation.number), desk.bot, content))
         return
-    url = f" {link(conversation.room, desk.server)}" if conversation.room else ""
+    url = f" {link(conversation.room, desk.server_name)}" if conversation.room else ""
     subject = conversation.subject or "(no subject)"
     what = f"#{conversation.number} {subject}"
     text = f"⏰ {what}: {who} has waited {waits}, and nobody has taken it.{url}"

@@ -31,7 +31,7 @@ async def search(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     for each in found:
         conversation = await tx.conversations.get(each.number)
         rows.append((conversation, await _event(tx, each), each, words.excerpt(each.text, terms)))
-    content = listing.found(context.rest, rows, total, desk.server, desk.now())
+    content = listing.found(context.rest, rows, total, desk.server_name, desk.now())
     await answer_with(tx, desk, context.where, context.event.id, content)
     return None
 

@@ -29,7 +29,7 @@ from bridge.ports import Tx
 async def close(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     if context.conversation.state is State.CLOSED:
         return "It is closed already."
-    await put(tx, desk, context.conversation, State.CLOSED)
+    await set_state(tx, desk, context.conversation, State.CLOSED)
     if context.event.type == "m.reaction":  # the card shows it already
         return None
     return "Closed. A mail from the customer opens it again."
@@ -38,7 +38,7 @@ async def close(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
 async def reopen(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     if context.conversation.state is State.OPEN:
         return "It is open already."
-    await put(tx, desk, context.conversation, State.OPEN)
+    await set_state(tx, desk, context.conversation, State.OPEN)
     return "Open again."
 
 
@@ -46,7 +46,7 @@ async def spam(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!spam`: mark the conversation as spam; later mails in it do not reopen it."""
     if context.conversation.state is State.SPAM:
         return "It is spam already."
-    await put(tx, desk, context.conversation, State.SPAM)
+    await set_state(tx, desk, context.conversation, State.SPAM)
     return ("Marked as spam. Later mails in it are kept here and notify nobody; !reopen "
             "undoes it.")  # fmt: skip
 
@@ -57,7 +57,7 @@ async def snooze(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     until = when(context.rest, now)
     if until is None:
         raise Refused(USAGE)
-    await put(tx, desk, context.conversation, State.SNOOZED, until.timestamp())
+    await set_state(tx, desk, context.conversation, State.SNOOZED, until.timestamp())
     zone = "" if context.zone is None else f" ({context.zone})"
     return (f"Snoozed until {moment(until, now)}{zone}. A mail from the customer, or !reopen, wakes"
             " it before.")  # fmt: skip
@@ -71,7 +71,7 @@ async def wake(desk: Desk, job: Job[Wake]) -> None:
         conversation = await tx.conversations.get(number)
         if conversation.state is not State.SNOOZED or conversation.snoozed_until != job.task.until:
             return
-        conversation = await put(tx, desk, conversation, State.OPEN)
+        conversation = await set_state(tx, desk, conversation, State.OPEN)
         whom = f", {conversation.assignee}" if conversation.assignee else ""
         content = desk.message(f"⏰ The snooze is over{whom}.")
         if conversation.assignee:
@@ -80,7 +80,7 @@ async def wake(desk: Desk, job: Job[Wake]) -> None:
         await tx.posts.put(Wanted.message(key, Place.of(number), desk.bot, content))
 
 
-async def put(
+async def set_state(
     tx: Tx, desk: Desk, conversation: Conversation, state: State, until: float | None = None
 ) -> Conversation:
     """Set the state of a conversation and update all posts that show it. `until`: the end of a
@@ -100,7 +100,7 @@ async def put(
     return changed
 
 
-async def wait_again(tx: Tx, conversation: Conversation, at: float) -> Conversation:
+async def reopen_for_mail(tx: Tx, conversation: Conversation, at: float) -> Conversation:
     """Open a conversation after an incoming mail; the customer waits since `at` (epoch seconds),
     or since earlier if they waited already."""
     since = conversation.waiting_since if conversation.state is State.OPEN else at
