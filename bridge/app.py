@@ -196,7 +196,7 @@ class App:
         alone = self.database.run_exclusively
         self._spawn("reconciler", alone("reconciler", self._reconcile))
         self._spawn("alarms", alone("alarms", self._watch_health))
-        self._spawn("janitor", alone("janitor", self._clean))
+        self._spawn("janitor", alone("janitor", self._delete_expired_data))
         self._spawn("watches", Watches(self.database, self.desk, credentials).run())
         log.info("started", inboxes=list(self.desk.settings.inboxes))
 
@@ -210,7 +210,9 @@ class App:
 
     async def _listen(self, take: Callable[[list[object]], Awaitable[int]]) -> None:
         settings, notice = self._settings, functools.partial(listen.store_receipts, self.desk)
-        self.service = Service(take, notice, self._nudged, settings.homeserver, self._registration)
+        self.service = Service(
+            take, notice, self._ping_after_refused_push, settings.homeserver, self._registration
+        )
         self._stop.push_async_callback(self.service.stop)
         await _bind(
             "appservice", settings.appservice.host, settings.appservice.port, self.service.start
@@ -227,9 +229,9 @@ class App:
         self._tasks.append(asyncio.ensure_future(work))
         self._tasks[-1].set_name(name)
 
-    def _nudged(self) -> None:
-        """Called after the first push was refused on purpose; a ping makes the homeserver send it
-        again at once."""
+    def _ping_after_refused_push(self) -> None:
+        """Ping the homeserver shortly after we refused its first push on purpose: a ping makes
+        it send the push again at once."""
         self._pinging = asyncio.ensure_future(self._ping(after=0.2))
 
     async def _ping(self, after: float = 0.0) -> None:
@@ -265,7 +267,7 @@ class App:
                 except Exception as error:  # noqa: BLE001 - mail goes on, whatever an alarm raises
                     log.warning("alarms not looked at", error=f"{type(error).__name__}: {error}")
 
-    async def _clean(self) -> None:
+    async def _delete_expired_data(self) -> None:
         while True:
             more = 0
             try:

@@ -61,7 +61,7 @@ EFFECTS = {
     "imap.append": "a copy is put into the Sent folder",
 }
 
-_passages: dict[str, int] = {}
+_times_reached: dict[str, int] = {}
 _armed: dict[str, tuple[int, str]] = {}
 
 
@@ -85,16 +85,16 @@ def arm(spec: str) -> None:
 def disarm() -> None:
     """Disarm all points and reset their counts (for tests)."""
     _armed.clear()
-    _passages.clear()
+    _times_reached.clear()
 
 
 async def reach(name: str) -> None:
     """Run the action of point `name` where it is armed and reached for the nth time."""
     if not _armed:
         return
-    _passages[name] = _passages.get(name, 0) + 1
+    _times_reached[name] = _times_reached.get(name, 0) + 1
     nth, action = _armed.get(name, (0, ""))
-    if _passages[name] != nth:
+    if _times_reached[name] != nth:
         return
     match action:
         case "kill9":

@@ -75,7 +75,7 @@ class Worker:
     ) -> None:
         """`slots`: the number of lanes of each share that are worked on at the same time."""
         self._store = store
-        self._handlers, self._together = handlers, together
+        self._handlers, self._handlers_together = handlers, together
         self._name = name
         self._slots = slots
         self._running: dict[int, tuple[list[Job[Task]], asyncio.Task[None]]] = {}
@@ -151,7 +151,7 @@ class Worker:
         bind_contextvars(**_context(run[0]))
         began, kind = time.monotonic(), type(run[0].task)
         try:
-            if not await self._together[kind](run):
+            if not await self._handlers_together[kind](run):
                 return False
         except Exception as error:  # noqa: BLE001 - each by itself says what is wrong with it
             log.info("not done together", jobs=len(run), error=f"{type(error).__name__}: {error}")

@@ -84,7 +84,8 @@ def queue() -> str:
 
 def _delivery(state: DeliveryState) -> Delivery:
     return Delivery(
-        id=1, inbox=INBOX.id, conversation=Number(41), source=EventId("$s"), order=EventId("$o"),
+        id=1, inbox=INBOX.id, conversation=Number(41), source=EventId("$s"),
+        requested_by=EventId("$o"),
         agent=ALICE, state=state, subject="Re: Display of order 4711 stays dark", run_at=NOW + 10,
         created_at=NOW, finished_at=NOW,
         recipients=(Recipient(CARLA, "to"), Recipient(Address("boss@customer.example"), "cc")),

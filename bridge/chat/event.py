@@ -99,7 +99,7 @@ def concerns_us(event: Event, own_prefix: str, bot: Mxid, prefix: str) -> bool:
         return False
     match event.type:
         case "m.room.message":
-            return _asks(event.content, prefix)
+            return _is_command_or_edit(event.content, prefix)
         case "m.reaction":
             return command.reaction(event.content) is not None
         case "m.room.redaction":
@@ -110,7 +110,7 @@ def concerns_us(event: Event, own_prefix: str, bot: Mxid, prefix: str) -> bool:
             return False
 
 
-def _asks(content: Content, prefix: str) -> bool:
+def _is_command_or_edit(content: Content, prefix: str) -> bool:
     if command.edited(content) is not None:
         return True
     return command.new_text(content).startswith(prefix)

@@ -80,7 +80,8 @@ class Retention(Section):
     """Days after which data is deleted; None keeps it forever."""
 
     raw_mail: int | None = Field(None, ge=1)
-    """Raw bytes of incoming and outgoing mails; the messages in rooms stay."""
+    """Days to keep the raw bytes of incoming and outgoing mails. The messages in rooms are not
+    deleted."""
     rooms: int | None = Field(30, ge=1)
     """Closed conversations: all members leave the room, and return when it opens again."""
     closed: int | None = Field(None, ge=1)

@@ -27,7 +27,7 @@ class Keys:
     derived from the first encryption key, and change with it.
     """
 
-    rooms: str
+    for_aliases: str
     """Makes room aliases and transaction ids. It stays the same when encryption keys are rotated;
     otherwise each room would be created twice."""
     ids: str
@@ -42,8 +42,9 @@ class Keys:
     def of(
         cls, encryption_keys: Sequence[str], installation: str, sealed: Sequence[str] = ()
     ) -> Keys:
-        """Derive the keys. `installation` is the random value stored in the database, `sealed` are
-        earlier `ids`, encrypted. Raises Permanent for an invalid encryption key."""
+        """Derive all keys from the encryption keys. `installation` is the random value stored in
+        the database; `sealed` holds earlier values of the key `ids`, encrypted. Raises Permanent
+        for an invalid encryption key."""
         vault = Vault(encryption_keys)
         ids, *others = (derived(key, installation, "ids") for key in encryption_keys)
         former = dict.fromkeys((*others, *vault.open_some(sealed), installation))

@@ -109,8 +109,8 @@ class _MailboxData(MailboxData):
 
 
 class _MailboxSet(MailboxSet):
-    """CREATE of an existing folder or with missing parents would otherwise be an
-    unhandled KeyError/FileExistsError/FileNotFoundError = connection dropped."""
+    """Creates missing parent folders, and answers NO when a folder exists already. Without it,
+    such a CREATE would raise an unhandled error and drop the connection."""
 
     async def add_mailbox(self, name):
         parts = name.split(self.delimiter)
@@ -263,14 +263,14 @@ class PymapServer:
             run(), context=contextvars.copy_context()
         )
 
-    def folder(self, user: str, mailbox: str = "INBOX") -> str:
+    def folder_path(self, user: str, mailbox: str = "INBOX") -> str:
         d = os.path.join(self.base_dir, user)
         return d if mailbox == "INBOX" else os.path.join(d, "." + mailbox.replace("/", "."))
 
     def set_uidvalidity(self, user: str, value: int, mailbox: str = "INBOX") -> None:
-        """Works while running (asyncio subsystem: no lock needed in this process).
-        UIDs are kept; clients see it at the next SELECT/STATUS."""
-        path = os.path.join(self.folder(user, mailbox), UidList.FILE_NAME)
+        """Change the UIDVALIDITY of a mailbox, also while the server runs; the UIDs stay the
+        same. Clients see the new value at their next SELECT or STATUS."""
+        path = os.path.join(self.folder_path(user, mailbox), UidList.FILE_NAME)
         with open(path, newline="") as f:
             head, rest = f.read().split("\n", 1)
         words = [f"V{value}" if w.startswith("V") else w for w in head.split()]

@@ -44,7 +44,7 @@ class CommandSpec(Generic[Context]):
     needs: frozenset[Needs] = field(default_factory=frozenset)
     names_conversation: bool = False
     """Whether, in the queue room, its argument is the number of a conversation."""
-    after_merge: bool = False
+    works_after_merge: bool = False
     """Whether it also works in the old room of a conversation that was merged into another."""
     is_answer: bool = False
     """Whether it answers a question of the bridge. Such an answer is ignored when it was sent
@@ -67,8 +67,9 @@ class ReactionSpec:
     emoji: str
     act: Act[CommandContext]
     on: Shows | None = None
-    """The kind of post of the bridge on which the reaction works: people put ❌ and ✅ on ordinary
-    messages, too. None: it works on messages of agents, and others are told they are not one."""
+    """The kind of the bridge's post on which the reaction works; on an ordinary message it does
+    nothing, because people put ❌ and ✅ there, too. None: the reaction works on messages of
+    agents; on other messages a notice says so."""
     help: str = ""
     """Its text in `!help`; empty where another reaction's text covers it."""
     needs: frozenset[Needs] = field(default_factory=frozenset)

@@ -42,7 +42,7 @@ class CommandContext:
     """The text after the command word."""
     target: Content | None = None
     """The current version of the event `points_at`, where the handler needs it."""
-    name: str = ""
+    sender_name: str = ""
     """The sender's display name, where the handler needs it."""
     zone: ZoneInfo | None = None
     """The sender's time zone, if their profile has one; otherwise the server's zone is used."""

@@ -127,7 +127,9 @@ class Desk:
 
     def alias(self, role: Role, key: object) -> str:
         """The localpart of a room's alias."""
-        return room.alias_localpart(self.settings.appservice.prefix, self.keys.rooms, role, key)
+        return room.alias_localpart(
+            self.settings.appservice.prefix, self.keys.for_aliases, role, key
+        )
 
     async def resolve(self, tx: Tx, place: Place) -> RoomId | None:
         """The room of a place; None when the room is not created yet."""

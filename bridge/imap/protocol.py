@@ -145,7 +145,7 @@ class Protocol(lib.IMAP4ClientProtocol):  # type: ignore[misc]  # the library ha
         line, command = parts[0], self.command_pending
         size, self._open = self._open, 0
         if self.state == lib.CONNECTED:
-            self._greet(line)
+            self._on_greeting(line)
         elif line.startswith(b"* "):
             self._untagged([line[2:], *parts[1:]], command, size)
         elif line.startswith(b"+"):
@@ -161,7 +161,7 @@ class Protocol(lib.IMAP4ClientProtocol):  # type: ignore[misc]  # the library ha
             raise ConnectionLost("broken IMAP from the server: " + clean(line[:80]))
         self.changed.set()
 
-    def _greet(self, line: bytes) -> None:
+    def _on_greeting(self, line: bytes) -> None:
         kind = line.split(None, 2)[1].upper() if line.startswith(b"* ") else b""
         if kind not in (b"OK", b"PREAUTH"):
             raise ConnectionLost("refused by the server: " + clean(line))
@@ -171,9 +171,9 @@ class Protocol(lib.IMAP4ClientProtocol):  # type: ignore[misc]  # the library ha
 
     def _capability_in(self, line: bytes) -> None:
         if found := re.search(rb"\[CAPABILITY ([^]]*)\]", line, re.I):
-            self._learn(found[1])
+            self._set_capabilities(found[1])
 
-    def _learn(self, names: bytes) -> None:
+    def _set_capabilities(self, names: bytes) -> None:
         self.capabilities = {name.decode("ascii", "replace").upper() for name in names.split()}
 
     def _untagged(self, parts: list[bytes], command: Command | None, size: int) -> None:
@@ -182,7 +182,7 @@ class Protocol(lib.IMAP4ClientProtocol):  # type: ignore[misc]  # the library ha
         if kind == b"BYE" and not (command and command.name == "LOGOUT"):
             raise ConnectionLost("the server says " + clean(parts[0]))
         if kind == b"CAPABILITY":
-            self._learn(parts[0][len(kind) :])
+            self._set_capabilities(parts[0][len(kind) :])
         if kind == b"EXISTS" or (command and command.name == "IDLE" and kind not in STATUS):
             self.news = True
         if command and kind in command.want:

@@ -32,9 +32,9 @@ OUTAGE = 600.0
 count as having waited during an outage."""
 HEAD = 200_000
 """Bytes fetched of a mail that is over the size limit."""
-ASKED = 250
+UIDS_PER_FETCH = 250
 """Maximum UIDs in one FETCH of sizes and dates."""
-TOGETHER, TOGETHER_BYTES = 20, 500_000
+MAILS_PER_COMMIT, BYTES_PER_COMMIT = 20, 500_000
 """Maximum mails, and their bytes, that are fetched by one command and accepted by one commit."""
 FETCH_TRIES, LOST_TRIES = 3, 10
 """Refusals, and lost connections, for one mail after which it is reported and skipped."""
@@ -92,13 +92,13 @@ class FolderReader:
             last = (uid_next or 1) - 1 if since is None else 0
             if uid_next is None and since is None:
                 last = max(await connection.search("ALL"), default=0)
-            await self._move(validity, last, uid_next)
+            await self._begin_at_cursor(validity, last, uid_next)
         elif cursor[0] != validity:
             # The folder was recreated, so UIDs are new. Mails we have already are recognised by
             # Message-ID and hash; read the mails that are newer than our first start.
             last = 0
             log.warning("UIDVALIDITY changed", account=self._account.name, folder=self.name)
-            await self._move(validity, 0, uid_next)
+            await self._begin_at_cursor(validity, 0, uid_next)
         else:
             last = cursor[1]
         uids = [uid for uid in await connection.search(f"UID {last + 1}:*") if uid > last]
@@ -109,8 +109,8 @@ class FolderReader:
         since, below = await self._rescanning(validity)
         old, fresh = [u for u in uids if u < below], [u for u in uids if u >= below]
         for some, limit in ((old, since), (fresh, None)):
-            for start in range(0, len(some), ASKED):
-                await self._take(connection, validity, some[start : start + ASKED], limit)
+            for start in range(0, len(some), UIDS_PER_FETCH):
+                await self._take(connection, validity, some[start : start + UIDS_PER_FETCH], limit)
         self._one_by_one = False
         self._looked_at = time.monotonic()
 
@@ -132,7 +132,7 @@ class FolderReader:
         date, _, uid = (value or "0 0").partition(" ")
         return float(date), int(uid)
 
-    async def _move(self, validity: int, last: int, uid_next: int | None) -> None:
+    async def _begin_at_cursor(self, validity: int, last: int, uid_next: int | None) -> None:
         """Set the cursor of the folder. At 0, old mail is scanned: store since which date and up to
         which UID; mails with later UIDs are new, regardless of their date."""
         since = f"{await self._began()} {uid_next or 2**32}" if last == 0 else None
@@ -150,7 +150,7 @@ class FolderReader:
             known = {uid: (size, when) for uid, size, when in await connection.fetch_meta(uids)}
         except CommandRefused as error:
             if len(uids) == 1:
-                await self._unfetched(validity, uids[0], error)
+                await self._count_failed_fetch(validity, uids[0], error)
                 return
             for uid in uids:
                 await self._take(connection, validity, [uid], since)
@@ -167,12 +167,12 @@ class FolderReader:
 
     def _runs(self, sizes: Mapping[int, int]) -> Iterator[list[int]]:
         """Runs of UIDs in order; small mails share a run."""
-        most = 0 if self._one_by_one else min(TOGETHER_BYTES, self._limits.mail_size)
+        most = 0 if self._one_by_one else min(BYTES_PER_COMMIT, self._limits.mail_size)
         run: list[int] = []
         total = 0
         for uid in sorted(sizes):
             total += sizes[uid]
-            if run and (len(run) == TOGETHER or total > most):
+            if run and (len(run) == MAILS_PER_COMMIT or total > most):
                 yield run
                 run, total = [], sizes[uid]
             run.append(uid)
@@ -186,7 +186,7 @@ class FolderReader:
         self._have_room(sizes.values())
         if len(sizes) > 1:
             try:
-                raws = await connection.fetch_raws(list(sizes), 2 * TOGETHER_BYTES)
+                raws = await connection.fetch_raws(list(sizes), 2 * BYTES_PER_COMMIT)
             except ImapError:
                 self._one_by_one = True
                 if connection.closed:
@@ -222,7 +222,7 @@ class FolderReader:
         except NoSuchMessage:
             await self._skip(validity, uid)
         except ImapError as error:
-            await self._unfetched(validity, uid, error)
+            await self._count_failed_fetch(validity, uid, error)
             if connection.closed:
                 raise
         else:
@@ -250,7 +250,7 @@ class FolderReader:
     def _key(self, validity: int, uid: int) -> str:
         return f"imap:{self._account.name}:{self.name}:{validity}:{uid}"
 
-    async def _unfetched(self, validity: int, uid: int, error: ImapError) -> None:
+    async def _count_failed_fetch(self, validity: int, uid: int, error: ImapError) -> None:
         """Handle a mail that cannot be fetched. Raises ConnectionLost until it was tried often
         enough; then accepts a mail that reports it, and moves the cursor past it."""
         if isinstance(error, CommandRefused) and error.is_temporary:

@@ -47,7 +47,7 @@ class Watches:
             while True:
                 if directory.changed.is_set():
                     directory.changed.clear()
-                    await self._follow()
+                    await self._apply_settings()
                 await self._rest()
                 await self._begin_again()
         finally:
@@ -75,7 +75,7 @@ class Watches:
         if ended:
             await asyncio.sleep(LOOK)
 
-    async def _follow(self) -> None:
+    async def _apply_settings(self) -> None:
         try:
             await setup.order_rooms(self._desk)
         except Exception as error:  # noqa: BLE001 - the next try may go well

@@ -68,7 +68,7 @@ def sender_kind(message: Message, own: frozenset[str] = frozenset()) -> SenderKi
     if _said(message, "list-id") or _said(message, "precedence") == "list":
         if not _is_own_list(message, own):
             return SenderKind.LIST
-    elif _said(message, "list-unsubscribe") and not _answers(message):
+    elif _said(message, "list-unsubscribe") and not _answers_mail(message):
         return SenderKind.LIST
     automatic = _said(message, "auto-submitted").partition(";")[0].partition(" ")[0]
     if automatic not in ("", "no") or any(_said(message, name) for name in PRESENT):
@@ -90,8 +90,9 @@ def _said(message: Message, name: str) -> str:
     return header.text(message, name, 1000).casefold()
 
 
-def _answers(message: Message) -> bool:
-    """Whether a mail answers another: some help desks add list headers to mails of people."""
+def _answers_mail(message: Message) -> bool:
+    """Whether a mail answers another mail. Such a mail comes from a person even if it has list
+    headers, because some help desks add these."""
     return bool(_said(message, "in-reply-to") or _said(message, "references"))
 
 

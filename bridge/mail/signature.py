@@ -16,8 +16,8 @@ WIDE = 15
 """Minimum characters of a rule that cannot be the sum line under a column."""
 ASKS = re.compile(r"\b(?:please|bitte|por favor|merci de)\b")
 DEVICE = tuple(word for word in words("device") if not word.startswith("…"))
-DEVICE_END = tuple(word[1:] for word in words("device") if word.startswith("…"))
-SHORTEST_DEVICE = min(map(len, (*DEVICE, *DEVICE_END)))
+DEVICE_LINE_ENDINGS = tuple(word[1:] for word in words("device") if word.startswith("…"))
+SHORTEST_DEVICE = min(map(len, (*DEVICE, *DEVICE_LINE_ENDINGS)))
 SHORTEST_FOOTER = min(map(len, FOOTERS))
 MARKS = str.maketrans("", "", "<>()[]*_")
 DEVICE_NAME = re.compile(
@@ -33,7 +33,7 @@ def is_device(text: str) -> bool:
         return False
     # most lines are excluded here, so this test is first
     plain = text.casefold().translate(MARKS).strip(" .!")
-    begins, ends = plain.startswith(DEVICE), plain.endswith(DEVICE_END)
+    begins, ends = plain.startswith(DEVICE), plain.endswith(DEVICE_LINE_ENDINGS)
     if not begins and not ends:
         return False
     told = re.sub(r"<[^>]*>|https?://\S+", "", text)
@@ -41,7 +41,7 @@ def is_device(text: str) -> bool:
         return False
     if re.search(r"[.!,;] \S", told):  # a second sentence
         return False
-    if ends and any(plain.endswith(e) and len(plain) <= len(e) + 30 for e in DEVICE_END):
+    if ends and any(plain.endswith(e) and len(plain) <= len(e) + 30 for e in DEVICE_LINE_ENDINGS):
         return True
     return begins and DEVICE_NAME.search(plain) is not None
 

@@ -17,7 +17,7 @@ from bridge.model import Permanent, Transient
 CLIENT = "_matrix/client/v3"
 TIMEOUT = 60.0
 MAX_ANSWER = 256 * 1024 * 1024
-"""Most bytes of an answer that are read."""
+"""Maximum bytes of an answer; a longer one is an error."""
 
 
 class HomeserverError(Permanent):

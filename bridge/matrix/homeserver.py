@@ -84,7 +84,7 @@ class Homeserver(Queries):
         await self.ensure_ghost(sender)
         return await self.request(Method.PUT, path, content, as_user=sender, query=on_device)
 
-    async def find_sent(self, room: RoomId, sender: str, mark: str) -> EventId | None:
+    async def find_sent(self, room: RoomId, sender: str, dedup_key: str) -> EventId | None:
         """The event with this `mark` among the sender's last 200 in the room; None for none."""
         token: str | None = None
         for _ in range(2):
@@ -95,7 +95,7 @@ class Homeserver(Queries):
                 Method.GET, f"{CLIENT}/rooms/{_q(room)}/messages", query=query
             )
             for event in page.get("chunk", ()):
-                if (event.get("content") or {}).get(MARK) == mark:
+                if (event.get("content") or {}).get(MARK) == dedup_key:
                     return EventId(event["event_id"])
             token = page.get("end")
             if token is None:

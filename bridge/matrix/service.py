@@ -22,7 +22,7 @@ MAX_BODY = 256 * 1024 * 1024
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Take = Callable[[list[Any]], Awaitable[int]]
 """Stores a batch of raw events; returns how many were new."""
-Notice = Callable[[list[Any]], Awaitable[None]]
+StoreEphemeral = Callable[[list[Any]], Awaitable[None]]
 """Stores ephemeral events, which are pushed only once: read receipts, typing."""
 
 
@@ -41,7 +41,7 @@ class Service(AppService):
     def __init__(
         self,
         take: Take,
-        notice: Notice,
+        notice: StoreEphemeral,
         nudged: Callable[[], None],
         homeserver: Homeserver,
         registration: Registration,

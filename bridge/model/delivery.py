@@ -81,7 +81,7 @@ class Delivery:
     conversation: Number
     source: EventId
     """The Matrix message whose text is sent."""
-    order: EventId
+    requested_by: EventId
     """The event that requested the delivery: the command or the reaction."""
     agent: Mxid
     subject: str

@@ -121,7 +121,8 @@ class PostKey:
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """The key from its text alone, as a database from before these columns kept it."""
+        """Parse a key from its text alone. Old databases stored only the text, without the
+        columns mail, delivery and conversation."""
         first, *rest = text.split(":")
         shows = next((each for each in Shows if each == first), Shows.ANSWER)
         number = int(rest[0]) if rest and rest[0].isdecimal() else None

@@ -34,7 +34,7 @@ async def check(settings: Settings, registration: Registration) -> bool:
     work."""
     results = [
         await _try("homeserver", lambda: _homeserver(settings, registration)),
-        await _try("homeserver reaches us", lambda: _reached(settings, registration)),
+        await _try("homeserver reaches us", lambda: _check_callback(settings, registration)),
         await _try("database", lambda: _database(settings)),
         await _try("reading mail", _reading),
     ]
@@ -123,7 +123,7 @@ async def _homeserver(settings: Settings, registration: Registration) -> str:
         await homeserver.close()
 
 
-async def _reached(settings: Settings, registration: Registration) -> str:
+async def _check_callback(settings: Settings, registration: Registration) -> str:
     """Check that the homeserver can call us back: this check, or the bridge that runs already."""
     token = registration.as_token.get_secret_value()
     server = settings.homeserver.server_name

@@ -44,7 +44,8 @@ async def round_trip(
 async def _send(
     sender: Sender, tokens: Tokens, inbox: Inbox, to: str
 ) -> tuple[MessageId | None, str]:
-    """(Message-ID of the sent mail, None when it was refused; the server's reply)."""
+    """Send the test mail. Returns its Message-ID (None if the mail was refused) and the server's
+    reply."""
     message_id = tokens.test_id(secrets.token_hex(8), inbox.domain)
     mail = compose.Outgoing(
         message_id=message_id, sender=Address(inbox.address, inbox.name), to=(Address(to),), cc=(),

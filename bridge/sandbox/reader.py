@@ -33,7 +33,8 @@ Load = Callable[[], Awaitable[bytes]]
 
 
 class MailReader:
-    """Sends each request to a child of `process`."""
+    """Sends each request to a new child of the reading process, and reads the answer. Implements
+    ports.Reader."""
 
     def __init__(self, process: ReadingProcess) -> None:
         self._process = process
@@ -104,7 +105,7 @@ class MailReader:
         """Send a request, and again where the whole process was ended meanwhile. Raises Permanent
         where the child failed or reached a limit, Transient where the process keeps ending."""
         for _ in range(TRIES):
-            before = self._process.begun()
+            before = self._process.running_process()
             try:
                 return await self._asked(request, raw, kind)
             except Permanent as error:
@@ -119,7 +120,7 @@ class MailReader:
             await self._asked(["holds"], b"", SMALL)
         except Permanent:
             return False
-        return self._process.begun() is process
+        return self._process.running_process() is process
 
     async def _asked(self, request: Sequence[object], raw: bytes, kind: bytes) -> bytes:
         most = ROOM + TIMES * len(raw)

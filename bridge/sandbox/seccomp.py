@@ -46,7 +46,7 @@ NEVER = {
     "sched_setparam": (142, 118), "sched_setattr": (314, 274), "ioprio_set": (251, 30),
     "migrate_pages": (256, 238), "move_pages": (279, 239),
 }  # fmt: skip
-NEVER_AGAIN = {
+REFUSED_ONCE_LIMITED = {
     "fork": (57, NO_CALL), "vfork": (58, NO_CALL), "clone": (56, 220), "clone3": (435, 435),
     "prlimit64": (302, 261), "setrlimit": (160, 164), "setpriority": (141, 140),
 }  # fmt: skip
@@ -82,7 +82,7 @@ def refuse(*, bounded: bool) -> bool:
     if platform.machine() not in MACHINES:
         return False
     column, machine = MACHINES[platform.machine()]
-    calls = NEVER_AGAIN if bounded else NEVER
+    calls = REFUSED_ONCE_LIMITED if bounded else NEVER
     numbers = [each[column] for each in calls.values() if each[column] != NO_CALL]
     opening = [] if bounded else [
         (each[column], each[2]) for each in OPENING.values() if each[column] != NO_CALL

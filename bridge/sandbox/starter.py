@@ -26,7 +26,7 @@ class ReadingProcess:
         cannot be started."""
         self._opened()
 
-    def begun(self) -> object:
+    def running_process(self) -> object:
         """The running process, started if there is none; another object than before if the process
         ended meanwhile. Raises Transient where it cannot be started."""
         self._opened()

@@ -102,9 +102,9 @@ async def _log_in(client: aiosmtplib.SMTP, login: Login | None) -> None:
 async def _envelope(
     client: aiosmtplib.SMTP, sender: str, recipients: Sequence[str], mime: bytes, statuses: Statuses
 ) -> list[str]:
-    """Send MAIL and RCPT. Returns the accepted recipients; adds the refused ones to `fates`."""
+    """Send MAIL and RCPT. Returns the accepted recipients; adds the refused ones to `statuses`."""
     await client._ehlo_or_helo_if_needed()
-    refusal = _cannot(client, mime)
+    refusal = _why_refused(client, mime)
     if refusal:
         statuses |= dict.fromkeys(recipients, (RecipientStatus.FAILED, refusal))
         return []
@@ -126,7 +126,7 @@ async def _envelope(
     return accepted
 
 
-def _cannot(client: aiosmtplib.SMTP, mime: bytes) -> str:
+def _why_refused(client: aiosmtplib.SMTP, mime: bytes) -> str:
     """Why the server cannot accept the mail, by its EHLO extensions; empty if it can."""
     head = mime.partition(b"\r\n\r\n")[0]
     if not head.isascii() and not client.supports_extension("smtputf8"):
@@ -145,21 +145,21 @@ async def _data(client: aiosmtplib.SMTP, mime: bytes) -> tuple[RecipientStatus, 
     try:
         async with failpoint.around("smtp.data"):
             code, text = await client.data(mime, timeout=DATA_TIMEOUT)
-        return RecipientStatus.SENT, _said(f"{code} {text}")
+        return RecipientStatus.SENT, _clean_reply(f"{code} {text}")
     except aiosmtplib.SMTPDataError as error:
         return _refusal(error.code, error.message)
     except (aiosmtplib.SMTPException, OSError) as error:
-        log.warning("no answer after DATA", error=_said(str(error)))
-        return RecipientStatus.UNKNOWN, _said(str(error))
+        log.warning("no answer after DATA", error=_clean_reply(str(error)))
+        return RecipientStatus.UNKNOWN, _clean_reply(str(error))
 
 
 def _refusal(code: int, message: str) -> tuple[RecipientStatus, str]:
-    return (RecipientStatus.FAILED if code >= 500 else RecipientStatus.DEFERRED), _said(
+    return (RecipientStatus.FAILED if code >= 500 else RecipientStatus.DEFERRED), _clean_reply(
         f"{code} {message}"
     )
 
 
-def _said(text: str) -> str:
+def _clean_reply(text: str) -> str:
     """A server's reply, in any charset, as one clean line for the database."""
     return clean_line(decode(text.encode("utf-8", "surrogateescape"), None), 600)
 
@@ -170,8 +170,8 @@ def _before_data(error: Exception) -> tuple[RecipientStatus, str]:
     if isinstance(error, aiosmtplib.SMTPSenderRefused):
         return _refusal(error.code, error.message)
     if isinstance(error, aiosmtplib.SMTPResponseException):
-        return RecipientStatus.DEFERRED, _said(f"{error.code} {error.message}")
-    return RecipientStatus.DEFERRED, _said(str(error)) or type(error).__name__
+        return RecipientStatus.DEFERRED, _clean_reply(f"{error.code} {error.message}")
+    return RecipientStatus.DEFERRED, _clean_reply(str(error)) or type(error).__name__
 
 
 async def _hang_up(client: aiosmtplib.SMTP) -> None:

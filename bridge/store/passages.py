@@ -103,7 +103,7 @@ class Passages:
     async def relocate(self, mail: MailId, to: Number) -> None:
         await self._conn.execute("UPDATE passage SET number = $2 WHERE mail = $1", mail, to)
 
-    async def without(self, after: MailId, limit: int) -> list[Letter]:
+    async def mails_not_indexed(self, after: MailId, limit: int) -> list[Letter]:
         """Mails after the id `after` that are not indexed yet, oldest first: those stored before
         the search existed."""
         rows = await self._conn.fetch(

@@ -24,7 +24,7 @@ LONG = 0.005
 """Seconds of processor time; a statement that took longer once is run in a thread from then on."""
 LARGE = 1_000_000
 """Bytes or characters; a statement with a larger value is run in a thread."""
-STATEMENTS = 512
+MAX_CACHED_STATEMENTS = 512
 """Prepared statements that SQLite caches."""
 OPENING = 30.0
 """Seconds that opening the file waits while another program locks it."""
@@ -38,7 +38,7 @@ def connect(path: str, *settings: str, patience: float) -> sqlite3.Connection:
     """
     sqlite = sqlite3.connect(
         path, timeout=OPENING, isolation_level=None, check_same_thread=False,
-        cached_statements=STATEMENTS,
+        cached_statements=MAX_CACHED_STATEMENTS,
     )  # fmt: skip
     sqlite.row_factory = sqlite3.Row
     for setting in (*settings, f"busy_timeout = {patience * 1000:.0f}"):
@@ -117,7 +117,7 @@ def run(sqlite: sqlite3.Connection, query: str, args: Sequence[Any]) -> list[Any
     return sqlite.execute(_numbered(query), args).fetchall()
 
 
-@lru_cache(STATEMENTS)
+@lru_cache(MAX_CACHED_STATEMENTS)
 def _numbered(query: str) -> str:
     """The query with SQLite's ?1 in place of PostgreSQL's $1."""
     return POSITIONAL.sub(r"?\1", query)

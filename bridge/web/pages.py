@@ -31,7 +31,7 @@ COMMON = {
     "Cross-Origin-Resource-Policy": "same-site",
 }
 SEALED = {"Content-Security-Policy": "sandbox; default-src 'none'"}
-KEPT = 8
+MAX_CACHED_MAILS = 8
 """Maximum number of parsed mails in the cache."""
 BUSY = "Try again in a moment."
 EXPIRED = (
@@ -125,7 +125,7 @@ class Pages:
                 raise _refused(web.HTTPServiceUnavailable, BUSY) from error
         if request.match_info["kind"] == "mail":  # a draft changes
             self._read[key] = mail
-            if len(self._read) > KEPT:
+            if len(self._read) > MAX_CACHED_MAILS:
                 del self._read[next(iter(self._read))]
         return mail, source
 

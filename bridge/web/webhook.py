@@ -13,7 +13,7 @@ from bridge import failpoint
 from bridge.model import Permanent, Transient
 
 TIMEOUT = 15.0
-LATER = (408, 425, 429)
+RETRY_STATUSES = (408, 425, 429)
 
 
 def signature(secret: str, id_: str, at: int, body: bytes) -> str:
@@ -47,7 +47,7 @@ class Hooks:
                 status = answer.status
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise Transient(f"webhook at {host}: {type(error).__name__}") from error
-        if status >= 500 or status in LATER:
+        if status >= 500 or status in RETRY_STATUSES:
             raise Transient(f"webhook at {host} answers {status}")
         if not 200 <= status < 300:
             raise Permanent(f"webhook at {host} answers {status}; look at its URL in the rule")

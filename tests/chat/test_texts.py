@@ -56,7 +56,8 @@ def in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def delivery(state: DeliveryState, **changes: object) -> Delivery:
     made = Delivery(
-        id=1, inbox=INBOX.id, conversation=Number(12), source=EventId("$s"), order=EventId("$o"),
+        id=1, inbox=INBOX.id, conversation=Number(12), source=EventId("$s"),
+        requested_by=EventId("$o"),
         agent=ALICE, state=state, subject="Re: Dark display", run_at=NOW + 10, created_at=NOW,
         finished_at=NOW + 11,
         recipients=(Recipient(CARLA, "to"), Recipient(Address("boss@x.example"), "cc")),

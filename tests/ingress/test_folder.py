@@ -15,7 +15,7 @@ from bridge.config.inbox import Imap, Inbox
 from bridge.config.settings import Limits
 from bridge.imap.connection import ImapConnection
 from bridge.imap.syntax import ConnectionLost
-from bridge.ingress.folder import LOST_TRIES, TOGETHER, FolderReader, MailAccount
+from bridge.ingress.folder import LOST_TRIES, MAILS_PER_COMMIT, FolderReader, MailAccount
 from bridge.ingress.source import SourceContext
 from bridge.model import InboxId
 from bridge.store.connection import Engine
@@ -89,7 +89,7 @@ async def taken(database: Database) -> list[tuple[int, bytes]]:
 
 
 async def test_waiting_mails_are_accepted_together(tmp_path: Path) -> None:
-    async with reading(tmp_path, 3 * TOGETHER - 5) as (reader, server, database):
+    async with reading(tmp_path, 3 * MAILS_PER_COMMIT - 5) as (reader, server, database):
         await look(reader, server)
         assert await taken(database) == list(server.mails.items())
         assert database.commits["accept"] == 3

@@ -141,7 +141,7 @@ def test_a_clean_text_can_be_json_and_utf8(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("headers", "nature"),
+    ("headers", "sender_kind"),
     [
         ({}, SenderKind.PERSON),
         ({"Auto-Submitted": "no"}, SenderKind.PERSON),

@@ -148,7 +148,7 @@ async def test_T49_the_files_of_a_mail_are_taken_apart_once(
         loaded.append(1)
         return raw
 
-    monkeypatch.setattr(mails, "_apart", spied)
+    monkeypatch.setattr(mails, "_request", spied)
     data = await asyncio.gather(*(mails.part("raw:1", f.part, load) for f in found.attachments))
     assert [each.strip() for each in data] == [b"%d" % n for n in range(300)]
     assert (asked, loaded) == (["files"], [1])

@@ -14,7 +14,7 @@ async def test_what_a_blocked_sender_writes_is_kept_and_tells_nobody(stage: Stag
     room = await begun(stage)
     queue = await stage.queue()
     stage.hs.say(ALICE, room.id, "!block")
-    await stage.sees(room, f"{SPAMMER} is blocked: what comes from there is kept as spam")
+    await stage.sees(room, f"{SPAMMER} is blocked: its mails are kept as spam")
     await stage.sees(room, "This conversation is spam now. !unblock carla@customer.example")
     stage.hs.say(ALICE, room.id, "!block")
     await stage.sees(room, f"{SPAMMER} is blocked already.")

@@ -154,8 +154,8 @@ def test_T52_the_database_alone_signs_nothing() -> None:
     both = Keys.of([first, second], installation)  # the newest counts
     assert both == replace(keys, former=both.former)
     assert both.former == (others.ids, installation)
-    assert len({keys.rooms, keys.ids, keys.pages, keys.drafts}) == 4
-    assert keys.rooms == others.rooms == installation
+    assert len({keys.for_aliases, keys.ids, keys.pages, keys.drafts}) == 4
+    assert keys.for_aliases == others.for_aliases == installation
     assert not {keys.ids, keys.pages, keys.drafts} & {others.ids, others.pages, others.drafts}
     for forged in (installation, others.pages, keys.ids, keys.drafts):
         assert Links(keys.pages).read(Links(forged).sign(1)) is None

@@ -35,6 +35,7 @@ async def test_ownership_and_order(town: Town) -> None:
     await room.ask("!tag +a%b", "is not a valid tag")
     await room.ask("!priority now", "high, normal or low")
     await room.ask("!urgent", "#1 has high priority now.")
+    await queue.react(card, "❗", "#1 has high priority already.")
     await room.ask("!priority high", "Priority: high")
     await room.ask("!subject Dark screen", "“Dark screen”")
     await room.ask("!info", "#1 Dark screen", "Contact: Carla Customer", "State: open, @alice")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.desk.events.commands import AGENTS
+from bridge.desk.events.commands import AGENT_COMMANDS
 from bridge.matrix.homeserver import Homeserver
 from bridge.model import Mxid, RoomId
 from tests.real import DOMAIN, Town
@@ -25,7 +25,7 @@ from tests.stories.talk import (
     status_of,
 )
 
-STILL_THERE = tuple(spec.word for spec in AGENTS if spec.after_merge)
+STILL_THERE = tuple(spec.word for spec in AGENT_COMMANDS if spec.works_after_merge)
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 ONLY_AGENTS = "Only agents of Support can do that; nothing was done."

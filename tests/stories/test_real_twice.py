@@ -28,6 +28,7 @@ HERE = (
     ("!assign @alice", "#1 is yours.", "has it already."),
     ("!tag +vip", "Tags: vip", "Tags: vip"),
     ("!priority high", "Priority: high", "Priority: high"),
+    ("!urgent", "#1 has high priority already.", "#1 has high priority already."),
     ("!subject Dark", "called “Dark”", "called “Dark”"),
     ("!to +b@x.example", f"<{CARLA}>, b@x.example", f"<{CARLA}>, b@x.example"),
     ("!cc +c@x.example", "Cc: c@x.example", "Cc: c@x.example"),

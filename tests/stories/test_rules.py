@@ -145,7 +145,7 @@ async def test_a_rule_that_fails_says_so_and_stops_nothing(stage: Stage) -> None
     room = await came(stage)
     await stage.sees(room, "my display stays dark")
     said = await stage.sees(control, "the rule “broken” (config.yaml) could not do all it says")
-    for part in (f"{EVE} is no agent", "no snippet none", "webhook_secret", "#1 all the same"):
+    for part in (f"{EVE} is not an agent", "no snippet none", "webhook_secret", "#1 all the same"):
         assert part in said["content"]["body"]
     assert await answered(stage, room, ALICE, "!tag") == "Tags: kept, good"
 
@@ -200,7 +200,7 @@ async def test_rules_are_written_tried_and_taken_away_by_chat(stage: Stage) -> N
         ("!rule", "Say one of"), ("!rule add sales\nx", "there are support"),
         ("!rule add support", "on the lines below"), ("!rule remove x", "by its number"),
         ("!rule add support\nname: x\nwhen: {}\nthen: {snippet: no}", "no snippet no"),
-        (f"!rule add support\nname: x\nwhen: {{}}\nthen: {{assign: '{EVE}'}}", "is no agent"),
+        (f"!rule add support\nname: x\nwhen: {{}}\nthen: {{assign: '{EVE}'}}", "is not an agent"),
         ("!rule add support\nname: x\nwhen: {}\nthen: {webhook: 'https://x.example'}",
          "webhook_secret"), ("!rule add support\nname: [", "no YAML"),
         ("!rule remove 9", "There is no rule 9"),

@@ -197,7 +197,7 @@ async def test_who_leaves_during_the_undo_time_sends_nothing(stage: Stage) -> No
     await waiting(stage, room)
     stage.hs.lose_pushes = True  # we learn of it only by asking
     stage.hs.leave(ALICE, queue.id)
-    await stage.sees(room, "no agent of Support any more, nothing was sent")
+    await stage.sees(room, "not an agent of Support any more, nothing was sent")
     assert stage.smtp.accepted() == []
 
 

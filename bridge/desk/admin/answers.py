@@ -12,19 +12,19 @@ from bridge.ports import Tx
 
 
 async def yes(tx: Tx, desk: Desk, asked: Request) -> str | None:
-    open_ = await question.deed(tx, asked.who, desk.now())
+    open_ = await question.confirmation(tx, asked.who, desk.now())
     if open_ is None:
         raise Refused("There is no question here that waits for your answer.")
     await question.decided(tx, asked.who)
     if open_.what == question.ERASE:
-        return await erase.confirmed(tx, desk, asked, open_.about)
+        return await erase.erase_confirmed(tx, desk, asked, open_.about)
     if open_.what == question.DROP:
         return await jobs.dropped(tx, desk, asked, int(open_.about))
     return await inboxes.removed(tx, desk, asked, InboxId(open_.about))
 
 
 async def no(tx: Tx, desk: Desk, asked: Request) -> str:
-    if await question.deed(tx, asked.who, desk.now()) is None:
+    if await question.confirmation(tx, asked.who, desk.now()) is None:
         raise Refused("Nothing waits for a no of yours here.")
     await question.decided(tx, asked.who)
     return "Nothing was done."

@@ -59,7 +59,7 @@ async def order(tx: Tx, desk: Desk, asked: Request) -> str:
     )
 
 
-async def confirmed(tx: Tx, desk: Desk, asked: Request, spec: str) -> str:
+async def erase_confirmed(tx: Tx, desk: Desk, asked: Request, spec: str) -> str:
     """Carry out a confirmed erasure: add a job for each room that contains the address, and an
     audit entry."""
     address = Address(spec)
@@ -252,7 +252,7 @@ def _says_something(event: Content, number: Number) -> bool:
 
 
 async def _redact(desk: Desk, room: RoomId, event: EventId) -> None:
-    txn = hashlib.sha256(f"{desk.keys.rooms}:purge:{event}".encode()).hexdigest()[:32]
+    txn = hashlib.sha256(f"{desk.keys.for_aliases}:purge:{event}".encode()).hexdigest()[:32]
     await desk.chat.redact(room, desk.bot, event, txn)
 
 

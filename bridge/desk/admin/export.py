@@ -116,7 +116,7 @@ COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
         "",
         "Get all mails of this conversation as an .mbox file, attachments included.",
         order_here,
-        after_merge=True,
+        works_after_merge=True,
     ),
 )
 

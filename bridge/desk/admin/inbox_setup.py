@@ -99,7 +99,7 @@ async def answered(tx: Tx, desk: Desk, asked: Request, about: question.Asked) ->
     await tx.inboxes.save(changed)
     if next_.key in inbox_form.SECRETS:
         await tx.audit.add(desk.now(), asked.who, f"inbox {stored.id}: set {next_.key}")
-        return f"{texts.WIPED}\n{await _ask_next(tx, desk, asked, changed)}"
+        return f"{texts.KEPT_ENCRYPTED}\n{await _ask_next(tx, desk, asked, changed)}"
     return await _ask_next(tx, desk, asked, changed)
 
 

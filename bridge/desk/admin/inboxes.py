@@ -81,7 +81,7 @@ async def set_(tx: Tx, desk: Desk, asked: Request) -> str:
         if text != inbox_form.RESET:
             secrets[key] = desk.directory.vault.seal(text)
         changed = replace(stored, secrets=secrets, changed_at=desk.now())
-        done, deed = texts.WIPED, f"set {key}"
+        done, deed = texts.KEPT_ENCRYPTED, f"set {key}"
     else:
         values = inbox_form.with_key(stored.values, key, text)
         changed = replace(stored, values=values, changed_at=desk.now())
@@ -154,14 +154,14 @@ async def _save(tx: Tx, desk: Desk, stored: StoredInbox) -> None:
 
 
 async def pause(tx: Tx, desk: Desk, asked: Request) -> str:
-    return await _paused(tx, desk, asked, True)
+    return await _set_paused(tx, desk, asked, True)
 
 
 async def resume(tx: Tx, desk: Desk, asked: Request) -> str:
-    return await _paused(tx, desk, asked, False)
+    return await _set_paused(tx, desk, asked, False)
 
 
-async def _paused(tx: Tx, desk: Desk, asked: Request, paused: bool) -> str:
+async def _set_paused(tx: Tx, desk: Desk, asked: Request, paused: bool) -> str:
     stored = await _of_chat(tx, desk, asked)
     if stored.state is not InboxState.LIVE:
         raise Refused(f"{stored.id} is a draft; !inbox publish {stored.id} takes it live.")

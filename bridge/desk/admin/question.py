@@ -12,7 +12,7 @@ from bridge.ports import Tx
 ANSWER_WITHIN = 3600.0
 """Seconds after which a question expires, so that later text is not taken as its answer."""
 REMOVE, ERASE, DROP = "remove", "erase", "drop"
-DEEDS = (REMOVE, ERASE, DROP)
+CONFIRMED_ACTIONS = (REMOVE, ERASE, DROP)
 ASKED, DEED = "asked:", "deed:"
 
 
@@ -29,7 +29,7 @@ class Asked:
 async def ask(tx: Tx, who: Mxid, what: str, about: str, now: float) -> None:
     """Store a question to `who`, replacing an earlier one of its kind. A question about a setting
     and a question about an action can be open at the same time."""
-    kind = DEED if what in DEEDS else ASKED
+    kind = DEED if what in CONFIRMED_ACTIONS else ASKED
     await tx.settings.set_value(f"{kind}{who}", json.dumps(asdict(Asked(what, about, now))))
 
 
@@ -38,7 +38,7 @@ async def asked(tx: Tx, who: Mxid, at: float) -> Asked | None:
     return _open(await tx.settings.value(f"{ASKED}{who}"), at)
 
 
-async def deed(tx: Tx, who: Mxid, at: float) -> Asked | None:
+async def confirmation(tx: Tx, who: Mxid, at: float) -> Asked | None:
     """The question about an action that waited for a yes of `who` at time `at`, epoch seconds."""
     return _open(await tx.settings.value(f"{DEED}{who}"), at)
 

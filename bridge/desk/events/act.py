@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from bridge.desk.command import CommandSpec, ReactionSpec
 from bridge.desk.context import CommandContext, predates_restore
 from bridge.desk.desk import Desk
-from bridge.desk.events.commands import AGENTS, unknown
+from bridge.desk.events.commands import AGENT_COMMANDS, unknown
 from bridge.model import Content, Event, EventId, Number, Post, PostKey, Refused, Room, Shows, words
 from bridge.ports import Tx
 
@@ -33,12 +33,12 @@ async def act(tx: Tx, desk: Desk, said: Said) -> str | None:
     """Check sender and room, then run the handler. Returns the answer, or the reason of a refusal,
     which changes nothing."""
     try:
-        return await _judged(tx, desk, said)
+        return await _check_and_run(tx, desk, said)
     except Refused as refusal:
         return str(refusal)
 
 
-async def _judged(tx: Tx, desk: Desk, said: Said) -> str | None:
+async def _check_and_run(tx: Tx, desk: Desk, said: Said) -> str | None:
     event, room, meant = said.event, said.room, said.meant
     if room.inbox is None:
         return None
@@ -66,7 +66,7 @@ async def _judged(tx: Tx, desk: Desk, said: Said) -> str | None:
             return None
         raise Refused("That was said before a backup was restored; say it again if it counts.")
     conversation = await tx.conversations.get(number) if number is not None else None
-    works_after = isinstance(meant, CommandSpec) and meant.after_merge
+    works_after = isinstance(meant, CommandSpec) and meant.works_after_merge
     if conversation is not None and conversation.merged is not None and not works_after:
         raise Refused(
             f"This conversation goes on in #{conversation.merged}; nothing was done here."
@@ -90,7 +90,7 @@ def _is_told(said: Said) -> bool:
     nor for reactions that people also use on ordinary messages."""
     if isinstance(said.meant, ReactionSpec):
         return said.meant.on is None
-    return any(each.word == said.word for each in AGENTS)
+    return any(each.word == said.word for each in AGENT_COMMANDS)
 
 
 def _is_on(reaction: ReactionSpec, post: Post | None, room: Room) -> bool:

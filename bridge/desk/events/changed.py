@@ -45,7 +45,7 @@ async def edited(tx: Tx, desk: Desk, event: Event, source: EventId) -> None:
     changed = event.content.get("m.new_content")
     text = command.new_text(changed) if isinstance(changed, dict) else ""
     said = command.parse_text(text, desk.settings.command_prefix)
-    is_order = delivery.source == delivery.order
+    is_order = delivery.source == delivery.requested_by
     kept = said is not None and said.name in writing.WORDING[delivery.form]
     if is_order and (not kept or (said is not None and said.name == "snippet")):
         await decisions.stop(tx, desk, delivery, "the message was edited into something else")

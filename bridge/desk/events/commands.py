@@ -26,7 +26,7 @@ from bridge.model import Role
 from bridge.ports import Tx
 
 HELP_TEXT = "Show the commands, or one of them."
-ROOMS = {
+ROOM_NAMES = {
     Role.CONVERSATION: "a conversation's room",
     Role.QUEUE: "the queue room",
     Role.CONTROL: "the control room",
@@ -49,12 +49,12 @@ ACTS = (
 """The files that define commands or reactions, in the order of `!help`."""
 
 
-AGENTS: tuple[CommandSpec[CommandContext], ...] = (
+AGENT_COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
     *(spec for file in ACTS for spec in getattr(file, "COMMANDS", ())),
-    CommandSpec("help", Role.CONVERSATION, "[COMMAND]", HELP_TEXT, _help, after_merge=True),
+    CommandSpec("help", Role.CONVERSATION, "[COMMAND]", HELP_TEXT, _help, works_after_merge=True),
     CommandSpec("help", Role.QUEUE, "[COMMAND]", HELP_TEXT, _help),
 )
-ADMINS: tuple[CommandSpec[Request], ...] = (
+ADMIN_COMMANDS: tuple[CommandSpec[Request], ...] = (
     *(spec for file in ACTS for spec in getattr(file, "ADMIN_COMMANDS", ())),
     CommandSpec(
         "help", Role.CONTROL, "[COMMAND]", "Show the commands, or those of one word.", _admin_help
@@ -63,20 +63,23 @@ ADMINS: tuple[CommandSpec[Request], ...] = (
 REACTIONS: tuple[ReactionSpec, ...] = tuple(
     spec for file in ACTS for spec in getattr(file, "REACTIONS", ())
 )
-ALL: tuple[CommandSpec[CommandContext] | CommandSpec[Request], ...] = (*AGENTS, *ADMINS)
+ALL: tuple[CommandSpec[CommandContext] | CommandSpec[Request], ...] = (
+    *AGENT_COMMANDS,
+    *ADMIN_COMMANDS,
+)
 WORDS = frozenset(each.word for each in ALL)
 
 
 def of_agents(word: str, room: Role) -> CommandSpec[CommandContext] | None:
     """The agents' command with this first word in this kind of room; None for none."""
-    return next((each for each in AGENTS if (each.word, each.room) == (word, room)), None)
+    return next((each for each in AGENT_COMMANDS if (each.word, each.room) == (word, room)), None)
 
 
 def unknown(word: str, room: Role, prefix: str) -> str:
     """The answer to a command that does not exist in this kind of room."""
     elsewhere = [each.room for each in ALL if each.word == word and each.room is not room]
     if elsewhere:
-        return f"{prefix}{word} works in {ROOMS[elsewhere[0]]}."
+        return f"{prefix}{word} works in {ROOM_NAMES[elsewhere[0]]}."
     return f"No command {prefix}{word}; {prefix}help lists them."
 
 

@@ -13,7 +13,7 @@ from bridge.desk.admin import (
 from bridge.desk.command import CommandSpec
 from bridge.desk.context import Request, predates_restore
 from bridge.desk.desk import Desk
-from bridge.desk.events.commands import ADMINS, unknown
+from bridge.desk.events.commands import ADMIN_COMMANDS, unknown
 from bridge.model import Event, Refused, Role
 from bridge.ports import Tx
 
@@ -59,15 +59,15 @@ async def act(tx: Tx, desk: Desk, event: Event) -> str | None:
 def _meant(said: command.Command, prefix: str) -> tuple[CommandSpec[Request], str]:
     """Find (command, text after its words). Raises Refused with the usage."""
     word, rest = [*said.rest.split(maxsplit=1), "", ""][:2]
-    for each in ADMINS:
+    for each in ADMIN_COMMANDS:
         if each.name == said.name:
             return each, said.rest
         if each.name == f"{said.name} {word.casefold()}":
             return each, rest
-    usages = [f"{prefix}{each.usage}" for each in ADMINS if each.word == said.name]
+    usages = [f"{prefix}{each.usage}" for each in ADMIN_COMMANDS if each.word == said.name]
     if usages:
         raise Refused("Say one of these:\n" + "\n".join(usages))
     raise Refused(unknown(said.name, Role.CONTROL, prefix))
 
 
-WORDS = {each.word for each in ADMINS}
+WORDS = {each.word for each in ADMIN_COMMANDS}

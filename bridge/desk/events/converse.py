@@ -103,7 +103,7 @@ async def _reaction(
     if not fits:
         return None
     if by_agent and fits[0].on is not None:
-        await _find_post(desk, event, target)
+        await _require_stored_post(desk, event, target)
     return Said(event, room, fits[0], points_at=target)
 
 
@@ -119,8 +119,9 @@ async def _find_agent(desk: Desk, event: Event, room: Room, who: Mxid) -> None:
         raise Transient(f"it is not noted yet that {who} is an agent", retry_after=0.5)
 
 
-async def _find_post(desk: Desk, event: Event, target: EventId) -> None:
-    """Raises Transient while a reaction is on a status or card whose event id is not stored yet."""
+async def _require_stored_post(desk: Desk, event: Event, target: EventId) -> None:
+    """Make sure that the status or card that a reaction points at has a stored event id. Raises
+    Transient until then, so that the job is tried again."""
     async with desk.store.reading() as tx:
         known = await tx.posts.by_event(target) is not None
     if known or desk.now() - event.at > PATIENCE:

@@ -57,7 +57,9 @@ async def _keep(desk: Desk, found: Sequence[Event]) -> int:
         count = 0
         for event in found:
             in_control = event.room == desk.directory.control
-            if not _concerns(desk, event) and not (in_control and await _counts(tx, desk, event)):
+            if not _concerns(desk, event) and not (
+                in_control and await _is_answer_or_secret(tx, desk, event)
+            ):
                 continue
             if event.type == "m.room.message" and (in_control or sealed.is_for(desk, event)):
                 event = sealed.seal(desk, event)
@@ -133,7 +135,7 @@ async def store_receipts(desk: Desk, passing: list[Any]) -> None:
                 await tx.agents.saw(room, mxid, event, at)
 
 
-async def _counts(tx: Tx, desk: Desk, event: Event) -> bool:
+async def _is_answer_or_secret(tx: Tx, desk: Desk, event: Event) -> bool:
     """Whether text in the control room answers a question, or may contain a password."""
     if await question.asked(tx, event.sender, event.at):
         return True

@@ -86,7 +86,7 @@ def _delivery(
     proven = letter.verdict is Verdict.PASS
     to = letter.sender if proven else Address(letter.sender.spec)
     return Delivery(
-        inbox=inbox.id, conversation=conversation.number, source=source, order=source,
+        inbox=inbox.id, conversation=conversation.number, source=source, requested_by=source,
         agent=desk.bot, answers=letter.id, subject=subject, run_at=now + inbox.undo,
         created_at=now, recipients=(Recipient(to, "to"),), form=Form.AUTOMATIC, text=text,
     )  # fmt: skip

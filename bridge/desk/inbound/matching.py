@@ -133,7 +133,8 @@ def _waits(desk: Desk, mail: Mail) -> bool:
 
 
 async def _same_subject(tx: Tx, desk: Desk, inbox: InboxId, mail: Mail) -> Number | None:
-    """A conversation of the same contact with the same subject: a claim that a person judges."""
+    """A conversation with the same contact and the same subject. The match is only a suggestion,
+    which an agent confirms or rejects."""
     subject = base_subject(mail.subject).casefold()
     if not subject or subject == mail.subject.casefold():
         return None

@@ -22,8 +22,8 @@ from bridge.ports import Tx
 MAX_DEATHS = 2
 """After this many crashes of the bridge while reading a mail, only the mail's headers are shown."""
 DIED_TWICE = "the bridge died twice while it read it"
-TOGETHER = 1_000_000
-"""Most bytes of mails that are held in memory to be filed in one transaction."""
+MAX_BATCH_BYTES = 1_000_000
+"""Maximum total bytes of the mails that are held in memory and filed in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ async def receive_together(desk: Desk, jobs: Sequence[Job[ReceiveMail]]) -> bool
     for job in jobs:
         accepted.append(await _load(desk, job))
         total += len(accepted[-1].raw)
-        if total > TOGETHER:
+        if total > MAX_BATCH_BYTES:
             return False
     async with asyncio.TaskGroup() as group:
         reading = [group.create_task(_read(desk, each)) for each in accepted]

@@ -57,7 +57,7 @@ async def compose(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
         inbox=inbox.id,
         conversation=conversation.number,
         source=context.event.id,
-        order=context.event.id,
+        requested_by=context.event.id,
         agent=context.who,
         subject=subject,
         run_at=now + inbox.undo,

@@ -27,7 +27,7 @@ from bridge.ports import Tx
 
 LATE = 3600.0
 """Seconds of delay after which a command to send needs a confirmation first."""
-STATES_WITH_SIGN = (
+STATES_WITH_STATUS_SIGN = (
     DeliveryState.SENT,
     DeliveryState.FAILED,
     DeliveryState.DEFERRED,
@@ -111,7 +111,7 @@ async def show_status(tx: Tx, desk: Desk, delivery: Delivery) -> None:
     await tx.posts.put(shown)
     if delivery.form is Form.AUTOMATIC:
         return
-    sign = status.SIGNS[delivery.state] if delivery.state in STATES_WITH_SIGN else ""
+    sign = status.SIGNS[delivery.state] if delivery.state in STATES_WITH_STATUS_SIGN else ""
     key = PostKey.other(Shows.SIGN, delivery.source)
     if sign or await tx.posts.by_key(key) is not None:
         said_in = shown.place if shown.target else Place.queue(delivery.inbox)

@@ -27,7 +27,7 @@ async def forward(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     letters = await _meant(tx, context.conversation.number, context.points_at, takes_all=takes_all)
     wanted = Delivery(
         inbox=context.inbox.id, conversation=context.conversation.number, source=context.event.id,
-        order=context.event.id, agent=context.who,
+        requested_by=context.event.id, agent=context.who,
         subject=forward_subject(letters[-1].subject or context.conversation.subject),
         run_at=desk.now() + context.inbox.undo, created_at=desk.now(),
         recipients=recipients(context.inbox, addresses), form=Form.FORWARD,
@@ -44,7 +44,7 @@ async def amend(
     mails."""
     people = recipients(desk.inbox(delivery.inbox), addresses)
     await tx.deliveries.set_recipients(delivery.id, people)
-    said = await tx.events.get(delivery.order)
+    said = await tx.events.get(delivery.requested_by)
     if said is None or (not takes_all and len(delivery.letters) == 1):
         return  # keep the mail chosen first: a newer one may have come since
     target = command.replied_to(said.content)

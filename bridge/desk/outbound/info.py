@@ -24,6 +24,6 @@ COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
         "",
         "Show the contact, state, agent and people of this conversation.",
         info,
-        after_merge=True,
+        works_after_merge=True,
     ),
 )

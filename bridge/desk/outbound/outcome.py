@@ -92,7 +92,7 @@ async def settle(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery) -> Delive
         # also when unknown: a reply to this mail must find the conversation
         await _keep(tx, desk, delivery, now)
     if state is DeliveryState.SENT:
-        await _answered(tx, desk, inbox, delivery, now)
+        await _update_after_answer(tx, desk, inbox, delivery, now)
     await show_status(tx, desk, delivery)
     return delivery
 
@@ -123,7 +123,9 @@ async def _keep(tx: Tx, desk: Desk, delivery: Delivery, now: float) -> None:
     )
 
 
-async def _answered(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery, now: float) -> None:
+async def _update_after_answer(
+    tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery, now: float
+) -> None:
     await tx.pins.drop(files=delivery.files)
     conversation = await tx.conversations.get(delivery.conversation)
     is_answer = delivery.form in (*ANSWER_FORMS, Form.COMPOSE)  # the customer still waits

@@ -115,7 +115,7 @@ def _whom(
         through = author.is_from_us(sender, own)
         is_plain = passed and (through or same_domain(sender.key, wanted.key))
         if not is_plain and wanted.key not in known:
-            return to, _elsewhere(letter, wanted, through=through)
+            return to, _reply_to_question(letter, wanted, through=through)
     elif sender.is_of(own):
         to = contact
     chosen = any(present and spec.casefold() == contact.key for _, spec, present in overrides)
@@ -141,7 +141,7 @@ def _is_for_others(
     return author.is_internal(letter, own) and (dropped or to.key != sender)
 
 
-def _elsewhere(letter: Letter, wanted: Address, *, through: bool) -> str:
+def _reply_to_question(letter: Letter, wanted: Address, *, through: bool) -> str:
     """The question for a mail whose Reply-To is another address than its sender; yes means
     Reply-To."""
     sender = letter.sender

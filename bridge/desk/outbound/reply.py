@@ -175,7 +175,7 @@ async def order(tx: Tx, desk: Desk, context: CommandContext, answer: Answer) -> 
         inbox=inbox.id,
         conversation=conversation.number,
         source=answer.source,
-        order=context.event.id,
+        requested_by=context.event.id,
         agent=context.who,
         answers=letter.id if letter else None,
         files=tuple(answer.files),
@@ -193,7 +193,9 @@ async def order(tx: Tx, desk: Desk, context: CommandContext, answer: Answer) -> 
     )
     if delivery is None:
         live = await tx.deliveries.live(answer.source)
-        return status.text(live, "", now) if live and live.order != context.event.id else None
+        return (
+            status.text(live, "", now) if live and live.requested_by != context.event.id else None
+        )
     await tx.pins.drop(files=answer.files)
     return await _own(tx, desk, context, conversation)
 

@@ -31,10 +31,10 @@ async def use(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     known = await tx.snippets.all(context.inbox.id)
     if not words or len(words) > 2 or words[1:] not in ([], ["send"]):
         raise Refused("Say which: !snippet NAME shows it first, !snippet NAME send sends it."
-                      f" There {_are(known)}.")  # fmt: skip
+                      f" There {_list_text(known)}.")  # fmt: skip
     name = words[0].casefold()
     if name not in known:
-        raise Refused(f"There is no snippet {words[0][:40]}; there {_are(known)}.")
+        raise Refused(f"There is no snippet {words[0][:40]}; there {_list_text(known)}.")
     filled = texts.fill(known[name], _values(context))
     letter = None
     if context.points_at is not None:
@@ -49,7 +49,7 @@ async def use(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     return said
 
 
-def _are(known: dict[str, str]) -> str:
+def _list_text(known: dict[str, str]) -> str:
     return f"are {', '.join(list(known)[:SHOWN])}" if known else "are none yet"
 
 
@@ -61,7 +61,7 @@ def _values(context: CommandContext) -> dict[str, str]:
         "address": conversation.contact.spec,
         "number": f"#{conversation.number}",
         "subject": conversation.subject,
-        "agent": context.name,
+        "agent": context.sender_name,
         "inbox": context.inbox.name,
     }
 
@@ -93,7 +93,7 @@ async def browse(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     known = await tx.snippets.all(context.inbox.id)
     name = context.rest.strip().casefold()
     if name and name not in known:
-        raise Refused(f"There is no snippet {name[:40]}; there {_are(known)}.")
+        raise Refused(f"There is no snippet {name[:40]}; there {_list_text(known)}.")
     if not known:
         return "No snippets yet. As a reply to a message, !snippet add NAME keeps its text."
     if name:
@@ -143,16 +143,18 @@ async def remove(tx: Tx, desk: Desk, asked: Request) -> str:
     name, inbox, _ = _said(desk, asked)
     await _there(tx, name, inbox)
     await tx.snippets.remove(inbox, name)
-    await tx.audit.add(desk.now(), asked.who, f"{_of(inbox)}: removed snippet {name}")
+    await tx.audit.add(desk.now(), asked.who, f"{_scope_text(inbox)}: removed snippet {name}")
     return f"Snippet {name} is removed."
 
 
 async def _there(tx: Tx, name: str, inbox: InboxId) -> None:
     if name not in await tx.snippets.own(inbox):
-        raise Refused(f"There is no snippet {name} of {_of(inbox)}; !snippet list shows them.")
+        raise Refused(
+            f"There is no snippet {name} of {_scope_text(inbox)}; !snippet list shows them."
+        )
 
 
-def _of(inbox: InboxId) -> str:
+def _scope_text(inbox: InboxId) -> str:
     return f"inbox {inbox}" if inbox else "all inboxes"
 
 
@@ -160,8 +162,8 @@ async def _write(
     tx: Tx, desk: Desk, asked: Request, name: str, inbox: InboxId, text: str, what: str
 ) -> str:
     await _put(tx, inbox, name, text)
-    await tx.audit.add(desk.now(), asked.who, f"{_of(inbox)}: {what} snippet {name}")
-    return f"Snippet {name} is {what}, for {_of(inbox)}."
+    await tx.audit.add(desk.now(), asked.who, f"{_scope_text(inbox)}: {what} snippet {name}")
+    return f"Snippet {name} is {what}, for {_scope_text(inbox)}."
 
 
 async def _put(tx: Tx, inbox: InboxId, name: str, text: str) -> None:

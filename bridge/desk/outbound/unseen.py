@@ -27,8 +27,9 @@ async def colleague(tx: Tx, desk: Desk, context: CommandContext) -> str:
 async def unread(
     tx: Tx, who: Mxid, conversation: Conversation, letter: Letter, since: float
 ) -> str:
-    """The question to ask when a mail came later than half a minute before `since` and the agent's
-    read receipt is older; empty for none, and for agents whose receipts are private."""
+    """The question to ask when the agent may not have seen the newest mail: it came less than
+    half a minute before `since` or after it, and the agent's read receipt is older than the
+    mail. Empty if there is nothing to ask, or if the agent's receipts are private."""
     if conversation.room is None or letter.at < since - JUST_NOW:
         return ""
     seen = await tx.agents.seen(conversation.room, who)

@@ -25,8 +25,8 @@ from bridge.model import (
     Transient,
 )
 
-MAX_FILES = 100 * 1024 * 1024
-"""Most bytes of one file that an agent attaches."""
+MAX_FILE_BYTES = 100 * 1024 * 1024
+"""Maximum bytes of one file that an agent attaches."""
 WORDING = {
     Form.REPLY: ("reply", "draft"),
     Form.SNIPPET: ("snippet", "draft", "reply"),
@@ -127,8 +127,8 @@ async def _said(
     content = command.latest(source) if source else None
     if content is None:
         raise Refused("the message was removed")
-    if delivery.order != delivery.source:
-        order = await desk.chat.event(room, delivery.order)
+    if delivery.requested_by != delivery.source:
+        order = await desk.chat.event(room, delivery.requested_by)
         if not order or not order.get("content"):
             raise Refused("the order to send it was taken back")
     return words(desk, delivery, content)
@@ -147,7 +147,7 @@ def words(desk: Desk, delivery: Delivery, content: Content) -> tuple[str, str]:
         return delivery.text, ""
     if said is not None and said.name in WORDING[delivery.form]:
         return command.body_of(said), ""
-    if delivery.order == delivery.source or said is not None:
+    if delivery.requested_by == delivery.source or said is not None:
         raise Refused("the message was edited into something else")
     formatted = content.get("formatted_body")
     if content.get("format") == "org.matrix.custom.html" and isinstance(formatted, str):
@@ -167,4 +167,4 @@ async def _file(desk: Desk, room: str, event_id: str) -> compose.File:
     info = content.get("info")
     type_ = str(info.get("mimetype", "")) if isinstance(info, dict) else ""
     shown = content.get("msgtype") == "m.image"
-    return compose.File(name, type_, await desk.chat.download(url, MAX_FILES), shown)
+    return compose.File(name, type_, await desk.chat.download(url, MAX_FILE_BYTES), shown)

@@ -71,7 +71,7 @@ async def is_on_its_way(desk: Desk, room: RoomId, event: EventId) -> bool:
 
 
 def txn_id(desk: Desk, post: Post, step: str = "") -> str:
-    text = f"{desk.keys.rooms}:{post.id}:{post.version}:{post.sender}:{step}"
+    text = f"{desk.keys.for_aliases}:{post.id}:{post.version}:{post.sender}:{step}"
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

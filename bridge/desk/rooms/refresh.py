@@ -32,7 +32,7 @@ async def refresh(tx: Tx, desk: Desk, conversation: Conversation) -> None:
         if not await _is_silent(tx, conversation):
             await _card(tx, desk, conversation)
         await room_summary(tx, desk, conversation, inbox, exists_already=False)
-        await in_space(
+        await set_in_space(
             tx, desk, conversation, inside=conversation.state not in FINISHED_CONVERSATIONS
         )
         if await return_to(tx, desk, conversation):
@@ -68,8 +68,9 @@ async def room_summary(
     exists_already: bool,
     without_avatar: bool = False,
 ) -> None:
-    """Name, topic, avatar and our own state event of a room. `exists_already`: the room was
-    created with them; `faceless`: with all but the avatar."""
+    """Update the name, topic, avatar and our own state event of a conversation's room.
+    `exists_already`: the room was created with these values; `without_avatar`: with all of them
+    but the avatar."""
     number = conversation.number
     for shows, type_, content in (
         (Shows.NAME, "m.room.name", {"name": room.name(conversation)}),
@@ -98,7 +99,7 @@ async def refresh_summary(tx: Tx, desk: Desk, inbox: Inbox) -> None:
     await tx.posts.put(replace(pinned, target=summary))
 
 
-async def in_space(tx: Tx, desk: Desk, conversation: Conversation, *, inside: bool) -> None:
+async def set_in_space(tx: Tx, desk: Desk, conversation: Conversation, *, inside: bool) -> None:
     """Add a conversation's room to the inbox's space, or remove it (`inside=False`). A child event
     without `via` removes it (Client-Server API v1.14 §11.34)."""
     content = {"via": [desk.server_name], "suggested": False} if inside else {}

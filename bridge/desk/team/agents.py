@@ -17,7 +17,7 @@ from bridge.ports import Tx
 async def list_(tx: Tx, desk: Desk, asked: Request) -> str:
     lines = []
     for inbox in desk.settings.inboxes.values():
-        leads = await led_by(tx, inbox)
+        leads = await leads_of(tx, inbox)
         joined = await tx.rooms.agents(inbox.id)
         people = [f"{mxid}{' (lead)' if mxid in leads else ''}" for mxid in joined]
         queue = await tx.rooms.find(Role.QUEUE, inbox.id)
@@ -37,7 +37,7 @@ async def add(tx: Tx, desk: Desk, asked: Request) -> str:
     for inbox in inboxes:
         queue = await tx.rooms.find(Role.QUEUE, inbox.id)  # None before it is created
         await tx.inboxes.set_lead(inbox.id, who, lead)
-        await powers(tx, desk, inbox)
+        await set_queue_powers(tx, desk, inbox)
         membership = await tx.rooms.membership(queue.id, who) if queue is not None else ""
         if membership != "join":
             await invite(tx, desk, inbox.id, who, asked.event.id)
@@ -111,7 +111,7 @@ def refuse_unfit(desk: Desk, mxid: str, *, federate: bool) -> None:
         )
 
 
-async def led_by(tx: Tx, inbox: Inbox) -> frozenset[Mxid]:
+async def leads_of(tx: Tx, inbox: Inbox) -> frozenset[Mxid]:
     """The leads of an inbox: those of the configuration, as changed by chat since."""
     named = await tx.inboxes.leads(inbox.id)
     return frozenset(
@@ -120,11 +120,11 @@ async def led_by(tx: Tx, inbox: Inbox) -> frozenset[Mxid]:
     )
 
 
-async def powers(tx: Tx, desk: Desk, inbox: Inbox) -> None:
+async def set_queue_powers(tx: Tx, desk: Desk, inbox: Inbox) -> None:
     """Set the power levels of the queue room: leads have 50."""
     queue = await tx.rooms.find(Role.QUEUE, inbox.id)
     version = queue.version if queue else desk.room_version
-    leads = sorted(await led_by(tx, inbox))
+    leads = sorted(await leads_of(tx, inbox))
     content = room.queue_power(inbox, leads, version, desk.bot)
     place = Place.queue(inbox.id)
     key = PostKey.other(Shows.POWERS, place)

@@ -24,10 +24,10 @@ async def membership_changed(
         return
     if room.role is not Role.QUEUE:
         if membership == "join" and before != "join" and not invited:
-            await _uninvited(tx, desk, room, who, mark)
+            await _remove_uninvited(tx, desk, room, who, mark)
         return
     if membership == "join" and before != "join":
-        await _empower(tx, desk, room.inbox)
+        await _set_conversation_powers(tx, desk, room.inbox)
         space = await tx.rooms.find(Role.SPACE, room.inbox)
         if space and await tx.rooms.membership(space.id, who) not in ("join", "invite"):
             key = PostKey.other(Shows.INVITE, space.place, who, mark)
@@ -35,16 +35,16 @@ async def membership_changed(
     elif before == "join" and membership != "join":
         await _expel(tx, desk, room, who, mark)
         await release(tx, desk, desk.inbox(room.inbox), who, mark)
-        await _empower(tx, desk, room.inbox)
+        await _set_conversation_powers(tx, desk, room.inbox)
 
 
-async def _uninvited(tx: Tx, desk: Desk, room: Room, who: Mxid, mark: str) -> None:
+async def _remove_uninvited(tx: Tx, desk: Desk, room: Room, who: Mxid, mark: str) -> None:
     """Remove somebody who joined without an invitation, as agents may, but is not an agent now."""
     if room.inbox is not None and not await tx.rooms.is_agent(room.inbox, who):
         await _kick(tx, desk, room, who, mark)
 
 
-async def _empower(tx: Tx, desk: Desk, inbox: InboxId) -> None:
+async def _set_conversation_powers(tx: Tx, desk: Desk, inbox: InboxId) -> None:
     """Set the power levels of all conversation rooms of an inbox: only its agents may invite."""
     for conversation in await tx.conversations.of_inbox(inbox):
         if conversation.vacated:  # the room is empty; it is updated when it reopens

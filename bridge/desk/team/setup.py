@@ -60,7 +60,7 @@ async def setup(desk: Desk, job: Job[SetUp]) -> None:
         queue = await tx.rooms.find(Role.QUEUE, inbox)
     await desk.chat.ensure_ghost(desk.bot)
     if role is Role.CONTROL:
-        await _introduce(desk)
+        await _set_bot_profile(desk)
     is_new = found is None
     if found is None:
         made = await _make(desk, role, inbox, queue.id if queue else None)
@@ -77,7 +77,7 @@ async def setup(desk: Desk, job: Job[SetUp]) -> None:
                 await membership_changed(
                     tx, desk, found, mxid, membership, f"setup:{desk.now()}", invited=True
                 )
-        await _furnish(tx, desk, found, made=is_new)
+        await _fill_and_invite(tx, desk, found, made=is_new)
         if encrypted:
             await tell_control(
                 tx, desk, PostKey.other(Shows.ENCRYPTED, found.id),
@@ -103,7 +103,7 @@ async def _make(desk: Desk, role: Role, inbox: InboxId | None, queue: RoomId | N
     return await make_room(desk, alias, body)
 
 
-async def _introduce(desk: Desk) -> None:
+async def _set_bot_profile(desk: Desk) -> None:
     """Set the bot's display name and avatar, once."""
     async with desk.store.reading() as tx:
         done = await tx.settings.value(INTRODUCED)
@@ -126,7 +126,7 @@ async def make_room(desk: Desk, alias: str, body: Content) -> RoomId:
         raise Permanent(f"room {body['name']!r} could not be made: {error}") from error
 
 
-async def _furnish(tx: Tx, desk: Desk, found: Room, *, made: bool) -> None:
+async def _fill_and_invite(tx: Tx, desk: Desk, found: Room, *, made: bool) -> None:
     """Show a room's content and invite people, each named person only once ever. `made`: the room
     is new and was created with name and topic."""
     place = found.place
@@ -139,7 +139,7 @@ async def _furnish(tx: Tx, desk: Desk, found: Room, *, made: bool) -> None:
         people = sorted({*inbox.agents, *inbox.leads})
         if found.role is Role.QUEUE:
             await refresh_summary(tx, desk, inbox)
-            await agents.powers(tx, desk, inbox)
+            await agents.set_queue_powers(tx, desk, inbox)
         await _title(tx, desk, found, inbox, made=made)
     for mxid in people:
         there = await tx.rooms.membership(found.id, Mxid(mxid))

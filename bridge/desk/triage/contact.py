@@ -195,7 +195,7 @@ COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
         "Show who the contact is, or change what is known about them. set makes ADDRESS the "
         "contact of this conversation, for a mail that a colleague forwarded.",
         contact,
-        after_merge=True,
+        works_after_merge=True,
     ),
 )
 REACTIONS = (

@@ -193,7 +193,7 @@ COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
         "",
         "Show this contact's other conversations.",
         history,
-        after_merge=True,
+        works_after_merge=True,
     ),
     CommandSpec(
         "headers",
@@ -201,7 +201,7 @@ COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
         "",
         "Show the headers of the newest incoming mail. As a reply to a mail: of that mail.",
         headers,
-        after_merge=True,
+        works_after_merge=True,
     ),
     CommandSpec(
         "list",

@@ -11,7 +11,7 @@ from bridge.config.inbox import Inbox
 from bridge.desk.command import CommandSpec
 from bridge.desk.context import CommandContext
 from bridge.desk.desk import Desk
-from bridge.desk.rooms.refresh import answer, in_space, powers, refresh, refresh_summary
+from bridge.desk.rooms.refresh import answer, powers, refresh, refresh_summary, set_in_space
 from bridge.desk.triage.merge import refuse_under_way
 from bridge.model import Content, Conversation, Place, PostKey, Refused, Role, Room, Shows, Wanted
 from bridge.ports import Tx
@@ -48,7 +48,7 @@ async def move(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     if was is not None:
         await _set(tx, desk, context, Shows.PARENT, was.id, {})
     await powers(tx, desk, moved, exists_already=False)
-    await in_space(tx, desk, moved, inside=True)
+    await set_in_space(tx, desk, moved, inside=True)
     await refresh(tx, desk, moved)
     await refresh_summary(tx, desk, old)
     text = f"Moved to {new.name}; its agents see the card and everything in this room."
@@ -89,7 +89,7 @@ async def _leave(tx: Tx, desk: Desk, conversation: Conversation, old: Inbox, new
         await tx.posts.put(Wanted.reaction(hand, queue, desk.bot, "", card))
         for key in (card, hand, claim):
             await tx.posts.rename(key, key.until(left))
-    await in_space(tx, desk, conversation, inside=False)
+    await set_in_space(tx, desk, conversation, inside=False)
     await tx.posts.rename(child, child.until(left))
 
 

@@ -52,6 +52,6 @@ COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
         "Show the newest mail as it came, with its pictures, on a page of its own. As a "
         "reply to a mail: that mail.",
         original,
-        after_merge=True,
+        works_after_merge=True,
     ),
 )

@@ -83,7 +83,7 @@ async def order_index(store: Store) -> None:
 async def index(desk: Desk, job: Job[IndexWords]) -> None:
     """Index the next batch of mails, and add a job for the following batch until none is left."""
     async with desk.store.reading() as tx:
-        letters = await tx.passages.without(MailId(job.task.after), BATCH)
+        letters = await tx.passages.mails_not_indexed(MailId(job.task.after), BATCH)
     read = []
     for letter in letters:
         inbox = desk.settings.inboxes.get(letter.inbox)
