@@ -67,7 +67,8 @@ async def test_an_answer_to_what_we_wrote_before_the_merge_finds_its_way(stage: 
 
 @pytest.mark.parametrize(
     ("said", "answer"),
-    [("!merge", "Say with which"), ("!merge #9", "There is no #9"), ("!merge 2", "this conversation itself"),
+    [("!merge", "Say with which"), ("!merge #9", "There is no #9"),
+     ("!merge 2", "this conversation itself"),
      ("!merge x", "Say with which"), ("!split", "as a reply to a mail"),
      ("!move", "no other inbox"), ("!contact set x", "x is not a valid email address"),
      ("!contact set support@acme.example", "an inbox of ours"), ("!contact do", "Say !contact"),
