@@ -43,19 +43,21 @@ long_statements = Counter(
     "postroom_long_statements", "Statements that held the event loop for over 5 ms.",
     registry=REGISTRY,
 )  # fmt: skip
-homeserver = Gauge("postroom_homeserver_up", "1 while the homeserver answers.", registry=REGISTRY)
+homeserver_up = Gauge(
+    "postroom_homeserver_up", "1 while the homeserver answers.", registry=REGISTRY
+)
 imap_up = Gauge(
     "postroom_imap_up", "1 while an inbox's mailbox is checked.", ("inbox",), registry=REGISTRY
 )
-imap_checked = Gauge(
+imap_check_age = Gauge(
     "postroom_imap_checked_seconds", "Age of an inbox's last good check.", ("inbox",),
     registry=REGISTRY,
 )  # fmt: skip
 
 
-def set_queue(counts: Mapping[str, int], oldest_age: float) -> None:
-    """Set the gauges of the job table. `counts`: jobs by kind, permanently failed ones as `dead`;
-    `oldest_age` in seconds."""
+def set_job_gauges(counts: Mapping[str, int], oldest_age: float) -> None:
+    """Set the gauges of the job table. `counts`: unfinished jobs by kind, and permanently failed
+    ones under `dead`; `oldest_age`: age in seconds of the oldest job that could run."""
     waiting.clear()
     for kind, count in counts.items():
         if kind != "dead":

@@ -73,7 +73,8 @@ class Worker:
         together: Mapping[type[Task], Together] = MappingProxyType({}),
         slots: Mapping[str, int] = SLOTS,
     ) -> None:
-        """`slots`: the number of lanes of each share that are worked on at the same time."""
+        """`slots`: for each share (a group of kinds of jobs, see model/task.py), how many lanes
+        are worked on at the same time."""
         self._store = store
         self._handlers, self._handlers_together = handlers, together
         self._name = name

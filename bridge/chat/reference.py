@@ -34,7 +34,7 @@ ADD = """\
 Inboxes of `config.yaml` work beside those of the chat; chat shows them and does not change them.
 `!inbox set` knows these keys, which [config.example.yaml](../config.example.yaml) explains:
 """
-PRESETS = """\
+PROVIDERS_INTRO = """\
 ## Providers
 
 Named in the answer to “Where is the mailbox?”, or known by the address. The password is an app
@@ -75,4 +75,4 @@ def admins(control: Rows, prefix: str) -> str:
         for each in PROVIDERS
     ]
     table = ("| name | provider | IMAP | SMTP | app passwords |", "|---|---|---|---|---|", *rows)
-    return _page((ADMINS, commands, ADD, keys + ".", PRESETS, "\n".join(table)))
+    return _page((ADMINS, commands, ADD, keys + ".", PROVIDERS_INTRO, "\n".join(table)))

@@ -97,7 +97,8 @@ def _exceptions(delivery: Delivery) -> str:
 
 
 def _named(delivery: Delivery, status: RecipientStatus) -> str:
-    """`carla@customer.example (550 5.1.1 no such user), …`"""
+    """The first five recipients with this status, each with the server's reply:
+    `carla@customer.example (550 5.1.1 no such user), …`."""
     found: list[Recipient] = [each for each in delivery.recipients if each.status is status]
     named = [
         f"{each.address.spec} ({each.reply})" if each.reply else each.address.spec

@@ -94,7 +94,7 @@ class Imap(Server):
     """The first start takes mail since this date; None takes only mail that arrives from now on."""
 
     @model_validator(mode="after")
-    def _log_in(self) -> Imap:
+    def _check_credentials(self) -> Imap:
         if not self.user or not self.password.get_secret_value():
             raise ValueError("imap needs user and password")
         return self
@@ -123,7 +123,7 @@ class Smtp(Server):
         return self.port or {"implicit": 465, "starttls": 587, "none": 25}[self.tls]
 
     @model_validator(mode="after")
-    def _log_in(self) -> Smtp:
+    def _check_credentials(self) -> Smtp:
         if self.auth == "password" and not (self.user and self.password.get_secret_value()):
             raise ValueError("smtp needs user and password, or auth: none")
         return self

@@ -148,10 +148,10 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _distinct(self) -> Settings:
-        self.check_distinct()
+        self.check_inboxes()
         return self
 
-    def check_distinct(self) -> None:
+    def check_inboxes(self) -> None:
         """Check inbox ids, addresses and defaults. Raises ValueError if inboxes conflict."""
         seen: dict[str, str] = {}
         for inbox in self.inboxes.values():
@@ -170,7 +170,7 @@ class Settings(Section):
         another inbox."""
         more = self.model_copy(update={"inboxes": {**self.inboxes, inbox.id: inbox}})
         try:
-            more.check_distinct()
+            more.check_inboxes()
         except ValueError as error:
             raise ConfigError(str(error)) from error
         return more

@@ -36,7 +36,8 @@ class Keys:
     drafts: str
     """`pages` and `drafts` sign the links to the two kinds of pages."""
     former: tuple[str, ...] = ()
-    """Earlier values of `ids`; a person with an old database may know them."""
+    """Earlier values of `ids`: Message-IDs and reply addresses made with them are still
+    recognised, but trusted less, because a person with an old database may know them."""
 
     @classmethod
     def of(

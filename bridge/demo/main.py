@@ -56,8 +56,8 @@ async def _demo(folder: Path, once: bool) -> int:
 
 
 async def _break(world: World, step: str) -> None:
-    """Break a server before a step where DEMO_BREAK=smtp|imap|hs, so that a test sees the demo
-    fail."""
+    """If DEMO_BREAK is smtp, imap or hs, break that server before the step that needs it, so
+    that a test sees the demo fail."""
     broken = os.environ.get("DEMO_BREAK", "")
     if broken == "smtp" and step == "agent replies":
         world.smtp.refuse = "554 5.7.1 refused (DEMO_BREAK)"

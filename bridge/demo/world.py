@@ -70,7 +70,7 @@ class World:
         ports = self.state["ports"]
         venv = Path(os.environ.get("POSTROOM_SYNAPSE", self.folder / f"synapse-{VERSION}"))
         python = await install(venv, self.say)
-        registration = self._write_files()
+        registration = self._write_configuration()
         await self._start_mail(ports)
         self.synapse = Synapse(
             self.folder / "homeserver", python, ports["homeserver"],
@@ -126,7 +126,7 @@ class World:
         if recipient.lower() in MAILBOXES:
             await self.imap.append(recipient.lower(), raw)
 
-    def _write_files(self) -> Path:
+    def _write_configuration(self) -> Path:
         """Write the bridge's two files, config.yaml and registration.yaml; returns the latter."""
         ports = self.state["ports"]
         registration = self.folder / "registration.yaml"

@@ -27,7 +27,7 @@ class Needs(Enum):
     TARGET = auto()
     """The current version of the event it replies to or reacts to."""
     TIME_ZONE = auto()
-    NAME = auto()
+    SENDER_NAME = auto()
     """The display name of the sender."""
 
 
@@ -67,9 +67,9 @@ class ReactionSpec:
     emoji: str
     act: Act[CommandContext]
     on: Shows | None = None
-    """The kind of the bridge's post on which the reaction works; on an ordinary message it does
-    nothing, because people put ❌ and ✅ there, too. None: the reaction works on messages of
-    agents; on other messages a notice says so."""
+    """The kind of the bridge's post to which the reaction applies; on any other message it is
+    ignored, because people use ❌ and ✅ there, too. If None, it applies to messages of agents,
+    and on other messages a notice says so."""
     help: str = ""
     """Its text in `!help`; empty where another reaction's text covers it."""
     needs: frozenset[Needs] = field(default_factory=frozenset)

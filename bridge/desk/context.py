@@ -35,7 +35,7 @@ class CommandContext:
     room: Room
     inbox: Inbox
     maybe_conversation: Conversation | None = None
-    """None in the queue room."""
+    """The conversation of the room; None in the queue room."""
     points_at: EventId | None = None
     """The event it replies to, or reacts to."""
     rest: str = ""

@@ -30,7 +30,7 @@ class ImapConnection(Session):
     async def select(self, folder: str | Folder) -> tuple[int, int | None, int]:
         """Select a folder; returns (UIDVALIDITY, UIDNEXT, EXISTS)."""
         name = mailbox(folder)
-        async with self._session() as p:
+        async with self._exclusive_use() as p:
             try:
                 done = await p.command("SELECT", name, want=(b"OK", b"EXISTS"))
             except CommandRefused:
@@ -49,7 +49,7 @@ class ImapConnection(Session):
     async def search(self, criteria: str) -> list[int]:
         if not criteria.isascii() or not criteria.isprintable():
             raise ValueError("criteria must be printable ASCII")
-        async with self._session() as p:
+        async with self._exclusive_use() as p:
             p.news = False  # an announcement after this point ends the next idle() at once
             done = await p.command("SEARCH", criteria, uid=True, want=(b"SEARCH",))
             return sorted(
@@ -62,7 +62,7 @@ class ImapConnection(Session):
         found: dict[int, dict[bytes, Any]] = {int(uid): {} for uid in uids}
         if not 0 < len(found) <= 250 or min(found) < 1:
             raise ValueError("1 to 250 UIDs")
-        async with self._session(transfer=limit) as p:
+        async with self._exclusive_use(transfer=limit) as p:
             done = await p.command(
                 "FETCH",
                 ",".join(map(str, sorted(found))),
@@ -116,7 +116,7 @@ class ImapConnection(Session):
         wake() was called; False if neither happened within `timeout` seconds."""
         if "IDLE" not in self.capabilities:
             raise CommandRefused("NO the server has no IDLE")
-        async with self._session(patience=timeout + 3 * self.timeout) as p:
+        async with self._exclusive_use(patience=timeout + 3 * self.timeout) as p:
             if not (p.news or self._woken):
                 await p.idle_until(lambda: p.news or self._woken, timeout, self.timeout)
             happened = p.news or self._woken
@@ -130,7 +130,7 @@ class ImapConnection(Session):
     async def store_seen(self, uids: Iterable[int]) -> None:
         """Set the Seen flag for people who read the mailbox; the bridge never relies on it."""
         some = ",".join(str(int(uid)) for uid in uids)
-        async with failpoint.around("imap.seen"), self._session() as p:
+        async with failpoint.around("imap.seen"), self._exclusive_use() as p:
             await p.command("STORE", some, "+FLAGS.SILENT", "(\\Seen)", uid=True)
 
     async def append(
@@ -147,18 +147,18 @@ class ImapConnection(Session):
         if when:
             args.append(lib.time2internaldate(when.astimezone(UTC)))
         patience = self.timeout + len(raw) / SLOWEST
-        async with failpoint.around("imap.append"), self._session(patience=patience) as p:
+        async with failpoint.around("imap.append"), self._exclusive_use(patience=patience) as p:
             done = await p.command("APPEND", *args, f"{{{len(raw)}}}", answers=(raw + b"\r\n",))
             uid = re.search(r"\[APPENDUID \d+ (\d+)\]", done.text, re.I)
             return int(uid[1]) if uid else None
 
     async def create(self, folder: str) -> None:
-        async with self._session() as p:
+        async with self._exclusive_use() as p:
             await p.command("CREATE", mailbox(folder))
 
     async def list_folders(self) -> list[Folder]:
         extended = {"SPECIAL-USE", "LIST-EXTENDED"} <= self.capabilities
-        async with self._session() as p:
+        async with self._exclusive_use() as p:
             done = await p.command(
                 "LIST",
                 '""',

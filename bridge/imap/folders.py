@@ -14,7 +14,7 @@ from bridge.imap.syntax import CommandRefused, Folder, ImapError
 from bridge.model import MessageId, Permanent, Transient
 from bridge.ports import Credentials
 
-POLL = 1.0
+SEARCH_INTERVAL = 1.0
 """Seconds between searches for an expected mail."""
 JUNK = (
     "junk", "spam", "junk email", "junk-e-mail", "bulk mail", "bulk", "unbekannt", "spamverdacht",
@@ -58,7 +58,7 @@ class Folders:
                         return str(getattr(folder, "name", folder)), folder is junk
                 if time.monotonic() > deadline:
                     return "", False
-                await asyncio.sleep(POLL)
+                await asyncio.sleep(SEARCH_INTERVAL)
 
     async def append_sent(self, inbox: Inbox, mime: bytes) -> None:
         async with _Session(inbox, self._credentials) as connection:

@@ -35,7 +35,9 @@ class Session:
         self._woken = False
 
     @asynccontextmanager
-    async def _session(self, patience: float = 0.0, transfer: int = 0) -> AsyncIterator[Protocol]:
+    async def _exclusive_use(
+        self, patience: float = 0.0, transfer: int = 0
+    ) -> AsyncIterator[Protocol]:
         """Exclusive use of the connection. `patience`: maximum seconds without data; `transfer`:
         expected bytes, which extend the total time allowed."""
         p, loop, patience = self._p, asyncio.get_running_loop(), patience or self.timeout
@@ -91,7 +93,7 @@ class Session:
         p = Protocol(loop)
         self = cls(p, timeout)
         context = None if tls == "none" else ssl_context or ssl.create_default_context()
-        async with self._session():
+        async with self._exclusive_use():
             await loop.create_connection(
                 lambda: p, host, port, ssl=context if tls == "implicit" else None
             )
@@ -116,7 +118,7 @@ class Session:
         return frozenset(self._p.capabilities)
 
     async def _authenticate(self, name: str, *args: str, answers: Iterable[bytes]) -> None:
-        async with self._session() as p:
+        async with self._exclusive_use() as p:
             before, p.capabilities, p.challenge = p.capabilities, set(), b""
             try:
                 await p.command(name, *args, answers=answers)
@@ -151,12 +153,12 @@ class Session:
             )
 
     async def noop(self) -> None:
-        async with self._session() as p:
+        async with self._exclusive_use() as p:
             await p.command("NOOP")
 
     async def logout(self) -> None:
         try:
-            async with self._session() as p:
+            async with self._exclusive_use() as p:
                 await p.command("LOGOUT")
         except ImapError:
             pass

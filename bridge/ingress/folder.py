@@ -64,7 +64,7 @@ class Fetched:
 
     uid: int
     raw: bytes
-    note: str = ""
+    oversize: str = ""
 
 
 class FolderReader:
@@ -214,8 +214,8 @@ class FolderReader:
         limit = self._limits.mail_size
         try:
             if size > limit:
-                note = json.dumps({"size": size, "limit": limit})
-                mail = Fetched(uid, await connection.fetch_partial(uid, HEAD), note)
+                oversize = json.dumps({"size": size, "limit": limit})
+                mail = Fetched(uid, await connection.fetch_partial(uid, HEAD), oversize)
             else:
                 # servers count line ends differently: allow more than the limit
                 mail = Fetched(uid, await connection.fetch_raw(uid, limit + limit // 8))
@@ -238,7 +238,7 @@ class FolderReader:
                 own = addressed(inboxes, recipients(mail.raw) if several else ())
                 waited = mail.uid in self._waiting
                 key = self._key(validity, mail.uid)
-                await accept(tx, own, key, mail.raw, mail.note, time.time(), was_waiting=waited)
+                await accept(tx, own, key, mail.raw, mail.oversize, time.time(), was_waiting=waited)
             last = mails[-1].uid
             await tx.settings.set_cursor(self._account.name, self.name, validity, last)
         if self._account.imap.mark_seen:

@@ -77,7 +77,7 @@ class Watches:
 
     async def _apply_settings(self) -> None:
         try:
-            await setup.order_rooms(self._desk)
+            await setup.add_setup_jobs(self._desk)
         except Exception as error:  # noqa: BLE001 - the next try may go well
             log.warning("rooms not ordered", error=f"{type(error).__name__}: {error}")
             self._desk.directory.changed.set()

@@ -15,7 +15,7 @@ from itertools import islice
 from bridge.mail import body, header, tree
 from bridge.mail.address import bare
 from bridge.mail.charset import clean_line
-from bridge.mail.lines import FIELDS, Kind, Line, field, kinds
+from bridge.mail.lines import FIELDS, Kind, Line, header_field_name, kinds
 from bridge.mail.thread import base_subject
 from bridge.model import Address, Attachment, Forwarded, Mail
 
@@ -104,7 +104,7 @@ def _read(head: Sequence[str], text: str) -> Forwarded | None:
     said: dict[str, list[str]] = {}
     name = ""
     for row in head:
-        if found := field(row):
+        if found := header_field_name(row):
             name = next((which for which in FIELDS if found in FIELDS[which]), "other")
             if name == "sender" and name in said:  # the header block of another mail
                 break

@@ -136,7 +136,7 @@ def _unfence(lines: Sequence[Line], found: list[Kind]) -> None:
             found[i] = Kind.TEXT
 
 
-def field(text: str) -> str:
+def header_field_name(text: str) -> str:
     """The case-folded name of the header field in a line; empty if the line has none."""
     head = text[:80]
     match = FIELD.match(head) if ":" in head or "：" in head else None
@@ -153,12 +153,12 @@ def _heads(lines: Sequence[Line], found: list[Kind]) -> None:
     for i in [i for i, line in enumerate(lines) if ":" in line.text or "：" in line.text]:
         if i < after or found[i] not in (Kind.TEXT, Kind.HISTORY):
             continue
-        name = field(lines[i].text)
+        name = header_field_name(lines[i].text)
         if not name or not any(name in FIELDS[which] for which in ("sender", "subject", "sent")):
             continue
         seen, last, stray = {name}, i, 0
         for j in range(i + 1, min(i + 20, len(lines))):
-            name = field(lines[j].text)
+            name = header_field_name(lines[j].text)
             if name in seen or (name in FIELDS["sender"] and not seen.isdisjoint(FIELDS["sender"])):
                 break  # the next header block, or text of a person
             if name in ALL_FIELDS:
@@ -172,7 +172,9 @@ def _heads(lines: Sequence[Line], found: list[Kind]) -> None:
         block = " ".join(line.text[:LOOK] for line in lines[i : last + 1])
         # people write From, To and Date about other things, too; programs write an address or the
         # subject, or put the date second
-        second = next((n for line in lines[i + 1 : last + 1] if (n := field(line.text))), "")
+        second = next(
+            (n for line in lines[i + 1 : last + 1] if (n := header_field_name(line.text))), ""
+        )
         told = ADDRESS.search(block) is not None or "subject" in groups or second in FIELDS["sent"]
         if len(groups) < 3 or "sender" not in groups or not told:
             continue

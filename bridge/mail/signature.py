@@ -13,7 +13,8 @@ WORDS_OF_DEVICE = 8
 LONGEST = 60
 """Maximum lines of a signature, including empty lines and rules."""
 WIDE = 15
-"""Minimum characters of a rule that cannot be the sum line under a column."""
+"""Minimum length of a line of dashes that counts as a separator above a signature; a shorter one
+may be the line above a sum in a column of numbers."""
 ASKS = re.compile(r"\b(?:please|bitte|por favor|merci de)\b")
 DEVICE = tuple(word for word in words("device") if not word.startswith("…"))
 DEVICE_LINE_ENDINGS = tuple(word[1:] for word in words("device") if word.startswith("…"))

@@ -57,8 +57,9 @@ class Reconciler:
             delay = min(10.0, delay * 1.5)
 
     async def _wait(self, began: float) -> None:
-        """Wait until the next look, in a long request: it notices at once when Synapse dies, which
-        is when pushes get lost."""
+        """Wait until the next look. Meanwhile a request to Synapse is kept open: if Synapse
+        dies, the request fails at once and the next look follows without delay, because pushes
+        get lost then."""
         loop = asyncio.get_running_loop()
         async with self._store.reading() as tx:
             token = await tx.settings.value(TOKEN) or ""

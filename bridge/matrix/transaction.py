@@ -44,10 +44,10 @@ def _guarded(text: str) -> Any:
     try:
         return loads(text)
     except (ValueError, RecursionError):
-        return dict(_texts(text))
+        return dict(_string_pairs(text))
 
 
-def _texts(text: str) -> Iterator[tuple[str, str]]:
+def _string_pairs(text: str) -> Iterator[tuple[str, str]]:
     """The (key, value) pairs of an object whose value is a string, at the top level only."""
     depth, name = 0, ""
     for token in TOKENS.finditer(text):

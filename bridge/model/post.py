@@ -143,7 +143,7 @@ class PostKey:
     def is_copy(self) -> bool:
         return self.mail is not None and self.conversation is not None
 
-    def until(self, *when: object) -> Self:
+    def renamed(self, *when: object) -> Self:
         """The key that the existing post is renamed to, so that this key makes a new post."""
         more = ":".join(map(str, when))
         return type(self)(

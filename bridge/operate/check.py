@@ -156,7 +156,7 @@ async def _pong(request: web.Request) -> web.Response:
 async def _reading() -> str:
     process = ReadingProcess()
     try:
-        return lockdown.described(await MailReader(process).restrictions())
+        return lockdown.restrictions_text(await MailReader(process).restrictions())
     finally:
         process.close()
 

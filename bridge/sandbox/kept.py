@@ -29,7 +29,7 @@ class KeptFiles:
         task = self._tasks.pop(mail, None)
         if task is None:
             task = asyncio.ensure_future(take())
-            task.add_done_callback(partial(self._came, mail))
+            task.add_done_callback(partial(self._on_read_done, mail))
         self._tasks[mail] = task
         if task.done():
             self._wait(mail)
@@ -39,7 +39,7 @@ class KeptFiles:
         for mail in list(self._tasks):
             self._drop(mail)
 
-    def _came(self, mail: str, task: asyncio.Task[list[bytes]]) -> None:
+    def _on_read_done(self, mail: str, task: asyncio.Task[list[bytes]]) -> None:
         if self._tasks.get(mail) is not task:
             return
         if task.cancelled() or task.exception() is not None:

@@ -54,7 +54,7 @@ def enter(offers: tuple[str, ...] = OFFERS) -> tuple[str, ...]:
     return tuple(held)
 
 
-def described(held: tuple[str, ...]) -> str:
+def restrictions_text(held: tuple[str, ...]) -> str:
     """The restrictions in force, as text for `postroom check`."""
     lacks = [offer for offer in (LANDLOCK, SECCOMP) if offer not in held]
     text = "in a process of its own, with limits of time and memory"

@@ -22,7 +22,7 @@ from bridge.mail import reading
 from bridge.mail.parse import files
 from bridge.sandbox import lockdown
 
-AHEAD = 2
+WAITING_CHILDREN = 2
 """Number of children that wait for a mail."""
 PID = 4
 """Bytes of the process id that a child reports when it takes a connection."""
@@ -130,9 +130,9 @@ def serve(door: socket.socket, held: tuple[str, ...]) -> None:
     waiting: set[int] = set()
     while True:
         with contextlib.suppress(OSError):  # fork failed: try again after LATER
-            while len(waiting) < AHEAD:
+            while len(waiting) < WAITING_CHILDREN:
                 waiting.add(_forked(door, tell, taken, held))
-        patience = None if len(waiting) == AHEAD else LATER
+        patience = None if len(waiting) == WAITING_CHILDREN else LATER
         for ready, _ in looks.poll(patience):
             if ready == tell:
                 waiting.discard(int.from_bytes(os.read(tell, PID), "big"))

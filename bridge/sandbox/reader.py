@@ -110,11 +110,11 @@ class MailReader:
                 return await self._asked(request, raw, kind)
             except Permanent as error:
                 problem = error
-            if await self._stays(before):
+            if await self._still_answers(before):
                 raise problem
         raise Transient("the process that reads mail does not stay; is there memory enough?")
 
-    async def _stays(self, process: object) -> bool:
+    async def _still_answers(self, process: object) -> bool:
         """Whether the same process still answers. It may end a moment after its child did."""
         try:
             await self._asked(["holds"], b"", SMALL)

@@ -54,7 +54,7 @@ class Engine(Protocol):
         """Wait until this process holds the lock `what`; the event is set when it loses it."""
         ...
 
-    async def free_jobs_of_dead(self, conn: Connection) -> None:
+    async def free_jobs_of_dead_workers(self, conn: Connection) -> None:
         """Free the jobs leased by processes that do not exist any more."""
         ...
 

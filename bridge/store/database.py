@@ -116,7 +116,7 @@ class Database:
         which otherwise wait until their leases end."""
         await self._engine.claim(self.name)
         async with self.transaction("started") as tx:
-            await self._engine.free_jobs_of_dead(tx.conn)
+            await self._engine.free_jobs_of_dead_workers(tx.conn)
 
     def snapshot(self) -> AbstractAsyncContextManager[Connection]:
         """A connection that sees everything as of one moment."""

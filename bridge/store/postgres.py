@@ -162,7 +162,7 @@ class Postgres:
     async def truncate_log(self) -> bool:
         return True
 
-    async def free_jobs_of_dead(self, conn: Connection) -> None:
+    async def free_jobs_of_dead_workers(self, conn: Connection) -> None:
         await conn.execute(
             f"UPDATE job SET {FREED} WHERE leased_by IS NOT NULL"
             f" AND NOT EXISTS (SELECT 1 {OUR_LOCKS} AND classid = $1"

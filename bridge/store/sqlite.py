@@ -155,7 +155,7 @@ class Sqlite:
     async def claim(self, what: str) -> asyncio.Event:
         return asyncio.Event()  # never set: the file lock is ours until we end
 
-    async def free_jobs_of_dead(self, conn: Connection) -> None:
+    async def free_jobs_of_dead_workers(self, conn: Connection) -> None:
         await conn.execute(f"UPDATE job SET {FREED} WHERE leased_by IS NOT NULL")
 
 

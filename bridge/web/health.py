@@ -22,7 +22,8 @@ counts as down."""
 
 
 class Away(Protocol):
-    """Has the time since which the homeserver does not answer; None while it answers."""
+    """An object that knows since when the homeserver has not answered; `away_since` is None
+    while it answers."""
 
     away_since: float | None
 
@@ -66,18 +67,18 @@ class HealthPage:
 
     async def _metrics(self, request: web.Request) -> web.Response:
         now = time.time()
-        metrics.homeserver.set(self._homeserver.away_since is None)
+        metrics.homeserver_up.set(self._homeserver.away_since is None)
         try:
             async with self._store.reading() as tx:
                 age = now - (await tx.jobs.oldest_due(now) or now)
-                metrics.set_queue(await tx.jobs.counts(), age)
+                metrics.set_job_gauges(await tx.jobs.counts(), age)
                 metrics.imap_up.clear()
-                metrics.imap_checked.clear()
+                metrics.imap_check_age.clear()
                 for inbox, health in await self._inboxes(tx):
                     if health is not None:
                         up = _inbox(inbox, health, now) == "ok"
                         metrics.imap_up.labels(inbox.id).set(up)
-                        metrics.imap_checked.labels(inbox.id).set(now - health[0])
+                        metrics.imap_check_age.labels(inbox.id).set(now - health[0])
         except Transient as error:
             return web.Response(status=503, text=str(error))
         return web.Response(body=metrics.page(), headers={"Content-Type": CONTENT_TYPE})

@@ -77,7 +77,7 @@ MUTANTS = (
     Mutant("T52", "derived", 'f"postroom {purpose}".encode()', 'b"postroom"'),
     Mutant("T52", "_keep_private", 'os.chmod(f"{path}{suffix}", 0o600)', "pass"),
     Mutant("T52", "_done", 'await tx.jobs.add(EmptyLog(job.id), "scrub")', "pass"),
-    Mutant("T53", "_fill_and_invite", "await _put_out(tx, desk, found)", "pass"),
+    Mutant("T53", "_fill_and_invite", "await _remove_former_admins(tx, desk, found)", "pass"),
     Mutant("T54", "is_free_mail", "or (name in BRANDS and SUFFIX.fullmatch(suffix) is not None)", ""),
     Mutant("T55", "_read", "[] if _may_be_steered(results) else _parsed(results)", "_parsed(results)"),
     Mutant("T57", "enter", "seccomp.refuse(bounded=False)", "True"),

@@ -184,7 +184,7 @@ async def test_deaths_count_where_a_mail_was_being_read_and_nowhere_else(databas
             "UPDATE job SET leased_by = 'dead', leased_until = $1 WHERE lane <> 'b'", later
         )
     async with database.transaction("started") as tx:
-        await database._engine.free_jobs_of_dead(tx.conn)
+        await database._engine.free_jobs_of_dead_workers(tx.conn)
     async with database.reading() as tx:
         rows = await tx.conn.fetch("SELECT lane, deaths FROM job ORDER BY lane")
     await database.close()

@@ -11,7 +11,7 @@ from bridge.desk.command import CommandSpec
 from bridge.desk.context import Request
 from bridge.desk.desk import Desk
 from bridge.desk.outbound import decisions
-from bridge.desk.rooms.refresh import refresh_summary
+from bridge.desk.rooms.refresh import refresh_queue_list
 from bridge.mail.address import bare
 from bridge.model import (
     CONTROL,
@@ -224,7 +224,7 @@ async def purge(desk: Desk, job: Job[Purge]) -> None:
         for inbox, summary in zip(inboxes, summaries, strict=True):
             if summary is not None and inbox in desk.settings.inboxes:
                 # the current version does not list the conversation any more
-                await refresh_summary(tx, desk, desk.inbox(inbox))
+                await refresh_queue_list(tx, desk, desk.inbox(inbox))
 
 
 async def _empty(desk: Desk, room: RoomId, number: Number) -> None:

@@ -41,7 +41,7 @@ async def _admin_help(tx: Tx, desk: Desk, asked: Request) -> str:
     return help_text(Role.CONTROL, asked.rest, desk.settings.command_prefix)
 
 
-ACTS = (
+COMMAND_FILES = (
     inbox_setup, inboxes, testing, agents, reply, compose, forward, decisions, overrides, assign,
     state, block, labels, snippet, contact, merge, move, search, info, original, rulebook, status,
     jobs, report, export, erase, audit, answers,
@@ -50,18 +50,18 @@ ACTS = (
 
 
 AGENT_COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
-    *(spec for file in ACTS for spec in getattr(file, "COMMANDS", ())),
+    *(spec for file in COMMAND_FILES for spec in getattr(file, "COMMANDS", ())),
     CommandSpec("help", Role.CONVERSATION, "[COMMAND]", HELP_TEXT, _help, works_after_merge=True),
     CommandSpec("help", Role.QUEUE, "[COMMAND]", HELP_TEXT, _help),
 )
 ADMIN_COMMANDS: tuple[CommandSpec[Request], ...] = (
-    *(spec for file in ACTS for spec in getattr(file, "ADMIN_COMMANDS", ())),
+    *(spec for file in COMMAND_FILES for spec in getattr(file, "ADMIN_COMMANDS", ())),
     CommandSpec(
         "help", Role.CONTROL, "[COMMAND]", "Show the commands, or those of one word.", _admin_help
     ),
 )
 REACTIONS: tuple[ReactionSpec, ...] = tuple(
-    spec for file in ACTS for spec in getattr(file, "REACTIONS", ())
+    spec for file in COMMAND_FILES for spec in getattr(file, "REACTIONS", ())
 )
 ALL: tuple[CommandSpec[CommandContext] | CommandSpec[Request], ...] = (
     *AGENT_COMMANDS,
@@ -70,7 +70,7 @@ ALL: tuple[CommandSpec[CommandContext] | CommandSpec[Request], ...] = (
 WORDS = frozenset(each.word for each in ALL)
 
 
-def of_agents(word: str, room: Role) -> CommandSpec[CommandContext] | None:
+def agent_command(word: str, room: Role) -> CommandSpec[CommandContext] | None:
     """The agents' command with this first word in this kind of room; None for none."""
     return next((each for each in AGENT_COMMANDS if (each.word, each.room) == (word, room)), None)
 
@@ -83,7 +83,7 @@ def unknown(word: str, room: Role, prefix: str) -> str:
     return f"No command {prefix}{word}; {prefix}help lists them."
 
 
-def rows(room: Role) -> list[tuple[str, str]]:
+def command_rows(room: Role) -> list[tuple[str, str]]:
     """(usage, help) of the commands of a room."""
     return [(each.usage, each.help) for each in ALL if each.room is room]
 
@@ -101,7 +101,7 @@ def help_text(room: Role, rest: str, prefix: str) -> str:
         return f"No command {prefix}{word} here; {prefix}help lists them."
     if word:
         return "\n".join(f"{prefix}{usage}\n{what}" for usage, what in named)
-    lines = [f"{prefix}{usage} – {what}" for usage, what in rows(room)]
+    lines = [f"{prefix}{usage} – {what}" for usage, what in command_rows(room)]
     if room is Role.CONVERSATION:
         lines.append(
             "Messages that are not commands stay in this room. Reactions do the same as commands:"
@@ -112,9 +112,11 @@ def help_text(room: Role, rest: str, prefix: str) -> str:
 
 def agents_page(prefix: str = "!") -> str:
     """The text of docs/agents.md."""
-    return reference.agents(rows(Role.CONVERSATION), rows(Role.QUEUE), reaction_rows(), prefix)
+    return reference.agents(
+        command_rows(Role.CONVERSATION), command_rows(Role.QUEUE), reaction_rows(), prefix
+    )
 
 
 def admins_page(prefix: str = "!") -> str:
     """The text of docs/admins.md."""
-    return reference.admins(rows(Role.CONTROL), prefix)
+    return reference.admins(command_rows(Role.CONTROL), prefix)

@@ -12,7 +12,7 @@ from bridge.desk.command import Needs
 from bridge.desk.desk import Desk
 from bridge.desk.events import changed, control
 from bridge.desk.events.act import Said, act
-from bridge.desk.events.commands import REACTIONS, of_agents, unknown
+from bridge.desk.events.commands import REACTIONS, agent_command, unknown
 from bridge.desk.events.outside import handle_unknown_room
 from bridge.desk.rooms import post
 from bridge.desk.rooms.refresh import answer
@@ -74,7 +74,7 @@ async def _said(desk: Desk, event: Event, room: Room, *, by_agent: bool) -> Said
         spoken = command.parse(event.content, desk.settings.command_prefix)
         if spoken is None:
             return None
-        meant = of_agents(spoken.name, room.role)
+        meant = agent_command(spoken.name, room.role)
         points_at = command.replied_to(event.content)
         said = Said(event, room, meant, spoken.name, spoken.rest, points_at)
     if said is None or said.meant is None:
@@ -87,7 +87,7 @@ async def _said(desk: Desk, event: Event, room: Room, *, by_agent: bool) -> Said
         said = replace(said, target=await desk.chat.event(event.room, said.points_at))
     if Needs.TIME_ZONE in needs:
         said = replace(said, zone=await desk.chat.time_zone(event.sender))
-    if Needs.NAME in needs:
+    if Needs.SENDER_NAME in needs:
         said = replace(said, name=await desk.chat.display_name(event.room, event.sender))
     return said
 

@@ -26,7 +26,7 @@ from bridge.model import (
 )
 from bridge.ports import Tx
 
-BY_ADDRESS_FOR = 14 * 86400.0
+MATCH_BY_ADDRESS_SECONDS = 14 * 86400.0
 """Seconds after sending during which a bounce without Message-ID is matched to a mail by its
 recipient address; servers give up after some days."""
 
@@ -64,7 +64,9 @@ async def claimed_conversation(
     if report.originals and not report.senders & inbox.own:
         return None
     for spec in report.statuses:
-        newest = await tx.deliveries.newest_to(inbox.id, spec, desk.now() - BY_ADDRESS_FOR)
+        newest = await tx.deliveries.newest_to(
+            inbox.id, spec, desk.now() - MATCH_BY_ADDRESS_SECONDS
+        )
         if newest is not None:
             return await tx.conversations.current_number(inbox.id, newest.conversation)
     return None

@@ -110,7 +110,8 @@ async def _file(desk: Desk, mails: Sequence[_ReadMail]) -> None:
 
 
 def _headed(arrival: Arrival, known: Mapping[str, int]) -> Arrival:
-    """The arrival of a mail that stayed in the mailbox, where only its head was stored."""
+    """The arrival of a mail that is too large and stayed in the mailbox: only its first bytes
+    are stored, and its text says so."""
     mail = arrival.mail
     left = tuple(each.name for each in mail.attachments)
     has, limit = size(known["size"]), size(known["limit"])

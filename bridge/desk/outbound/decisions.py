@@ -36,8 +36,9 @@ JUST_NOW = 5.0
 async def delivery_meant(
     tx: Tx, context: CommandContext, event: EventId | None, states: tuple[DeliveryState, ...]
 ) -> Delivery:
-    """The delivery whose status or source `event` is, otherwise the newest in one of `states`.
-    Raises Refused where there is none, or it belongs to another conversation."""
+    """The delivery that a command means: that of the status or source message `event`, otherwise
+    the newest in one of `states`. Raises Refused if there is none, or if it belongs to another
+    conversation."""
     named: Delivery | None = None
     if event is not None:
         post = await tx.posts.by_event(event)

@@ -222,7 +222,7 @@ async def _ask_about_news(desk: Desk, job: Job[Deliver], delivery: Delivery) -> 
         latest = await tx.mails.latest(conversation.number)
         if latest is None or latest.id == delivery.answers or latest.at <= delivery.created_at:
             return False
-        question = await unseen.unread(
+        question = await unseen.question_if_unread(
             tx, delivery.agent, conversation, latest, delivery.created_at
         )
         if not question:

@@ -40,7 +40,7 @@ def address(
     note = ""
     to, question = _whom(own, conversation, letter, overrides, known)
     others = (*letter.to, *letter.cc) if letter is not None else ()
-    if letter is not None and _is_for_others(own, letter, to, overrides):
+    if letter is not None and _bypasses_colleague(own, letter, to, overrides):
         others = ()  # the answered person did not see the recipients of the colleague's mail
     chosen: dict[str, Recipient] = {}
     if to.domain != "invalid" and not to.is_of(own):  # "invalid": a mail without a usable sender
@@ -132,7 +132,7 @@ def _is_undecided(letter: Letter, conversation: Conversation) -> bool:
     return forwarded.key != conversation.contact.key
 
 
-def _is_for_others(
+def _bypasses_colleague(
     own: frozenset[str], letter: Letter, to: Address, overrides: Sequence[tuple[str, str, bool]]
 ) -> bool:
     """Whether an answer to a colleague's mail goes to somebody else than that colleague."""

@@ -166,9 +166,9 @@ async def order(tx: Tx, desk: Desk, context: CommandContext, answer: Answer) -> 
     addressed = await recipients.of(tx, desk, inbox, conversation, letter)
     if not addressed.recipients:
         raise Refused(addressed.question or "Nobody to send to; add an address with !to +ADDRESS.")
-    question = addressed.question or await unseen.colleague(tx, desk, context)
+    question = addressed.question or await unseen.question_if_colleague_answered(tx, desk, context)
     if latest is not None and (chosen is None or chosen.id != latest.id):
-        question = question or await unseen.unread(
+        question = question or await unseen.question_if_unread(
             tx, context.who, conversation, latest, context.event.at
         )
     wanted = Delivery(

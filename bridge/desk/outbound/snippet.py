@@ -210,7 +210,7 @@ COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
         "NAME [send]",
         "Show a standard response as a draft, or send it at once.",
         use,
-        needs=frozenset({Needs.TARGET, Needs.NAME}),
+        needs=frozenset({Needs.TARGET, Needs.SENDER_NAME}),
     ),
     CommandSpec(
         "snippet add",
@@ -218,7 +218,7 @@ COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
         "NAME",
         "As a reply to an agent's message: keep its text as a standard response of this inbox.",
         use,
-        needs=frozenset({Needs.TARGET, Needs.NAME}),
+        needs=frozenset({Needs.TARGET, Needs.SENDER_NAME}),
     ),
     CommandSpec(
         "snippets",

@@ -12,7 +12,7 @@ JUST_NOW = 30.0
 """Seconds before sending in which the agent may not have seen an incoming mail."""
 
 
-async def colleague(tx: Tx, desk: Desk, context: CommandContext) -> str:
+async def question_if_colleague_answered(tx: Tx, desk: Desk, context: CommandContext) -> str:
     """The question to ask when another agent answered within the last minute; empty for none."""
     newest = await tx.deliveries.newest(
         context.conversation.number, LIVE_DELIVERIES, but=Form.AUTOMATIC
@@ -24,7 +24,7 @@ async def colleague(tx: Tx, desk: Desk, context: CommandContext) -> str:
     return f"{newest.agent} answered here less than a minute ago. Send this, too?"
 
 
-async def unread(
+async def question_if_unread(
     tx: Tx, who: Mxid, conversation: Conversation, letter: Letter, since: float
 ) -> str:
     """The question to ask when the agent may not have seen the newest mail: it came less than

@@ -31,13 +31,13 @@ async def refresh(tx: Tx, desk: Desk, conversation: Conversation) -> None:
     if conversation.room is not None:
         if not await _is_silent(tx, conversation):
             await _card(tx, desk, conversation)
-        await room_summary(tx, desk, conversation, inbox, exists_already=False)
+        await refresh_room(tx, desk, conversation, inbox, exists_already=False)
         await set_in_space(
             tx, desk, conversation, inside=conversation.state not in FINISHED_CONVERSATIONS
         )
         if await return_to(tx, desk, conversation):
             await powers(tx, desk, conversation, exists_already=False)
-    await refresh_summary(tx, desk, inbox)
+    await refresh_queue_list(tx, desk, inbox)
 
 
 async def _card(tx: Tx, desk: Desk, conversation: Conversation) -> None:
@@ -59,7 +59,7 @@ async def _is_silent(tx: Tx, conversation: Conversation) -> bool:
     return conversation.state is State.SPAM and await tx.posts.by_key(card) is None
 
 
-async def room_summary(
+async def refresh_room(
     tx: Tx,
     desk: Desk,
     conversation: Conversation,
@@ -87,7 +87,7 @@ async def room_summary(
         ))  # fmt: skip
 
 
-async def refresh_summary(tx: Tx, desk: Desk, inbox: Inbox) -> None:
+async def refresh_queue_list(tx: Tx, desk: Desk, inbox: Inbox) -> None:
     """Update the pinned list of open conversations in an inbox's queue room."""
     total, free, first = await tx.conversations.waiting(inbox.id, 20)
     content = listing.summary(total, free, first, inbox, desk.server_name, desk.now())
@@ -132,5 +132,6 @@ async def answer_with(tx: Tx, desk: Desk, place: Place, event: EventId, content:
 
 
 async def tell_control(tx: Tx, desk: Desk, key: PostKey, text: str) -> None:
-    """Send a message to the control room; the same key again edits it. As m.text: it notifies."""
+    """Send a message to the control room; a second call with the same key edits it. It is an
+    m.text, so that clients notify."""
     await tx.posts.put(Wanted.message(key, CONTROL, desk.bot, desk.message(text)))

@@ -34,12 +34,14 @@ async def upload(desk: Desk, job: Job[UploadFile]) -> None:
         content = file_event.content(attachment, mxc, len(data))
         await desk.chat.fill_media(mxc, attachment.name, content["info"]["mimetype"], data)
     except Transient:
-        await _place(desk, job, post, attachment, "not uploaded yet, the bridge keeps trying")
+        await _show_placeholder(
+            desk, job, post, attachment, "not uploaded yet, the bridge keeps trying"
+        )
         raise
     except Permanent as error:
         # an address that was reserved long ago may be gone: reserve another one next time
         problem = f"could not be uploaded: {error}"
-        await _place(desk, job, post, attachment, problem, forget=True)
+        await _show_placeholder(desk, job, post, attachment, problem, forget=True)
         raise
     async with desk.store.transaction("uploaded") as tx:
         await tx.posts.set_mxc(post.id, mxc, done=True)
@@ -69,7 +71,7 @@ async def _bytes(desk: Desk, raw: int, part: int) -> bytes:
     return await desk.reader.part(f"raw:{raw}", part, load)
 
 
-async def _place(
+async def _show_placeholder(
     desk: Desk,
     job: Job[UploadFile],
     post: Post,

@@ -77,8 +77,8 @@ async def remove(tx: Tx, desk: Desk, asked: Request) -> str:
 
 
 def _said(desk: Desk, asked: Request, usage: str) -> tuple[Mxid, bool, list[Inbox]]:
-    """Parse into (person, whether as a lead, inboxes); the inbox may be left out where there is
-    only one. Raises Refused with the usage."""
+    """Parse the words of an `!agent` command into (person, whether as a lead, inboxes); the
+    inbox may be left out if there is only one. Raises Refused with the usage."""
     people = [word for word in asked.words if MXID.fullmatch(word)]
     others = [word.casefold() for word in asked.words if word not in people]
     lead = "lead" in others

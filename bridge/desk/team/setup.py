@@ -12,7 +12,13 @@ from bridge.config.inbox import Inbox
 from bridge.desk.desk import Desk
 from bridge.desk.rooms import picture
 from bridge.desk.rooms.invite import invite
-from bridge.desk.rooms.refresh import powers, refresh, refresh_summary, room_summary, tell_control
+from bridge.desk.rooms.refresh import (
+    powers,
+    refresh,
+    refresh_queue_list,
+    refresh_room,
+    tell_control,
+)
 from bridge.desk.team import agents
 from bridge.desk.team.members import membership_changed
 from bridge.model import (
@@ -43,7 +49,7 @@ WELCOME = (
 )
 
 
-async def order_rooms(desk: Desk) -> None:
+async def add_setup_jobs(desk: Desk) -> None:
     """At every start: add jobs that create or check the control room and each inbox's rooms."""
     async with desk.store.transaction("setup") as tx:
         await tx.jobs.add(SetUp(Role.CONTROL), "setup")
@@ -133,12 +139,12 @@ async def _fill_and_invite(tx: Tx, desk: Desk, found: Room, *, made: bool) -> No
     if found.inbox is None:
         await tell_control(tx, desk, PostKey.other(Shows.WELCOME), WELCOME)
         people = list(desk.settings.admins)
-        await _put_out(tx, desk, found)
+        await _remove_former_admins(tx, desk, found)
     else:
         inbox = desk.inbox(found.inbox)
         people = sorted({*inbox.agents, *inbox.leads})
         if found.role is Role.QUEUE:
-            await refresh_summary(tx, desk, inbox)
+            await refresh_queue_list(tx, desk, inbox)
             await agents.set_queue_powers(tx, desk, inbox)
         await _title(tx, desk, found, inbox, made=made)
     for mxid in people:
@@ -163,14 +169,14 @@ async def _title(tx: Tx, desk: Desk, found: Room, inbox: Inbox, *, made: bool) -
     await tx.posts.put(replace(wanted, lane=f"avatar:{place}"))
 
 
-async def _put_out(tx: Tx, desk: Desk, control: Room) -> None:
+async def _remove_former_admins(tx: Tx, desk: Desk, control: Room) -> None:
     """Remove former admins from the control room, and withdraw their open invitations."""
     there = {*await tx.rooms.members(control.id), *await tx.rooms.invited(control.id)}
     for mxid in sorted(there - set(desk.settings.admins)):
         # only those whom the bridge invited: a guest whom an admin invited may stay
         asked = PostKey.other(Shows.INVITE, CONTROL, mxid)
         if await tx.posts.by_key(asked) is not None:
-            await tx.posts.rename(asked, asked.until("until", desk.now()))  # may be invited again
+            await tx.posts.rename(asked, asked.renamed("until", desk.now()))  # may be invited again
             key = PostKey.other(Shows.EXPEL, CONTROL, mxid, desk.now())
             why = "no admin of Postroom any more"
             removal = Wanted.removal(key, CONTROL, desk.bot, mxid, why)
@@ -198,7 +204,7 @@ async def make_conversation_room(desk: Desk, job: Job[MakeRoom]) -> None:
     async with desk.store.transaction("room") as tx:
         with_room = await tx.conversations.update(number, room=made)
         await tx.rooms.save(Room(made, Role.CONVERSATION, inbox.id, number, desk.room_version))
-        await room_summary(
+        await refresh_room(
             tx, desk, conversation, inbox, exists_already=True, without_avatar=not face
         )
         await powers(tx, desk, with_room, exists_already=True)

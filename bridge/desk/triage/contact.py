@@ -25,7 +25,7 @@ from bridge.model import (
 )
 from bridge.ports import Tx
 
-MAX_NOTES = 4_000
+MAX_NOTES_LENGTH = 4_000
 """Characters of notes on one person."""
 USAGE = (
     "Say !contact alone, or !contact name TEXT, note TEXT (note - clears them), add ADDRESS,"
@@ -37,7 +37,7 @@ async def contact(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """Show the contact, or change it by a subcommand. Names and notes belong to this inbox only."""
     if not context.conversation.contact.spec:
         raise Refused("The contact of this conversation was erased.")
-    _refuse_several(context)
+    _refuse_overflow_room(context)
     word, _, rest = context.rest.partition(" ")
     match word.casefold():
         case "":
@@ -55,7 +55,7 @@ async def contact(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     raise Refused(USAGE)
 
 
-def _refuse_several(context: CommandContext) -> None:
+def _refuse_overflow_room(context: CommandContext) -> None:
     if context.conversation.is_overflow:
         raise Refused("The mails here are of different people; !split gives one a room of its own.")
 
@@ -90,8 +90,10 @@ async def _note(tx: Tx, context: CommandContext, text: str) -> str:
         raise Refused("Say what to note: !contact note TEXT; - clears the notes.")
     known = await tx.contacts.begin(context.inbox.id, context.conversation.contact)
     notes = "" if text == "-" else f"{known.notes}\n{text}".strip()
-    if len(notes) > MAX_NOTES:
-        raise Refused(f"Notes have {MAX_NOTES} characters at most; !contact note - clears them.")
+    if len(notes) > MAX_NOTES_LENGTH:
+        raise Refused(
+            f"Notes have {MAX_NOTES_LENGTH} characters at most; !contact note - clears them."
+        )
     await tx.contacts.update(known.id, known.name, notes)
     return "Noted. Customers never see this." if notes else "The notes are cleared."
 
@@ -134,7 +136,7 @@ async def forwarded(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     )
     if letter is None or letter.forwarded is None:
         return None
-    _refuse_several(context)
+    _refuse_overflow_room(context)
     await tx.mails.set_author(letter.id, letter.forwarded)
     if context.conversation.contact.key == letter.forwarded.key:
         return f"{letter.forwarded.spec} is the contact, and emails go there."

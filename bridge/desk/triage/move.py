@@ -11,7 +11,7 @@ from bridge.config.inbox import Inbox
 from bridge.desk.command import CommandSpec
 from bridge.desk.context import CommandContext
 from bridge.desk.desk import Desk
-from bridge.desk.rooms.refresh import answer, powers, refresh, refresh_summary, set_in_space
+from bridge.desk.rooms.refresh import answer, powers, refresh, refresh_queue_list, set_in_space
 from bridge.desk.triage.merge import refuse_under_way
 from bridge.model import Content, Conversation, Place, PostKey, Refused, Role, Room, Shows, Wanted
 from bridge.ports import Tx
@@ -50,7 +50,7 @@ async def move(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     await powers(tx, desk, moved, exists_already=False)
     await set_in_space(tx, desk, moved, inside=True)
     await refresh(tx, desk, moved)
-    await refresh_summary(tx, desk, old)
+    await refresh_queue_list(tx, desk, old)
     text = f"Moved to {new.name}; its agents see the card and everything in this room."
     await answer(tx, desk, context.where, context.event.id, text)  # before its readers are removed
     await _expel(tx, desk, context, agents, new)
@@ -88,9 +88,9 @@ async def _leave(tx: Tx, desk: Desk, conversation: Conversation, old: Inbox, new
         await tx.posts.put(Wanted.message(card, queue, desk.bot, render.text_message(text)))
         await tx.posts.put(Wanted.reaction(hand, queue, desk.bot, "", card))
         for key in (card, hand, claim):
-            await tx.posts.rename(key, key.until(left))
+            await tx.posts.rename(key, key.renamed(left))
     await set_in_space(tx, desk, conversation, inside=False)
-    await tx.posts.rename(child, child.until(left))
+    await tx.posts.rename(child, child.renamed(left))
 
 
 async def _set(
