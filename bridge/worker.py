@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 import structlog
-from structlog.contextvars import bind_contextvars
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from bridge import metrics
 from bridge.model import SLOTS, Job, LostLease, Permanent, Transient, share_of
@@ -42,6 +42,7 @@ class LeasingStore(Protocol):
     async def prolong(self, worker: str, jobs: list[int], seconds: float) -> None: ...
     async def put_back(self, job: Job[Task], delay: float, error: str, *, counts: bool) -> None: ...
     async def mark_dead(self, job: Job[Task], error: str) -> None: ...
+    async def give_back(self, jobs: Sequence[Job[Task]]) -> None: ...
 
 
 def delay_after(tries: int, floor: float | None = None) -> float:
@@ -113,8 +114,10 @@ class Worker:
         for _, following in groupby(sorted(jobs, key=_order), lambda job: job.lane):
             run = list(following)
             first = run[0].id
-            if first in self._running:
-                continue  # our own lease ran out; the running job raises LostLease at its end
+            if first in self._running:  # our own lease ran out; it raises LostLease at its end
+                await self._again(run[0], Transient("it runs still"), counts=False)
+                await self._give_back(run[1:])
+                continue
             task = asyncio.create_task(self._work(run), name=f"{run[0].kind} {first}")
             self._running[first] = run, task
             task.add_done_callback(lambda _, first=first: self._done(first))  # type: ignore[misc]  # mypy cannot infer a default argument of a lambda
@@ -138,15 +141,15 @@ class Worker:
         except TimeoutError:
             return
 
-    async def _work(self, run: Sequence[Job[Task]]) -> None:
-        """Do consecutive jobs of a lane: together, otherwise one after the other."""
-        if len(run) > 1 and await self._do_together(run):
-            return
-        for number, job in enumerate(run):
-            if not await self._do(job):
-                for behind in run[number + 1 :]:
-                    await self._free(behind)
+    async def _work(self, run: list[Job[Task]]) -> None:
+        """Do consecutive jobs of a lane together. Where that fails, do the first, and give back the
+        others, which are done one after the other then."""
+        if len(run) > 1:
+            if await self._do_together(run):
                 return
+            await self._give_back(run[1:])
+            del run[1:]
+        await self._do(run[0])
 
     async def _do_together(self, run: Sequence[Job[Task]]) -> bool:
         bind_contextvars(**_context(run[0]))
@@ -162,8 +165,9 @@ class Worker:
             metrics.jobs_done.labels(job.kind, "done").observe(took)
         return True
 
-    async def _do(self, job: Job[Task]) -> bool:
-        """Do one job and handle any error. Returns whether the next job of its lane may follow."""
+    async def _do(self, job: Job[Task]) -> None:
+        """Do one job and handle any error."""
+        clear_contextvars()
         bind_contextvars(**_context(job))
         began, result = time.monotonic(), "done"
         try:
@@ -183,7 +187,6 @@ class Worker:
             await self._again(job, error, counts=True)
         finally:
             metrics.jobs_done.labels(job.kind, result).observe(time.monotonic() - began)
-        return result == "done"
 
     async def _again(self, job: Job[Task], error: Exception, *, counts: bool) -> None:
         text = f"{type(error).__name__}: {error}" if counts else str(error)
@@ -217,17 +220,15 @@ class Worker:
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
-        for task in late:
-            for job in runs[task]:
-                await self._free(job)
+        await self._give_back([job for task in late for job in runs[task]])
 
-    async def _free(self, job: Job[Task]) -> None:
-        """Put back a job that was not started or not finished, so that the next worker need not
-        wait for its lease, nor count it as a possible cause of a crash."""
+    async def _give_back(self, jobs: Sequence[Job[Task]]) -> None:
+        """Free jobs that were not begun or not finished, so that the next worker need not wait for
+        their leases, nor count them as a possible cause of a crash."""
         try:
-            await self._store.put_back(job, 0.0, "", counts=False)
-        except Exception as error:  # noqa: BLE001 - its lease runs out by itself
-            log.warning("cannot put the job back", error=str(error))
+            await self._store.give_back(jobs)
+        except Exception as error:  # noqa: BLE001 - the leases run out by themselves
+            log.warning("cannot give jobs back", error=str(error))
 
 
 def _order(job: Job[Task]) -> tuple[str, int]:

@@ -86,6 +86,15 @@ async def test_a_refusal_by_imap_repeats_no_secret(login: Login) -> None:
     assert "what is …" in str(caught.value)
 
 
+async def test_a_password_with_quotes_is_not_repeated_either() -> None:
+    login = Password(USER, 'my"sec\\ret')
+    said = 'BAD unknown command: LOGIN "support" "my\\"sec\\\\ret"'
+    async with serving({**IMAP, "LOGIN": said}) as port:
+        with pytest.raises(LoginRefused) as caught:
+            await account.connect(imap(port), Given(login), 30)
+    assert 'LOGIN "support" "…"' in str(caught.value)
+
+
 @pytest.mark.parametrize(("login", "coded"), [*zip(LOGINS, (PLAIN, TOKEN), strict=True)])
 async def test_a_refusal_by_smtp_repeats_no_secret(login: Login, coded: str) -> None:
     talks = {

@@ -81,8 +81,8 @@ async def test_mails_of_an_inbox_are_done_together(tmp_path: Path) -> None:
 async def test_one_that_fails_keeps_those_behind_it_waiting_and_no_longer(tmp_path: Path) -> None:
     async with working(tmp_path) as (acts, database, _):
         acts.problems[3] = ValueError("odd")
-        await until(lambda: len(acts.done) == 4, "the mails")
-        assert acts.done == [(1,), (2,), (3,), (4, 5)]
+        await until(lambda: len(acts.done) == COUNT, "the mails")
+        assert acts.done == [(1,), (2,), (3,), (4,), (5,)]
         async with database.reading() as tx:
             assert await tx.jobs.counts() == {}
 
@@ -100,8 +100,33 @@ async def test_those_behind_one_that_waits_are_free_for_others(tmp_path: Path) -
         assert acts.done == []
         async with database.transaction("settings") as tx:
             assert await tx.jobs.reschedule(ReceiveMail(1), 1.0)
-        await until(lambda: acts.done, "the mails")
-        assert acts.done == [(1, 2, 3, 4, 5)]
+        await until(lambda: len(acts.done) == COUNT, "the mails")
+        assert acts.done == [(1,), (2,), (3,), (4,), (5,)]
+
+
+async def test_a_job_leased_again_while_it_runs_is_done_once(tmp_path: Path) -> None:
+    async with working(tmp_path) as (acts, database, _):
+        acts.is_slow = True
+
+        async def begun() -> bool:
+            async with database.reading() as tx:
+                rows = await tx.conn.fetch("SELECT id FROM job WHERE leased_by IS NOT NULL")
+            return len(rows) == COUNT
+
+        await until(begun, "the mails to be taken")
+        async with database.transaction("settings") as tx:  # as after a minute without heartbeats
+            await tx.conn.execute("UPDATE job SET leased_until = 1.0")
+            tx.jobs.added = True
+
+        async def again() -> bool:
+            async with database.reading() as tx:
+                rows = await tx.conn.fetch("SELECT leases FROM job WHERE leases > 1")
+            return len(rows) > 0
+
+        await until(again, "one to be taken again")
+        acts.is_slow = False
+        await until(lambda: len(acts.done) == COUNT, "the mails")
+        assert acts.done == [(1,), (2,), (3,), (4,), (5,)]
 
 
 async def test_a_worker_that_stops_gives_back_all_it_had(tmp_path: Path) -> None:

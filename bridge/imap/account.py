@@ -7,19 +7,20 @@ import ssl
 from bridge.config.inbox import Imap
 from bridge.config.redact import masked
 from bridge.imap.connection import ImapConnection
-from bridge.imap.syntax import ImapError, LoginRefused
-from bridge.model import Permanent
+from bridge.imap.syntax import ConnectionLost, ImapError, LoginRefused
+from bridge.model import Permanent, Transient
 from bridge.model.login import AccessToken, Login
 from bridge.ports import Credentials
 
 
 async def connect(imap: Imap, credentials: Credentials, timeout: float = 60.0) -> ImapConnection:
-    """A connection that is logged in; `timeout` in seconds. Raises ImapError, and Transient if the
-    credentials are not available now."""
+    """A connection that is logged in; `timeout` in seconds. Raises ImapError."""
     try:
         login = await credentials.of(imap)
     except Permanent as error:
         raise LoginRefused(str(error)) from error
+    except Transient as error:
+        raise ConnectionLost(str(error)) from error
     assert login is not None, "IMAP always wants a log-in"
     context = None
     if imap.tls != "none":

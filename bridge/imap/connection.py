@@ -85,9 +85,11 @@ class ImapConnection(Session):
         """(UID, bytes, INTERNALDATE) of each message; UIDs which no longer exist are left out."""
         found = await self._fetch(uids, "(UID RFC822.SIZE INTERNALDATE)")
         return [
-            (uid, int(data[b"RFC822.SIZE"]), parse_date(data[b"INTERNALDATE"] or b""))
+            (uid, int(size), parse_date(data[b"INTERNALDATE"] or b""))
             for uid, data in found.items()
-            if {b"RFC822.SIZE", b"INTERNALDATE"} <= data.keys()
+            if isinstance(size := data.get(b"RFC822.SIZE"), bytes)
+            and size.isdigit()
+            and b"INTERNALDATE" in data
         ]
 
     async def _fetch_body(self, uid: int, section: str, part: str, limit: int) -> bytes:
@@ -98,10 +100,11 @@ class ImapConnection(Session):
         return body
 
     async def fetch_raws(self, uids: Collection[int], limit: int) -> dict[int, bytes]:
-        """Messages by UID, without those that no longer exist. More than `limit` bytes in total
-        end the connection (TooLarge)."""
+        """Messages by UID, without those the server does not give. More than `limit` bytes in
+        total end the connection (TooLarge)."""
         found = await self._fetch(uids, "(UID BODY.PEEK[])", limit)
-        return {uid: data[b"BODY[]"] for uid, data in found.items() if data.get(b"BODY[]")}
+        bodies = {uid: data.get(b"BODY[]") for uid, data in found.items()}
+        return {uid: body for uid, body in bodies.items() if isinstance(body, bytes)}
 
     async def fetch_raw(self, uid: int, limit: int) -> bytes:
         """The message. A message over `limit` bytes ends the connection (TooLarge), so check its

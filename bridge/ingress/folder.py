@@ -40,6 +40,9 @@ FETCH_TRIES, LOST_TRIES = 3, 10
 """Refusals, and lost connections, for one mail after which it is reported and skipped."""
 
 
+NOT_GIVEN = "NO the server lists this mail and does not give it"
+
+
 class DiskFull(Exception):
     """The disk is nearly full: mail stays in the mailbox."""
 
@@ -155,23 +158,37 @@ class FolderReader:
             for uid in uids:
                 await self._take(connection, validity, [uid], since)
             return
+        kept_back = await self._listed(connection, [uid for uid in uids if uid not in known])
+        end = min(kept_back, default=uids[-1] + 1)
         wanted = {
             uid: size
-            for uid, (size, when) in known.items()  # the others were expunged meanwhile
-            if since is None or when.timestamp() >= since - 60
+            for uid, (size, when) in known.items()
+            if uid < end and (since is None or when.timestamp() >= since - 60)
         }
         for run in self._runs(wanted):
             await self._take_run(connection, validity, {uid: wanted[uid] for uid in run})
-        if uids[-1] in known and uids[-1] not in wanted:
+        if kept_back:
+            await self._count_failed_fetch(validity, end, CommandRefused(NOT_GIVEN))
+            if later := [uid for uid in uids if uid > end]:
+                await self._take(connection, validity, later, since)
+        elif uids[-1] in known and uids[-1] not in wanted:
             await self._skip(validity, uids[-1])
+
+    async def _listed(self, connection: ImapConnection, uids: Sequence[int]) -> list[int]:
+        """Those of the UIDs that are still in the folder: a mail is gone only when a search says
+        so, not when a FETCH leaves it out."""
+        if not uids:
+            return []
+        there = await connection.search(f"UID {','.join(map(str, uids))}")
+        return [uid for uid in there if uid in uids]
 
     def _runs(self, sizes: Mapping[int, int]) -> Iterator[list[int]]:
         """Runs of UIDs in order; small mails share a run."""
-        most = 0 if self._one_by_one else min(BYTES_PER_COMMIT, self._limits.mail_size)
         run: list[int] = []
         total = 0
         for uid in sorted(sizes):
             total += sizes[uid]
+            most = 0 if self._one_by_one else min(BYTES_PER_COMMIT, self._limits.mail_size)
             if run and (len(run) == MAILS_PER_COMMIT or total > most):
                 yield run
                 run, total = [], sizes[uid]
@@ -220,7 +237,10 @@ class FolderReader:
                 # servers count line ends differently: allow more than the limit
                 mail = Fetched(uid, await connection.fetch_raw(uid, limit + limit // 8))
         except NoSuchMessage:
-            await self._skip(validity, uid)
+            if await self._listed(connection, [uid]):
+                await self._count_failed_fetch(validity, uid, CommandRefused(NOT_GIVEN))
+            else:
+                await self._skip(validity, uid)
         except ImapError as error:
             await self._count_failed_fetch(validity, uid, error)
             if connection.closed:

@@ -17,7 +17,8 @@ class Password:
     def wire_forms(self) -> tuple[str, ...]:
         """All forms of the secret on the wire: plain text, and as AUTH encodes it (RFC 4616)."""
         plain = (f"\0{self.user}\0{self.secret}", f"{self.user}\0{self.user}\0{self.secret}")
-        return self.secret, *map(_coded, (self.secret, *plain))
+        in_quotes = self.secret.replace("\\", "\\\\").replace('"', '\\"')  # RFC 3501 §4.3
+        return in_quotes, self.secret, *map(_coded, (self.secret, *plain))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from bridge.config.redact import masked
 from bridge.mail.address import idna
 from bridge.mail.charset import clean_line, decode
 from bridge.mail.limits import size
-from bridge.model import RecipientStatus
+from bridge.model import BridgeError, RecipientStatus
 from bridge.model.login import AccessToken, Login
 from bridge.ports import Credentials
 
@@ -52,7 +52,7 @@ class SmtpSender:
             async with failpoint.around("smtp.dial"):
                 await _log_in(client, await self._credentials.of(inbox.smtp))
             accepted = await _envelope(client, sender, recipients, mime, statuses)
-        except (aiosmtplib.SMTPException, OSError) as error:
+        except (aiosmtplib.SMTPException, OSError, BridgeError) as error:
             client.close()
             return {spec: statuses.get(spec, _before_data(error)) for spec in recipients}
         try:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 from bridge.model import Job, LostLease, share_of
-from bridge.model.job import TaskT, dumped, loaded
-from bridge.model.oversight import JobStatus
+from bridge.model.job import dumped, loaded
 from bridge.model.task import ReceiveMail, Task, TellOfFailure
 from bridge.store.connection import Connection
+from bridge.store.job_status import JobStatuses
 
 COLUMNS = "id, kind, lane, payload, run_after, failures, leases, deaths, leased_by"
 DIED = f"CASE WHEN leased_by IS NOT NULL AND kind = '{ReceiveMail.kind}' THEN 1 ELSE 0 END"
@@ -18,12 +18,13 @@ FREED = f"leased_by = NULL, leased_until = NULL, deaths = deaths + {DIED}"
 """SQL: the assignments that free a job whose process does not exist any more."""
 
 
-class Jobs:
+class Jobs(JobStatuses):
     """The job table. Times are epoch seconds."""
 
     def __init__(self, conn: Connection, now: Callable[[], float], *, shared: bool) -> None:
         """`shared`: other processes lease jobs from the same table."""
-        self._conn, self._now = conn, now
+        super().__init__(conn)
+        self._now = now
         self._skip = "FOR UPDATE OF due SKIP LOCKED" if shared else ""
         self.added = False
 
@@ -66,7 +67,8 @@ class Jobs:
         following ones that can be done together with it. Returns them in the order of their ids.
 
         When a process died while it had a job, the job's `deaths` grow where it may be the cause.
-        Of such suspects only the oldest is leased at a time, so that a next death has one cause.
+        Of such suspects that are first in their lanes only the oldest is leased at a time, so that
+        a next death has one cause.
         """
         rows = await self._conn.fetch(
             "UPDATE job SET leased_by = $1, leased_until = $2, leases = leases + 1,"
@@ -76,7 +78,9 @@ class Jobs:
             " AND NOT EXISTS (SELECT 1 FROM job AS older WHERE older.lane = due.lane"
             "  AND older.id < due.id AND older.dead_at IS NULL)"
             " AND (deaths = 0 OR NOT EXISTS (SELECT 1 FROM job AS suspect WHERE suspect.deaths > 0"
-            "  AND suspect.dead_at IS NULL AND suspect.id < due.id AND suspect.run_after <= $3))"
+            "  AND suspect.dead_at IS NULL AND suspect.id < due.id AND suspect.run_after <= $3"
+            "  AND NOT EXISTS (SELECT 1 FROM job AS ahead WHERE ahead.lane = suspect.lane"
+            "   AND ahead.id < suspect.id AND ahead.dead_at IS NULL)))"
             f" ORDER BY run_after, id LIMIT $4 {self._skip}) RETURNING {COLUMNS}",
             worker,
             now + seconds,
@@ -86,20 +90,19 @@ class Jobs:
         )
         taken = [_job(row) for row in rows]
         for first in taken[:]:
-            if first.task.run > 1 and not first.deaths and not first.failures:
+            if first.task.run > 1 and first.leases == 1:
                 taken += await self._following(first, now, seconds)
         return sorted(taken, key=lambda job: job.id)
 
     async def _following(self, first: Job[Task], now: float, seconds: float) -> list[Job[Task]]:
-        """Lease the jobs behind the first one of a lane, up to the first that is of another kind or
-        cannot be done now."""
+        """Lease the jobs behind the first one of a lane, up to one that is of another kind, is not
+        due, or was leased before: what was tried already is tried alone."""
         rows = await self._conn.fetch(
             "UPDATE job SET leased_by = $1, leased_until = $2, leases = leases + 1 WHERE id IN ("
             " SELECT id FROM job AS next WHERE lane = $3 AND id > $4 AND dead_at IS NULL"
             " AND NOT EXISTS (SELECT 1 FROM job AS stop WHERE stop.lane = $3 AND stop.id > $4"
-            "  AND stop.id <= next.id AND stop.dead_at IS NULL AND (stop.kind <> $5"
-            "  OR stop.run_after > $6 OR stop.leased_until >= $6 OR stop.failures > 0"
-            "  OR stop.deaths > 0))"
+            "  AND stop.id <= next.id AND stop.dead_at IS NULL"
+            "  AND (stop.kind <> $5 OR stop.run_after > $6 OR stop.leases > 0))"
             f" ORDER BY id LIMIT $7) RETURNING {COLUMNS}",
             first.worker,
             now + seconds,
@@ -155,27 +158,41 @@ class Jobs:
         await self._conn.execute(
             "UPDATE job SET leased_by = NULL, leased_until = NULL,"
             " run_after = CASE WHEN run_after = $6 THEN $1 ELSE run_after END,"
-            " last_error = $2, failures = failures + $3 WHERE id = $4 AND leased_by = $5",
+            " last_error = $2, failures = failures + $3"
+            " WHERE id = $4 AND leased_by = $5 AND leases = $7",
             run_after,
             error[:2000],
             int(counts),
             job.id,
             job.worker,
             job.run_after,
+            job.leases,
+        )
+
+    async def give_back(self, job: Job[Task]) -> None:
+        """Free a job that was not begun, as if it had not been leased."""
+        await self._conn.execute(
+            "UPDATE job SET leased_by = NULL, leased_until = NULL"
+            " WHERE id = $1 AND leased_by = $2 AND leases = $3",
+            job.id,
+            job.worker,
+            job.leases,
         )
 
     async def mark_dead(self, job: Job[Task], error: str, now: float) -> None:
         """Declare a job dead: it no longer blocks its lane, and waits for `!retry`."""
-        await self._conn.execute(
+        row = await self._conn.fetchrow(
             "UPDATE job SET leased_by = NULL, leased_until = NULL, dead_at = $1,"
-            " last_error = $2, failures = failures + 1 WHERE id = $3 AND leased_by = $4",
+            " last_error = $2, failures = failures + 1"
+            " WHERE id = $3 AND leased_by = $4 AND leases = $5 RETURNING id",
             now,
             error[:2000],
             job.id,
             job.worker,
+            job.leases,
         )
         # in the same transaction, so that the admins are told even after a crash
-        if not isinstance(job.task, TellOfFailure):
+        if row is not None and not isinstance(job.task, TellOfFailure):
             await self.add(TellOfFailure(job.id, job.leases), "failed")
         self.added = True
 
@@ -225,58 +242,6 @@ class Jobs:
             "DELETE FROM job WHERE id = $1 AND dead_at IS NOT NULL RETURNING id", job
         )
         return row is not None
-
-    async def waiting(self, limit: int) -> list[JobStatus[Task]]:
-        """The unfinished jobs that were tried already, then the others, oldest first."""
-        return await self._statuses(
-            "dead_at IS NULL ORDER BY last_error = '', run_after, id", limit
-        )
-
-    async def dead(self, limit: int) -> list[JobStatus[Task]]:
-        """The jobs that failed permanently, oldest first."""
-        return await self._statuses("dead_at IS NOT NULL ORDER BY id", limit)
-
-    async def dead_one(self, job: int) -> JobStatus[Task] | None:
-        """A job that failed permanently; None when it is not dead any more."""
-        found = await self._statuses(f"dead_at IS NOT NULL AND id = {int(job)}", 1)
-        return found[0] if found else None
-
-    async def dead_of(self, task: type[TaskT], limit: int) -> list[JobStatus[TaskT]]:
-        """The jobs for one kind of task that failed permanently, oldest first."""
-        which = f"dead_at IS NOT NULL AND kind = '{task.kind}' ORDER BY id"
-        found = await self._statuses(which, limit)
-        return [cast(JobStatus[TaskT], job) for job in found if isinstance(job.task, task)]
-
-    async def _statuses(self, where: str, limit: int) -> list[JobStatus[Task]]:
-        rows = await self._conn.fetch(
-            f"SELECT *, leased_by IS NOT NULL AS running FROM job WHERE {where} LIMIT $1", limit
-        )
-        return [
-            JobStatus(
-                row["id"], row["kind"], row["lane"], loaded(row["kind"], row["payload"]),
-                row["run_after"], row["failures"], row["last_error"], bool(row["running"]),
-            )
-            for row in rows
-        ]  # fmt: skip
-
-    async def oldest_due(self, now: float) -> float | None:
-        """The time since which the oldest job waits that could run or failed before, epoch seconds;
-        None when there is none."""
-        value = await self._conn.fetchval(
-            "SELECT MIN(CASE WHEN last_error = '' THEN run_after ELSE created_at END) FROM job"
-            " WHERE dead_at IS NULL AND run_after > 0"
-            " AND (last_error <> '' OR (run_after <= $1 AND leased_by IS NULL))",
-            now,
-        )
-        return None if value is None else float(value)
-
-    async def counts(self) -> dict[str, int]:
-        """Unfinished jobs by kind; the dead ones under `dead`."""
-        rows = await self._conn.fetch(
-            "SELECT CASE WHEN dead_at IS NULL THEN kind ELSE 'dead' END AS what, COUNT(*) AS n"
-            " FROM job GROUP BY 1"
-        )
-        return {row["what"]: row["n"] for row in rows}
 
 
 def _job(row: Any) -> Job[Task]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from bridge.model import Job
 from bridge.model.task import Task
@@ -45,3 +45,8 @@ class Leases:
     async def mark_dead(self, job: Job[Task], error: str) -> None:
         async with self._database.transaction("retry") as tx:
             await tx.jobs.mark_dead(job, error, self._database.now())
+
+    async def give_back(self, jobs: Sequence[Job[Task]]) -> None:
+        async with self._database.transaction("retry") as tx:
+            for each in jobs:
+                await tx.jobs.give_back(each)

@@ -15,7 +15,13 @@ from bridge.config.inbox import Imap, Inbox
 from bridge.config.settings import Limits
 from bridge.imap.connection import ImapConnection
 from bridge.imap.syntax import ConnectionLost
-from bridge.ingress.folder import LOST_TRIES, MAILS_PER_COMMIT, FolderReader, MailAccount
+from bridge.ingress.folder import (
+    FETCH_TRIES,
+    LOST_TRIES,
+    MAILS_PER_COMMIT,
+    FolderReader,
+    MailAccount,
+)
 from bridge.ingress.source import SourceContext
 from bridge.model import InboxId
 from bridge.store.connection import Engine
@@ -114,6 +120,65 @@ async def test_a_mail_gone_before_it_is_fetched_keeps_no_other_back(tmp_path: Pa
     async with reading(tmp_path, 6, answer) as (reader, server, database):
         await look(reader, server)
         assert [uid for uid, _ in await taken(database)] == [1, 2, 4, 5, 6]
+
+
+@pytest.mark.parametrize("what", ["SIZE", "BODY"])
+async def test_a_mail_the_server_leaves_out_is_not_passed_by(tmp_path: Path, what: str) -> None:
+    left_out = 0
+
+    def answer(verb: str, args: str) -> bytes | None:
+        nonlocal left_out
+        if what not in args or "3" not in args.partition(" ")[0].split(",") or left_out == 2:
+            return None
+        left_out += 1
+        held = server.mails.pop(3)
+        said = server._uid_fetch(args)
+        server.mails = dict(sorted({**server.mails, 3: held}.items()))
+        return said + b"TAG OK done\r\n"
+
+    async with reading(tmp_path, 6, answer) as (reader, server, database):
+        while left_out < 2:
+            with pytest.raises(ConnectionLost, match="does not give it"):
+                await look(reader, server)
+        await look(reader, server)
+        assert await taken(database) == list(server.mails.items())
+
+
+@pytest.mark.parametrize("said", [b"BODY[] NIL", b"BODY[] (x)", b"FLAGS ()"])
+async def test_one_mail_that_is_never_given_is_told_of(tmp_path: Path, said: bytes) -> None:
+    def answer(verb: str, args: str) -> bytes | None:
+        if "BODY" not in args or "3" not in args.partition(" ")[0].split(","):
+            return None
+        return b"* 3 FETCH (UID 3 %s)\r\nTAG OK done\r\n" % said
+
+    async with reading(tmp_path, 6, answer) as (reader, server, database):
+        for _ in range(FETCH_TRIES - 1):
+            with pytest.raises(ConnectionLost, match="does not give it"):
+                await look(reader, server)
+        await look(reader, server)
+        found = dict(await taken(database))
+        assert list(found) == list(server.mails)
+        assert b"could not be fetched" in found[3]
+
+
+@pytest.mark.parametrize("size", [b"NIL", b"(x)", b"-1"])
+async def test_a_size_that_is_none_keeps_no_other_mail_back(tmp_path: Path, size: bytes) -> None:
+    def answer(verb: str, args: str) -> bytes | None:
+        if "SIZE" not in args or "3" not in args.partition(" ")[0].split(","):
+            return None
+        return (
+            server._uid_fetch(args).replace(
+                b"UID 3 RFC822.SIZE %d" % len(server.mails[3]), b"UID 3 RFC822.SIZE " + size
+            )
+            + b"TAG OK done\r\n"
+        )
+
+    async with reading(tmp_path, 6, answer) as (reader, server, database):
+        for _ in range(FETCH_TRIES - 1):
+            with pytest.raises(ConnectionLost, match="does not give it"):
+                await look(reader, server)
+        await look(reader, server)
+        assert list(dict(await taken(database))) == list(server.mails)
 
 
 async def test_mails_larger_than_the_server_said_are_taken(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from bridge.desk.inbound.file import file
 from bridge.desk.rules import Placed, matching_rules, of_inbox
 from bridge.mail.limits import size
 from bridge.mail.quote import Body
+from bridge.mail.reading import is_large
 from bridge.model import InboxId, Job, Mail, Transient
 from bridge.model.task import ReceiveMail
 from bridge.ports import Tx
@@ -59,7 +60,7 @@ async def receive_together(desk: Desk, jobs: Sequence[Job[ReceiveMail]]) -> bool
     for job in jobs:
         accepted.append(await _load(desk, job))
         total += len(accepted[-1].raw)
-        if total > MAX_BATCH_BYTES:
+        if total > MAX_BATCH_BYTES or is_large(accepted[-1].raw):
             return False
     async with asyncio.TaskGroup() as group:
         reading = [group.create_task(_read(desk, each)) for each in accepted]
