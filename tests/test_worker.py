@@ -72,6 +72,13 @@ async def working(folder: Path) -> AsyncIterator[tuple[Acts, Database, asyncio.T
         await database.close()
 
 
+async def leased(database: Database, which: str, at_least: int) -> bool:
+    """Whether so many jobs are like that, in SQL."""
+    async with database.reading() as tx:
+        rows = await tx.conn.fetch(f"SELECT id FROM job WHERE {which}")
+    return len(rows) >= at_least
+
+
 async def test_mails_of_an_inbox_are_done_together(tmp_path: Path) -> None:
     async with working(tmp_path) as (acts, _, _):
         await until(lambda: acts.done, "the mails")
@@ -108,22 +115,14 @@ async def test_a_job_leased_again_while_it_runs_is_done_once(tmp_path: Path) -> 
     async with working(tmp_path) as (acts, database, _):
         acts.is_slow = True
 
-        async def begun() -> bool:
-            async with database.reading() as tx:
-                rows = await tx.conn.fetch("SELECT id FROM job WHERE leased_by IS NOT NULL")
-            return len(rows) == COUNT
-
-        await until(begun, "the mails to be taken")
+        await until(
+            lambda: leased(database, "leased_by IS NOT NULL", COUNT), "the mails to be taken"
+        )
         async with database.transaction("settings") as tx:  # as after a minute without heartbeats
             await tx.conn.execute("UPDATE job SET leased_until = 1.0")
             tx.jobs.added = True
 
-        async def again() -> bool:
-            async with database.reading() as tx:
-                rows = await tx.conn.fetch("SELECT leases FROM job WHERE leases > 1")
-            return len(rows) > 0
-
-        await until(again, "one to be taken again")
+        await until(lambda: leased(database, "leases > 1", 1), "one to be taken again")
         acts.is_slow = False
         await until(lambda: len(acts.done) == COUNT, "the mails")
         assert acts.done == [(1,), (2,), (3,), (4,), (5,)]
@@ -133,12 +132,9 @@ async def test_a_worker_that_stops_gives_back_all_it_had(tmp_path: Path) -> None
     async with working(tmp_path) as (acts, database, running):
         acts.is_slow = True
 
-        async def leased() -> bool:
-            async with database.reading() as tx:
-                rows = await tx.conn.fetch("SELECT id FROM job WHERE leased_by IS NOT NULL")
-            return len(rows) == COUNT
-
-        await until(leased, "the mails to be taken")
+        await until(
+            lambda: leased(database, "leased_by IS NOT NULL", COUNT), "the mails to be taken"
+        )
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await running

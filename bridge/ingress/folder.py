@@ -38,9 +38,8 @@ MAILS_PER_COMMIT, BYTES_PER_COMMIT = 20, 500_000
 """Maximum mails, and their bytes, that are fetched by one command and accepted by one commit."""
 FETCH_TRIES, LOST_TRIES = 3, 10
 """Refusals, and lost connections, for one mail after which it is reported and skipped."""
-
-
 NOT_GIVEN = "NO the server lists this mail and does not give it"
+"""The refusal that counts for a mail that FETCH leaves out and SEARCH does not."""
 
 
 class DiskFull(Exception):
@@ -62,8 +61,8 @@ class MailAccount:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A fetched mail. `note` is JSON with size and limit if only the first HEAD bytes were fetched,
-    otherwise empty."""
+    """A fetched mail. `oversize` is JSON with size and limit if only the first HEAD bytes were
+    fetched, otherwise empty."""
 
     uid: int
     raw: bytes
@@ -85,7 +84,7 @@ class FolderReader:
 
     async def take_new(self, connection: ImapConnection) -> None:
         """Accept every mail above the cursor. Raises CommandRefused if the folder cannot be read,
-        ConnectionLost, and NoRoom."""
+        ConnectionLost, and DiskFull."""
         validity, uid_next, _ = await connection.select(self.name)
         async with self._store.reading() as tx:
             cursor = await tx.settings.cursor(self._account.name, self.name)
