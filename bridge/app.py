@@ -31,29 +31,32 @@ from bridge.matrix.homeserver import Homeserver
 from bridge.matrix.reconcile import Reconciler
 from bridge.matrix.service import Service
 from bridge.model import Job, Permanent, Transient
-from bridge.model.task import (
+from bridge.model.admin_task import (
     AfterRestore,
+    EmptyLog,
+    Export,
+    ForgetPerson,
+    IndexWords,
+    MakeReport,
+    Purge,
+    RedactMentions,
+    RehearseRules,
+    TellOfFailure,
+    TestInbox,
+)
+from bridge.model.task import (
     BringPost,
     CallHook,
     CopyToSent,
     Deliver,
-    EmptyLog,
-    Export,
-    ForgetPerson,
+    FillRoom,
     HandleEvent,
-    IndexWords,
-    MakeReport,
     MakeRoom,
-    Purge,
     ReadEventAgain,
     ReceiveMail,
-    RedactMentions,
-    RehearseRules,
     SetUp,
     ShowPreview,
     Task,
-    TellOfFailure,
-    TestInbox,
     UploadFile,
     Wake,
 )
@@ -88,6 +91,7 @@ ACTS = dict((
     _act(ReceiveMail, receive.receive),
     _act(MakeRoom, setup.make_conversation_room),
     _act(SetUp, setup.setup),
+    _act(FillRoom, setup.fill),
     _act(BringPost, post.post),
     _act(UploadFile, upload.upload),
     _act(HandleEvent, converse.converse),

@@ -119,7 +119,7 @@ def lines_above(
         lines.append(f"↪ through {mail.sender}")
     if forwarded is not None:
         lines.append(f"{FORWARDED}{forwarded} · 👤 makes them the contact")
-        if inbox.authserv_id and mail.verdict is not Verdict.PASS:
+        if inbox.authserv_id and mail.sender_verdict is not Verdict.PASS:
             lines.append(f"⚠️ nothing proves that {mail.sender.spec} wrote this")
     others = [a for a in (*mail.to, *mail.cc) if not a.is_of(inbox.own)]
     if others:
@@ -130,7 +130,7 @@ def lines_above(
         lines.append(f"Subject: {mail.subject}")
     if not through and any(address.key != mail.sender.key for address in mail.reply_to):
         lines.append(f"⚠️ reply address differs: {people(mail.reply_to[:5])}")
-    if mail.verdict is Verdict.FAIL:
+    if mail.sender_verdict is Verdict.FAIL:
         lines.append(f"⚠️ sender check failed: this may not be from {mail.sender.spec}")
     who = person or mail.sender
     taken = trust.resembles(who.name, ours)

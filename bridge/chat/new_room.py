@@ -12,11 +12,11 @@ from bridge.chat.room import (
     conversation_power,
     locked,
     name,
+    name_and_topic,
     queue_power,
     restricted,
     room_summary,
     state_event,
-    title,
     topic,
 )
 from bridge.config.inbox import Inbox
@@ -56,7 +56,7 @@ class NewRooms:
     def queue(self, inbox: Inbox, alias: str) -> Content:
         """The room whose joined members are the inbox's agents."""
         return self._closed(
-            title("queue", inbox), alias, federate=inbox.federate,
+            name_and_topic("queue", inbox), alias, federate=inbox.federate,
             invite=sorted({*inbox.agents, *inbox.leads}),
             power=queue_power(inbox, inbox.leads, self.version, self.bot),
             state=[state_event("m.room.join_rules", {"join_rule": "invite"})],
@@ -65,7 +65,7 @@ class NewRooms:
     def space(self, inbox: Inbox, alias: str, queue: RoomId) -> Content:
         """The space that lists an inbox's rooms; only members of the queue room may join it."""
         body = self._closed(
-            title("space", inbox), alias, federate=inbox.federate,
+            name_and_topic("space", inbox), alias, federate=inbox.federate,
             invite=sorted({*inbox.agents, *inbox.leads}),
             power=locked({}, BOT_POWER, self.bot, self.version),
             state=[

@@ -95,7 +95,7 @@ def queue_power(inbox: Inbox, leads: Sequence[str], version: str, bot: str) -> C
     return locked(dict.fromkeys(leads, AGENT_POWER), invite, bot, version)
 
 
-def title(role: str, inbox: Inbox) -> tuple[str, str]:
+def name_and_topic(role: str, inbox: Inbox) -> tuple[str, str]:
     """(name, topic) of an inbox's queue room or space."""
     if role == "queue":
         return f"{inbox.name} queue", f"New mail to {inbox.address}. Press ✋ on a card to take it."

@@ -102,7 +102,7 @@ CONDITIONS: Mapping[str, Callable[[Any, Facts], bool]] = {
     "body": lambda patterns, facts: _words(patterns, facts.text[:LONGEST]),
     "attachment": _attachment,
     "larger": lambda size, facts: facts.size > size,
-    "verdict": lambda verdict, facts: facts.mail.verdict.value == verdict,
+    "verdict": lambda verdict, facts: facts.mail.sender_verdict.value == verdict,
     "kind": lambda kind, facts: facts.mail.sender_kind.value == kind,
     "header": _header,
 }

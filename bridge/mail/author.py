@@ -57,7 +57,7 @@ def is_internal(letter: Letter, own: frozenset[str]) -> bool:
 def forwarded(mail: Mail, own: frozenset[str]) -> Forwarded | None:
     """The nearest mail by an outsider, perhaps the customer, that a colleague forwards in `mail`.
     None if the sender is not a colleague, or forwards no mail of an outsider."""
-    if mail.sender_kind is not SenderKind.PERSON or mail.verdict is Verdict.FAIL:
+    if mail.sender_kind is not SenderKind.PERSON or mail.sender_verdict is Verdict.FAIL:
         return None
     if not is_from_us(mail.sender, own):
         return None

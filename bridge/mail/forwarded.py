@@ -106,12 +106,12 @@ def _read(head: Sequence[str], text: str) -> Forwarded | None:
     for row in head:
         if found := header_field_name(row):
             name = next((which for which in FIELDS if found in FIELDS[which]), "other")
-            if name == "sender" and name in said:  # the header block of another mail
+            if name == "from" and name in said:  # the header block of another mail
                 break
             said.setdefault(name, []).append(re.split("[:：]", row, maxsplit=1)[1])
         elif name in said:
             said[name].append(row)
-    sender = html.unescape(" ".join(said.get("sender", ()))[:1000])
+    sender = html.unescape(" ".join(said.get("from", ()))[:1000])
     pieces = (each.strip("\"'*|;, \t\xa0") for each in re.split(r"[\s<>()\[\]]+", sender))
     specs = [each.removeprefix("mailto:") for each in pieces if "@" in each]
     address = bare(specs[0]) if len({spec.casefold() for spec in specs}) == 1 else None

@@ -13,11 +13,11 @@ class Language:
     """Verbs of “On Monday Alice wrote:”; the line also has a date or an address."""
     on: tuple[str, ...]
     """First words of such a line."""
-    sender: tuple[str, ...]
-    """Names of the field From in a quoted header block; `sent`, `to`, `subject` likewise."""
-    sent: tuple[str, ...]
-    to: tuple[str, ...]
-    subject: tuple[str, ...]
+    from_labels: tuple[str, ...]
+    """How mail programs label the field From in a quoted header block; the next three likewise."""
+    date_labels: tuple[str, ...]
+    to_labels: tuple[str, ...]
+    subject_labels: tuple[str, ...]
     original: tuple[str, ...] = ()
     """Text between dashes above a quoted mail."""
     forwarded: tuple[str, ...] = ()

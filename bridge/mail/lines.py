@@ -68,8 +68,8 @@ BARE_INTRO = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2} (?:\d{1,2}:\d{2} (?:gmt|ut
 NAMED_INTRO = re.compile(r"[^<>]{0,80}<[^<>\s]{3,200}>[^<>]{1,60}\Z")
 FIELD = re.compile(r"[\s>*_|]{0,10}([^\W\d_][^:：*\n]{0,24}?)[\s*_]{0,4}[:：]")
 FIELDS = {
-    name: frozenset(words(name)) | ({"reply-to"} if name == "sent" else frozenset())
-    for name in ("sender", "sent", "to", "subject")
+    name: frozenset(words(f"{name}_labels")) | ({"reply-to"} if name == "date" else frozenset())
+    for name in ("from", "date", "to", "subject")
 }
 ALL_FIELDS = frozenset().union(*FIELDS.values()) | OTHER_FIELDS
 BANNER = re.compile(r"[\s>*_=~–—-]{0,40}([^*_=~–—-][^\n]{0,60}?)[\s*_=~:–—-]{0,40}\Z")
@@ -154,12 +154,12 @@ def _heads(lines: Sequence[Line], found: list[Kind]) -> None:
         if i < after or found[i] not in (Kind.TEXT, Kind.HISTORY):
             continue
         name = header_field_name(lines[i].text)
-        if not name or not any(name in FIELDS[which] for which in ("sender", "subject", "sent")):
+        if not name or not any(name in FIELDS[which] for which in ("from", "subject", "date")):
             continue
         seen, last, stray = {name}, i, 0
         for j in range(i + 1, min(i + 20, len(lines))):
             name = header_field_name(lines[j].text)
-            if name in seen or (name in FIELDS["sender"] and not seen.isdisjoint(FIELDS["sender"])):
+            if name in seen or (name in FIELDS["from"] and not seen.isdisjoint(FIELDS["from"])):
                 break  # the next header block, or text of a person
             if name in ALL_FIELDS:
                 seen.add(name)
@@ -175,8 +175,8 @@ def _heads(lines: Sequence[Line], found: list[Kind]) -> None:
         second = next(
             (n for line in lines[i + 1 : last + 1] if (n := header_field_name(line.text))), ""
         )
-        told = ADDRESS.search(block) is not None or "subject" in groups or second in FIELDS["sent"]
-        if len(groups) < 3 or "sender" not in groups or not told:
+        told = ADDRESS.search(block) is not None or "subject" in groups or second in FIELDS["date"]
+        if len(groups) < 3 or "from" not in groups or not told:
             continue
         above = next((k for k in range(i - 1, max(-1, i - 4), -1) if lines[k].text.strip()), -1)
         kind = Kind.FORWARD if above >= 0 and found[above] is Kind.FORWARD else Kind.HISTORY

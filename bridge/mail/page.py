@@ -94,7 +94,7 @@ def frame(mail: Mail, url: str, view: View, nonce: str) -> str:
         rows.append(("Files", ", ".join(files)))
     shown = "".join(f"<dt>{key}</dt><dd>{_safe(text)}</dd>" for key, text in rows if text)
     doubts = list(mail.notes)
-    if mail.verdict is Verdict.FAIL:
+    if mail.sender_verdict is Verdict.FAIL:
         doubts.append(f"⚠️ sender check failed: this may not be from {mail.sender.spec}")
     if mail.problem:
         doubts.append(f"⚠️ this mail could not be read whole: {mail.problem}")

@@ -173,7 +173,7 @@ def _read(
         html=contents.html,
         attachments=contents.files,
         sender_kind=sender_kind,
-        verdict=trust.verdict(message, authserv_id, sender.domain, unsure=several),
+        sender_verdict=trust.verdict(message, authserv_id, sender.domain, unsure=several),
         notes=(trust.TWO_SENDERS, *contents.notes) if several else contents.notes,
         report=report.read(message, sender_kind, len(raw)),
         forwarded=forwarded.attached(message, contents.files)

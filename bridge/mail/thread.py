@@ -38,7 +38,7 @@ class Joined:
 
 
 @dataclass(frozen=True, slots=True)
-class Fresh:
+class Unmatched:
     """The mail begins a conversation; `claim` is one it may belong to, for an agent to judge."""
 
     reason: Reason
@@ -65,7 +65,7 @@ class ThreadEvidence:
     """Our own domains. Sharing one of them proves nothing: our machines send from there, too."""
 
 
-def place(mail: Mail, known: ThreadEvidence) -> Joined | Fresh:
+def place(mail: Mail, known: ThreadEvidence) -> Joined | Unmatched:
     """Choose the conversation of `mail`. Pure: `known` is about one inbox only.
 
     A known id alone is not enough to join: the sender must have taken part in the conversation, or
@@ -85,8 +85,8 @@ def place(mail: Mail, known: ThreadEvidence) -> Joined | Fresh:
             return Joined(number, Reason.AWAITED)
         claim = claim or number
     if claim is not None:
-        return Fresh(Reason.STRANGER, claim)
-    return Fresh(Reason.FRESH, known.same_subject)
+        return Unmatched(Reason.STRANGER, claim)
+    return Unmatched(Reason.FRESH, known.same_subject)
 
 
 def took_part(sender: Address, known: ThreadEvidence, number: Number) -> bool:

@@ -41,7 +41,7 @@ from bridge.model.mail import (
     SenderKind,
     Verdict,
 )
-from bridge.model.matrix import Event, Room
+from bridge.model.matrix import Event, Room, events_lane
 from bridge.model.place import CONTROL, Place, Role
 from bridge.model.post import File, Kind, Post, PostKey, Shows, Wanted
 
@@ -104,5 +104,6 @@ __all__ = [
     "Transient",
     "Verdict",
     "Wanted",
+    "events_lane",
     "share_of",
 ]

@@ -2,39 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from bridge.model.task import (
-    AfterRestore,
-    BringPost,
-    CallHook,
-    CopyToSent,
-    Deliver,
-    EmptyLog,
-    Export,
-    ForgetPerson,
-    HandleEvent,
-    IndexWords,
-    MakeReport,
-    MakeRoom,
-    Purge,
-    ReadEventAgain,
-    ReceiveMail,
-    RedactMentions,
-    RehearseRules,
-    SetUp,
-    ShowPreview,
-    Task,
-    TellOfFailure,
-    TestInbox,
-    Unreadable,
-    UploadFile,
-    Wake,
-)
+from bridge.model import admin_task, task
+from bridge.model.task import Deliver, Task, Unreadable
 
 TaskT = TypeVar("TaskT", bound=Task, covariant=True)
 
@@ -44,14 +19,14 @@ SLOTS: Mapping[str, int] = {
 }  # fmt: skip
 """How many jobs of each share run at once in a process. Commands and the first attempts of
 deliveries have slots of their own, because people wait for them."""
-TASKS = (
-    ReceiveMail, HandleEvent, ReadEventAgain, BringPost, UploadFile, Deliver, CopyToSent,
-    ShowPreview, MakeRoom, SetUp, Wake, CallHook, TestInbox, Export, MakeReport, RehearseRules,
-    IndexWords, Purge, ForgetPerson, RedactMentions, EmptyLog, AfterRestore, TellOfFailure,
-)  # fmt: skip
-TITLES: Mapping[str, str] = {task.kind: task.title for task in TASKS}
-ADAPTERS: Mapping[str, TypeAdapter[Task]] = {task.kind: TypeAdapter(task) for task in TASKS}
-SHARES = {task.kind: task.share for task in TASKS}
+TASKS: Sequence[type[Task]] = [
+    each
+    for each in (vars(task) | vars(admin_task)).values()
+    if isinstance(each, type) and issubclass(each, Task) and each not in (Task, Unreadable)
+]
+TITLES: Mapping[str, str] = {each.kind: each.title for each in TASKS}
+ADAPTERS: Mapping[str, TypeAdapter[Task]] = {each.kind: TypeAdapter(each) for each in TASKS}
+SHARES = {each.kind: each.share for each in TASKS}
 
 
 def share_of(kind: str, lane: str) -> str:

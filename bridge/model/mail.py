@@ -140,7 +140,7 @@ class Mail:
     html: str = ""
     attachments: tuple[Attachment, ...] = ()
     sender_kind: SenderKind = SenderKind.PERSON
-    verdict: Verdict = Verdict.NONE
+    sender_verdict: Verdict = Verdict.NONE
     notes: tuple[str, ...] = ()
     """Lines to show above the text, about invitations or encryption for example."""
     report: Report | None = None
@@ -169,7 +169,7 @@ class Letter:
     subject: str
     references: tuple[MessageId, ...]
     sender_kind: SenderKind
-    verdict: Verdict
+    sender_verdict: Verdict
     new_addresses: tuple[str, ...]
     at: float
     raw: int | None

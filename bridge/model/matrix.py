@@ -23,6 +23,15 @@ class Event:
     prev_membership: str = ""
     seen_at: float = 0.0
 
+    @property
+    def lane(self) -> str:
+        return events_lane(self.room)
+
+
+def events_lane(room: RoomId) -> str:
+    """The lane of the jobs that handle a room's events."""
+    return f"in:{room}"
+
 
 @dataclass(frozen=True, slots=True)
 class Room:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from bridge.model import AUTOMATIC_NEXT, Permanent
-from bridge.model.task import AfterRestore
+from bridge.model.admin_task import AfterRestore
 from bridge.store.connection import Connection
 from bridge.store.database import Database, Work
 from bridge.store.words import listed

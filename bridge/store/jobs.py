@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bridge.model import Job, LostLease, share_of
+from bridge.model.admin_task import TellOfFailure
 from bridge.model.job import dumped, loaded
-from bridge.model.task import ReceiveMail, Task, TellOfFailure
+from bridge.model.task import ReceiveMail, Task
 from bridge.store.connection import Connection
 from bridge.store.job_status import JobStatuses
 

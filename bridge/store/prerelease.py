@@ -9,10 +9,11 @@ from typing import Any
 from mautrix.util.async_db import Connection
 
 from bridge.model import share_of
+from bridge.model.admin_task import EmptyLog
 from bridge.model.ids import MailId
 from bridge.model.job import dumped
 from bridge.model.post import PostKey
-from bridge.model.task import CallHook, EmptyLog, ReadEventAgain, ReceiveMail, Task, UploadFile
+from bridge.model.task import CallHook, ReadEventAgain, ReceiveMail, Task, UploadFile
 
 SHARES = """
 ALTER TABLE job ADD COLUMN share TEXT NOT NULL DEFAULT 'mail';

@@ -18,7 +18,7 @@ MAIL = Mail(
     MessageId("<1@x>"), "h", Address("Alice@Billing.Example", "Alice"),
     to=(Address("support@acme.example"),), cc=(Address("boss@acme.example"),),
     recipients=("support+x@acme.example",), subject="Your  Invoice [4711] is due",
-    attachments=(Attachment(1, "Invoice.PDF", "application/pdf", 9),), verdict=Verdict.PASS,
+    attachments=(Attachment(1, "Invoice.PDF", "application/pdf", 9),), sender_verdict=Verdict.PASS,
 )  # fmt: skip
 
 

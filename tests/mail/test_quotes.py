@@ -85,10 +85,10 @@ def test_an_intro_in_any_language_begins_the_history(code: str) -> None:
 def test_a_header_block_in_any_language_begins_the_history(code: str) -> None:
     known = LANGUAGES[code]
     head = (
-        f"{known.sender[0].capitalize()}: Bob <bob@x.example>\n"
-        f"{known.sent[0].capitalize()}: 2024-01-01 13:00\n"
-        f"{known.to[0].capitalize()}: Alice <alice@example.com>\n"
-        f"{known.subject[0].capitalize()}: Order\n"
+        f"{known.from_labels[0].capitalize()}: Bob <bob@x.example>\n"
+        f"{known.date_labels[0].capitalize()}: 2024-01-01 13:00\n"
+        f"{known.to_labels[0].capitalize()}: Alice <alice@example.com>\n"
+        f"{known.subject_labels[0].capitalize()}: Order\n"
     )
     for above in ("", "________________________________\n", f"-----{known.original[0]}-----\n"):
         body = split(f"The answer.\n\n{above}{head}\nThe question.\n\nAnd another.\n")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bridge.mail.compose import MAX_REFERENCES, File, Outgoing, build, references_for, reply_subject
 from bridge.mail.parse import parse
-from bridge.mail.thread import Fresh, Joined, Reason, ThreadEvidence, base_subject, place
+from bridge.mail.thread import Joined, Reason, ThreadEvidence, Unmatched, base_subject, place
 from bridge.mail.token import Tokens
 from bridge.mail.written import from_matrix, to_html
 from bridge.model import Address, Mail, MessageId, Number, Permanent
@@ -142,18 +142,18 @@ def known(**values: object) -> ThreadEvidence:
 @pytest.mark.parametrize(
     ("state", "expected"),
     [
-        (known(), Fresh(Reason.FRESH)),
+        (known(), Unmatched(Reason.FRESH)),
         (known(signed=[ONE]), Joined(ONE, Reason.TOKEN)),
         (known(ids=[("<p@x>", ONE)], participants={ONE: {CARLA.key}}),
          Joined(ONE, Reason.REFERENCE)),
         (known(ids=[("<p@x>", ONE)], participants={ONE: {"boss@customer.example"}}),
          Joined(ONE, Reason.REFERENCE)),
         (known(ids=[("<p@x>", ONE)], participants={ONE: {"x@else.example"}}),
-         Fresh(Reason.STRANGER, ONE)),
+         Unmatched(Reason.STRANGER, ONE)),
         (known(ids=[("<p@x>", ONE), ("<o@x>", TWO)],
                participants={ONE: set(), TWO: {CARLA.key}}), Joined(TWO, Reason.REFERENCE)),
         (known(awaited=[TWO], participants={TWO: {CARLA.key}}), Joined(TWO, Reason.AWAITED)),
-        (known(same_subject=TWO), Fresh(Reason.FRESH, TWO)),
+        (known(same_subject=TWO), Unmatched(Reason.FRESH, TWO)),
     ],
 )  # fmt: skip
 def test_where_a_mail_belongs(state: ThreadEvidence, expected: object) -> None:

@@ -6,11 +6,11 @@ import pytest
 
 from bridge.app import ACTS
 from bridge.model import EventId, InboxId, MailId, Number, Role
+from bridge.model.admin_task import Export
 from bridge.model.job import TASKS, dumped, loaded
 from bridge.model.task import (
     BringPost,
     CallHook,
-    Export,
     ReceiveMail,
     SetUp,
     ShowPreview,

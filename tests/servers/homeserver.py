@@ -266,7 +266,7 @@ class FakeHomeserver(MatrixState):
                 return {}
             case "GET", "members":
                 chunk = [e for (type_, _), e in room.state.items() if type_ == "m.room.member"]
-                return {"chunk": chunk}
+                return self._listed(room, chunk)
             case "GET", "event", event_id:
                 return self._event(room, event_id)
             case "GET", "messages":
@@ -308,6 +308,11 @@ class FakeHomeserver(MatrixState):
         if old and old["content"] == body:
             return str(old["event_id"])
         return self._add(room, user, type, body, state_key=key)
+
+    async def _listed(self, room: Room, chunk: list[dict[str, Any]]) -> Any:
+        if self.after_members:
+            await self.after_members(room)
+        return {"chunk": chunk}
 
     def _event(self, room: Room, event_id: str) -> Any:
         for event in room.events:

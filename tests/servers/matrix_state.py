@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,6 +68,8 @@ class MatrixState:
         self.fail_rooms_before_name = 0
         self.upload_limit = 50_000_000
         self.open_media = False
+        self.after_members: Callable[[Room], Awaitable[None]] | None = None
+        """Runs when the members of a room were listed, before the list is answered."""
         self._by_device: dict[tuple[str, str, str, str], str] = {}
         self._in_memory: dict[tuple[str, str], str] = {}
         self._ids = itertools.count(1)

@@ -11,7 +11,8 @@ import pytest
 
 from bridge import failpoint
 from bridge.model import InboxId, LostLease, Number, Place, PostKey, Shows, Transient, Wanted
-from bridge.model.task import BringPost, ReceiveMail, TellOfFailure
+from bridge.model.admin_task import TellOfFailure
+from bridge.model.task import BringPost, ReceiveMail
 from bridge.store.database import Database
 from bridge.store.leases import Leases
 

@@ -19,8 +19,9 @@ import pytest
 
 from bridge.config.settings import Settings
 from bridge.model import MailId, Number, Permanent, Place, Role, Shows
+from bridge.model.admin_task import EmptyLog
 from bridge.model.job import loaded
-from bridge.model.task import CallHook, EmptyLog, ReadEventAgain, ReceiveMail, UploadFile, Wake
+from bridge.model.task import CallHook, ReadEventAgain, ReceiveMail, UploadFile, Wake
 from bridge.operate import backup
 from bridge.store import prerelease
 from bridge.store.database import Database

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +14,7 @@ from bridge.desk.triage import state
 from bridge.mail import compose
 from bridge.model import InboxId, Mxid, Number, RoomId, State
 from tests.servers.database import rows
-from tests.servers.matrix_state import Refusal
+from tests.servers.matrix_state import Refusal, Room
 from tests.stage import ALICE, BOB, SALES, Stage, mail, until
 from tests.stories.desk import begun, control_room
 from tests.stories.test_drafts import shown
@@ -38,6 +39,45 @@ class Gate:
             return build(outgoing)
 
         monkeypatch.setattr(compose, "build", slow)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_who_joins_while_the_members_are_listed_is_an_agent(
+    stage: Stage, restarted: bool
+) -> None:
+    async def joins(room: Room) -> None:
+        """Alice joins after the list was made, and before the bridge has it."""
+        name = room.state[("m.room.name", "")]["content"]["name"]
+        if name != "Support queue" or room.membership(ALICE) == "join":
+            return
+        stage.hs.join(ALICE, room.id)
+
+        async def handled() -> bool:
+            joined = await rows(
+                stage.database, stage.folder,
+                f"SELECT id FROM event WHERE state_key = '{ALICE}' AND content LIKE '%join%'",
+            )  # fmt: skip
+            events = "SELECT id FROM job WHERE kind = 'event'"
+            return bool(joined) and not await rows(stage.database, stage.folder, events)
+
+        with contextlib.suppress(AssertionError):  # it waits for the list, as it should
+            await until(handled, "the event to be handled", 1)
+
+    if restarted:
+        await stage.open()
+        await stage.queue(BOB)
+        await stage.quiet()
+        await stage.close()
+    stage.hs.after_members = joins
+    await stage.open()
+    queue = await stage.queue(BOB)
+    await stage.mail(mail())
+    room = await stage.conversation()
+    await until(lambda: queue.membership(ALICE) == "join", "Alice to join")
+    stage.hs.join(ALICE, room.id)
+    stage.hs.say(ALICE, room.id, "!reply Have you tried another cable?")
+    await stage.sent()
+    assert room.membership(ALICE) == "join"
 
 
 async def test_what_a_lead_sent_of_somebody_is_not_reworded_behind_their_back(

@@ -31,7 +31,8 @@ from bridge.model import (
     Shows,
     Transient,
 )
-from bridge.model.task import EmptyLog, ForgetPerson, Purge, RedactMentions, Task
+from bridge.model.admin_task import EmptyLog, ForgetPerson, Purge, RedactMentions
+from bridge.model.task import Task
 from bridge.ports import Tx
 
 ERASED = {"name": "erased", "topic": ""}

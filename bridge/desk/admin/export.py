@@ -27,7 +27,7 @@ from bridge.model import (
     Wanted,
     words,
 )
-from bridge.model.task import Export
+from bridge.model.admin_task import Export
 from bridge.ports import Tx
 
 TYPE = "application/mbox"

@@ -12,7 +12,7 @@ from bridge.desk.context import CommandContext, Request
 from bridge.desk.desk import Desk
 from bridge.desk.rooms.refresh import answer_with
 from bridge.model import CONTROL, Attachment, InboxId, Job, PostKey, Refused, Role, Shows, Wanted
-from bridge.model.task import MakeReport
+from bridge.model.admin_task import MakeReport
 from bridge.ports import Tx
 
 PERIODS = {"week": 7, "month": 30}

@@ -7,7 +7,7 @@ from bridge.desk.desk import Desk
 from bridge.desk.outbound.dispatch import show_status
 from bridge.desk.rooms.refresh import tell_control
 from bridge.model import Job, PostKey, Shows
-from bridge.model.task import AfterRestore
+from bridge.model.admin_task import AfterRestore
 
 
 async def restored(desk: Desk, job: Job[AfterRestore]) -> None:

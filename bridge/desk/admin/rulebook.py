@@ -26,7 +26,7 @@ from bridge.model import (
     Wanted,
     words,
 )
-from bridge.model.task import RehearseRules
+from bridge.model.admin_task import RehearseRules
 from bridge.ports import Tx
 
 MAILS = 50

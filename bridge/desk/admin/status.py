@@ -13,8 +13,9 @@ from bridge.desk.outbound.dispatch import show_status
 from bridge.desk.rooms.refresh import answer, tell_control
 from bridge.mail.limits import size
 from bridge.model import DeliveryState, Job, PostKey, Role, Shows
+from bridge.model.admin_task import TellOfFailure
 from bridge.model.job import TITLES
-from bridge.model.task import Deliver, HandleEvent, ReceiveMail, TellOfFailure
+from bridge.model.task import Deliver, HandleEvent, ReceiveMail
 from bridge.ports import Tx
 
 DISK_TOLD = "disk-told"

@@ -11,8 +11,8 @@ from bridge.desk.context import Request
 from bridge.desk.desk import Desk
 from bridge.desk.rooms.refresh import answer_with
 from bridge.model import CONTROL, EventId, Job, Permanent, Refused, Role
+from bridge.model.admin_task import TestInbox
 from bridge.model.oversight import Finding, StoredInbox
-from bridge.model.task import TestInbox
 from bridge.ports import Tx
 
 

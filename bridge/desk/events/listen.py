@@ -63,7 +63,7 @@ async def _keep(desk: Desk, found: Sequence[Event]) -> int:
                 continue
             if event.type == "m.room.message" and (in_control or sealed.is_for(desk, event)):
                 event = sealed.seal(desk, event)
-            count += await tx.events.store(event, f"in:{event.room}")
+            count += await tx.events.store(event, event.lane)
         return count
 
 

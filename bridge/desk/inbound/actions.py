@@ -135,7 +135,7 @@ def _told(doing: RuleRun, now: float) -> Content:
             "mail": {
                 "message_id": mail.message_id, "from": str(mail.sender), "subject": mail.subject,
                 "to": [str(each) for each in mail.to], "cc": [str(each) for each in mail.cc],
-                "text": incoming.body.text[:BODY], "verdict": mail.verdict.value,
+                "text": incoming.body.text[:BODY], "verdict": mail.sender_verdict.value,
                 "attachments": [{"name": each.name, "type": each.type, "size": each.size}
                                 for each in mail.attachments],
             },

@@ -42,7 +42,7 @@ async def answer(
         return [f"there is no snippet {rule.then.snippet}."]
     if inbox.smtp is None or inbox.paused:
         return [f"{inbox.name} sends nothing."]
-    if letter.sender_kind is not SenderKind.PERSON or letter.verdict is Verdict.FAIL:
+    if letter.sender_kind is not SenderKind.PERSON or letter.sender_verdict is Verdict.FAIL:
         return []
     if letter.sender.domain == "invalid" or letter.sender.is_of(desk.own_addresses):
         return []
@@ -58,7 +58,7 @@ async def answer(
     who = conversation.contact if conversation.contact.key == letter.sender.key else letter.sender
     values = {"address": letter.sender.spec, "number": f"#{conversation.number}",
               "agent": inbox.name, "inbox": inbox.name}  # fmt: skip
-    proven = letter.verdict is Verdict.PASS
+    proven = letter.sender_verdict is Verdict.PASS
     if proven:  # otherwise somebody who forges the sender could make us send their words
         values |= {"first_name": snippet.first_name(who), "name": who.name,
                    "subject": conversation.subject}  # fmt: skip
@@ -83,7 +83,7 @@ def _delivery(
     desk: Desk, inbox: Inbox, conversation: Conversation, letter: Letter, subject: str, text: str
 ) -> Delivery:
     source, now = EventId(f"rule:{letter.id}"), desk.now()
-    proven = letter.verdict is Verdict.PASS
+    proven = letter.sender_verdict is Verdict.PASS
     to = letter.sender if proven else Address(letter.sender.spec)
     return Delivery(
         inbox=inbox.id, conversation=conversation.number, source=source, requested_by=source,

@@ -57,7 +57,7 @@ async def claimed_conversation(
     that names another Message-ID counts only where the inbox sent that mail: some servers replace
     the Message-ID of outgoing mail, and the bounced address may also get mail from others.
     """
-    if mail.sender_kind is not SenderKind.BOUNCE or mail.verdict is Verdict.FAIL:
+    if mail.sender_kind is not SenderKind.BOUNCE or mail.sender_verdict is Verdict.FAIL:
         return None
     if not report.is_formal:
         return None

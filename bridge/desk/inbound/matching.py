@@ -14,7 +14,7 @@ from bridge.desk.triage import state
 from bridge.desk.triage.assign import next_in_turn
 from bridge.mail import author
 from bridge.mail.quote import Body
-from bridge.mail.thread import Fresh, Joined, Reason, ThreadEvidence, base_subject, place
+from bridge.mail.thread import Joined, Reason, ThreadEvidence, Unmatched, base_subject, place
 from bridge.model import (
     Address,
     Conversation,
@@ -45,7 +45,7 @@ async def conversation_for(
         old = await tx.conversations.get(found.number)
         gone = old.inbox != inbox.id and old.inbox not in desk.settings.inboxes
         if not old.contact.spec:  # erased
-            found = Fresh(Reason.FRESH)
+            found = Unmatched(Reason.FRESH)
     person = author.author(mail.sender, mail.reply_to, desk.own_addresses)
     blocked = await tx.blocked.holds(inbox.id, person.spec)
     if isinstance(found, Joined):
@@ -64,7 +64,7 @@ async def conversation_for(
     new = NewConversation(
         inbox.id, contact, base_subject(mail.subject) or mail.subject, at,
         preview=_preview(desk, mail, arrival.body), files=file_event.names(mail.attachments),
-        claim=found.claim if isinstance(found, Fresh) else None, follows=follows,
+        claim=found.claim if isinstance(found, Unmatched) else None, follows=follows,
         waits=_waits(desk, mail) and not blocked,
     )  # fmt: skip
     conversation = await tx.conversations.create(new)
@@ -113,7 +113,7 @@ async def _named_by_old_tokens(
     """Conversations named by a reply address signed before the key was changed. Such an address
     counts like a Message-ID that anybody may know: only for participants of the conversation; for
     all others not even as a claim."""
-    if mail.verdict is Verdict.FAIL:
+    if mail.sender_verdict is Verdict.FAIL:
         return []
     named = set(filter(None, map(desk.tokens.read_former_address, mail.recipients)))
     found = []

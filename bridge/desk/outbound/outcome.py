@@ -104,7 +104,7 @@ async def _keep(tx: Tx, desk: Desk, delivery: Delivery, now: float) -> None:
         id=MailId(0), inbox=delivery.inbox, conversation=delivery.conversation, outbound=True,
         message_id=mail.message_id, sender=mail.sender, to=mail.to, cc=mail.cc, reply_to=(),
         subject=mail.subject, references=mail.references, sender_kind=SenderKind.PERSON,
-        verdict=Verdict.NONE, new_addresses=(), at=now, raw=raw,
+        sender_verdict=Verdict.NONE, new_addresses=(), at=now, raw=raw,
     )  # fmt: skip
     kept = await tx.mails.save(letter, mail.body_hash, ())
     await tx.passages.add(

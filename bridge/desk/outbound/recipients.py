@@ -50,10 +50,10 @@ def address(
         if other.is_of(own) or other.key in chosen:
             continue
         if letter is not None and other.key in letter.new_addresses and other.key not in known:
-            if letter.verdict is Verdict.FAIL:
+            if letter.sender_verdict is Verdict.FAIL:
                 strangers.append(other.spec)
                 continue
-            if letter.verdict is not Verdict.PASS:
+            if letter.sender_verdict is not Verdict.PASS:
                 question = question or (
                     f"{other.spec} is new here, named by the last mail, and nothing proves who"
                     " wrote that. Send to it too?"
@@ -107,7 +107,7 @@ def _whom(
     if letter.forwarded is not None and letter.forwarded.key == contact.key:
         return contact, ""
     decided = {spec.casefold() for _, spec, _ in overrides}
-    sender, passed = letter.sender, letter.verdict is Verdict.PASS
+    sender, passed = letter.sender, letter.sender_verdict is Verdict.PASS
     wanted = author.other_reply_to(sender, letter.reply_to, own)
     to = sender
     if wanted is not None and wanted.key not in decided:
@@ -148,7 +148,7 @@ def _reply_to_question(letter: Letter, wanted: Address, *, through: bool) -> str
     if through:
         return (f"That mail came through {sender.spec} and names {wanted} to be answered. Send to"
                 f" {wanted.spec}?")  # fmt: skip
-    failed = ", and its sender check failed" if letter.verdict is Verdict.FAIL else ""
+    failed = ", and its sender check failed" if letter.sender_verdict is Verdict.FAIL else ""
     return (
         f"That mail wants its answer at {wanted.spec}, not at its sender's {sender.spec}{failed}."
         f" Send to {wanted.spec}? (Else ❌, then !to +{sender.spec} -{wanted.spec})"

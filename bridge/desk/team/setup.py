@@ -36,8 +36,9 @@ from bridge.model import (
     Shows,
     Transient,
     Wanted,
+    events_lane,
 )
-from bridge.model.task import BringPost, MakeRoom, SetUp
+from bridge.model.task import BringPost, FillRoom, MakeRoom, SetUp
 from bridge.ports import Tx
 
 log = structlog.get_logger("setup")
@@ -59,7 +60,7 @@ async def add_setup_jobs(desk: Desk) -> None:
 
 
 async def setup(desk: Desk, job: Job[SetUp]) -> None:
-    """Create or find one room, store its members, invite the people the configuration names."""
+    """Create or find one room and store it; FillRoom does the rest."""
     role, inbox = job.task.role, job.task.inbox or None
     async with desk.store.reading() as tx:
         found = await tx.rooms.find(role, inbox)
@@ -71,10 +72,24 @@ async def setup(desk: Desk, job: Job[SetUp]) -> None:
     if found is None:
         made = await _make(desk, role, inbox, queue.id if queue else None)
         found = Room(made, role, inbox, None, desk.room_version)
+    async with desk.store.transaction("setup") as tx:
+        await tx.rooms.save(found)
+        await tx.jobs.add(FillRoom(role, inbox, made=is_new), events_lane(found.id))
+        if is_new:
+            await tx.jobs.run_now((SetUp, MakeRoom, BringPost))
+        await tx.jobs.finish(job)
+
+
+async def fill(desk: Desk, job: Job[FillRoom]) -> None:
+    """Store a room's members, set its content, invite the people the configuration names."""
+    role, inbox = job.task.role, job.task.inbox
+    async with desk.store.reading() as tx:
+        found = await tx.rooms.find(role, inbox)
+    if found is None:
+        raise Permanent(f"the {role} room of {inbox or 'the bridge'} is not stored")
     members = await desk.chat.members(found.id)
     encrypted = await desk.chat.state(found.id, "m.room.encryption") is not None
     async with desk.store.transaction("setup") as tx:
-        await tx.rooms.save(found)
         known = await tx.rooms.members(found.id)
         for mxid in sorted({*members, *known}):
             # changes while the bridge was down are handled as if we had received their events
@@ -83,7 +98,7 @@ async def setup(desk: Desk, job: Job[SetUp]) -> None:
                 await membership_changed(
                     tx, desk, found, mxid, membership, f"setup:{desk.now()}", invited=True
                 )
-        await _fill_and_invite(tx, desk, found, made=is_new)
+        await _fill_and_invite(tx, desk, found, made=job.task.made)
         if encrypted:
             await tell_control(
                 tx, desk, PostKey.other(Shows.ENCRYPTED, found.id),
@@ -91,8 +106,6 @@ async def setup(desk: Desk, job: Job[SetUp]) -> None:
                 " read those. Set encryption_enabled_by_default_for_room_type: off in Synapse, then"
                 " remove the room and start the bridge again.",
             )  # fmt: skip
-        if is_new:
-            await tx.jobs.run_now((SetUp, MakeRoom, BringPost))
         await tx.jobs.finish(job)
 
 
@@ -156,7 +169,7 @@ async def _fill_and_invite(tx: Tx, desk: Desk, found: Room, *, made: bool) -> No
 async def _title(tx: Tx, desk: Desk, found: Room, inbox: Inbox, *, made: bool) -> None:
     """Set name, topic and avatar of an inbox's queue room or space."""
     place = found.place
-    name, topic = room.title(found.role, inbox)
+    name, topic = room.name_and_topic(found.role, inbox)
     for shows, type_, content in (
         (Shows.NAME, "m.room.name", {"name": name}),
         (Shows.TOPIC, "m.room.topic", {"topic": topic}),

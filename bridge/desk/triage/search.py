@@ -10,7 +10,7 @@ from bridge.desk.rooms.refresh import answer_with
 from bridge.mail import search as words
 from bridge.mail.charset import clean
 from bridge.model import Event, EventId, Job, MailId, Passage, PostKey, Refused, Role, Shows
-from bridge.model.task import IndexWords
+from bridge.model.admin_task import IndexWords
 from bridge.ports import Store, Tx
 
 SHOWN, BATCH = 20, 50
