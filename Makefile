@@ -18,10 +18,10 @@ demo: $(READY)
 
 # Tests wait for servers more than they compute: more at a time than a small machine has cores.
 # STRICT=1: a skipped test is a failure. FULL=1: every story and the sweep on both databases.
-JOBS ?= 3
+JOBS ?= 5
 test: $(READY)
 	$(BIN)/python -m tests.provision
-	STRICT=$(STRICT) FULL=$(FULL) $(BIN)/python -m pytest -q -n $(JOBS) --durations=10 $(ARGS)
+	STRICT=$(STRICT) FULL=$(FULL) $(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal --durations=10 $(ARGS)
 
 # What needs no server but our own, and one story: while you write.
 quick: $(READY)

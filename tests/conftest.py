@@ -19,7 +19,7 @@ from tests.servers.postgres import PostgresServer
 from tests.stage import Stage
 
 BOTH_DATABASES = {
-    "test_day.py", "test_real.py", "test_real_desk.py", "test_intake.py", "test_odd_events.py",
+    "test_day.py", "test_real.py", "test_intake.py", "test_odd_events.py",
     "test_search.py", "test_order.py", "test_numbers.py", "test_erasing.py", "test_races.py",
     "test_two_processes.py", "test_deadly.py", "test_leaving.py",
 }  # fmt: skip

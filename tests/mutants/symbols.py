@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,13 +16,21 @@ Place = tuple[Path, int, int]
 def places(bridge: Path, symbol: str) -> Iterator[Place]:
     """Every place of a symbol, as `function`, `Class.method` or `CONSTANT`."""
     for path in sorted(bridge.rglob("*.py")):
-        text = path.read_text()
-        starts = [0]
-        for line in text.splitlines(keepends=True):
-            starts.append(starts[-1] + len(line))
-        for name, node in _named(ast.parse(text), ""):
+        for name, begin, end in _symbols(path.read_text()):
             if name == symbol:
-                yield path, starts[node.lineno - 1], starts[node.end_lineno or node.lineno]
+                yield path, begin, end
+
+
+@functools.cache
+def _symbols(text: str) -> list[tuple[str, int, int]]:
+    """(name, first character, character after the last) of each symbol of a file."""
+    starts = [0]
+    for line in text.splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+    return [
+        (name, starts[node.lineno - 1], starts[node.end_lineno or node.lineno])
+        for name, node in _named(ast.parse(text), "")
+    ]
 
 
 def _named(tree: ast.AST, prefix: str) -> Iterator[tuple[str, ast.stmt]]:
