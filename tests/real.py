@@ -145,6 +145,7 @@ class Agent:
             edit = source.get("unsigned", {}).get("m.relations", {}).get("m.replace")
             if edit and "m.new_content" in edit.get("content", {}):
                 relation = source["content"].get("m.relates_to")
+                source["said_first"] = str(source["content"].get("body"))
                 source["content"] = dict(edit["content"]["m.new_content"])
                 if relation:  # an edit does not say what the first version replied to
                     source["content"]["m.relates_to"] = relation

@@ -129,7 +129,7 @@ async def story(scene: Scene, point: str) -> Room:
     hs.join(ALICE, room.id)
     await scene.sees(room, "my display stays dark")
     if point.startswith("uploaded"):  # is tried again later, and else while the mail is on the wire
-        await scene.sees(room, "photo.png")
+        await until(lambda: "photo.png" in hs.bodies(room), "the uploaded picture")
     file = hs.file(ALICE, room.id, "manual.pdf", b"PDF", "application/pdf")
     hs.reply(ALICE, room.id, file, f"{word} Here is the manual.")
     if word == "!draft":

@@ -62,18 +62,19 @@ class Talk:
         return await self.told(await self.say(text, to), text, *wanted)
 
     async def told(self, event: str, what: str, *wanted: str) -> str:
-        """Wait for the answer to something said or reacted, which holds all that is `wanted`."""
+        """Wait for the answer to something said or reacted, which holds all that is `wanted`, now or
+        before it was edited."""
 
-        async def found() -> str:
+        async def found() -> tuple[str, str] | None:
             for each in await self.agent.messages(self.room):
                 relation = each["content"].get("m.relates_to", {}).get("m.in_reply_to", {})
                 if relation.get("event_id") == event:
-                    return str(each["content"].get("body"))
-            return ""
+                    return str(each["content"].get("body")), each.get("said_first", "")
+            return None
 
-        body = await until(found, f"an answer to {what!r}", 30)
+        body, before = await until(found, f"an answer to {what!r}", 30)
         for each in wanted:
-            assert each in body, (what, body)
+            assert each in body or each in before, (what, body)
         return body
 
     async def react(self, event: str, key: str, *wanted: str) -> str:
