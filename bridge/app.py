@@ -26,11 +26,10 @@ from bridge.desk.triage import remind, search, state
 from bridge.imap.folders import Folders
 from bridge.ingress.watches import Watches
 from bridge.mail.token import Tokens
-from bridge.matrix.client import HomeserverError
 from bridge.matrix.homeserver import Homeserver
 from bridge.matrix.reconcile import Reconciler
 from bridge.matrix.service import Service
-from bridge.model import Job, Permanent, Transient
+from bridge.model import HomeserverError, Job, Permanent, Transient
 from bridge.model.admin_task import (
     AfterRestore,
     EmptyLog,
@@ -54,6 +53,7 @@ from bridge.model.task import (
     MakeRoom,
     ReadEventAgain,
     ReceiveMail,
+    RemakeRoom,
     SetUp,
     ShowPreview,
     Task,
@@ -90,6 +90,7 @@ def _act(
 ACTS = dict((
     _act(ReceiveMail, receive.receive),
     _act(MakeRoom, setup.make_conversation_room),
+    _act(RemakeRoom, setup.make_conversation_room),
     _act(SetUp, setup.setup),
     _act(FillRoom, setup.fill),
     _act(BringPost, post.post),

@@ -142,11 +142,17 @@ class Scene:
 
     async def queue(self, *agents: str) -> Room:
         """The queue room, entered by `agents`."""
-        queue = await self.room("Support queue")
-        for agent in agents:
-            if queue.membership(agent) != "join":
-                self.hs.join(agent, queue.id)
-        return queue
+        return await self.enter("Support queue", *agents)
+
+    async def enter(self, name: str, *people: str) -> Room:
+        """A room, entered by `people` as they are invited."""
+        room = await self.room(name)
+        for mxid in people:
+            await until(lambda mxid=mxid: room.membership(mxid) in ("invite", "join"),  # type: ignore[misc]  # mypy cannot infer a default argument of a lambda
+                        f"the invitation of {mxid} into {name}")  # fmt: skip
+            if room.membership(mxid) != "join":
+                self.hs.join(mxid, room.id)
+        return room
 
     async def conversation(self, number: int = 1) -> Room:
         def found() -> Room | None:

@@ -150,8 +150,7 @@ async def story(scene: Scene, point: str) -> Room:
 async def erase(scene: Scene) -> None:
     """What the story of every other point leaves out: the customer is erased again."""
     hs = scene.hs
-    control = await scene.room("Postroom control")
-    hs.join(ADMIN, control.id)
+    control = await scene.enter("Postroom control", ADMIN)
     hs.say(ADMIN, control.id, f"!erase {CUSTOMER}")
     await scene.sees(control, "!yes erases")
     hs.say(ADMIN, control.id, "!yes")

@@ -1,4 +1,8 @@
-"""Request bodies of createRoom for each kind of room (Client-Server API, createRoom)."""
+"""Request bodies of createRoom for each kind of room (Client-Server API, createRoom).
+
+Nobody is invited but the ghost of a new conversation: one invitation that is refused would refuse
+the whole room. People are invited afterwards, each by a post of their own.
+"""
 
 from __future__ import annotations
 
@@ -44,12 +48,12 @@ class NewRooms:
     prefix: str
     """Command prefix."""
 
-    def control(self, admins: Sequence[str], alias: str) -> Content:
+    def control(self, alias: str) -> Content:
         """The control room, the only room in which admin commands work."""
         return self._closed(
             ("Postroom control", f"Admin commands work here: {self.prefix}help"), alias,
             federate=False,
-            invite=admins, power=locked({}, BOT_POWER, self.bot, self.version),
+            power=locked({}, BOT_POWER, self.bot, self.version),
             state=[state_event("m.room.join_rules", {"join_rule": "invite"})],
         )  # fmt: skip
 
@@ -57,7 +61,6 @@ class NewRooms:
         """The room whose joined members are the inbox's agents."""
         return self._closed(
             name_and_topic("queue", inbox), alias, federate=inbox.federate,
-            invite=sorted({*inbox.agents, *inbox.leads}),
             power=queue_power(inbox, inbox.leads, self.version, self.bot),
             state=[state_event("m.room.join_rules", {"join_rule": "invite"})],
         )  # fmt: skip
@@ -66,7 +69,6 @@ class NewRooms:
         """The space that lists an inbox's rooms; only members of the queue room may join it."""
         body = self._closed(
             name_and_topic("space", inbox), alias, federate=inbox.federate,
-            invite=sorted({*inbox.agents, *inbox.leads}),
             power=locked({}, BOT_POWER, self.bot, self.version),
             state=[
                 state_event("m.room.join_rules", restricted(queue)),
@@ -104,9 +106,9 @@ class NewRooms:
         alias: str,
         *,
         federate: bool,
-        invite: Sequence[str],
         power: Content,
         state: Sequence[Content],
+        invite: Sequence[str] = (),
     ) -> Content:
         name, topic = title
         return {
@@ -123,5 +125,7 @@ class NewRooms:
                 *state,
                 state_event("m.room.history_visibility", {"history_visibility": "shared"}),
                 state_event("m.room.guest_access", {"guest_access": "forbidden"}),
+                # clients have the homeserver fetch links for previews: it would open a customer's
+                state_event("org.matrix.room.preview_urls", {"disable": True}),
             ],
         }

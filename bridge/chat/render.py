@@ -30,6 +30,18 @@ def notice(body: str) -> Content:
     return text_message(body, notice=True)
 
 
+def on_behalf(content: Content, name: str) -> Content:
+    """A message with a name in front, for somebody who cannot send it. That of a file becomes its
+    caption (Client-Server API v1.10, media captions)."""
+    said = {**content, "body": f"{name}:\n{content['body']}"}
+    if "url" in content:
+        said["filename"] = content.get("filename", content["body"])
+        said["body"] = f"{name}: {content['body']}"
+    if "formatted_body" in content:
+        said["formatted_body"] = f"<p><b>{html.escape(name)}</b></p>{content['formatted_body']}"
+    return said
+
+
 def clock(at: float, now: float) -> str:
     """`14:02` in the server's time zone, with the date if it is not today."""
     moment, today = time.localtime(at), time.localtime(now)

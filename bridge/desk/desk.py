@@ -109,6 +109,13 @@ class Desk:
     def is_own(self, mxid: str) -> bool:
         return mxid.startswith(self.own_prefix) and mxid.endswith(f":{self.server_name}")
 
+    def knows(self, inbox: InboxId) -> bool:
+        """Whether an inbox is in the configuration, or was."""
+        directory = self.directory
+        return any(
+            inbox in each for each in (directory.removed, directory.problems, self.settings.inboxes)
+        )
+
     def inbox(self, inbox: InboxId | None) -> Inbox:
         """The inbox with this id; one removed by chat neither receives nor sends any more. Raises
         Refused for an unknown id, Transient for a live inbox that cannot be used."""

@@ -12,26 +12,14 @@ from mautrix.api import HTTPAPI, Method
 from mautrix.errors import MatrixConnectionError
 
 from bridge.matrix.transaction import loads
-from bridge.model import Permanent, Transient
+from bridge.model import HomeserverError, Transient
 
 CLIENT = "_matrix/client/v3"
 TIMEOUT = 60.0
+LIMITS = ("M_USER_LIMIT_EXCEEDED", "M_RESOURCE_LIMIT_EXCEEDED")
+"""Errcodes of quotas: of uploaded bytes in a day (MSC4335), of the users of a homeserver."""
 MAX_ANSWER = 256 * 1024 * 1024
 """Maximum bytes of an answer; a longer one is an error."""
-
-
-class HomeserverError(Permanent):
-    """The homeserver refused a request; `status`: HTTP status, `code`: Matrix errcode."""
-
-    def __init__(self, status: int, code: str, text: str) -> None:
-        super().__init__(f"the homeserver answered {status} {code}: {text}")
-        self.status = status
-        self.code = code
-
-    def is_code(self, *codes: str) -> bool:
-        """Whether the error has one of these errcodes; Synapse 1.139 and 1.140 put `IO.ELEMENT.…`
-        before the errcodes of MSC4190."""
-        return self.code.endswith(codes)
 
 
 class _Api(HTTPAPI):
@@ -82,9 +70,12 @@ def error_of(status: int, headers: Any, text: str) -> Transient | HomeserverErro
     if status == 401 or (not code and status != 413):
         # the homeserver temporarily lost our registration, or the answer is from a proxy
         return Transient(f"the homeserver answered {status}: {reason}")
+    error = HomeserverError(status, code, reason)
+    if error.is_code(*LIMITS):
+        return Transient(f"a limit of the homeserver is reached: {reason}", retry_after=60.0)
     if status >= 500:
         return Transient(f"the homeserver answered {status}: {reason}")
-    return HomeserverError(status, code, reason)
+    return error
 
 
 class Client:

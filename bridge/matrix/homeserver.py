@@ -4,85 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
 
+import structlog
 from mautrix.api import Method
 
 from bridge import failpoint
-from bridge.matrix.client import CLIENT, HomeserverError
+from bridge.matrix.client import CLIENT
 from bridge.matrix.client import quoted as _q
-from bridge.matrix.queries import Queries
-from bridge.model import Content, EventId, Mxid, RoomId
+from bridge.matrix.ghosts import Ghosts
+from bridge.model import Content, EventId, HomeserverError, Mxid, RoomId
+
+log = structlog.get_logger("homeserver")
 
 MARK = "app.postroom.post"
 """The content key that marks our events, by which we find them again."""
-DEVICE = "POSTROOM"
-"""The device id of each sender; with a device the homeserver remembers transaction ids over a
-restart."""
 PATIENCE = 15.0
 """Seconds that a room may stay incomplete before it is abandoned."""
 
 
-class Homeserver(Queries):
+class Homeserver(Ghosts):
     """Changes in Matrix for the desk. Raises Transient when the homeserver does not answer,
     Permanent when it refuses."""
-
-    def __init__(self, url: str, token: str, bot: str) -> None:
-        super().__init__(url, token, bot)
-        self._ghosts: set[str] = set()
 
     async def ping(self, appservice: str) -> None:
         """Ask the homeserver to call us back; that also ends its back-off between pushes."""
         await self.request(Method.POST, f"_matrix/client/v1/appservice/{_q(appservice)}/ping", {})
-
-    async def ensure_ghost(self, ghost: str) -> None:
-        """Register a user of our namespace, then create its device.
-
-        These are two requests, because Matrix Authentication Service refuses log-ins of appservices
-        (M_APPSERVICE_LOGIN_UNSUPPORTED) before it checks whether the user exists; without a
-        log-in, and with MSC4190, the same two requests work with every homeserver.
-        """
-        if ghost in self._ghosts:
-            return
-        async with failpoint.around("matrix.register"):
-            try:
-                await self.request(
-                    Method.POST,
-                    f"{CLIENT}/register",
-                    {
-                        "type": "m.login.application_service",
-                        "username": ghost[1:].partition(":")[0],
-                        "inhibit_login": True,
-                    },
-                )
-            except HomeserverError as error:
-                if not error.is_code("M_USER_IN_USE"):
-                    raise
-            await self.request(Method.PUT, f"{CLIENT}/devices/{DEVICE}", {}, as_user=ghost)
-        self._ghosts.add(ghost)
-
-    async def send(
-        self, room: RoomId, sender: str, type: str, content: Content, txn: str
-    ) -> EventId:
-        """Send a message event; the same `txn` again gives the same event."""
-        path = f"{CLIENT}/rooms/{_q(room)}/send/{_q(type)}/{_q(txn)}"
-        await self.ensure_ghost(sender)
-        async with failpoint.around("matrix.send"):
-            answer = await self._put_on_device(path, content, sender)
-        return EventId(answer["event_id"])
-
-    async def _put_on_device(self, path: str, content: Content, sender: str) -> Any:
-        """Send a PUT from the sender's device, so that the homeserver remembers its transaction id
-        over a restart; creates the device again where somebody deleted it."""
-        on_device = {"device_id": DEVICE}
-        try:
-            return await self.request(Method.PUT, path, content, as_user=sender, query=on_device)
-        except HomeserverError as error:
-            if not error.is_code("M_UNKNOWN_DEVICE"):
-                raise
-        self._ghosts.discard(sender)
-        await self.ensure_ghost(sender)
-        return await self.request(Method.PUT, path, content, as_user=sender, query=on_device)
 
     async def find_sent(self, room: RoomId, sender: str, dedup_key: str) -> EventId | None:
         """The event with this `mark` among the sender's last 200 in the room; None for none."""
@@ -111,23 +57,6 @@ class Homeserver(Queries):
             )
         return EventId(answer["event_id"])
 
-    async def redact(self, room: RoomId, sender: str, event: EventId, txn: str) -> None:
-        path = f"{CLIENT}/rooms/{_q(room)}/redact/{_q(event)}/{_q(txn)}"
-        await self.ensure_ghost(sender)
-        async with failpoint.around("matrix.redact"):
-            await self._put_on_device(path, {}, sender)
-
-    async def invite(self, room: RoomId, mxid: Mxid) -> None:
-        """Invite a user; does nothing for one who is in the room or invited already."""
-        async with failpoint.around("matrix.member"):
-            try:
-                await self.request(
-                    Method.POST, f"{CLIENT}/rooms/{_q(room)}/invite", {"user_id": mxid}
-                )
-            except HomeserverError as error:
-                if await self.membership(room, mxid) not in ("join", "invite"):
-                    raise error
-
     async def kick(self, room: RoomId, mxid: Mxid, reason: str) -> None:
         """Remove a user; does nothing for one who is not in the room."""
         async with failpoint.around("matrix.member"):
@@ -140,31 +69,6 @@ class Homeserver(Queries):
             except HomeserverError as error:
                 if await self.membership(room, mxid) in ("join", "invite"):
                     raise error
-
-    async def set_bot_profile(self, name: str, picture: str) -> None:
-        """Set the bot's display name and avatar in its profile."""
-        profile = f"{CLIENT}/profile/{_q(self.bot)}"
-        async with failpoint.around("matrix.member"):
-            await self.request(Method.PUT, f"{profile}/displayname", {"displayname": name})
-            if picture:
-                await self.request(Method.PUT, f"{profile}/avatar_url", {"avatar_url": picture})
-
-    async def join_ghost(self, room: RoomId, ghost: str, name: str, picture: str) -> None:
-        """Join as a ghost with its name and avatar (an mxc address, or empty), in one request;
-        invites the ghost first where that is needed."""
-        await self.ensure_ghost(ghost)
-        path = f"{CLIENT}/rooms/{_q(room)}/state/m.room.member/{_q(ghost)}"
-        content = {"membership": "join", "displayname": name}
-        if picture:
-            content["avatar_url"] = picture
-        async with failpoint.around("matrix.member"):
-            try:
-                await self.request(Method.PUT, path, content, as_user=ghost)
-            except HomeserverError as error:
-                if error.status != 403:
-                    raise
-                await self.invite(room, Mxid(ghost))
-                await self.request(Method.PUT, path, content, as_user=ghost)
 
     async def join(self, room: RoomId) -> None:
         async with failpoint.around("matrix.member"):
@@ -181,8 +85,18 @@ class Homeserver(Queries):
         before the room is complete. Synapse writes most of a room at once, then name, topic and
         invitations, and may die in between. Missing names, topics and invitations are added. A room
         without its first part is unusable: an earlier request of ours may still be creating it, so
-        we wait PATIENCE seconds, then abandon the room and create another.
+        we wait PATIENCE seconds, then abandon the room and create another. Where the homeserver
+        refuses to invite, nobody is invited.
         """
+        try:
+            return await self._make_room(alias, body)
+        except HomeserverError as error:
+            if error.status != 403 or not body.get("invite"):
+                raise
+            log.warning("nobody is invited into a new room", error=str(error))
+        return await self._make_room(alias, {**body, "invite": []})
+
+    async def _make_room(self, alias: str, body: Content) -> RoomId:
         try:
             return await self._create(body)
         except HomeserverError as error:
@@ -217,7 +131,7 @@ class Homeserver(Queries):
         for key in ("name", "topic"):
             if await self.state(room, f"m.room.{key}") is None:
                 await self.set_state(room, f"m.room.{key}", "", {key: body[key]})
-        for mxid in body["invite"]:
+        for mxid in body.get("invite", ()):
             if not await self.membership(room, mxid):
                 await self.invite(room, mxid)
 

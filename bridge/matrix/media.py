@@ -8,9 +8,9 @@ from aiohttp import ClientError, ClientTimeout
 from mautrix.api import Method
 
 from bridge import failpoint
-from bridge.matrix.client import Client, HomeserverError, error_of
+from bridge.matrix.client import Client, error_of
 from bridge.matrix.client import quoted as _q
-from bridge.model import Permanent, Transient
+from bridge.model import HomeserverError, Permanent, Transient
 
 MEDIA_TIMEOUT = 600.0
 
@@ -18,27 +18,58 @@ MEDIA_TIMEOUT = 600.0
 class Media(Client):
     """The requests of the client API that are about files."""
 
-    async def reserve_media(self) -> str:
-        """Reserve an mxc address to upload to, so that a repeated upload is stored only once."""
-        async with failpoint.around("matrix.media"):
-            answer = await self.request(Method.POST, "_matrix/media/v1/create", {})
-        return str(answer["content_uri"])
+    _reserves_media = True
 
-    async def fill_media(self, mxc: str, name: str, type: str, data: bytes) -> None:
-        server, _, media = mxc.removeprefix("mxc://").partition("/")
+    async def reserve_media(self) -> str:
+        """Reserve an mxc address to upload to, so that a repeated upload is stored only once.
+        Empty where the homeserver cannot do that."""
+        if not self._reserves_media:
+            return ""
         async with failpoint.around("matrix.media"):
             try:
-                await self.request(
-                    Method.PUT,
-                    f"_matrix/media/v3/upload/{_q(server)}/{_q(media)}",
+                answer = await self.request(Method.POST, "_matrix/media/v1/create", {})
+            except HomeserverError as error:
+                if not error.is_code("M_UNRECOGNIZED"):
+                    raise
+                return ""
+        return str(answer["content_uri"])
+
+    async def fill_media(self, mxc: str, name: str, type: str, data: bytes) -> str:
+        """Upload a file to the address that was reserved for it, or to a new one where `mxc` is
+        empty; returns its address. Raises Transient while the homeserver takes no files."""
+        path = "_matrix/media/v3/upload"
+        if mxc:
+            server, _, media = mxc.removeprefix("mxc://").partition("/")
+            path = f"{path}/{_q(server)}/{_q(media)}"
+        async with failpoint.around("matrix.media"):
+            try:
+                answer = await self.request(
+                    Method.PUT if mxc else Method.POST,
+                    path,
                     io.BytesIO(data or b"\n"),  # bytes would be sent in one go, blocking us
                     query={"filename": name},
                     headers={"Content-Type": type},
                     timeout=MEDIA_TIMEOUT,
                 )
             except HomeserverError as error:
+                if error.is_code("M_UNRECOGNIZED"):
+                    raise self._no_media() from error
                 if error.code != "M_CANNOT_OVERWRITE_MEDIA":
                     raise
+        if not mxc:
+            self._reserves_media = False
+            mxc = str(answer["content_uri"])
+        return mxc
+
+    async def upload_media(self, name: str, type: str, data: bytes) -> str:
+        """Upload a file that may be uploaded twice where we die; returns its address."""
+        return await self.fill_media(await self.reserve_media(), name, type, data)
+
+    def _no_media(self) -> Transient:
+        return Transient(
+            f"{self._url} takes no files; where the media repository runs elsewhere, set"
+            " homeserver.url in config.yaml to the address that clients use"
+        )
 
     async def is_open_to_all(self, mxc: str) -> bool:
         """Whether anybody who knows a file's address can download it without a token (as before
@@ -54,7 +85,12 @@ class Media(Client):
 
     async def upload_limit(self) -> int:
         """The most bytes of one upload; for a larger one the homeserver resets the connection."""
-        answer = await self.request(Method.GET, "_matrix/client/v1/media/config")
+        try:
+            answer = await self.request(Method.GET, "_matrix/client/v1/media/config")
+        except HomeserverError as error:
+            if error.is_code("M_UNRECOGNIZED"):
+                raise self._no_media() from error
+            raise
         return int(answer.get("m.upload.size") or 50_000_000)
 
     async def download(self, mxc: str, limit: int) -> bytes:

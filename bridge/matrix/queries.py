@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from mautrix.api import Method
 
 from bridge.chat.content import cleaned
-from bridge.matrix.client import CLIENT, TIMEOUT, HomeserverError
+from bridge.matrix.client import CLIENT, TIMEOUT
 from bridge.matrix.client import quoted as _q
 from bridge.matrix.media import Media
-from bridge.model import Content, EventId, Mxid, RoomId
+from bridge.model import Content, EventId, HomeserverError, Mxid, RoomId
 
 
 class Queries(Media):
@@ -49,6 +49,11 @@ class Queries(Media):
             return ZoneInfo(str(answer.get("m.tz")))
         except (HomeserverError, ValueError, ZoneInfoNotFoundError):
             return None
+
+    async def joined_rooms(self) -> frozenset[RoomId]:
+        """The rooms that the bot is in."""
+        answer = await self.request(Method.GET, f"{CLIENT}/joined_rooms")
+        return frozenset(map(RoomId, answer["joined_rooms"]))
 
     async def members(self, room: RoomId) -> dict[Mxid, str]:
         answer = await self.request(Method.GET, f"{CLIENT}/rooms/{_q(room)}/members")

@@ -9,9 +9,8 @@ from typing import Any
 import structlog
 
 from bridge.chat.content import object_at
-from bridge.matrix.client import HomeserverError
 from bridge.matrix.homeserver import Homeserver
-from bridge.model import RoomId, Transient
+from bridge.model import HomeserverError, RoomId, Transient
 from bridge.ports import Store
 
 log = structlog.get_logger("reconciler")

@@ -27,7 +27,14 @@ from bridge.model.delivery import (
     Form,
     Recipient,
 )
-from bridge.model.errors import BridgeError, LostLease, Permanent, Refused, Transient
+from bridge.model.errors import (
+    BridgeError,
+    HomeserverError,
+    LostLease,
+    Permanent,
+    Refused,
+    Transient,
+)
 from bridge.model.ids import Content, EventId, InboxId, MailId, MessageId, Mxid, Number, RoomId
 from bridge.model.job import SLOTS, Job, share_of
 from bridge.model.mail import (
@@ -74,6 +81,7 @@ __all__ = [
     "Filter",
     "Form",
     "Forwarded",
+    "HomeserverError",
     "InboxId",
     "Job",
     "Kind",

@@ -99,7 +99,7 @@ class ConversationChanges(TypedDict, total=False):
     state: State
     changed_at: float
     waiting_since: float | None
-    room: RoomId
+    room: RoomId | None
     assignee: Mxid | None
     closed_at: float | None
     preview: str

@@ -37,7 +37,7 @@ def erased(shows: Shows) -> Erased:
             | Shows.MERGED | Shows.GOES_ON | Shows.SPLIT | Shows.AWAKE | Shows.HAND | Shows.CLAIM
             | Shows.SUMMARY | Shows.PINNED | Shows.OWNER | Shows.POINTER | Shows.WIPE
             | Shows.WELCOME | Shows.ALARM | Shows.ALARM_OVER | Shows.LOGIN | Shows.DISK
-            | Shows.ENCRYPTED
+            | Shows.ENCRYPTED | Shows.REFUSED | Shows.SETUP | Shows.ANEW
         ):  # fmt: skip
             return Erased.WITH_ITS_ROOM
         case _:

@@ -10,6 +10,7 @@ class BridgeError(Exception):
       Transient     retry without limit; never counted as a failure of a job
       Permanent     tell a human
         Refused     a person asked for something that cannot be done
+        HomeserverError  the homeserver refused a request
       LostLease     another worker owns the job now: the transaction is rolled back
     """
 
@@ -28,6 +29,22 @@ class Permanent(BridgeError):
 
 class Refused(Permanent):
     """A person asked for something that cannot be done; the text says what, and how to fix it."""
+
+
+class HomeserverError(Permanent):
+    """The homeserver refused a request; `status`: HTTP status, `code`: Matrix errcode, `reason`:
+    its own words."""
+
+    def __init__(self, status: int, code: str, reason: str) -> None:
+        super().__init__(f"the homeserver answered {status} {code}: {reason}")
+        self.status = status
+        self.code = code
+        self.reason = reason or code
+
+    def is_code(self, *codes: str) -> bool:
+        """Whether the error has one of these errcodes. Servers write an unstable prefix before
+        those of proposals: Synapse 1.139 and 1.140 `IO.ELEMENT.` before those of MSC4190."""
+        return self.code.endswith(codes)
 
 
 class LostLease(BridgeError):

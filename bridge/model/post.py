@@ -58,6 +58,8 @@ class Shows(StrEnum):
     SPLIT = "split"
     AWAKE = "awake"
     REMINDER = "reminder"
+    ANEW = "anew"
+    """Tells that the room replaces one that was lost."""
     CARD = "card"
     HAND = "hand"
     CLAIM = "claim"
@@ -87,6 +89,10 @@ class Shows(StrEnum):
     """Tells that a rule could not do everything it says."""
     OVERFLOW = "overflow"
     ENCRYPTED = "encrypted"
+    REFUSED = "refused"
+    """Tells that the homeserver refused something that the rest does not need."""
+    SETUP = "setup"
+    """Tells that a room of the bridge cannot be made."""
     RESTORED = "restored"
 
 
@@ -154,7 +160,7 @@ class PostKey:
 OF_NOTHING = (
     Shows.ANSWER, Shows.DEAD, Shows.RESTORED, Shows.SUMMARY, Shows.PINNED, Shows.OVERFLOW,
     Shows.RULE, Shows.ALARM, Shows.ALARM_OVER, Shows.LOGIN, Shows.DISK, Shows.HOOK,
-    Shows.REHEARSED, Shows.REPORT, Shows.TELL, Shows.SIGN,
+    Shows.REHEARSED, Shows.REPORT, Shows.TELL, Shows.SIGN, Shows.REFUSED, Shows.SETUP,
 )  # fmt: skip
 """Kinds whose keys hold no conversation number after the first word (an inbox, for example)."""
 OF_MAILS = (
@@ -249,6 +255,8 @@ class Post:
     """The event this post relates to, if that event is not a post of ours."""
     target_key: str
     """Key text of the post that this one relates to; empty for none."""
+    spoken_by: str = ""
+    """Who sent the event in place of `sender`, which could not; empty if `sender` did."""
 
 
 @dataclass(frozen=True, slots=True)

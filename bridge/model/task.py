@@ -126,6 +126,14 @@ class MakeRoom(Task):
 
 
 @dataclass(frozen=True, slots=True)
+class RemakeRoom(MakeRoom):
+    """Create a room for a conversation whose room is lost."""
+
+    kind = "remake"
+    title = "making a lost room anew"
+
+
+@dataclass(frozen=True, slots=True)
 class SetUp(Task):
     """Create the control room, or the queue room or space of an inbox."""
 

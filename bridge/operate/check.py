@@ -14,9 +14,8 @@ from bridge.config.vault import Keys, Vault
 from bridge.desk.directory import Directory
 from bridge.imap.folders import Folders
 from bridge.mail.token import Tokens
-from bridge.matrix.client import HomeserverError
 from bridge.matrix.homeserver import Homeserver
-from bridge.model import BridgeError
+from bridge.model import BridgeError, HomeserverError
 from bridge.model.oversight import Grade
 from bridge.operate.probe import Prober
 from bridge.sandbox import lockdown
@@ -110,8 +109,7 @@ async def _homeserver(settings: Settings, registration: Registration) -> str:
                 f"{settings.homeserver.url} encrypts new rooms, which the bridge cannot read; set"
                 " encryption_enabled_by_default_for_room_type: off in Synapse"
             )
-        mxc = await homeserver.reserve_media()
-        await homeserver.fill_media(mxc, "check.txt", "text/plain", b"Postroom check")
+        mxc = await homeserver.upload_media("check.txt", "text/plain", b"Postroom check")
         note = ""
         if await homeserver.is_open_to_all(mxc):
             note = (

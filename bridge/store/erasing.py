@@ -23,6 +23,7 @@ from bridge.store.connection import Connection
 from bridge.store.events import event_of
 from bridge.store.mails import letter_of
 from bridge.store.posts import post_of
+from bridge.store.rooms import Rooms
 from bridge.store.words import contains, listed
 
 GONE = "erased"
@@ -262,9 +263,7 @@ class Erasing:
             await run("DELETE FROM known_id WHERE number = $1", number)
         if room is not None:
             await run("UPDATE event SET content = '{}' WHERE room = $1", room)
-            await run("DELETE FROM member WHERE room = $1", room)
-            await run("DELETE FROM seen WHERE room = $1", room)
-            await run("DELETE FROM room WHERE room = $1", room)
+            await Rooms(self._conn).forget(room)
         await run(
             "UPDATE conversation SET contact = '', contact_name = '', contact_key = '',"
             " subject = $2, preview = '',"

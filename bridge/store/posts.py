@@ -101,16 +101,43 @@ class Posts:
         )
         return None if row is None else post_of(row)
 
-    async def sent(self, post: Post, version: int, event: EventId | None) -> None:
+    async def sent(
+        self, post: Post, version: int, event: EventId | None, spoken_by: str = ""
+    ) -> None:
         """Store that `version` is in the room; add a job for a version requested meanwhile."""
         current = await self._conn.fetchval(
-            "UPDATE post SET sent = $1, event = $2 WHERE id = $3 RETURNING version",
+            "UPDATE post SET sent = $1, event = $2, spoken_by = $4 WHERE id = $3 RETURNING version",
             version,
             event,
             post.id,
+            spoken_by,
         )
         if current > version:
             await self.order(post.id, post.lane)
+
+    async def forget_events(self, place: Place) -> list[Post]:
+        """Forget the events of a place whose room is lost, and drop the jobs of its posts. Returns
+        the posts that were shown there or waited to be."""
+        waits = "SELECT 1 FROM job WHERE job.key = 'post:' || post.id"
+        shown = f"FROM post WHERE place = $1 AND (sent > 0 OR EXISTS ({waits}))"
+        rows = await self._conn.fetch(f"SELECT * {shown} ORDER BY id", str(place))
+        await self._conn.execute(
+            f"DELETE FROM job WHERE key IN (SELECT 'post:' || id {shown})", str(place)
+        )
+        await self._conn.execute(
+            "UPDATE post SET sent = 0, event = NULL, target = '', spoken_by = '' WHERE place = $1",
+            str(place),
+        )
+        return [post_of(row) for row in rows]
+
+    async def unsent_invitations(self, place: Place) -> list[Post]:
+        """The invitations to a place that the homeserver refused."""
+        rows = await self._conn.fetch(
+            "SELECT * FROM post WHERE place = $1 AND kind = 'invite' AND sent < version"
+            " AND NOT EXISTS (SELECT 1 FROM job WHERE job.key = 'post:' || post.id) ORDER BY id",
+            str(place),
+        )
+        return [post_of(row) for row in rows]
 
     async def entered(self, place: Place) -> list[Mxid]:
         """The ghosts that joined a room by a post."""
@@ -170,4 +197,5 @@ def post_of(row: Any) -> Post:
         event=None if row["event"] is None else EventId(row["event"]),
         target=EventId(row["target"]) if row["target"] else None,
         target_key=row["target_key"],
+        spoken_by=row["spoken_by"],
     )

@@ -23,6 +23,11 @@ class Rooms:
             room.version,
         )
 
+    async def forget(self, room: RoomId) -> None:
+        """Delete a room and what is known of its members."""
+        for table in ("member", "seen", "room"):
+            await self._conn.execute(f"DELETE FROM {table} WHERE room = $1", room)
+
     async def known(self, room: RoomId) -> Room | None:
         row = await self._conn.fetchrow("SELECT * FROM room WHERE room = $1", room)
         return None if row is None else _room(row)

@@ -206,7 +206,8 @@ CREATE TABLE post (
     sent INTEGER NOT NULL,
     event TEXT,
     target TEXT NOT NULL,
-    target_key TEXT NOT NULL
+    target_key TEXT NOT NULL,
+    spoken_by TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX post_event ON post (event);
 CREATE INDEX post_mail ON post (mail_id) WHERE mail_id IS NOT NULL;

@@ -43,6 +43,8 @@ def kept(version: int) -> Rows:
 
 
 def statements(version: int) -> str:
+    if version == 7:
+        return (FOLDER / "version-7.sql").read_text()
     return (FOLDER / "version-5.sql").read_text() + (prerelease.SHARES if version > 5 else "")
 
 
@@ -119,7 +121,7 @@ def _plain(statement: str) -> str:
     return " ".join(text.split())
 
 
-@pytest.fixture(params=[5, 6])
+@pytest.fixture(params=[5, 6, 7])
 async def url(
     request: pytest.FixtureRequest, new_database: Callable[[Path], str], tmp_path: Path
 ) -> str:

@@ -48,10 +48,7 @@ async def ask(stage: Stage, room: Room, text: str, *answers: str) -> str:
 
 async def control_room(stage: Stage) -> Room:
     """The control room, the admin inside."""
-    control = await stage.room("Postroom control")
-    if control.membership(ADMIN) != "join":
-        stage.hs.join(ADMIN, control.id)
-    return control
+    return await stage.enter("Postroom control", ADMIN)
 
 
 def reacts_at_once(stage: Stage, who: str, text: str, emoji: str) -> None:

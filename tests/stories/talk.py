@@ -62,8 +62,8 @@ class Talk:
         return await self.told(await self.say(text, to), text, *wanted)
 
     async def told(self, event: str, what: str, *wanted: str) -> str:
-        """Wait for the answer to something said or reacted, which holds all that is `wanted`, now or
-        before it was edited."""
+        """Wait for the answer to something said or reacted, which holds all that is `wanted`, as it
+        is or as it was before an edit."""
 
         async def found() -> tuple[str, str] | None:
             for each in await self.agent.messages(self.room):

@@ -166,8 +166,7 @@ async def test_a_day_of_three_agents(stage: Stage) -> None:
     config["inboxes"]["sales"] = sales
     await stage.open(config)
     queue = await stage.queue(ALICE, BOB, DAN)
-    for agent in (ALICE, BOB):
-        stage.hs.join(agent, (await stage.room("Sales queue")).id)
+    await stage.enter("Sales queue", ALICE, BOB)
     day = Day(stage)
     await day.quiet()
     await morning(day, queue)

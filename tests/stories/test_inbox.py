@@ -18,8 +18,7 @@ async def empty(stage: Stage) -> Room:
     config = stage.config()
     config["inboxes"] = {}
     await stage.open(config)
-    control = await stage.room("Postroom control")
-    stage.hs.join(ADMIN, control.id)
+    control = await stage.enter("Postroom control", ADMIN)
     return control
 
 
@@ -88,8 +87,7 @@ async def checked(stage: Stage) -> bool:
 
 async def test_an_inbox_of_the_file_is_read_only_in_chat(stage: Stage) -> None:
     await stage.open()
-    control = await stage.room("Postroom control")
-    stage.hs.join(ADMIN, control.id)
+    control = await stage.enter("Postroom control", ADMIN)
     await ask(stage, control, "!inbox list", f"support · Support <{SUPPORT}> · live · config.yaml")
     for said in ("set support undo 5", "pause support", "remove support", "publish support"):
         await ask(
@@ -225,8 +223,7 @@ async def test_talk_is_no_answer_unless_its_writer_was_asked(stage: Stage) -> No
 
 async def test_agents_are_invited_and_removed_by_chat(stage: Stage) -> None:
     room = await begun(stage, None, ALICE)
-    control = await stage.room("Postroom control")
-    stage.hs.join(ADMIN, control.id)
+    control = await stage.enter("Postroom control", ADMIN)
     queue = await stage.room("Support queue")
     await ask(stage, control, "!agent add bob", "Say who: !agent add @who:server")
     await ask(stage, control, "!agent add @x:elsewhere.example", "is on another homeserver")

@@ -47,7 +47,8 @@ async def test_T53_who_is_no_admin_any_more_is_out_of_the_control_room(stage: St
     config = {**stage.config(), "admins": [ADMIN, BOB, EVE]}
     await stage.open(config)
     control = await control_room(stage)
-    stage.hs.join(BOB, control.id)  # eve is invited and has not come
+    await stage.enter("Postroom control", BOB)  # eve is invited and has not come
+    await until(lambda: control.membership(EVE) == "invite", "the invitation")
     await stage.quiet()
     await stage.close()
     await stage.open({**config, "admins": [ADMIN]})

@@ -41,8 +41,7 @@ async def test_two_inboxes_on_one_account_are_told_apart_by_recipient(stage: Sta
     config["inboxes"]["support"] = {**support, "default": True}
     config["inboxes"]["sales"] = {**support, "name": "Sales", "address": SALES}
     await stage.open(config)
-    sales, queue = await stage.room("Sales queue"), await stage.queue(ALICE)
-    stage.hs.join(ALICE, sales.id)
+    sales, queue = await stage.enter("Sales queue", ALICE), await stage.queue(ALICE)
     await stage.mail(mail(to=SALES, subject="For sales", message_id="<s@customer.example>"))
     await stage.sees(sales, "For sales")
     await stage.mail(mail(to="list@elsewhere.example", subject="Names none", message_id="<n@x.y>"))
@@ -157,7 +156,7 @@ async def test_a_wrong_password_is_told_once_and_other_inboxes_go_on(stage: Stag
     imap = {**config["inboxes"]["support"]["imap"], "password": "wrong", "user": "o@acme.example"}
     config["inboxes"]["other"] = {"name": "Other", "address": "o@acme.example", "imap": imap}
     await stage.open(config)
-    stage.hs.join(ADMIN, (await stage.room("Postroom control")).id)
+    await stage.enter("Postroom control", ADMIN)
     control = await stage.room("Postroom control")
     told = await stage.sees(control, "Other: 127.0.0.1 refuses the log-in")
     assert "app password" in told["content"]["body"]

@@ -50,6 +50,7 @@ async def test_who_joins_while_the_members_are_listed_is_an_agent(
         name = room.state[("m.room.name", "")]["content"]["name"]
         if name != "Support queue" or room.membership(ALICE) == "join":
             return
+        stage.hs._member(room, room.creator, ALICE, "invite")
         stage.hs.join(ALICE, room.id)
 
         async def handled() -> bool:

@@ -143,7 +143,7 @@ async def two_inboxes(stage: Stage) -> Room:
     config["inboxes"] = {"support": {**support, "default": True}, "sales": sales}
     await stage.open(config)
     await stage.queue(ALICE)
-    stage.hs.join(BOB, (await stage.room("Sales queue")).id)
+    await stage.enter("Sales queue", BOB)
     await stage.mail(mail())
     room = await stage.conversation()
     stage.hs.join(ALICE, room.id)

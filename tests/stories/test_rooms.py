@@ -96,9 +96,8 @@ async def test_a_half_room_is_waited_for_and_then_made_anew(
 async def test_a_room_that_lacks_name_and_guests_is_completed(stage: Stage) -> None:
     stage.hs.fail_rooms_before_name = 3
     await stage.open()
-    queue = await stage.room("Support queue")
+    queue = await stage.queue(ALICE)
     await until(lambda: queue.membership(BOB) == "invite", "the invitation")
-    stage.hs.join(ALICE, queue.id)
     await stage.quiet()
     for name in ("Postroom control", "Support queue", "Support"):
         assert (await stage.room(name)).state["m.room.topic", ""]["content"]["topic"]
@@ -122,7 +121,7 @@ async def test_T39_who_may_not_talk_to_the_bot_is_left_alone_and_who_may_is_show
     stage: Stage,
 ) -> None:
     await stage.open()
-    stage.hs.join(ADMIN, (await stage.room("Postroom control")).id)
+    await stage.enter("Postroom control", ADMIN)
     await stage.quiet()
     await asked_in(stage, 0, EVE, "leave")
     await asked_in(stage, 1, ADMIN, "join")

@@ -53,8 +53,7 @@ async def test_a_job_that_fails_for_good_is_told_and_can_be_retried(
 ) -> None:
     monkeypatch.setattr("bridge.worker.delay_after", lambda tries, floor=None: 0.05)
     room = await begun(stage)
-    control = await stage.room("Postroom control")
-    stage.hs.join(ADMIN, control.id)
+    control = await stage.enter("Postroom control", ADMIN)
 
     def broken(mail: object) -> bytes:
         raise KeyError("a bug of ours")
@@ -92,8 +91,7 @@ async def test_a_stop_does_not_wait_for_a_server_that_hangs(stage: Stage) -> Non
 
 async def test_T41_admins_and_nobody_else_command_in_the_control_room(stage: Stage) -> None:
     await stage.open()
-    control = await stage.room("Postroom control")
-    stage.hs.join(ADMIN, control.id)
+    control = await stage.enter("Postroom control", ADMIN)
     stage.hs._member(control, ADMIN, ALICE, "invite")
     stage.hs.join(ALICE, control.id)
     stage.hs.say(ALICE, control.id, "!status")

@@ -25,8 +25,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def answer_to_test(stage: Stage, name: str) -> str:
     """The whole answer to `!inbox test support`; its last lines are golden."""
-    control = await stage.room("Postroom control")
-    stage.hs.join(ADMIN, control.id)
+    control = await stage.enter("Postroom control", ADMIN)
     stage.hs.say(ADMIN, control.id, "!inbox test support")
     told = await stage.sees(control, f"Test of support <{SUPPORT}>:")
     body = str(told["content"]["body"])
@@ -128,8 +127,7 @@ async def test_a_server_that_does_not_take_mail_to_itself(stage: Stage) -> None:
 
 async def test_a_draft_that_is_not_whole_cannot_be_tested(stage: Stage) -> None:
     await stage.open()
-    control = await stage.room("Postroom control")
-    stage.hs.join(ADMIN, control.id)
+    control = await stage.enter("Postroom control", ADMIN)
     stage.hs.say(ADMIN, control.id, "!inbox add sales@acme.example")
     await stage.sees(control, "Where is the mailbox?")
     stage.hs.say(ADMIN, control.id, "imap.acme.example")
@@ -143,8 +141,7 @@ async def test_a_draft_that_is_not_whole_cannot_be_tested(stage: Stage) -> None:
 async def test_a_test_that_a_crash_cut_off_is_made_anew(stage: Stage) -> None:
     await stage.open()
     deliver(stage, tags=True)
-    control = await stage.room("Postroom control")
-    stage.hs.join(ADMIN, control.id)
+    control = await stage.enter("Postroom control", ADMIN)
     stage.hs.say(ADMIN, control.id, "!inbox test support")
     await stage.sees(control, f"Testing support <{SUPPORT}> …")
     await stage.close()

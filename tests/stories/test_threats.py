@@ -231,8 +231,7 @@ async def test_T42_an_agent_of_one_inbox_gets_at_nothing_of_another(stage: Stage
     config["inboxes"]["sales"] = sales
     await stage.open(config)
     queue = await stage.queue(ALICE)
-    theirs = await stage.room("Sales queue")
-    stage.hs.join(BOB, theirs.id)
+    await stage.enter("Sales queue", BOB)
     await stage.mail(mail("For sales", to="sales@acme.example"))
     secret = await stage.conversation(1)
     await stage.mail(mail("For support", message_id="<s@customer.example>", subject="Other"))

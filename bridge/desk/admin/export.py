@@ -100,8 +100,7 @@ async def export(desk: Desk, job: Job[Export]) -> None:
 
 
 async def _show(desk: Desk, job: Job[Export], name: str, part: int, data: bytes) -> None:
-    mxc = await desk.chat.reserve_media()
-    await desk.chat.fill_media(mxc, name, TYPE, data)
+    mxc = await desk.chat.upload_media(name, TYPE, data)
     async with desk.store.transaction("told") as tx:
         await tx.jobs.assert_leased(job)
         content = file_event.content(Attachment(0, name, TYPE, len(data)), mxc, len(data))

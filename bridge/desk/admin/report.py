@@ -77,8 +77,7 @@ async def make(desk: Desk, job: Job[MakeReport]) -> None:
     stamp = time.strftime("%Y-%m-%d", time.localtime(now))
     for type_, data in (("image/png", picture), ("text/csv", report.table(counted))):
         name = f"report-{period}-{stamp}.{type_.partition('/')[2]}"
-        mxc = await desk.chat.reserve_media()
-        await desk.chat.fill_media(mxc, name, type_, data)
+        mxc = await desk.chat.upload_media(name, type_, data)
         content = file_event.content(Attachment(0, name, type_, len(data)), mxc, len(data))
         if type_ == "image/png":
             content["info"] |= {"w": chart.WIDTH, "h": chart.HEIGHT}

@@ -42,8 +42,7 @@ async def upload_avatar(desk: Desk, content: Content, *, waits: bool = False) ->
         return known
     data = await asyncio.to_thread(initials.draw, text, colour)
     try:
-        mxc = await desk.chat.reserve_media()
-        await desk.chat.fill_media(mxc, f"{text}.png", "image/png", data)
+        mxc = await desk.chat.upload_media(f"{text}.png", "image/png", data)
     except Permanent:
         mxc = ""
     except Transient:

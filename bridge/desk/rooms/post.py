@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 
-from bridge.chat import render
+import structlog
+
 from bridge.desk.desk import Desk
-from bridge.desk.rooms import picture
+from bridge.desk.rooms import picture, refusal, speak
+from bridge.desk.rooms.lost import is_lost, make_anew
 from bridge.model import (
     Content,
     EventId,
+    HomeserverError,
     Job,
     Kind,
     Mxid,
@@ -23,7 +25,9 @@ from bridge.model import (
 )
 from bridge.model.task import BringPost
 
-MARK = "app.postroom.post"
+NEEDS_ROOM = (Kind.MESSAGE, Kind.INVITE)
+"""What a lost room of a conversation is made anew for; the others changed the lost one alone."""
+log = structlog.get_logger("post")
 
 
 async def post(desk: Desk, job: Job[BringPost]) -> None:
@@ -48,12 +52,35 @@ async def post(desk: Desk, job: Job[BringPost]) -> None:
             raise Permanent(f"{wanted.place} has no room to post in")
         raise Transient(f"{wanted.place} has no room yet", retry_after=1.0)
     began = math.floor(desk.now() * 1000) / 1000  # events have whole milliseconds
-    event = await _bring(desk, wanted, room, target, retried=job.leases > 1)
+    try:
+        event, spoken_by = await _bring(desk, wanted, room, target, retried=job.leases > 1)
+    except HomeserverError as error:
+        if not await _goes_on(desk, job, wanted, room, error):
+            raise
+        return
     async with desk.store.transaction("posted") as tx:
         await tx.jobs.finish(job)
-        await tx.posts.sent(wanted, wanted.version, event)
+        await tx.posts.sent(wanted, wanted.version, event, spoken_by)
         if wanted.key.shows is Shows.STATUS:  # an earlier yes was for the earlier version
             await tx.deliveries.update(wanted.key.delivery or 0, shown_at=began)
+
+
+async def _goes_on(
+    desk: Desk, job: Job[BringPost], wanted: Post, room: RoomId, error: HomeserverError
+) -> bool:
+    """Finish the job of a post that was refused, if the rest can go on without it, or if its room
+    is lost: then add the jobs that make the room anew and show the post there."""
+    lost = error.status in (403, 404) and await is_lost(desk, room)
+    if not lost and not refusal.is_optional(wanted):
+        return False
+    async with desk.store.transaction("posted") as tx:
+        await tx.jobs.finish(job)
+        known = await tx.rooms.known(room)
+        if not lost:
+            await refusal.note(tx, desk, wanted, known, error)
+        elif known is not None and (wanted.kind in NEEDS_ROOM or known.conversation is None):
+            await make_anew(tx, desk, known)
+    return True
 
 
 async def is_on_its_way(desk: Desk, room: RoomId, event: EventId) -> bool:
@@ -61,7 +88,7 @@ async def is_on_its_way(desk: Desk, room: RoomId, event: EventId) -> bool:
     the homeserver answers our request, or after a crash in between."""
     shown = await desk.chat.event(room, event)
     content = shown.get("content") if shown is not None else None
-    mark = content.get(MARK) if isinstance(content, dict) else None
+    mark = content.get(speak.MARK) if isinstance(content, dict) else None
     if shown is None or shown.get("sender") != desk.bot or not isinstance(mark, str):
         return False
     async with desk.store.reading() as tx:
@@ -70,21 +97,22 @@ async def is_on_its_way(desk: Desk, room: RoomId, event: EventId) -> bool:
     return wanted is not None and wanted.event is None and wanted.sent < wanted.version
 
 
-def txn_id(desk: Desk, post: Post, step: str = "") -> str:
-    text = f"{desk.keys.for_aliases}:{post.id}:{post.version}:{post.sender}:{step}"
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
 async def _bring(
     desk: Desk, post: Post, room: RoomId, target: EventId | None, *, retried: bool
+) -> tuple[EventId | None, str]:
+    """Make the change in Matrix. Returns the id of the event that now represents the post, and who
+    sent it in place of the post's sender."""
+    if post.kind is Kind.MESSAGE:
+        return await speak.say(desk, post, room, target, retried=retried)
+    return await _change(desk, post, room, target, retried=retried), ""
+
+
+async def _change(
+    desk: Desk, post: Post, room: RoomId, target: EventId | None, *, retried: bool
 ) -> EventId | None:
-    """Make the change in Matrix. Returns the id of the event that now represents the post."""
+    """Bring a post that is no message."""
     chat = desk.chat
     match post.kind:
-        case Kind.MESSAGE:
-            content = render.fit(_message(post, target))
-            event = await _send(desk, post, room, content, retried=retried)
-            return post.event or event
         case Kind.REACTION:
             return await _react(desk, post, room, target, retried=retried)
         case Kind.STATE:
@@ -94,33 +122,24 @@ async def _bring(
             return await chat.set_state(room, post.type, post.state_key, content)
         case Kind.REDACTION:
             if target is not None:
-                await chat.redact(room, post.sender, target, txn_id(desk, post))
+                await chat.redact(room, post.sender, target, speak.txn_id(desk, post))
         case Kind.INVITE:
             await chat.invite(room, Mxid(post.state_key))
         case Kind.KICK:
             await chat.kick(room, Mxid(post.state_key), post.content.get("reason", ""))
         case Kind.ENTER:
-            face = await picture.upload_avatar(desk, post.content)
-            await chat.join_ghost(room, post.state_key, post.content["name"], face)
+            await _enter(desk, post, room)
     return None
 
 
-def _message(post: Post, target: EventId | None) -> Content:
-    mark = f"{post.id}.{post.version}"
-    if post.event is None:
-        content = {**post.content, MARK: mark}
-        if target is not None:
-            content["m.relates_to"] = {"m.in_reply_to": {"event_id": target}}
-        return content
-    # an edit notifies nobody: clients notify only for mentions that are new in it
-    return {
-        **{key: value for key, value in post.content.items() if key != "app.postroom.mail"},
-        "body": f"* {post.content['body']}",
-        "m.new_content": post.content,
-        "m.relates_to": {"rel_type": "m.replace", "event_id": post.event},
-        "m.mentions": {},
-        MARK: mark,
-    }
+async def _enter(desk: Desk, post: Post, room: RoomId) -> None:
+    """Let a ghost join. One that cannot join cannot speak either: the bot speaks for it."""
+    try:
+        await speak.enter(desk, room, post.state_key, post.content)
+    except HomeserverError as error:
+        if error.status != 403:
+            raise
+        log.warning("a ghost cannot join", ghost=post.state_key, error=str(error))
 
 
 def _filled(content: Content, target: EventId | None) -> Content:
@@ -139,7 +158,7 @@ async def _react(
 ) -> EventId | None:
     """Send a reaction. If one was sent before, redact it first; an empty emoji only redacts."""
     if post.event is not None:
-        await desk.chat.redact(room, post.sender, post.event, txn_id(desk, post, "undo"))
+        await desk.chat.redact(room, post.sender, post.event, speak.txn_id(desk, post, "undo"))
     if target is None or not post.content.get("emoji"):
         return None
     content = {
@@ -148,30 +167,6 @@ async def _react(
             "event_id": target,
             "key": post.content["emoji"],
         },
-        MARK: f"{post.id}.{post.version}",
+        speak.MARK: speak.mark(post),
     }
-    return await _send(desk, post, room, content, retried=retried)
-
-
-async def _send(
-    desk: Desk, post: Post, room: RoomId, content: Content, *, retried: bool
-) -> EventId | None:
-    if retried:
-        found = await desk.chat.find_sent(room, post.sender, content[MARK])
-        if found is not None:
-            return found
-    try:
-        return await desk.chat.send(room, post.sender, post.type, content, txn_id(desk, post))
-    except Permanent as error:
-        code = getattr(error, "code", "")
-        if code == "M_DUPLICATE_ANNOTATION":
-            return await desk.chat.find_sent(room, post.sender, content[MARK])
-        if code != "M_FORBIDDEN" or post.sender == desk.bot:
-            raise
-    # somebody removed the ghost from the room: join it again, once
-    async with desk.store.reading() as tx:
-        entry = await tx.posts.entry(post.place, post.sender)
-    content_of = entry.content if entry else {"name": post.sender}
-    face = await picture.upload_avatar(desk, content_of)
-    await desk.chat.join_ghost(room, post.sender, content_of["name"], face)
-    return await desk.chat.send(room, post.sender, post.type, content, txn_id(desk, post))
+    return await speak.send(desk, post, room, content, retried=retried)

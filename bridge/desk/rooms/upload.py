@@ -29,10 +29,12 @@ async def upload(desk: Desk, job: Job[UploadFile]) -> None:
         mxc = file.mxc
         if not mxc:
             mxc = await desk.chat.reserve_media()
+        if mxc and not file.mxc:
             async with desk.store.transaction("media-made") as tx:
                 await tx.posts.set_mxc(post.id, mxc, done=False)
+        type_ = file_event.content(attachment, mxc, len(data))["info"]["mimetype"]
+        mxc = await desk.chat.fill_media(mxc, attachment.name, type_, data)
         content = file_event.content(attachment, mxc, len(data))
-        await desk.chat.fill_media(mxc, attachment.name, content["info"]["mimetype"], data)
     except Transient:
         await _show_placeholder(
             desk, job, post, attachment, "not uploaded yet, the bridge keeps trying"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import structlog
@@ -12,6 +14,7 @@ from bridge.config.inbox import Inbox
 from bridge.desk.desk import Desk
 from bridge.desk.rooms import picture
 from bridge.desk.rooms.invite import invite
+from bridge.desk.rooms.lost import is_lost, make_anew
 from bridge.desk.rooms.refresh import (
     powers,
     refresh,
@@ -25,6 +28,7 @@ from bridge.model import (
     CONTROL,
     Address,
     Content,
+    HomeserverError,
     InboxId,
     Job,
     Mxid,
@@ -43,6 +47,7 @@ from bridge.ports import Tx
 
 log = structlog.get_logger("setup")
 
+
 INTRODUCED = "bot-introduced"
 WELCOME = (
     "Postroom is running. Admin commands work in this room and nowhere else: !status shows how"
@@ -60,7 +65,42 @@ async def add_setup_jobs(desk: Desk) -> None:
 
 
 async def setup(desk: Desk, job: Job[SetUp]) -> None:
-    """Create or find one room and store it; FillRoom does the rest."""
+    """Create or find one room and store it; FillRoom does the rest. Goes on trying for ever."""
+    await desk.directory.load(desk.store)  # another process may have set the inbox up
+    if job.task.inbox is not None and not desk.knows(job.task.inbox):
+        async with desk.store.transaction("setup") as tx:
+            await tx.jobs.finish(job)
+        return
+    async with _keeps_trying(desk, job.task.role, job.task.inbox):
+        await _set_up(desk, job)
+
+
+async def _let_agents_in(tx: Tx, desk: Desk, queue: Room) -> None:
+    """Let the members of a new queue room into the rooms that exist: it replaces a lost one."""
+    rules = room.restricted(queue.id)
+    for each in await tx.rooms.of_inbox(queue.inbox or InboxId("")):
+        if each.role is not Role.QUEUE:
+            key = PostKey.other(Shows.JOIN_RULES, each.place, "")
+            wanted = Wanted.state(key, each.place, desk.bot, "m.room.join_rules", rules)
+            await tx.posts.put(wanted)
+
+
+@contextlib.asynccontextmanager
+async def _keeps_trying(desk: Desk, role: Role, inbox: InboxId | None) -> AsyncIterator[None]:
+    """Turn a permanent error into one that is tried again, and tell the admins once."""
+    try:
+        yield
+    except Permanent as error:
+        where = f"{role} room" if inbox is None else f"{role} room of {inbox}"
+        async with desk.store.transaction("told") as tx:
+            await tell_control(
+                tx, desk, PostKey.other(Shows.SETUP, role, inbox or ""),
+                f"⚠️ The {where} cannot be set up: {error}\nThe bridge keeps trying.",
+            )  # fmt: skip
+        raise Transient(f"the {where} cannot be set up: {error}") from error
+
+
+async def _set_up(desk: Desk, job: Job[SetUp]) -> None:
     role, inbox = job.task.role, job.task.inbox or None
     async with desk.store.reading() as tx:
         found = await tx.rooms.find(role, inbox)
@@ -75,13 +115,30 @@ async def setup(desk: Desk, job: Job[SetUp]) -> None:
     async with desk.store.transaction("setup") as tx:
         await tx.rooms.save(found)
         await tx.jobs.add(FillRoom(role, inbox, made=is_new), events_lane(found.id))
+        if is_new and role is Role.QUEUE:
+            await _let_agents_in(tx, desk, found)
         if is_new:
             await tx.jobs.run_now((SetUp, MakeRoom, BringPost))
         await tx.jobs.finish(job)
 
 
 async def fill(desk: Desk, job: Job[FillRoom]) -> None:
-    """Store a room's members, set its content, invite the people the configuration names."""
+    """Store a room's members, set its content, invite the people the configuration names. Goes on
+    trying for ever; a room that is lost is set up again."""
+    async with _keeps_trying(desk, job.task.role, job.task.inbox):
+        try:
+            await _fill(desk, job)
+        except HomeserverError as error:
+            async with desk.store.reading() as tx:
+                found = await tx.rooms.find(job.task.role, job.task.inbox)
+            if error.status not in (403, 404) or not found or not await is_lost(desk, found.id):
+                raise
+            async with desk.store.transaction("setup") as tx:
+                await tx.jobs.finish(job)
+                await make_anew(tx, desk, found)
+
+
+async def _fill(desk: Desk, job: Job[FillRoom]) -> None:
     role, inbox = job.task.role, job.task.inbox
     async with desk.store.reading() as tx:
         found = await tx.rooms.find(role, inbox)
@@ -112,7 +169,7 @@ async def fill(desk: Desk, job: Job[FillRoom]) -> None:
 async def _make(desk: Desk, role: Role, inbox: InboxId | None, queue: RoomId | None) -> RoomId:
     alias, rooms = desk.alias(role, inbox or ""), desk.new_rooms
     if role is Role.CONTROL:
-        body = rooms.control(desk.settings.admins, alias)
+        body = rooms.control(alias)
     elif role is Role.QUEUE:
         body = rooms.queue(desk.inbox(inbox), alias)
     elif queue is None:
@@ -160,10 +217,20 @@ async def _fill_and_invite(tx: Tx, desk: Desk, found: Room, *, made: bool) -> No
             await refresh_queue_list(tx, desk, inbox)
             await agents.set_queue_powers(tx, desk, inbox)
         await _title(tx, desk, found, inbox, made=made)
+    await _invite_again(tx, found)
     for mxid in people:
         there = await tx.rooms.membership(found.id, Mxid(mxid))
         wanted = Wanted.invitation(PostKey.other(Shows.INVITE, place, mxid), place, desk.bot, mxid)
         await tx.posts.put(replace(wanted, exists_already=there in ("join", "invite")))
+
+
+async def _invite_again(tx: Tx, found: Room) -> None:
+    """Send the invitations again that the homeserver refused; forget those of who came since."""
+    for post in await tx.posts.unsent_invitations(found.place):
+        if await tx.rooms.membership(found.id, Mxid(post.state_key)) in ("join", "invite"):
+            await tx.posts.sent(post, post.version, None)
+        else:
+            await tx.posts.order(post.id, post.lane)
 
 
 async def _title(tx: Tx, desk: Desk, found: Room, inbox: Inbox, *, made: bool) -> None:
@@ -197,7 +264,7 @@ async def _remove_former_admins(tx: Tx, desk: Desk, control: Room) -> None:
 
 
 async def make_conversation_room(desk: Desk, job: Job[MakeRoom]) -> None:
-    """Create the room of a new conversation; its posts wait behind this job in the same lane."""
+    """Create the room of a conversation; its posts wait behind this job in the same lane."""
     number = job.task.number
     async with desk.store.reading() as tx:
         conversation = await tx.conversations.get(number)
@@ -208,7 +275,7 @@ async def make_conversation_room(desk: Desk, job: Job[MakeRoom]) -> None:
     if queue is None or space is None:
         raise Transient(f"the rooms of {inbox.id} are not made yet", retry_after=1.0)
     ghost = desk.ghost(conversation.contact)
-    await desk.chat.ensure_ghost(ghost)
+    await desk.chat.ensure_ghost(ghost, room.ghost_name(conversation.contact))
     alias = desk.alias(Role.CONVERSATION, number)
     face = await picture.upload_avatar(desk, picture.avatar_request(conversation.contact))
     first = FirstMembers(ghost, face, agents)
@@ -221,6 +288,6 @@ async def make_conversation_room(desk: Desk, job: Job[MakeRoom]) -> None:
             tx, desk, conversation, inbox, exists_already=True, without_avatar=not face
         )
         await powers(tx, desk, with_room, exists_already=True)
-        await invite(tx, desk, with_room, "new")
+        await invite(tx, desk, with_room, "new" if type(job.task) is MakeRoom else made)
         await refresh(tx, desk, with_room)
         await tx.jobs.finish(job)

@@ -13,6 +13,7 @@ from bridge.desk.context import CommandContext
 from bridge.desk.desk import Desk, mail_meant
 from bridge.desk.rooms import picture
 from bridge.desk.rooms.refresh import refresh
+from bridge.desk.rooms.sent import show_sent
 from bridge.desk.triage import contact, state
 from bridge.mail import author
 from bridge.mail.thread import base_subject
@@ -160,10 +161,7 @@ async def _bring(tx: Tx, desk: Desk, letters: Sequence[Letter], to: Conversation
             shown = PostKey.of_mail(Shows.MAIL, letter.id).copy_in(to.number)
             await contact.offer(tx, desk, to.number, shown)
         if letter.outbound:
-            to_whom = render.people((*letter.to, *letter.cc)[:10])
-            text = f"↗ sent {render.clock(letter.at, desk.now())} to {to_whom}: {letter.subject}"
-            key = PostKey.of_mail(Shows.WENT, letter.id, to.number)
-            await _say(tx, desk, to, key, render.notice(text))
+            await show_sent(tx, desk, letter, to.number)
 
 
 async def _bring_sender(tx: Tx, desk: Desk, letter: Letter, post: Post, to: Conversation) -> str:

@@ -1,0 +1,108 @@
+"""Makes a room anew that the homeserver does not have any more, with what it showed."""
+
+from __future__ import annotations
+
+import structlog
+
+from bridge.desk.desk import Desk
+from bridge.desk.rooms.sent import show_sent
+from bridge.model import (
+    DELIVERIES_UNDER_WAY,
+    FINISHED_CONVERSATIONS,
+    Conversation,
+    HomeserverError,
+    Kind,
+    Number,
+    Place,
+    Post,
+    PostKey,
+    Room,
+    RoomId,
+    Shows,
+    Wanted,
+)
+from bridge.model.task import RemakeRoom, SetUp
+from bridge.ports import Tx
+
+log = structlog.get_logger("lost")
+
+ANEW = (
+    "The homeserver lost the room of this conversation, so this is a new one. What was said in it"
+    " internally is gone; all its mails are here."
+)
+
+
+async def is_lost(desk: Desk, room: RoomId) -> bool:
+    """Whether the bot is no member of a room any more and cannot come back.
+
+    A refusal alone proves nothing: a spam checker gives some. Raises Transient.
+    """
+    if room in await desk.chat.joined_rooms():
+        return False
+    try:
+        await desk.chat.join(room)
+    except HomeserverError:
+        return True
+    return False
+
+
+async def make_anew(tx: Tx, desk: Desk, lost: Room) -> None:
+    """Forget a lost room, and add the jobs that make another one and show what it showed."""
+    log.warning("a room is lost and made anew", room=lost.id, role=lost.role)
+    await tx.rooms.forget(lost.id)
+    if lost.conversation is None:
+        await tx.jobs.add(SetUp(lost.role, lost.inbox), "setup")
+        for post in await tx.posts.forget_events(lost.place):
+            if await _is_current(tx, post):
+                await tx.posts.order(post.id, post.lane)
+    else:
+        await _make_conversation_anew(tx, desk, lost, lost.conversation)
+
+
+async def _is_current(tx: Tx, post: Post) -> bool:
+    """Whether a new queue room or space shows this post: no command's answer, no closed
+    conversation's card."""
+    if post.key.shows in (Shows.SUMMARY, Shows.PINNED, Shows.AVATAR):
+        return True
+    if post.key.conversation is None:
+        return False
+    conversation = await tx.conversations.get(post.key.conversation)
+    return conversation.room is not None and conversation.state not in FINISHED_CONVERSATIONS
+
+
+async def _make_conversation_anew(tx: Tx, desk: Desk, lost: Room, number: Number) -> None:
+    conversation = await tx.conversations.update(number, room=None, vacated=False)
+    await _withdraw_from_space(tx, desk, conversation, lost.id)
+    again = await tx.posts.forget_events(lost.place)
+    lane = f"{lost.place}:out"
+    await tx.jobs.add(RemakeRoom(conversation.number), lane)
+    said = PostKey.of_conversation(Shows.ANEW, conversation.number, lost.id)
+    await tx.posts.put(Wanted.message(said, lost.place, desk.bot, desk.quiet_message(ANEW)))
+    for post in again:
+        if post.kind is Kind.ENTER:
+            await tx.posts.order(post.id, lane)
+    for letter in await tx.mails.of_conversation(conversation.number):
+        if letter.outbound:
+            await show_sent(tx, desk, letter, conversation.number)
+        for post in again:
+            if post.key.mail == letter.id and post.key.shows is not Shows.WENT:
+                await tx.posts.order(post.id, lane)
+    for post in again:  # a mail that still waits, for its time or for a yes
+        delivery = post.key.delivery
+        if delivery is None or post.kind is not Kind.MESSAGE:
+            continue
+        if (await tx.deliveries.get(delivery)).state in DELIVERIES_UNDER_WAY:
+            await tx.posts.order(post.id, lane)
+
+
+async def _withdraw_from_space(
+    tx: Tx, desk: Desk, conversation: Conversation, room: RoomId
+) -> None:
+    """Take the lost room off the space's list; the new one gets a line of its own."""
+    key = PostKey.of_conversation(Shows.CHILD, conversation.number)
+    if await tx.posts.by_key(key) is None:
+        return
+    old = key.renamed("lost", room)
+    await tx.posts.rename(key, old)
+    place = Place.space(conversation.inbox)
+    await tx.posts.put(Wanted.state(old, place, desk.bot, "m.space.child", {}))
