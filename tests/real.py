@@ -78,20 +78,21 @@ class Agent:
 
     async def walk_in(self, number: int, queue: str = "Support queue") -> str:
         """Enter a conversation by the link on its card, uninvited; returns the room's id."""
+        found = await until(lambda: self.linked(number, queue), f"the card of #{number}", 60)
+        await self.join(found)
+        return str(found)
+
+    async def linked(self, number: int, queue: str = "Support queue") -> str:
+        """The room that a conversation's card leads to, empty while there is no card."""
         await self.look()
         where = next(room for room, name in self.names.items() if name == queue)
 
-        async def linked() -> str:
-            for event in await self.messages(where):
-                body = str(event["content"].get("body", ""))
-                found = re.search(r"matrix\.to/#/(![^?]+)", body)
-                if body.startswith(f"#{number} ") and found:
-                    return found[1]
-            return ""
-
-        room = await until(linked, f"the card of #{number}", 60)
-        await self.join(room)
-        return room
+        for event in await self.messages(where):
+            body = str(event["content"].get("body", ""))
+            found = re.search(r"matrix\.to/#/(![^?]+)", body)
+            if body.startswith(f"#{number} ") and found:
+                return found[1]
+        return ""
 
     async def join(self, room: str) -> None:
         await self.client.join(room)
@@ -177,6 +178,8 @@ class Town:
         self.dovecot = DovecotServer(str(folder / "d"), BOXES)
         self.smtp = ScriptedSmtp(folder / "accepted.jsonl")
         self.agents: dict[str, Agent] = {}
+        self.tokens: dict[str, str] = {}
+        """Access tokens of other people, by name."""
         self.mas: FakeMas | None = None
         self.bridge: Bridge
 

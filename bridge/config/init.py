@@ -17,6 +17,7 @@ homeserver:
   url: http://127.0.0.1:8008      # how the bridge reaches Synapse
   server_name: {server_name}      # the part of Matrix ids behind the colon
   room_version: "12"              # of the rooms the bridge makes: "11" or "12"
+  encryption: tell                # if Synapse encrypts new rooms: tell you, or avoid (see docs)
 
 appservice:                       # where Synapse's pushes arrive
   host: 127.0.0.1

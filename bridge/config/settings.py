@@ -32,6 +32,9 @@ class Homeserver(Section):
     url: str = "http://127.0.0.1:8008"
     server_name: str
     room_version: Literal["11", "12"] = "12"
+    encryption: Literal["tell", "avoid"] = "tell"
+    """Where the homeserver encrypts new rooms: tell the admins, or ask for rooms of a kind that it
+    leaves unencrypted."""
 
 
 class Listener(Section):

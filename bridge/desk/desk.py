@@ -78,7 +78,11 @@ class Desk:
     @property
     def new_rooms(self) -> NewRooms:
         """Builds the requests that create our rooms on the homeserver."""
-        return NewRooms(self.room_version, self.bot, self.server_name, self.settings.command_prefix)
+        homeserver = self.settings.homeserver
+        return NewRooms(
+            self.room_version, self.bot, self.server_name, self.settings.command_prefix,
+            avoids_encryption=homeserver.encryption == "avoid",
+        )  # fmt: skip
 
     def with_prefix(self, text: str) -> str:
         """`text` with `!` before each command replaced by this installation's command prefix."""

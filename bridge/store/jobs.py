@@ -197,6 +197,11 @@ class Jobs(JobStatuses):
             await self.add(TellOfFailure(job.id, job.leases), "failed")
         self.added = True
 
+    async def exists(self, task: Task) -> bool:
+        """Whether a job with this task's key is unfinished."""
+        query = "SELECT 1 FROM job WHERE key = $1"
+        return await self._conn.fetchval(query, task.key) is not None
+
     async def drop(self, task: Task) -> bool:
         """Remove a job that is not leased. False when there is none."""
         row = await self._conn.fetchrow(

@@ -116,8 +116,8 @@ class Posts:
             await self.order(post.id, post.lane)
 
     async def forget_events(self, place: Place) -> list[Post]:
-        """Forget the events of a place whose room is lost, and drop the jobs of its posts. Returns
-        the posts that were shown there or waited to be."""
+        """Forget the events of a place whose room is lost, its invitations and removals, and drop
+        the jobs of its posts. Returns the posts that were shown there or waited to be."""
         waits = "SELECT 1 FROM job WHERE job.key = 'post:' || post.id"
         shown = f"FROM post WHERE place = $1 AND (sent > 0 OR EXISTS ({waits}))"
         rows = await self._conn.fetch(f"SELECT * {shown} ORDER BY id", str(place))
@@ -125,10 +125,13 @@ class Posts:
             f"DELETE FROM job WHERE key IN (SELECT 'post:' || id {shown})", str(place)
         )
         await self._conn.execute(
+            "DELETE FROM post WHERE place = $1 AND kind IN ('invite', 'kick')", str(place)
+        )
+        await self._conn.execute(
             "UPDATE post SET sent = 0, event = NULL, target = '', spoken_by = '' WHERE place = $1",
             str(place),
         )
-        return [post_of(row) for row in rows]
+        return [post_of(row) for row in rows if row["kind"] not in (Kind.INVITE, Kind.KICK)]
 
     async def unsent_invitations(self, place: Place) -> list[Post]:
         """The invitations to a place that the homeserver refused."""
@@ -138,6 +141,16 @@ class Posts:
             str(place),
         )
         return [post_of(row) for row in rows]
+
+    async def withdraw_invitations(self, place: Place, mxid: Mxid) -> bool:
+        """Give up the refused invitations of somebody to a place; whether there were any."""
+        row = await self._conn.fetchrow(
+            "UPDATE post SET sent = version WHERE place = $1 AND state_key = $2"
+            " AND kind = 'invite' AND sent < version RETURNING id",
+            str(place),
+            mxid,
+        )
+        return row is not None
 
     async def entered(self, place: Place) -> list[Mxid]:
         """The ghosts that joined a room by a post."""

@@ -99,7 +99,7 @@ class FakeHomeserver(MatrixState):
         if request.headers.get("Authorization") != f"Bearer {self.as_token}":
             return web.json_response({"errcode": "M_UNKNOWN_TOKEN", "error": "token"}, status=401)
         user = request.query.get("user_id", f"@sender:{DOMAIN}")
-        is_media = "/upload/" in request.path
+        is_media = "/media/v3/upload" in request.path
         raw = await request.read()
         body = None if is_media or not raw else json.loads(raw)
         self.log.append((request.method, request.path, body))
@@ -123,12 +123,14 @@ class FakeHomeserver(MatrixState):
 
     def _answer(self, request: web.Request, user: str, body: Any, raw: bytes) -> Any:
         path = [unquote(part) for part in request.raw_path.partition("?")[0].split("/")]
+        if "media" in path[2:5]:
+            return self._media(request, path[2:], raw)
         match request.method, *path[2:]:
             case "GET", "client", "versions":
                 return {"versions": ["v1.11"]}
             case "POST", "client", "v3", "register":
                 return self._register(body)
-            case "PUT", "client", "v3", "devices", device:
+            case "PUT", "client", "v3", "devices", device if self.makes_devices:
                 self.devices.setdefault(user, set()).add(device)
                 return {}
             case "POST", "client", "v3", "createRoom":
@@ -147,14 +149,33 @@ class FakeHomeserver(MatrixState):
                 if json.loads(request.query["filter"])["room"].get("rooms") == []:
                     return self._hold(int(request.query["timeout"]) / 1000)
                 return self._sync(user, request.query.get("since"))
+            case "GET", "client", "v3", "joined_rooms":
+                joined = [
+                    each.id for each in self.rooms.values() if each.membership(user) == "join"
+                ]
+                return {"joined_rooms": joined}
+            case "GET", "client", "v3", "devices", device:
+                if device not in self.devices.get(user, ()):
+                    raise Refusal(404, "M_NOT_FOUND")
+                return {"device_id": device}
             case "GET", "client", "v3", "profile", mxid, "m.tz" if mxid in self.zones:
                 return {"m.tz": self.zones[mxid]}
             case "PUT", "client", "v3", "profile", mxid, field:
                 self.profiles.setdefault(mxid, {})[field] = body[field]
                 return {}
+            case "GET", "client", "v1", "rooms", room, "relations", event, "m.replace":
+                return {"chunk": self.edits(self.rooms[room], event)}
+            case method, "client", "v3", "rooms", room, *rest:
+                if room not in self.rooms:
+                    raise Refusal(404, "M_NOT_FOUND")
+                return self._in_room(method, self.rooms[room], rest, user, body, request.query)
+        raise Refusal(404, "M_UNRECOGNIZED", request.path)
+
+    def _media(self, request: web.Request, path: list[str], raw: bytes) -> Any:
+        match request.method, *path:
             case "GET", "client", "v1", "media", "config":
                 return {"m.upload.size": self.upload_limit}
-            case "POST", "media", "v1", "create":
+            case "POST", "media", "v1", "create" if self.reserves_media:
                 if self.fail_media:
                     self.fail_media -= 1
                     raise Refusal(500, "M_UNKNOWN", "the media repository is away")
@@ -172,12 +193,10 @@ class FakeHomeserver(MatrixState):
                 if data is None:
                     raise Refusal(404, "M_NOT_FOUND")
                 return data
-            case "GET", "client", "v1", "rooms", room, "relations", event, "m.replace":
-                return {"chunk": self.edits(self.rooms[room], event)}
-            case method, "client", "v3", "rooms", room, *rest:
-                if room not in self.rooms:
-                    raise Refusal(404, "M_NOT_FOUND")
-                return self._in_room(method, self.rooms[room], rest, user, body, request.query)
+            case "POST", "media", "v3", "upload":
+                mxc = f"mxc://{DOMAIN}/m{next(self._ids)}"
+                self._fill(mxc, raw, request.content_type)
+                return {"content_uri": mxc}
         raise Refusal(404, "M_UNRECOGNIZED", request.path)
 
     def _register(self, body: Any) -> Any:
@@ -225,6 +244,7 @@ class FakeHomeserver(MatrixState):
         for key in ("name", "topic"):
             self._add(room, user, f"m.room.{key}", {key: body[key]}, state_key="", push=False)
         for guest in body.get("invite", ()):
+            self._refuse(f"invite {guest}")
             self._member(room, user, guest, "invite")
         return {"room_id": room.id}
 
@@ -243,6 +263,9 @@ class FakeHomeserver(MatrixState):
                 if who != user:
                     raise Refusal(403, "M_FORBIDDEN")
                 more = {k: v for k, v in body.items() if k != "membership"}
+                if "avatar_url" in more:
+                    self._refuse("picture")
+                self._refuse(f"join {who}")
                 self._join(room, user, more)
                 return {"event_id": room.state["m.room.member", who]["event_id"]}
             case "PUT", "state", type_, *key:
@@ -274,6 +297,7 @@ class FakeHomeserver(MatrixState):
         raise Refusal(404, "M_UNRECOGNIZED", "/".join(rest))
 
     def _act(self, room: Room, sender: str, user: str, membership: str) -> None:
+        self._refuse(f"{membership} {user}")
         if room.membership(user) in (
             ("join", "invite") if membership == "invite" else ("", "leave")
         ):
@@ -283,9 +307,10 @@ class FakeHomeserver(MatrixState):
     def _send(self, room: Room, user: str, type: str, txn: str, body: Any, query: Any) -> str:
         device = query.get("device_id", "")
         if device and device not in self.devices.get(user, ()):
-            raise Refusal(400, "M_UNKNOWN_DEVICE")
+            raise Refusal(400, self.unknown_device)
         if room.membership(user) != "join":
             raise Refusal(403, "M_FORBIDDEN", f"{user} not in room")
+        self._refuse(type)
         relation = body.get("m.relates_to", {})
         if type == "m.reaction":
             pair = (user, relation["key"])
@@ -301,7 +326,12 @@ class FakeHomeserver(MatrixState):
             self._in_memory[memory] = self._add(room, user, type, body)
         return self._in_memory[memory]
 
+    def _refuse(self, what: str) -> None:
+        if what in self.refuses:
+            raise Refusal(403, "M_FORBIDDEN", f"{what} is refused here")
+
     def _set_state(self, room: Room, user: str, type: str, key: str, body: Any) -> str:
+        self._refuse(type)
         if room.power(user) < 100:
             raise Refusal(403, "M_FORBIDDEN")
         old = room.state.get((type, key))

@@ -68,6 +68,11 @@ class MatrixState:
         self.fail_rooms_before_name = 0
         self.upload_limit = 50_000_000
         self.open_media = False
+        self.reserves_media = self.makes_devices = True
+        self.unknown_device = "M_UNKNOWN_DEVICE"
+        """What it answers to a request from a device that does not exist."""
+        self.refuses: set[str] = set()
+        """Types of events, `picture`, `invite @user` and `join @user` that are refused."""
         self.after_members: Callable[[Room], Awaitable[None]] | None = None
         """Runs when the members of a room were listed, before the list is answered."""
         self._by_device: dict[tuple[str, str, str, str], str] = {}

@@ -197,22 +197,26 @@ async def purge(desk: Desk, job: Job[Purge]) -> None:
             await tx.posts.by_key(PostKey.other(Shows.SUMMARY, inbox)) for inbox in inboxes
         ]
         summed_in = [await desk.resolve(tx, Place.queue(inbox)) for inbox in inboxes]
+    reachable = await desk.chat.joined_rooms()  # in a lost room nothing can be redacted
     for post, where in zip(said, shown_in, strict=True):
-        if where is not None:
+        if where in reachable:
             await _redact_post(desk, where, post)
     edits: list[EventId] = []
     for event in begun_by:
+        if event.room not in reachable:
+            continue
         edits += [EventId(e["event_id"]) for e in await desk.chat.edits(event.room, event.id)]
         for each in (event.id, *edits):
             await _redact(desk, event.room, each)
     for summary, where in zip(summaries, summed_in, strict=True):
-        if summary is not None and summary.event is not None and where is not None:
+        if summary is not None and summary.event is not None and where in reachable:
             for edit in await desk.chat.edits(where, summary.event):
                 if f"#{number} " in str(edit.get("content")):
                     await _redact(desk, where, EventId(edit["event_id"]))
     if conversation.room is not None:
-        await _empty(desk, conversation.room, number)
-        if space is not None:
+        if conversation.room in reachable:
+            await _empty(desk, conversation.room, number)
+        if space is not None and space.id in reachable:
             await desk.chat.set_state(space.id, "m.space.child", conversation.room, {})
     async with desk.store.transaction("erased") as tx:
         await _done(tx, job)

@@ -15,9 +15,21 @@ from bridge.desk.events.act import Said, act
 from bridge.desk.events.commands import REACTIONS, agent_command, unknown
 from bridge.desk.events.outside import handle_unknown_room
 from bridge.desk.rooms import post
+from bridge.desk.rooms.lost import is_lost, make_anew
 from bridge.desk.rooms.refresh import answer
 from bridge.desk.team import members
-from bridge.model import Event, EventId, Job, Mxid, Permanent, Role, Room, Shows, Transient
+from bridge.model import (
+    Event,
+    EventId,
+    HomeserverError,
+    Job,
+    Mxid,
+    Permanent,
+    Role,
+    Room,
+    Shows,
+    Transient,
+)
 from bridge.model.task import HandleEvent
 
 PATIENCE = 600.0
@@ -46,7 +58,11 @@ async def converse(desk: Desk, job: Job[HandleEvent]) -> None:
     now = ""
     member = Mxid(event.state_key or "")
     if event.type == "m.room.member":  # events can come late or out of order: ask for the state
-        now = await desk.chat.membership(event.room, member)
+        try:
+            now = await desk.chat.membership(event.room, member)
+        except HomeserverError as error:
+            await _in_lost_room(desk, job, room, error)
+            return
         if now == "join" and room.role is Role.CONVERSATION:
             await _find_agent(desk, event, room, member)
     async with desk.store.transaction("event") as tx:
@@ -61,6 +77,19 @@ async def converse(desk: Desk, job: Job[HandleEvent]) -> None:
         elif said is not None and (text := await act(tx, desk, said)):
             await answer(tx, desk, room.place, event.id, text)
         await tx.jobs.finish(job)
+
+
+async def _in_lost_room(
+    desk: Desk, job: Job[HandleEvent], room: Room, error: HomeserverError
+) -> None:
+    """Handle an event of a room that the homeserver does not show: make the room anew if it is
+    lost. Raises the error if it is not."""
+    if error.status not in (403, 404) or not await is_lost(desk, room.id):
+        raise error
+    async with desk.store.transaction("event") as tx:
+        await tx.jobs.finish(job)
+        if await tx.rooms.known(room.id) is not None:
+            await make_anew(tx, desk, room)
 
 
 async def _said(desk: Desk, event: Event, room: Room, *, by_agent: bool) -> Said | None:

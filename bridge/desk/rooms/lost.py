@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import structlog
 
 from bridge.desk.desk import Desk
@@ -21,6 +23,7 @@ from bridge.model import (
     Shows,
     Wanted,
 )
+from bridge.model.admin_task import Purge
 from bridge.model.task import RemakeRoom, SetUp
 from bridge.ports import Tx
 
@@ -47,14 +50,23 @@ async def is_lost(desk: Desk, room: RoomId) -> bool:
 
 
 async def make_anew(tx: Tx, desk: Desk, lost: Room) -> None:
-    """Forget a lost room, and add the jobs that make another one and show what it showed."""
+    """Forget a lost room, and add the jobs that make another one and show what it showed. Nothing
+    is done for a conversation that is being erased: the bot leaves its room on purpose."""
+    if lost.conversation is not None and await tx.jobs.exists(Purge(lost.conversation, ids=True)):
+        return
     log.warning("a room is lost and made anew", room=lost.id, role=lost.role)
+    members = [*await tx.rooms.members(lost.id), *await tx.rooms.invited(lost.id)]
+    people = [mxid for mxid in members if not desk.is_own(mxid)]
     await tx.rooms.forget(lost.id)
     if lost.conversation is None:
         await tx.jobs.add(SetUp(lost.role, lost.inbox), "setup")
         for post in await tx.posts.forget_events(lost.place):
             if await _is_current(tx, post):
                 await tx.posts.order(post.id, post.lane)
+        for mxid in people:  # deferred: FillRoom sends what was not sent
+            key = PostKey.other(Shows.INVITE, lost.place, mxid)
+            again = Wanted.invitation(key, lost.place, desk.bot, mxid)
+            await tx.posts.put(replace(again, is_deferred=True))
     else:
         await _make_conversation_anew(tx, desk, lost, lost.conversation)
 

@@ -32,7 +32,7 @@ async def upload(desk: Desk, job: Job[UploadFile]) -> None:
         if mxc and not file.mxc:
             async with desk.store.transaction("media-made") as tx:
                 await tx.posts.set_mxc(post.id, mxc, done=False)
-        type_ = file_event.content(attachment, mxc, len(data))["info"]["mimetype"]
+        type_ = file_event.safe_type(attachment.type)
         mxc = await desk.chat.fill_media(mxc, attachment.name, type_, data)
         content = file_event.content(attachment, mxc, len(data))
     except Transient:

@@ -63,7 +63,11 @@ async def remove(tx: Tx, desk: Desk, asked: Request) -> str:
     for inbox in inboxes:
         queue = await tx.rooms.find(Role.QUEUE, inbox.id)
         if queue is None or await tx.rooms.membership(queue.id, who) not in ("join", "invite"):
-            done.append(f"{who} is not an agent of {inbox.name}.")
+            asked_for = await tx.posts.withdraw_invitations(Place.queue(inbox.id), who)
+            done.append(
+                f"{who} is not invited to {inbox.name} any more." if asked_for
+                else f"{who} is not an agent of {inbox.name}."
+            )  # fmt: skip
             continue
         await tx.inboxes.set_lead(inbox.id, who, False)
         # team/members removes them from all other rooms when the homeserver reports that they left

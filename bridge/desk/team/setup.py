@@ -217,18 +217,21 @@ async def _fill_and_invite(tx: Tx, desk: Desk, found: Room, *, made: bool) -> No
             await refresh_queue_list(tx, desk, inbox)
             await agents.set_queue_powers(tx, desk, inbox)
         await _title(tx, desk, found, inbox, made=made)
-    await _invite_again(tx, found)
+    await _invite_again(tx, desk, found)
     for mxid in people:
         there = await tx.rooms.membership(found.id, Mxid(mxid))
         wanted = Wanted.invitation(PostKey.other(Shows.INVITE, place, mxid), place, desk.bot, mxid)
         await tx.posts.put(replace(wanted, exists_already=there in ("join", "invite")))
 
 
-async def _invite_again(tx: Tx, found: Room) -> None:
-    """Send the invitations again that the homeserver refused; forget those of who came since."""
+async def _invite_again(tx: Tx, desk: Desk, found: Room) -> None:
+    """Send the invitations again that the homeserver refused, except to who came since or is no
+    admin any more."""
     for post in await tx.posts.unsent_invitations(found.place):
-        if await tx.rooms.membership(found.id, Mxid(post.state_key)) in ("join", "invite"):
-            await tx.posts.sent(post, post.version, None)
+        mxid = Mxid(post.state_key)
+        is_former = found.role is Role.CONTROL and mxid not in desk.settings.admins
+        if is_former or await tx.rooms.membership(found.id, mxid) in ("join", "invite"):
+            await tx.posts.withdraw_invitations(found.place, mxid)
         else:
             await tx.posts.order(post.id, post.lane)
 
@@ -288,6 +291,6 @@ async def make_conversation_room(desk: Desk, job: Job[MakeRoom]) -> None:
             tx, desk, conversation, inbox, exists_already=True, without_avatar=not face
         )
         await powers(tx, desk, with_room, exists_already=True)
-        await invite(tx, desk, with_room, "new" if type(job.task) is MakeRoom else made)
+        await invite(tx, desk, with_room, "new")
         await refresh(tx, desk, with_room)
         await tx.jobs.finish(job)

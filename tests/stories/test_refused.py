@@ -1,0 +1,131 @@
+"""What a homeserver refuses or cannot do stops nothing that does not need it, and is told once."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.matrix.ghosts import DEVICE
+from tests.servers.matrix_state import DOMAIN, Room
+from tests.stage import ALICE, BOB, Stage, mail, until
+from tests.stories.desk import ask, begun, control_room
+
+GHOST = f"@email_carla=40customer.example:{DOMAIN}"
+BOT = f"@email_bot:{DOMAIN}"
+DECORATIONS = {
+    "m.room.name": "names of rooms",
+    "m.room.topic": "topics of rooms",
+    "m.room.avatar": "pictures of rooms",
+    "m.room.pinned_events": "pinned messages",
+    "m.space.child": "the list of rooms in a space",
+    "m.reaction": "reactions",
+    "picture": "pictures of people in rooms",
+}
+
+
+async def main_story(stage: Stage) -> Room:
+    """A mail, a reply, and an answer that changes what the room shows."""
+    room = await begun(stage, mail(files=(("p.txt", "text/plain", b"Notes"),)))
+    await until(lambda: any(e["content"].get("filename") == "p.txt"
+                            for e in stage.hs.messages(room)), "the file")  # fmt: skip
+    stage.hs.say(ALICE, room.id, "!reply Please press the button.")
+    (sent,) = await stage.sent()
+    await stage.mail(mail("It lights up.", message_id="<m2@customer.example>",
+                          In_Reply_To=str(sent["Message-ID"]), subject="Re: Lamp"))  # fmt: skip
+    await stage.sees(room, "It lights up.")
+    stage.hs.say(ALICE, room.id, "!subject Broken display")
+    stage.hs.say(ALICE, room.id, "!close")
+    await stage.quiet()
+    return room
+
+
+@pytest.mark.parametrize("what", DECORATIONS)
+async def test_a_refused_decoration_is_told_once_and_stops_nothing(stage: Stage, what: str) -> None:
+    stage.hs.refuses.add(what)
+    await main_story(stage)
+    control = await control_room(stage)
+    told = [each for each in stage.hs.bodies(control) if "refuses" in each]
+    assert len(told) == 1, stage.hs.bodies(control)
+    assert f"The homeserver refuses {DECORATIONS[what]}: {what} is refused here" in told[0]
+    assert "failed permanently: 0" in await ask(stage, control, "!status")
+
+
+async def test_an_invitation_that_is_refused_is_told_once_and_tried_again(stage: Stage) -> None:
+    stage.hs.refuses.add(f"invite {BOB}")
+    await main_story(stage)
+    control = await control_room(stage)
+    told = [each for each in stage.hs.bodies(control) if "cannot be invited" in each]
+    assert sorted(each.partition(":fake.local")[2].partition(":")[0] for each in told) == [
+        " cannot be invited into the queue room of Support",
+        " cannot be invited into the space of Support",
+    ]
+    await stage.close()
+    stage.hs.refuses.clear()
+    await stage.open()
+    await stage.queue(BOB)
+
+
+async def test_an_invitation_that_is_refused_ends_with_agent_remove(stage: Stage) -> None:
+    stage.hs.refuses.add(f"invite {BOB}")
+    await stage.open()
+    control = await control_room(stage)
+    await stage.sees(control, f"{BOB} cannot be invited into the queue room")
+    await ask(stage, control, f"!agent remove {BOB}", "is not invited to Support any more")
+    await stage.quiet()
+    await stage.close()
+    stage.hs.refuses.clear()
+    await stage.open(agents=[ALICE])
+    queue = await stage.queue(ALICE)
+    await stage.quiet()
+    assert queue.membership(BOB) == ""
+
+
+async def test_a_ghost_that_cannot_join_is_spoken_for_by_the_bot(stage: Stage) -> None:
+    stage.hs.refuses |= {f"join {GHOST}"}
+    room = await main_story(stage)
+    shown = [e for e in stage.hs.messages(room) if "my display stays dark" in e["content"]["body"]]
+    assert [each["sender"] for each in shown] == [BOT]
+    assert shown[0]["content"]["body"].startswith("Carla Customer (carla@customer.example):\n")
+    file = next(e for e in stage.hs.messages(room) if e["content"].get("filename") == "p.txt")
+    assert (file["sender"], file["content"]["msgtype"]) == (BOT, "m.file")
+    stage.hs.say(ALICE, room.id, "!reopen")
+    stage.hs.reply(ALICE, room.id, shown[0]["event_id"], "!reply To the first one.")
+    sent = await stage.sent(2)
+    assert sent[-1]["In-Reply-To"] == "<m1@customer.example>"
+
+
+async def test_nobody_is_invited_where_only_the_ghost_may_not_be(stage: Stage) -> None:
+    stage.hs.refuses |= {f"invite {GHOST}"}
+    room = await main_story(stage)
+    assert any("my display stays dark" in body for body in stage.hs.bodies(room))
+
+
+@pytest.mark.parametrize("code", ["M_UNKNOWN_DEVICE", "M_INVALID_PARAM", "M_FORBIDDEN"])
+async def test_a_device_that_is_gone_is_made_again(stage: Stage, code: str) -> None:
+    """M_INVALID_PARAM says tuwunel, M_FORBIDDEN continuwuity."""
+    stage.hs.unknown_device = code
+    room = await main_story(stage)
+    for devices in stage.hs.devices.values():
+        devices.clear()
+    stage.hs.say(ALICE, room.id, "!info")
+    await stage.sees(room, "State: closed")
+    await stage.mail(mail("Dark again.", message_id="<m3@customer.example>",
+                          In_Reply_To="<m2@customer.example>"))  # fmt: skip
+    await stage.sees(room, "Dark again.")
+    assert DEVICE in stage.hs.devices[GHOST]
+
+
+async def test_without_devices_and_reserved_addresses_nothing_is_missing(stage: Stage) -> None:
+    """Dendrite has neither, continuwuity lacks the addresses."""
+    stage.hs.makes_devices = stage.hs.reserves_media = False
+    await main_story(stage)
+
+
+async def test_a_new_ghost_has_its_name_outside_of_rooms(stage: Stage) -> None:
+    await begun(stage)
+    assert stage.hs.profiles[GHOST]["displayname"] == "Carla Customer (carla@customer.example)"
+
+
+async def test_previews_of_links_are_off_in_every_room(stage: Stage) -> None:
+    await begun(stage)
+    for room in stage.hs.rooms.values():
+        assert room.state["org.matrix.room.preview_urls", ""]["content"] == {"disable": True}
