@@ -46,6 +46,10 @@ long_statements = Counter(
 homeserver_up = Gauge(
     "postroom_homeserver_up", "1 while the homeserver answers.", registry=REGISTRY
 )
+part_up = Gauge(
+    "postroom_part_up", "1 while a part of /health works.", ("part",),
+    registry=REGISTRY,
+)  # fmt: skip
 imap_up = Gauge(
     "postroom_imap_up", "1 while an inbox's mailbox is checked.", ("inbox",), registry=REGISTRY
 )
@@ -64,6 +68,13 @@ def set_job_gauges(counts: Mapping[str, int], oldest_age: float) -> None:
             waiting.labels(kind).set(count)
     dead.set(counts.get("dead", 0))
     oldest.set(oldest_age)
+
+
+def set_part_gauges(parts: Mapping[str, bool]) -> None:
+    """Set the gauge of each part of /health that is no inbox."""
+    part_up.clear()
+    for name, works in parts.items():
+        part_up.labels(name).set(works)
 
 
 def page() -> bytes:

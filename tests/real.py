@@ -34,6 +34,9 @@ BOXES = {f"{name}@acme.example": "secret" for name in ("support", "sales")} | {
 }
 
 
+PEOPLE = ("admin", "alice", "bob", "eve")
+
+
 class Agent:
     """A person with matrix-nio, a client that shares no code with the bridge."""
 
@@ -203,13 +206,27 @@ class Town:
             extra=synapse,
         )  # fmt: skip
         await asyncio.gather(self.synapse.start(), self.dovecot.start(), self.smtp.start())
-        for name in ("admin", "alice", "bob", "eve"):
+        await self._log_in()
+
+    async def _log_in(self) -> None:
+        for name in PEOPLE:
             token = await (
                 self.mas.register(self.synapse.url, name)
                 if self.mas
                 else self.synapse.register(name, "secret")
             )
             self.agents[name] = Agent(self.synapse.url, f"@{name}:{DOMAIN}", token)
+
+    async def move_to_mas(self) -> None:
+        """Restart Synapse beside a Matrix Authentication Service, where everybody logs in anew."""
+        await self.synapse.stop()
+        for agent in self.agents.values():
+            await agent.close()
+        self.mas = FakeMas(free_ports(1)[0])
+        await self.mas.start()
+        self.synapse.configure(**self.mas.synapse)
+        await self.synapse.start()
+        await self._log_in()
 
     async def stop(self) -> None:
         for agent in self.agents.values():

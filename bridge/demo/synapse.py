@@ -94,6 +94,10 @@ class Synapse:
         self._output: IO[bytes] | None = None
         self.process: asyncio.subprocess.Process | None = None
 
+    def configure(self, **extra: Any) -> None:
+        """Change keys of homeserver.yaml from the next start on."""
+        self._extra |= extra
+
     @property
     def _secret(self) -> str:
         return hashlib.sha256(f"{self.folder}".encode()).hexdigest()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -12,7 +14,7 @@ from mautrix.api import HTTPAPI, Method
 from mautrix.errors import MatrixConnectionError
 
 from bridge.matrix.transaction import loads
-from bridge.model import HomeserverError, Transient
+from bridge.model import BridgeError, HomeserverError, Transient
 
 CLIENT = "_matrix/client/v3"
 TIMEOUT = 60.0
@@ -86,6 +88,18 @@ class Client:
         self._url, self._token, self.bot = url, token, bot
         self._session: ClientSession | None = None
         self.away_since: float | None = None
+        self.troubles: dict[str, str] = {}
+        """What does not work at the homeserver now, by part, though it answers."""
+
+    @contextlib.contextmanager
+    def watched(self, part: str, *kinds: type[BridgeError]) -> Iterator[None]:
+        """Note an error of one of `kinds` in `troubles` until the part works again."""
+        try:
+            yield
+        except kinds as error:
+            self.troubles[part] = str(error)
+            raise
+        self.troubles.pop(part, None)
 
     async def start(self) -> None:
         self._session = ClientSession(connector=TCPConnector(limit=32))

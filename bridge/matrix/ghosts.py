@@ -12,7 +12,7 @@ from bridge import failpoint
 from bridge.matrix.client import CLIENT
 from bridge.matrix.client import quoted as _q
 from bridge.matrix.queries import Queries
-from bridge.model import Content, EventId, HomeserverError, Mxid, RoomId
+from bridge.model import Content, EventId, HomeserverError, Mxid, RoomId, Transient
 
 log = structlog.get_logger("ghosts")
 
@@ -30,6 +30,7 @@ class Ghosts(Queries):
         super().__init__(url, token, bot)
         self._ghosts: set[str] = set()
         self._makes_devices = True
+        self.troubles["bot"] = "not registered yet"
 
     async def ensure_ghost(self, ghost: str, name: str = "") -> None:
         """Register a user of our namespace, then create its device.
@@ -43,13 +44,18 @@ class Ghosts(Queries):
         """
         if ghost in self._ghosts:
             return
-        async with failpoint.around("matrix.register"):
-            is_new = await self._register(ghost)
-            if is_new and name:  # later, a change of name would reset the names in all rooms
-                await asyncio.gather(self._make_device(ghost), self._set_name(ghost, name))
-            else:
-                await self._make_device(ghost)
+        part = self._part(ghost)
+        with self.watched(part, Transient, HomeserverError):
+            async with failpoint.around("matrix.register"):
+                is_new = await self._register(ghost)
+                if is_new and name:  # later, a change of name would reset the names in all rooms
+                    await asyncio.gather(self._make_device(ghost), self._set_name(ghost, name))
+                else:
+                    await self._make_device(ghost)
         self._ghosts.add(ghost)
+
+    def _part(self, ghost: str) -> str:
+        return "bot" if ghost == self.bot else "ghosts"
 
     async def _register(self, ghost: str) -> bool:
         """Register a user; False where it exists."""
@@ -113,6 +119,7 @@ class Ghosts(Queries):
         except HomeserverError as error:
             if not error.is_code(*PERHAPS_NO_DEVICE) or not await self._lacks_device(sender, error):
                 raise
+            self.troubles[self._part(sender)] = str(error)
         self._ghosts.discard(sender)
         await self.ensure_ghost(sender)
         return await self.request(Method.PUT, path, content, as_user=sender, query=on_device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 from aiohttp import ClientError, ClientTimeout
 from mautrix.api import Method
@@ -27,7 +28,8 @@ class Media(Client):
             return ""
         async with failpoint.around("matrix.media"):
             try:
-                answer = await self.request(Method.POST, "_matrix/media/v1/create", {})
+                with self.watched("media", Transient):
+                    answer = await self.request(Method.POST, "_matrix/media/v1/create", {})
             except HomeserverError as error:
                 if not error.is_code("M_UNRECOGNIZED"):
                     raise
@@ -37,13 +39,21 @@ class Media(Client):
     async def fill_media(self, mxc: str, name: str, type: str, data: bytes) -> str:
         """Upload a file to the address that was reserved for it, or to a new one where `mxc` is
         empty; returns its address. Raises Transient while the homeserver takes no files."""
+        with self.watched("media", Transient):
+            answer = await self._upload(mxc, name, type, data)
+        if not mxc:
+            self._reserves_media = False
+            mxc = str(answer["content_uri"])
+        return mxc
+
+    async def _upload(self, mxc: str, name: str, type: str, data: bytes) -> Any:
         path = "_matrix/media/v3/upload"
         if mxc:
             server, _, media = mxc.removeprefix("mxc://").partition("/")
             path = f"{path}/{_q(server)}/{_q(media)}"
         async with failpoint.around("matrix.media"):
             try:
-                answer = await self.request(
+                return await self.request(
                     Method.PUT if mxc else Method.POST,
                     path,
                     io.BytesIO(data or b"\n"),  # bytes would be sent in one go, blocking us
@@ -56,10 +66,7 @@ class Media(Client):
                     raise self._no_media() from error
                 if error.code != "M_CANNOT_OVERWRITE_MEDIA":
                     raise
-        if not mxc:
-            self._reserves_media = False
-            mxc = str(answer["content_uri"])
-        return mxc
+        return None
 
     async def upload_media(self, name: str, type: str, data: bytes) -> str:
         """Upload a file that may be uploaded twice where we die; returns its address."""

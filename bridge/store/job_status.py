@@ -22,6 +22,14 @@ class JobStatuses:
             "dead_at IS NULL ORDER BY last_error = '', run_after, id", limit
         )
 
+    async def failing(self, limit: int) -> list[JobStatus[Task]]:
+        """The unfinished jobs that failed at least once, and those for rooms that wait for more
+        than their turn, oldest first."""
+        rooms = "kind IN ('setup', 'fill') AND last_error <> '' OR kind = 'remake'"
+        return await self._statuses(
+            f"dead_at IS NULL AND (failures > 0 OR {rooms}) ORDER BY id", limit
+        )
+
     async def dead(self, limit: int) -> list[JobStatus[Task]]:
         """The jobs that failed permanently, oldest first."""
         return await self._statuses("dead_at IS NOT NULL ORDER BY id", limit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -10,7 +11,8 @@ from aiohttp import web
 from bridge import metrics
 from bridge.config.inbox import Inbox
 from bridge.desk.directory import Directory
-from bridge.model import Transient
+from bridge.model import CONTROL, Transient
+from bridge.model.task import FillRoom, RemakeRoom, SetUp
 from bridge.ports import Store, Tx
 from bridge.web.listener import Listener
 
@@ -21,30 +23,32 @@ STALE = 600.0
 counts as down."""
 
 
-class Away(Protocol):
-    """An object that knows since when the homeserver has not answered; `away_since` is None
-    while it answers."""
+class Homeserver(Protocol):
+    """`away_since`: since when it has not answered, None while it does; `troubles`: what does not
+    work there though it answers, by part."""
 
     away_since: float | None
+
+    @property
+    def troubles(self) -> Mapping[str, str]: ...
 
 
 class HealthPage:
     """Answers 200 if everything works, 503 if a part does not; the JSON names each part."""
 
-    def __init__(self, store: Store, directory: Directory, homeserver: Away) -> None:
+    def __init__(self, store: Store, directory: Directory, homeserver: Homeserver) -> None:
         self._store, self._directory, self._homeserver = store, directory, homeserver
         self.listener = Listener({"/health": self._show, "/metrics": self._metrics})
 
     async def _show(self, request: web.Request) -> web.Response:
         now = time.time()
-        parts: dict[str, Any] = {
-            "homeserver": "ok" if self._homeserver.away_since is None else "does not answer"
-        }
+        parts: dict[str, Any] = self._matrix()
         try:
             async with self._store.reading() as tx:
                 parts["database"] = "ok"
                 parts["jobs"] = await tx.jobs.counts()
                 parts["oldest_job_seconds"] = round(now - (await tx.jobs.oldest_due(now) or now))
+                parts |= await _work(tx)
                 for inbox, health in await self._inboxes(tx):
                     parts[f"inbox {inbox.id}"] = _inbox(inbox, health, now)
                 for inbox in self._directory.settings.inboxes.values():  # those that only send
@@ -57,6 +61,11 @@ class HealthPage:
         good = all(value in ("ok", "paused") for key, value in parts.items() if key not in numbers)
         return web.json_response(parts, status=200 if good else 503)
 
+    def _matrix(self) -> dict[str, Any]:
+        away = self._homeserver.away_since is not None
+        parts = {"homeserver": "does not answer" if away else "ok"}
+        return {**parts, "bot": "ok", "ghosts": "ok", "media": "ok", **self._homeserver.troubles}
+
     async def _inboxes(self, tx: Tx) -> list[tuple[Inbox, Health | None]]:
         """Each inbox with a source of mail, and the health of its account."""
         return [
@@ -68,8 +77,11 @@ class HealthPage:
     async def _metrics(self, request: web.Request) -> web.Response:
         now = time.time()
         metrics.homeserver_up.set(self._homeserver.away_since is None)
+        parts = self._matrix()
         try:
             async with self._store.reading() as tx:
+                parts |= await _work(tx)
+                metrics.set_part_gauges({name: text == "ok" for name, text in parts.items()})
                 age = now - (await tx.jobs.oldest_due(now) or now)
                 metrics.set_job_gauges(await tx.jobs.counts(), age)
                 metrics.imap_up.clear()
@@ -82,6 +94,22 @@ class HealthPage:
         except Transient as error:
             return web.Response(status=503, text=str(error))
         return web.Response(body=metrics.page(), headers={"Content-Type": CONTENT_TYPE})
+
+
+async def _work(tx: Tx) -> dict[str, Any]:
+    """What rooms are still to be made, which jobs failed, and who cannot be invited to where the
+    admins are told of that. Errors of jobs may hold addresses: they are told there."""
+    parts = {"rooms": "ok", "work": "ok", "invitations": "ok"}
+    for job in await tx.jobs.failing(20):
+        if isinstance(job.task, SetUp | FillRoom | RemakeRoom):
+            parts["rooms"] = f"{job.task.title}: {job.error or 'waits'}"
+        else:
+            parts["work"] = f"{job.task.title}: failed {job.failures} times"
+    for dead in (*await tx.jobs.dead_of(SetUp, 1), *await tx.jobs.dead_of(FillRoom, 1)):
+        parts["rooms"] = f"{dead.task.title}: {dead.error}"
+    for post in await tx.posts.unsent_invitations(CONTROL):
+        parts["invitations"] = f"{post.state_key} cannot be invited into the control room"
+    return parts
 
 
 def _inbox(inbox: Inbox, health: Health | None, now: float) -> str:

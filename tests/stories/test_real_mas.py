@@ -66,3 +66,30 @@ async def test_killing_synapse_under_mas_doubles_nothing(mas_town: Town) -> None
     for index in range(4):
         assert texts[f"Question {index}"] == 1, texts
     assert len(town.smtp.accepted()) == 3
+
+
+async def test_a_running_installation_moves_to_mas(town: Town) -> None:
+    """People log in anew; ghosts, rooms and transaction ids are as before."""
+    await town.open()
+    alice = town.agents["alice"]
+    await alice.enter("Support queue")
+    await town.deliver("support@acme.example", mail())
+    room = await alice.walk_in(1)
+    await alice.say(room, "!reply Please press the button.")
+    (sent,) = await town.sent(1)
+    await town.quiet(60)
+
+    await town.move_to_mas()
+    alice = town.agents["alice"]
+    answer = mail("It lights up.", message_id="<m2@customer.example>",
+                  In_Reply_To=str(sent["Message-ID"]))  # fmt: skip
+    await town.deliver("support@acme.example", answer)
+    await alice.sees(room, "It lights up.")
+    await alice.say(room, "!reply Very good.")
+    await town.sent(2)
+    other = mail("Mine, too.", subject="Lamp", message_id="<d@customer.example>",
+                 sender="Dora <dora@customer.example>")  # fmt: skip
+    await town.deliver("support@acme.example", other)
+    await alice.enter("Support queue")
+    await alice.sees(await alice.walk_in(2), "Mine, too.")
+    await town.quiet(60)

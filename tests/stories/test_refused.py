@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import aiohttp
 import pytest
 
 from bridge.matrix.ghosts import DEVICE
@@ -129,3 +132,30 @@ async def test_previews_of_links_are_off_in_every_room(stage: Stage) -> None:
     await begun(stage)
     for room in stage.hs.rooms.values():
         assert room.state["org.matrix.room.preview_urls", ""]["content"] == {"disable": True}
+
+
+async def health(stage: Stage) -> tuple[int, dict[str, Any]]:
+    url = f"http://127.0.0.1:{stage.health['port']}/health"
+    async with aiohttp.ClientSession() as http, http.get(url) as answer:
+        return answer.status, await answer.json()
+
+
+async def test_health_is_not_green_while_something_is_refused(stage: Stage) -> None:
+    await begun(stage)
+    await stage.quiet()
+
+    async def well() -> bool:
+        return (await health(stage))[0] == 200
+
+    await until(well, "everything to work")
+    stage.hs.fail_media = 10**6
+    await stage.mail(mail(sender="Dora <dora@customer.example>", message_id="<d@customer.example>",
+                          files=(("p.txt", "text/plain", b"Notes"),)))  # fmt: skip
+
+    async def red() -> bool:
+        status, parts = await health(stage)
+        return status == 503 and "away" in parts["media"]
+
+    await until(red, "the media repository to be missed")
+    stage.hs.fail_media = 0
+    await until(well, "everything to work again")
