@@ -49,6 +49,10 @@ def main(arguments: list[str] | None = None) -> int:
     init.add_argument("folder", type=Path, nargs="?", default=Path())
     init.add_argument("--server-name", default="example.com")
     init.add_argument("--admin", default="")
+    init.add_argument(
+        "--registration", action="store_true",
+        help="write registration.yaml again from FOLDER/config.yaml, with the tokens it has",
+    )  # fmt: skip
     demo = add("demo", _demo, "a throw-away world: homeserver, mail server, bridge, one story")
     demo.add_argument("--folder", type=Path, default=Path(".demo"))
     demo.add_argument("--once", action="store_true", help="end after the story")
@@ -142,8 +146,11 @@ def _rekey(arguments: argparse.Namespace) -> int:
 
 
 def _init(arguments: argparse.Namespace) -> int:
-    from bridge.config.init import init
+    from bridge.config.init import init, write_registration
 
+    if arguments.registration:
+        print(write_registration(load(arguments.folder / "config.yaml")))
+        return 0
     print(init(arguments.folder, arguments.server_name, arguments.admin))
     return 0
 

@@ -76,7 +76,7 @@ log = structlog.get_logger("app")
 ALARM_EVERY = 15.0
 """Seconds between checks for alarms and reminders."""
 CLEAN_EVERY = 3600.0
-"""Seconds between cleanings of data that is older than its retention days."""
+"""Seconds between cleanings of expired data, and between checks of the bridge's rooms."""
 T = TypeVar("T", bound=Task)
 
 
@@ -201,7 +201,7 @@ class App:
         alone = self.database.run_exclusively
         self._spawn("reconciler", alone("reconciler", self._reconcile))
         self._spawn("alarms", alone("alarms", self._watch_health))
-        self._spawn("janitor", alone("janitor", self._delete_expired_data))
+        self._spawn("janitor", alone("janitor", self._keep_house))
         self._spawn("watches", Watches(self.database, self.desk, credentials).run())
         log.info("started", inboxes=list(self.desk.settings.inboxes))
 
@@ -272,14 +272,18 @@ class App:
                 except Exception as error:  # noqa: BLE001 - mail goes on, whatever an alarm raises
                     log.warning("alarms not looked at", error=f"{type(error).__name__}: {error}")
 
-    async def _delete_expired_data(self) -> None:
+    async def _keep_house(self) -> None:
+        """Delete expired data at start and every hour, then check the bridge's rooms and invite
+        again whom the homeserver refused to invite."""
         while True:
-            more = 0
             try:
-                more = await janitor.clean(self.desk)
+                while await janitor.clean(self.desk):
+                    await asyncio.sleep(1.0)
+                await asyncio.sleep(CLEAN_EVERY)
+                await setup.add_setup_jobs(self.desk)
             except Exception as error:  # noqa: BLE001 - mail goes on, whatever a cleaning raises
                 log.warning("nothing cleaned", error=f"{type(error).__name__}: {error}")
-            await asyncio.sleep(1.0 if more else CLEAN_EVERY)
+                await asyncio.sleep(CLEAN_EVERY)
 
 
 async def _bind(

@@ -116,3 +116,33 @@ def test_the_small_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     shown = capsys.readouterr().out
     assert "is at this version's schema" in shown
     assert "receive:before" in shown
+
+
+def test_the_registration_is_written_again_from_the_config_with_its_tokens(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    again = ["init", str(tmp_path), "--registration"]
+    assert main(again) == 2  # there is no config.yaml
+    assert main(["init", str(tmp_path), "--server-name", "hs.example"]) == 0
+    before = load_registration(load(tmp_path / "config.yaml"))
+    assert main(again) == 0
+    assert "fits config.yaml already" in capsys.readouterr().out
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        config.read_text().replace('url: ""  ', "url: http://b:1").replace("email_", "post_")
+    )
+    assert main(again) == 0
+    assert "url http://b:1, users @post_" in capsys.readouterr().out
+    path = tmp_path / "registration.yaml"
+    after = load_registration(load(config))
+    assert (after.as_token, after.hs_token) == (before.as_token, before.hs_token)
+    text = path.read_text()
+    assert "url: http://b:1" in text
+    assert "@post_.*:hs\\.example" in text
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    path.write_text("[]")
+    assert main(again) == 2
+    assert str(path) in capsys.readouterr().err
+    path.unlink()
+    assert main(again) == 0
+    assert load_registration(load(config)).as_token != before.as_token

@@ -1,4 +1,4 @@
-"""`postroom init`: config.yaml and registration.yaml with fresh tokens."""
+"""`postroom init`: config.yaml and registration.yaml, the latter also again from the former."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 import secrets
 from pathlib import Path
 
-from bridge.config.load import write_private
-from bridge.config.settings import ConfigError, Listener
+from bridge.config.load import load_registration, write_private
+from bridge.config.settings import ConfigError, Listener, Settings
 
 CONFIG = """\
 # Postroom's configuration. A key that is unknown or mistyped stops the start with its line.
@@ -17,7 +17,7 @@ homeserver:
   url: http://127.0.0.1:8008      # how the bridge reaches Synapse
   server_name: {server_name}      # the part of Matrix ids behind the colon
   room_version: "12"              # of the rooms the bridge makes: "11" or "12"
-  encryption: tell                # if Synapse encrypts new rooms: tell you, or avoid (see docs)
+  encryption: tell                # where Synapse encrypts new rooms: tell, or avoid it
 
 appservice:                       # where Synapse's pushes arrive
   host: 127.0.0.1
@@ -156,6 +156,12 @@ Wrote {config} and {registration}.
 """
 
 
+AGAIN = """\
+Wrote {registration}: url {url}, users @{prefix}…
+Give Synapse this file and restart it, then start Postroom and run: postroom check
+"""
+
+
 def config_text(server_name: str, admin: str, *, example: bool) -> str:
     """Text of config.yaml; the inbox is active in the example and commented out in a new file."""
     text = CONFIG.format(server_name=server_name, admin=admin)
@@ -177,6 +183,29 @@ def registration_text(
         hs_token=hs_token or secrets.token_hex(32),
         prefix=listener.prefix,
         domain=re.escape(server_name),
+    )
+
+
+def write_registration(settings: Settings) -> str:
+    """Write the registration again, after url, prefix, id or server name changed in config.yaml.
+
+    Keeps its tokens, or makes new ones where there is no file. Returns the next steps for the
+    admin. Raises ConfigError for a file that is no registration.
+    """
+    path, listener = settings.appservice.registration, settings.appservice
+    as_token = hs_token = ""
+    if path.exists():
+        known = load_registration(settings)
+        as_token = known.as_token.get_secret_value()
+        hs_token = known.hs_token.get_secret_value()
+    text = registration_text(
+        settings.homeserver.server_name, listener, as_token=as_token, hs_token=hs_token
+    )
+    if path.exists() and path.read_text() == text:
+        return f"{path} fits config.yaml already."
+    write_private(path, text)
+    return AGAIN.format(
+        registration=path.resolve(), url=listener.reached_at, prefix=listener.prefix
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-from aiohttp import ClientResponse, ClientSession, TCPConnector
+from aiohttp import ClientError, ClientResponse, ClientSession, TCPConnector
 from mautrix.api import HTTPAPI, Method
 from mautrix.errors import MatrixConnectionError
 
@@ -134,6 +134,22 @@ class Client:
             raise Transient(f"the homeserver at {self._url} does not answer: {error}") from error
         self.away_since = None
         return answer
+
+    async def public(self, path: str) -> Any:
+        """The JSON that a GET without our token gets; None where the server gives none. Raises
+        Transient when it does not answer."""
+        assert self._session is not None
+        try:
+            async with (
+                asyncio.timeout(TIMEOUT),
+                self._session.get(f"{self._url}/{path}") as response,
+            ):
+                text = await _text(response)
+                return loads(text) if response.status == 200 else None
+        except (ClientError, OSError, TimeoutError) as error:
+            raise Transient(f"the homeserver at {self._url} does not answer: {error}") from error
+        except (ValueError, RecursionError):
+            return None
 
 
 def quoted(part: str) -> str:

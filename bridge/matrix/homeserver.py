@@ -119,12 +119,12 @@ class Homeserver(Ghosts):
             answer = await self.request(Method.POST, f"{CLIENT}/createRoom", body)
         return RoomId(answer["room_id"])
 
-    async def encrypts_new_rooms(self) -> bool:
-        """Whether the homeserver encrypts new rooms; creates a room to find out, and leaves it."""
-        room = await self._create({"preset": "private_chat", "name": "Postroom check"})
-        encrypted = await self.state(room, "m.room.encryption") is not None
-        await self.leave(room)
-        return encrypted
+    async def make_test_room(self, preset: str) -> RoomId:
+        """Create a room to try things in, which nobody else can join."""
+        closed = {"type": "m.room.join_rules", "state_key": "", "content": {"join_rule": "invite"}}
+        body = {"preset": preset, "visibility": "private", "name": "Postroom check",
+                "creation_content": {"m.federate": False}, "initial_state": [closed]}  # fmt: skip
+        return await self._create(body)
 
     async def _complete(self, room: RoomId, body: Content) -> None:
         """Add the name, topic and invitations that an interrupted createRoom did not write."""

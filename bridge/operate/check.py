@@ -15,8 +15,9 @@ from bridge.desk.directory import Directory
 from bridge.imap.folders import Folders
 from bridge.mail.token import Tokens
 from bridge.matrix.homeserver import Homeserver
-from bridge.model import BridgeError, HomeserverError
+from bridge.model import BridgeError
 from bridge.model.oversight import Grade
+from bridge.operate.check_homeserver import HomeserverCheck
 from bridge.operate.probe import Prober
 from bridge.sandbox import lockdown
 from bridge.sandbox.reader import MailReader
@@ -32,7 +33,7 @@ async def check(settings: Settings, registration: Registration) -> bool:
     """Try homeserver, database, mail parser and inboxes; prints a line for each. True when all
     work."""
     results = [
-        await _try("homeserver", lambda: _homeserver(settings, registration)),
+        await _homeserver(settings, registration),
         await _try("homeserver reaches us", lambda: _check_callback(settings, registration)),
         await _try("database", lambda: _database(settings)),
         await _try("reading mail", _reading),
@@ -90,35 +91,17 @@ async def _try(what: str, attempt: Callable[[], Awaitable[str]]) -> bool:
     return False
 
 
-async def _homeserver(settings: Settings, registration: Registration) -> str:
-    server = settings.homeserver.server_name
-    bot = f"@{settings.appservice.prefix}bot:{server}"
-    homeserver = Homeserver(settings.homeserver.url, registration.as_token.get_secret_value(), bot)
-    await homeserver.start()
+async def _homeserver(settings: Settings, registration: Registration) -> bool:
+    good = True
     try:
-        try:
-            await homeserver.ensure_ghost(bot)
-        except HomeserverError as error:
-            raise BridgeError(
-                f"{settings.homeserver.url} does not know our token ({error.code}); name"
-                f" {settings.appservice.registration} under app_service_config_files and restart"
-                " Synapse"
-            ) from error
-        if await homeserver.encrypts_new_rooms():
-            raise BridgeError(
-                f"{settings.homeserver.url} encrypts new rooms, which the bridge cannot read; set"
-                " encryption_enabled_by_default_for_room_type: off in Synapse"
-            )
-        mxc = await homeserver.upload_media("check.txt", "text/plain", b"Postroom check")
-        note = ""
-        if await homeserver.is_open_to_all(mxc):
-            note = (
-                "; but it gives every file to whoever learns its address: set"
-                " enable_authenticated_media: true in Synapse"
-            )
-        return f"{settings.homeserver.url} knows {bot}{note}"
-    finally:
-        await homeserver.close()
+        async with asyncio.timeout(TIMEOUT):
+            async for finding in HomeserverCheck(settings, registration).findings():
+                good = good and finding.grade is not Grade.BAD
+                print(f"{WORDS[finding.grade]}  homeserver: {finding.text}")
+    except TimeoutError:
+        print(f"FAILED  homeserver: no answer in {TIMEOUT:.0f} s")
+        return False
+    return good
 
 
 async def _check_callback(settings: Settings, registration: Registration) -> str:
