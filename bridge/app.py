@@ -277,7 +277,7 @@ class App:
         again whom the homeserver refused to invite."""
         while True:
             try:
-                while await janitor.clean(self.desk):
+                while await janitor.clean(self.desk):  # noqa: ASYNC110 - a pause between batches
                     await asyncio.sleep(1.0)
                 await asyncio.sleep(CLEAN_EVERY)
                 await setup.add_setup_jobs(self.desk)
