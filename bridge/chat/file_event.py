@@ -26,16 +26,22 @@ def names(attachments: Sequence[Attachment]) -> str:
     return f"📎 {', '.join(shown)}{more}"
 
 
-def content(attachment: Attachment, mxc: str, length: int) -> Content:
-    """The event of an uploaded file; `length` in bytes. Only types that clients display safely keep
-    their type (Client-Server API, media repository: types to serve inline)."""
+def content(
+    attachment: Attachment, mxc: str, length: int, sides: tuple[int, int] | None = None
+) -> Content:
+    """The event of an uploaded file; `length` in bytes, `sides` of a picture in pixels. Only types
+    that clients display safely keep their type (Client-Server API, media repository: types to serve
+    inline)."""
     kind = attachment.type.partition("/")[0] if attachment.type in INLINE else "file"
+    info: Content = {"mimetype": safe_type(attachment.type), "size": length}
+    if kind == "image" and sides is not None:
+        info |= {"w": sides[0], "h": sides[1]}
     return {
         "msgtype": f"m.{kind}",
         "body": attachment.name,
         "filename": attachment.name,
         "url": mxc,
-        "info": {"mimetype": safe_type(attachment.type), "size": length},
+        "info": info,
         "m.mentions": {},
     }
 

@@ -9,16 +9,18 @@ from collections.abc import Sequence
 from bridge.chat.render import people, text_message
 from bridge.config.inbox import Inbox
 from bridge.mail import trust
-from bridge.mail.html import from_text
+from bridge.mail.html import text_to_matrix
 from bridge.mail.quote import Body
 from bridge.mail.thread import base_subject
 from bridge.model import Address, Content, Conversation, Mail, Mxid, SenderKind, Verdict
 
 MAX_EVENT = 55_000
 """Maximum bytes of JSON: the homeserver refuses events over 65,536 bytes in total."""
+NAMED = 3
+"""Other recipients that the line above a mail names; `!info` names all."""
 MAX_CUT = 8_000
 """Characters shown of the text of a mail that is too long for one event."""
-EARLIER = "Earlier in this thread"
+EARLIER, SIGNATURE = "Earlier in this thread", "Signature"
 FORWARDED = "↪ forwarded: "
 MACHINES = {
     SenderKind.BOUNCE: "delivery report",
@@ -64,21 +66,24 @@ def _fits(content: Content) -> bool:
 
 def _content(mail: Mail, body: Body, above: Sequence[str], new: str) -> Content:
     plain = "".join(f"{line}\n" for line in above)
-    formatted = "".join(f"<em>{html.escape(line)}</em><br>" for line in above)
-    shown = body.html or from_text(new)
+    notes = "<br>".join(f"<em>{html.escape(line)}</em>" for line in above)
+    formatted = f"<p>{notes}</p>" if notes else ""
+    shown = body.html or text_to_matrix(new)
     # if nothing of the HTML was folded, it shows the history already
-    earlier = body.html_history if body.html else from_text(body.history)
+    earlier = body.html_history if body.html else text_to_matrix(body.history)
     if mail.sender_kind is SenderKind.PERSON:
         plain += ("\n" if plain else "") + new
         if body.history:
             plain += f"\n\n{_quoted(body.history)}"
             if earlier:
-                shown += _folded(EARLIER, earlier)
+                shown += _folded(SIGNATURE if body.only_signature else EARLIER, earlier)
         return text_message(plain.strip(), formatted + shown)
     title = f"🤖 {MACHINES[mail.sender_kind]}: {mail.subject or '(no subject)'}"
     text = f"{new}\n\n{body.history}" if body.history else new
     return text_message(
-        f"{plain}{title}\n\n{_quoted(text)}", formatted + _folded(title, f"{shown}{earlier}")
+        f"{plain}{title}\n\n{_quoted(text)}",
+        formatted + _folded(title, f"{shown}{earlier}"),
+        notice=True,
     )
 
 
@@ -122,9 +127,10 @@ def lines_above(
         if inbox.authserv_id and mail.sender_verdict is not Verdict.PASS:
             lines.append(f"⚠️ nothing proves that {mail.sender.spec} wrote this")
     others = [a for a in (*mail.to, *mail.cc) if not a.is_of(inbox.own)]
+    others.sort(key=lambda address: address.key not in new_addresses)  # whom nobody knows yet first
     if others:
-        marked = [f"{a} (new)" if a.key in new_addresses else str(a) for a in others[:20]]
-        more = f" and {len(others) - 20} more" if len(others) > 20 else ""
+        marked = [f"{a} (new)" if a.key in new_addresses else str(a) for a in others[:NAMED]]
+        more = f" +{len(others) - NAMED}" if len(others) > NAMED else ""
         lines.append(f"👥 also to {', '.join(marked)}{more}")
     if mail.sender_kind is SenderKind.PERSON and _is_changed(mail.subject, conversation.subject):
         lines.append(f"Subject: {mail.subject}")

@@ -100,13 +100,6 @@ def marks(conversation: Conversation) -> str:
     return " ".join(parts)
 
 
-def preview_of(text: str) -> str:
-    """The first lines of a text, for the conversation's card."""
-    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
-    preview = "\n".join(lines[:3])
-    return preview if len(preview) <= 280 else preview[:279] + "…"
-
-
 def card(conversation: Conversation, server: str) -> Content:
     """The card of a conversation in the queue room; it is an m.text, so that clients notify."""
     number, subject = conversation.number, conversation.subject or "(no subject)"
@@ -137,7 +130,10 @@ def card(conversation: Conversation, server: str) -> Content:
         url = link(conversation.room, server)
         lines.append(url)
         formatted += f' · <a href="{html.escape(url)}">open the conversation</a>'
-    return text_message("\n".join(line for line in lines if line), formatted)
+    # what a machine wrote waits for nobody, and need not notify
+    quiet = conversation.state is State.OPEN and conversation.waiting_since is None
+    body = "\n".join(line for line in lines if line)
+    return text_message(body, formatted, notice=quiet)
 
 
 def info(
@@ -155,6 +151,9 @@ def info(
         lines.insert(3, f"Department: {conversation.department}")
     if letter is not None:
         lines.append(f"Last mail: {clock(letter.at, now)} from {letter.sender}")
+        others = [each for each in (*letter.to, *letter.cc) if not each.is_of(inbox.own)]
+        if others:
+            lines.append(f"It also went to: {people(others[:100])}")
     if conversation.merged is not None:
         return "\n".join([*lines, f"Goes on in #{conversation.merged}"])
     lines.append(f"Next email: {' · '.join(to) or 'to nobody'}")

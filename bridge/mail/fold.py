@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from bridge.mail.lines import Kind, Line, kinds
 
@@ -11,8 +12,17 @@ QUOTES = (Kind.QUOTE, Kind.CITED)
 TAIL = (Kind.BLANK, Kind.RULE, Kind.SIGNATURE, Kind.DEVICE, Kind.DISCLAIMER)
 
 
-def fold(lines: Sequence[Line], *, forwarded: bool = False) -> list[bool]:
-    """For each line, whether it is folded: history, quotes at the end, signatures.
+class Folding(NamedTuple):
+    """What of a mail's lines is folded."""
+
+    hidden: list[bool]
+    """For each line, whether it is folded."""
+    only_signature: bool
+    """Whether what is folded is a signature, with nothing of earlier mails."""
+
+
+def fold(lines: Sequence[Line], *, forwarded: bool = False) -> Folding:
+    """Decide what is folded: history, quotes at the end, signatures.
 
     Quoted lines stay visible if answers are written between them. A forwarded mail is not history.
     If nothing would be left to read, nothing is folded.
@@ -22,8 +32,9 @@ def fold(lines: Sequence[Line], *, forwarded: bool = False) -> list[bool]:
     end = _history(found, folded, forwarded=forwarded)
     _tail(found, folded, end)
     if not any(kind not in TAIL and not hidden for kind, hidden in zip(found, folded, strict=True)):
-        return [False] * len(found)
-    return folded
+        return Folding([False] * len(found), False)
+    kinds_folded = [kind for kind, hidden in zip(found, folded, strict=True) if hidden]
+    return Folding(folded, all(kind in TAIL for kind in kinds_folded))
 
 
 def _history(found: list[Kind], folded: list[bool], *, forwarded: bool) -> int:

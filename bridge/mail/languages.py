@@ -263,6 +263,23 @@ DISCLAIMERS = (
     "bu e-posta", "本邮件及其附件", "本郵件", "本メール",
 )  # fmt: skip
 
+# First words of a line that only greets, case-folded.
+GREETINGS = (
+    "hello", "hi", "hey", "dear", "good morning", "good afternoon", "good evening", "greetings",
+    "hallo", "guten tag", "guten morgen", "guten abend", "liebe", "lieber", "liebes",
+    "sehr geehrte", "sehr geehrter", "moin", "servus", "grüß gott", "grüezi", "bonjour", "bonsoir",
+    "salut", "cher", "chère", "madame", "monsieur", "hola", "buenos días", "buenas tardes",
+    "estimado", "estimada", "estimados", "querido", "querida", "ciao", "buongiorno", "buonasera",
+    "gentile", "egregio", "egregia", "spettabile", "olá", "bom dia", "boa tarde", "prezado",
+    "prezada", "caro", "cara", "beste", "geachte", "goedemorgen", "goedemiddag", "goedendag", "hej",
+    "hejsan", "kära", "god dag", "hei", "kjære", "kære", "hyvä", "moi", "dzień dobry", "cześć",
+    "szanowny", "szanowna", "szanowni", "dobrý den", "ahoj", "vážený", "vážená", "vážení",
+    "jó napot", "tisztelt", "kedves", "bună ziua", "здравствуйте", "добрый день", "привет",
+    "уважаемый", "уважаемая", "добрий день", "вітаю", "γεια σας", "καλημέρα", "merhaba",
+    "sayın", "您好", "你好", "尊敬的", "お世話になって", "こんにちは",
+    "안녕하세요", "مرحبا", "السلام عليكم", "שלום",
+)  # fmt: skip
+
 # Short lines that programs add, not people.
 FOOTERS = (
     "avast.com", "www.avg.com", "please consider the environment before printing",

@@ -107,7 +107,7 @@ class _Walk:
             self._begin(node, "----------")
             self._row = None
         elif tag == "img" and self._row is None:
-            self._begin(node, "[image]")
+            self._begin(node, "[picture]")
         hint = _hint(node)
         if hint is not None and not (self._hints and self._hints[-1][1] in OUTER):
             self._row = None

@@ -37,6 +37,7 @@ HIDDEN = re.compile(
 )
 NO_HEIGHT = re.compile(r"max-height\s*:\s*0(px)?\s*(;|$|!)", re.IGNORECASE)
 CLIPPED = re.compile(r"overflow\s*:\s*hidden", re.IGNORECASE)
+STRUCK = re.compile(r"text-decoration(?:-line)?\s*:[^;]*line-through", re.IGNORECASE)
 FONT_SIZE = re.compile(r"font-size\s*:\s*([\d.]+|[a-z])", re.IGNORECASE)
 # Invisible padding that newsletters put after their first line, to end the preview in mail lists.
 FILLER = re.compile("(?:[\u00ad\u034f\u061c\u200b-\u200f\u2060\ufeff][ \xa0]?){3,}")
@@ -70,6 +71,8 @@ def write(tree: LexborHTMLParser, pictures: Mapping[str, str], *, show_hosts: bo
 class _Row:
     cells: list[tuple[str, str]] = field(default_factory=list)
     """(td or th, HTML of the cell)."""
+    spans: list[int] = field(default_factory=list)
+    """The colspan of each cell."""
     columns: int = 0
     """Number of columns of all cells, including their colspan."""
 
@@ -103,6 +106,8 @@ class _Writer:
         style = attributes.get("style") or "" if attributes else ""
         if "hidden" in attributes or (style and _hides(style)):
             return ""
+        if tag == "span" and style and STRUCK.search(style):
+            tag = "del"
         size = FONT_SIZE.search(style) if style else None
         if size is None:
             return self._element(node, tag, attributes, depth)
@@ -147,16 +152,20 @@ class _Writer:
         return _block("pre", content, {})
 
     def _picture(self, attributes: Mapping[str, str | None]) -> str:
-        """The alternative text of a picture; empty for tracking pixels and for decoration."""
+        """The name of an inline picture, on a line of its own; the alternative text of another,
+        empty for tracking pixels and for decoration."""
         source = attributes.get("src") or ""
         alt = " ".join((attributes.get("alt") or "").split())[:200]
         inline = source.lower().startswith("cid:")
         if not inline and _tiny(attributes):
             return ""
-        name = self._pictures.get(unquote(source[4:])) if inline else ""
-        if not (alt or inline):
-            return ""
-        return entities.escape(f"[image: {alt or name}]" if alt or name else "[image]", quote=False)
+        if inline:
+            name = self._pictures.get(unquote(source[4:])) or alt
+            shown = f"[picture: {name}]" if name else "[picture]"
+            return f"<div>{entities.escape(shown, quote=False)}</div>"
+        if not alt or not any(map(str.isalnum, alt)):  # an emoji, drawn
+            return entities.escape(alt, quote=False)
+        return entities.escape(f"[picture: {alt}]", quote=False)
 
     def _link(self, node: LexborNode, href: str, depth: int) -> str:
         content = self._all(node, depth)
@@ -176,8 +185,10 @@ class _Writer:
         head = f"<div>{caption}</div>" if caption else ""
         if _is_data(rows, attributes):
             lines = "".join(
-                "<tr>" + "".join(f"<{tag}>{_bare(text)}</{tag}>" for tag, text in row.cells)
-                + "</tr>"
+                "<tr>" + "".join(
+                    f"<{tag}>{_bare(text)}</{tag}>" + f"<{tag}></{tag}>" * (span - 1)
+                    for (tag, text), span in zip(row.cells, row.spans, strict=True)
+                ) + "</tr>"
                 for row in rows
             )  # fmt: skip
             return f"{head}<table>{lines}</table>"
@@ -208,7 +219,8 @@ class _Writer:
                 attributes = cell.attributes
                 content = self._one(cell, depth)
                 span = attributes.get("colspan") or "1"
-                row.columns += int(span) if re.fullmatch("[1-9][0-9]?", span) else 1
+                row.spans.append(int(span) if re.fullmatch("[1-9][0-9]?", span) else 1)
+                row.columns += row.spans[-1]
                 row.cells.append((str(cell.tag), content))
             cell = cell.next
         return row

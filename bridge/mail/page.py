@@ -180,7 +180,7 @@ def _picture(
     elif not view.pictures and not source.startswith("data:"):
         # show the alternative text instead of a broken picture
         alt = " ".join((attributes.get("alt") or "").split())
-        node.replace_with(f"[image: {alt}]" if alt else "")  # type: ignore[attr-defined]  # a LexborNode
+        node.replace_with(f"[picture: {alt}]" if alt else "")  # type: ignore[attr-defined]  # a LexborNode
 
 
 def _remote_pictures(source: str) -> int:

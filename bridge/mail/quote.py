@@ -24,6 +24,8 @@ class Body:
     history: str
     html: str
     html_history: str
+    only_signature: bool = False
+    """Whether the history is a signature, with nothing of earlier mails."""
     whole: str = ""
     """The whole text, if it may be too long for one event; otherwise empty."""
 
@@ -34,10 +36,10 @@ def split(mail: Mail) -> Body:
     Every line of the mail is in one of the two, in the original order.
     """
     forwarded = PREFIX.match(mail.subject) is not None
-    text, history = _split_text(mail.text, forwarded)
+    text, history, signs = _split_text(mail.text, forwarded)
     if not mail.html:
-        return Body(text, history, "", "")
-    new, old = _split_html(mail.html, forwarded)
+        return Body(text, history, "", "", signs)
+    new, old, signs_html = _split_html(mail.html, forwarded)
     if old and not history:
         said, earlier = to_text(new), to_text(old)
         if _words(text) <= _words(f"{said} {earlier}"):  # else the text says more than the HTML
@@ -45,7 +47,7 @@ def split(mail: Mail) -> Body:
     pictures = {each.content_id: each.name for each in mail.attachments if each.content_id}
     return Body(
         text or mail.text, history if text else "", to_matrix(new, pictures),
-        to_matrix(old, pictures),
+        to_matrix(old, pictures), signs_html if old else signs,
     )  # fmt: skip
 
 
@@ -54,22 +56,25 @@ def _words(text: str) -> set[str]:
     return set(re.findall(r"\w+", re.sub(r"(?:https?://|cid:|mailto:)\S+", " ", text)))
 
 
-def _split_text(text: str, forwarded: bool) -> tuple[str, str]:
+def _split_text(text: str, forwarded: bool) -> tuple[str, str, bool]:
+    """(new text, history, whether that is only a signature)."""
     if len(text) > MAX_INPUT:
-        return text.strip(), ""
+        return text.strip(), "", False
     rows = text.split("\n")
     folded = fold([Line(row) for row in rows], forwarded=forwarded)
-    new = [row for row, hidden in zip(rows, folded, strict=True) if not hidden]
-    old = [row for row, hidden in zip(rows, folded, strict=True) if hidden]
-    return "\n".join(new).strip(), "\n".join(old).strip()
+    new = [row for row, hidden in zip(rows, folded.hidden, strict=True) if not hidden]
+    old = [row for row, hidden in zip(rows, folded.hidden, strict=True) if hidden]
+    return "\n".join(new).strip(), "\n".join(old).strip(), folded.only_signature
 
 
-def _split_html(html: str, forwarded: bool) -> tuple[str, str]:
+def _split_html(html: str, forwarded: bool) -> tuple[str, str, bool]:
+    """(new HTML, history, whether that is only a signature)."""
     if len(html) > MAX_INPUT:
-        return html, ""
+        return html, "", False
     tree = parse_tree(html)
     rows = layout.rows(tree)
     folded = fold([row.line() for row in rows], forwarded=forwarded)
-    pieces = layout.cut(tree, rows, folded)
+    pieces = layout.cut(tree, rows, folded.hidden)
     new = "\n".join(piece for hidden, piece in pieces if not hidden)
-    return new, "\n".join(piece for hidden, piece in pieces if hidden)
+    old = "\n".join(piece for hidden, piece in pieces if hidden)
+    return new, old, folded.only_signature

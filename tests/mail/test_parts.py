@@ -276,7 +276,7 @@ def test_a_picture_is_found_by_an_id_that_is_percent_encoded() -> None:
         b"<p>Look<img src='cid:a%40b'>\n--x\nContent-Type: image/png; name=lamp.png\n"
         b"Content-ID: <a@b>\n\nx\n--x--\n"
     )
-    assert "[image: lamp.png]" in read(raw)[1].html
+    assert "[picture: lamp.png]" in read(raw)[1].html
 
 
 def test_a_bounce_that_follows_no_standard_is_understood() -> None:

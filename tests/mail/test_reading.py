@@ -322,7 +322,7 @@ def test_html_becomes_what_matrix_clients_show() -> None:
         '<a href="data:text/html,x">d</a><iframe src="//x"></iframe>'
     )
     assert "(evil.example)" in html
-    assert "[image: our logo]" in html
+    assert "[picture: our logo]" in html
     for evil in ("<style", "<form", "<input", "<svg", "data:", "<iframe", "<img"):
         assert evil not in html
 

@@ -219,6 +219,9 @@ class FakeHomeserver(MatrixState):
         alias = f"#{body['room_alias_name']}:{DOMAIN}"
         if alias in self.aliases:
             raise Refusal(400, "M_ROOM_IN_USE")
+        if self.fail_rooms_before_alias:
+            self.fail_rooms_before_alias -= 1
+            raise Refusal(500, "M_UNKNOWN", "no room is made now")
         version = body["room_version"]
         room = Room(f"!room{next(self._ids)}", version, user)
         self.rooms[room.id] = room

@@ -64,7 +64,7 @@ class MatrixState:
         self.fail_media = 0
         self.fail_uploads: dict[str, int] = {}
         """How often uploads of a name fail from now on."""
-        self.fail_rooms_after_alias = 0
+        self.fail_rooms_before_alias = self.fail_rooms_after_alias = 0
         self.fail_rooms_before_name = 0
         self.upload_limit = 50_000_000
         self.open_media = False

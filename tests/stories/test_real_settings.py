@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import aiohttp
@@ -142,15 +141,6 @@ async def test_a_ghost_that_an_admin_shut_out_stops_no_mail(town: Town, act: str
     await town.quiet(60)
 
 
-async def turns_red(town: Town) -> str:
-    """What /health says as soon as it is not green."""
-    async with aiohttp.ClientSession() as http:
-        while True:
-            async with http.get(town.bridge.health) as answer:
-                if answer.status == 503:
-                    return await answer.text()
-
-
 async def delete_room(town: Town, room: str) -> None:
     await as_admin(town, "DELETE", f"/v1/rooms/{room}", {"purge": True, "block": True})
 
@@ -161,13 +151,11 @@ async def test_a_room_that_an_admin_deleted_is_made_anew_with_its_mails(town: To
     await town.quiet(60)
     alice = town.agents["alice"]
     await town.healthy()
-    watch = asyncio.create_task(turns_red(town))
     await delete_room(town, old)
     await town.deliver(SUPPORT, mail(
         "And dark again.", message_id="<m3@customer.example>",
         In_Reply_To="<m2@customer.example>",
     ))  # fmt: skip
-    assert "making a lost room anew" in await watch
 
     async def renewed() -> bool:
         return await alice.linked(1) != old

@@ -11,6 +11,7 @@ from bridge.matrix.ghosts import DEVICE
 from tests.servers.matrix_state import DOMAIN, Room
 from tests.stage import ALICE, BOB, Stage, mail, until
 from tests.stories.desk import ask, begun, control_room
+from tests.stories.test_order import answered
 
 GHOST = f"@email_carla=40customer.example:{DOMAIN}"
 BOT = f"@email_bot:{DOMAIN}"
@@ -35,8 +36,8 @@ async def main_story(stage: Stage) -> Room:
     await stage.mail(mail("It lights up.", message_id="<m2@customer.example>",
                           In_Reply_To=str(sent["Message-ID"]), subject="Re: Lamp"))  # fmt: skip
     await stage.sees(room, "It lights up.")
-    stage.hs.say(ALICE, room.id, "!subject Broken display")
-    stage.hs.say(ALICE, room.id, "!close")
+    await answered(stage, room, ALICE, "!subject Broken display")
+    await answered(stage, room, ALICE, "!close")
     await stage.quiet()
     return room
 
@@ -46,6 +47,7 @@ async def test_a_refused_decoration_is_told_once_and_stops_nothing(stage: Stage,
     stage.hs.refuses.add(what)
     await main_story(stage)
     control = await control_room(stage)
+    await stage.sees(control, "refuses")
     told = [each for each in stage.hs.bodies(control) if "refuses" in each]
     assert len(told) == 1, stage.hs.bodies(control)
     assert f"The homeserver refuses {DECORATIONS[what]}: {what} is refused here" in told[0]
@@ -56,6 +58,8 @@ async def test_an_invitation_that_is_refused_is_told_once_and_tried_again(stage:
     stage.hs.refuses.add(f"invite {BOB}")
     await main_story(stage)
     control = await control_room(stage)
+    for room in ("queue room", "space"):
+        await stage.sees(control, f"cannot be invited into the {room}")
     told = [each for each in stage.hs.bodies(control) if "cannot be invited" in each]
     assert sorted(each.partition(":fake.local")[2].partition(":")[0] for each in told) == [
         " cannot be invited into the queue room of Support",
@@ -159,3 +163,26 @@ async def test_health_is_not_green_while_something_is_refused(stage: Stage) -> N
     await until(red, "the media repository to be missed")
     stage.hs.fail_media = 0
     await until(well, "everything to work again")
+
+
+async def test_health_is_not_green_until_a_lost_room_is_made_anew(stage: Stage) -> None:
+    room = await main_story(stage)
+
+    async def says(text: str) -> bool:
+        return text in str(await health(stage))
+
+    await until(lambda: says("'work': 'ok'"), "everything to work")
+    del stage.hs.rooms[room.id]
+    stage.hs.aliases = {name: each for name, each in stage.hs.aliases.items() if each != room.id}
+    stage.hs.fail_rooms_before_alias = 10**6
+    await stage.mail(mail("And dark again.", message_id="<m3@customer.example>",
+                          In_Reply_To="<m2@customer.example>"))  # fmt: skip
+    await until(lambda: says("making a lost room anew"), "the lost room to be missed")
+    assert (await health(stage))[0] == 503
+    stage.hs.fail_rooms_before_alias = 0
+    anew = await stage.conversation()
+    await stage.sees(anew, "And dark again.")
+    await until(lambda: says("'rooms': 'ok'"), "everything to work again")
+    bodies = "\n".join(stage.hs.bodies(anew))
+    assert "lost the room" in bodies
+    assert bodies.index("my display stays dark") < bodies.index("↗ sent") < bodies.index("lights")

@@ -295,7 +295,7 @@ async def test_a_mistyped_time_hinders_nothing_else_and_is_refused_in_chat(stage
     control = await opened(stage, {"name": "x", "when": {}, "then": then})
     room = await came(stage)
     await stage.sees(control, "'tomorow' is no time like 2d")
-    assert room.membership(BOB) == "invite"
+    await until(lambda: room.membership(BOB) == "invite", "the invitation")
     await stage.sees(await stage.queue(), "🔔 x: #1")
     await ask(stage, control, "!rule add support\nname: y\nwhen: {}\nthen: {snooze: tomorow}",
               "'tomorow' is no time")  # fmt: skip

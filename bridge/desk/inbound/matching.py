@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bridge.chat import file_event
 from bridge.chat.mail_event import FORWARDED
-from bridge.chat.render import preview_of
+from bridge.chat.preview import preview_of
 from bridge.desk.desk import Desk
 from bridge.desk.inbound import bounces, overflow
 from bridge.desk.inbound.arrival import Arrival

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bridge.chat import command, render
-from bridge.chat.render import preview_of
+from bridge.chat.preview import preview_of
 from bridge.desk.command import CommandSpec
 from bridge.desk.context import CommandContext
 from bridge.desk.desk import Desk

@@ -49,11 +49,12 @@ async def is_lost(desk: Desk, room: RoomId) -> bool:
     return False
 
 
-async def make_anew(tx: Tx, desk: Desk, lost: Room) -> None:
-    """Forget a lost room, and add the jobs that make another one and show what it showed. Nothing
-    is done for a conversation that is being erased: the bot leaves its room on purpose."""
+async def make_anew(tx: Tx, desk: Desk, lost: Room) -> bool:
+    """Forget a lost room with the jobs of its posts, and add those that make another one and show
+    what it showed. False for a conversation that is being erased: the bot leaves its room on
+    purpose."""
     if lost.conversation is not None and await tx.jobs.exists(Purge(lost.conversation, ids=True)):
-        return
+        return False
     log.warning("a room is lost and made anew", room=lost.id, role=lost.role)
     members = [*await tx.rooms.members(lost.id), *await tx.rooms.invited(lost.id)]
     people = [mxid for mxid in members if not desk.is_own(mxid)]
@@ -69,6 +70,7 @@ async def make_anew(tx: Tx, desk: Desk, lost: Room) -> None:
             await tx.posts.put(replace(again, is_deferred=True))
     else:
         await _make_conversation_anew(tx, desk, lost, lost.conversation)
+    return True
 
 
 async def _is_current(tx: Tx, post: Post) -> bool:

@@ -74,12 +74,14 @@ async def _goes_on(
     if not lost and not refusal.is_optional(wanted):
         return False
     async with desk.store.transaction("posted") as tx:
-        await tx.jobs.finish(job)
+        await tx.jobs.assert_leased(job)
         known = await tx.rooms.known(room)
-        if not lost:
+        if lost and known is not None and (wanted.kind in NEEDS_ROOM or not known.conversation):
+            if await make_anew(tx, desk, known) and known.place == wanted.place:
+                return True  # its job was dropped with those of the other posts
+        elif not lost:
             await refusal.note(tx, desk, wanted, known, error)
-        elif known is not None and (wanted.kind in NEEDS_ROOM or known.conversation is None):
-            await make_anew(tx, desk, known)
+        await tx.jobs.finish(job)
     return True
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bridge.chat import file_event
 from bridge.desk.desk import Desk
+from bridge.mail import dimensions
 from bridge.mail.limits import size
 from bridge.model import Attachment, Content, Job, Permanent, Post, Transient, Wanted
 from bridge.model.mail import WHOLE_MAIL, WHOLE_TEXT
-from bridge.model.task import UploadFile
+from bridge.model.task import BringPost, UploadFile
 from bridge.ports import Tx
 
 
@@ -34,7 +37,7 @@ async def upload(desk: Desk, job: Job[UploadFile]) -> None:
                 await tx.posts.set_mxc(post.id, mxc, done=False)
         type_ = file_event.safe_type(attachment.type)
         mxc = await desk.chat.fill_media(mxc, attachment.name, type_, data)
-        content = file_event.content(attachment, mxc, len(data))
+        content = file_event.content(attachment, mxc, len(data), dimensions.of(data))
     except Transient:
         await _show_placeholder(
             desk, job, post, attachment, "not uploaded yet, the bridge keeps trying"
@@ -47,9 +50,26 @@ async def upload(desk: Desk, job: Job[UploadFile]) -> None:
         raise
     async with desk.store.transaction("uploaded") as tx:
         await tx.posts.set_mxc(post.id, mxc, done=True)
-        await tx.posts.put(Wanted.message(post.key, post.place, post.sender, content))
+        wanted = Wanted.message(post.key, post.place, post.sender, content)
+        await tx.posts.put(replace(wanted, is_deferred=True))
+        await _show_in_order(tx, post)
         await _elsewhere(tx, post, content)
         await tx.jobs.finish(job)
+
+
+async def _show_in_order(tx: Tx, post: Post) -> None:
+    """Send the uploaded files of a mail in the mail's order, up to the first that is not uploaded
+    and has no placeholder either."""
+    mail = post.key.mail
+    for each in await tx.posts.of_mail(mail) if mail is not None else ():
+        file = await tx.posts.file(each.id)
+        if file is None or each.place != post.place:
+            continue
+        if file.done:
+            if each.sent < each.version:
+                await tx.posts.order(each.id, each.lane)
+        elif each.sent == 0 and not await tx.jobs.exists(BringPost(each.id)):
+            return
 
 
 async def _elsewhere(tx: Tx, post: Post, content: Content) -> None:
@@ -90,6 +110,7 @@ async def _show_placeholder(
         await tx.posts.put(Wanted.message(post.key, post.place, post.sender, content))
         if forget:
             await tx.posts.set_mxc(post.id, "", done=False)
+        await _show_in_order(tx, post)
 
 
 async def _give_up(
@@ -103,4 +124,5 @@ async def _give_up(
         content = file_event.placeholder(file, problem)
         await tx.posts.put(Wanted.message(post.key, post.place, post.sender, content))
         await tx.posts.set_mxc(post.id, "", done=True)
+        await _show_in_order(tx, post)
         await tx.jobs.finish(job)

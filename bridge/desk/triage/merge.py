@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bridge.chat import file_event, render
 from bridge.chat.command import LINK
-from bridge.chat.render import preview_of
+from bridge.chat.preview import preview_of
 from bridge.chat.room import link
 from bridge.desk.command import CommandSpec, ReactionSpec
 from bridge.desk.context import CommandContext

@@ -1,0 +1,33 @@
+"""The first lines of a mail for its card: what it is about, without greetings and decoration."""
+
+from __future__ import annotations
+
+import re
+
+from bridge.mail.languages import GREETINGS
+
+LINES, LONGEST = 3, 280
+PICTURE = re.compile(r"\[picture(?:: [^\]]{0,200})?\]")
+WORDS_OF_GREETING = 6
+GREETING = re.compile(rf"(?:{'|'.join(map(re.escape, GREETINGS))})(?!\w)")
+
+
+def preview_of(text: str) -> str:
+    """At most three lines of a text, with at most 280 characters."""
+    lines = [" ".join(PICTURE.sub(" ", line).split()) for line in text.splitlines()]
+    said = [line for line in lines if any(map(str.isalnum, line))]
+    while len(said) > 1 and _is_greeting(said[0]):
+        del said[0]
+    preview = "\n".join(said[:LINES])
+    return preview if len(preview) <= LONGEST else preview[: LONGEST - 1] + "…"
+
+
+def _is_greeting(line: str) -> bool:
+    """Whether a line greets and says nothing else: “Dear Mr. Smith,”, “Hello”."""
+    words = line.split()
+    if len(words) > WORDS_OF_GREETING or GREETING.match(line.casefold()) is None:
+        return False
+    if len(words) <= 2:
+        return not line.endswith(("?", "."))
+    inside = line[:-1]
+    return line[-1] in ",!:，！" and ("," not in inside or len(words) == 3)
