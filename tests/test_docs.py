@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from ruamel.yaml import YAML
 
 from bridge.__main__ import main
-from bridge.chat import command
+from bridge.chat.command import CommandReader
 from bridge.config.inbox import Inbox
 from bridge.config.init import config_text, registration_text
 from bridge.config.load import load
@@ -98,7 +98,7 @@ def test_no_two_commands_of_a_room_are_one_and_each_can_be_said() -> None:
     names = [(spec.room, spec.name) for spec in commands.ALL]
     assert len(names) == len(set(names))
     for spec in commands.ALL:
-        said = command.parse_text(f"!{spec.usage}", "!")
+        said = CommandReader("!", commands.WORDS).of_text(f"!{spec.usage}")
         assert said is not None, spec
         assert said.name == spec.word
         assert spec.help.endswith("."), spec

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from bridge.chat.content import object_at, storable
 from bridge.mail.address import bare
@@ -21,6 +23,21 @@ class Command:
 
 
 HAND, MAIL, CLIP, PERSON, LINK, CROSS, TICK, AGAIN = "✋", "📧", "📎", "👤", "🔗", "❌", "✅", "🔁"
+WORD = re.compile(r"[^\W\d_][^\s\u200b-\u200f\u2060\ufeff]*")
+"""The word of a command, with whatever is typed close to it."""
+WIDE = ("\uff01",)
+"""How the prefix ! comes from keyboards of East Asia."""
+BLANKS = " \t\n\r\f\v\x85\xa0\xad\u1680\u180e\u2028\u2029\u202f\u205f\u2060\u3000\ufeff" + "".join(
+    map(chr, range(0x2000, 0x2010))
+)
+"""White space, and characters that nobody sees: some clients and phones add them."""
+MENTION = re.compile(
+    r"\[([^\]\n]{0,200})\]\(https://matrix\.to/#/((?:@|%40)[^)\s?]{1,300})[^)\s]*\)"
+)
+PILL = re.compile(
+    r'<a href="https://matrix\.to/#/((?:@|%40)[^"?]{1,300})[^"]{0,300}">([^<]{0,200})</a>'
+)
+"""A mention in a body (Element X) and in a formatted_body."""
 SKIN_TONES_AND_VARIANTS = re.compile("[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]")
 
 
@@ -46,21 +63,52 @@ def new_text(content: Content) -> str:
     return body
 
 
-def parse(content: Content, prefix: str) -> Command | None:
-    """The command a message begins with; None for other messages and for edits."""
-    if edited(content) is not None:
-        return None
-    return parse_text(new_text(content), prefix)
+@dataclass(frozen=True, slots=True)
+class CommandReader:
+    """Reads commands as people type them, with the prefix of this installation."""
 
+    prefix: str
+    words: Collection[str]
+    """The first word of every command."""
 
-def parse_text(text: str, prefix: str) -> Command | None:
-    """The command `text` begins with, its name in lower case; None if there is none."""
-    if not text.startswith(prefix):
-        return None
-    match = re.match(r"([a-zA-Z]+)(?:[ \t\n]+|$)", text[len(prefix) :])
-    if match is None:
-        return None
-    return Command(match[1].lower(), text[len(prefix) + match.end() :].strip())
+    def of(self, content: Content) -> Command | None:
+        """The command a message begins with; None for other messages and for edits."""
+        return None if edited(content) is not None else self.of_text(new_text(content))
+
+    def may_begin(self, content: Content) -> bool:
+        """Whether a message might be a command, however it is typed. Never false for one."""
+        return self._behind_prefix(new_text(content)) is not None
+
+    def of_text(self, text: str) -> Command | None:
+        """The command that `text` begins with, its name in lower case; None if there is none.
+
+        Blanks and invisible characters around the word, and a colon after it, count for nothing.
+        With a blank behind the prefix, or with / in its place, only the words of commands count:
+        the rest is talk.
+        """
+        behind = self._behind_prefix(text)
+        if behind is None:
+            return None
+        is_strict, rest = behind
+        word = WORD.match(rest)
+        if word is None:
+            return None
+        name = word[0].lower()
+        if not is_strict and name.rstrip(":：") not in self.words:
+            return None
+        if name[-1] in ":：" and len(name) > 1:
+            name = name[:-1]
+        return Command(name, rest[word.end() :].strip(BLANKS))
+
+    def _behind_prefix(self, text: str) -> tuple[bool, str] | None:
+        """(whether the prefix stands at the word as it should, the text behind it); None for text
+        without it."""
+        text = text.lstrip(BLANKS)
+        for sign in (self.prefix, *(WIDE if self.prefix == "!" else ())):
+            if text.startswith(sign):
+                behind = text[len(sign) :]
+                return behind == behind.lstrip(BLANKS), behind.lstrip(BLANKS)
+        return (False, text[1:]) if text.startswith("/") else None
 
 
 def named(text: str, prefix: str, words: Collection[str]) -> str:
@@ -127,10 +175,26 @@ def mentioned(content: Content) -> list[str]:
     return [each for each in users if isinstance(each, str)] if isinstance(users, list) else []
 
 
+def with_ids(content: Content, text: str) -> str:
+    """A part of a message's text with each mention replaced by the person's Matrix id. Clients
+    write a mention as a Markdown link, or as a name that only formatted_body links."""
+    text = MENTION.sub(lambda match: unquote(match[2]), text)
+    formatted = content.get("formatted_body")
+    for mxid, name in PILL.findall(formatted) if isinstance(formatted, str) else ():
+        text = text.replace(html.unescape(name), unquote(mxid), 1) if name else text
+    return text
+
+
 def edited(content: Content) -> EventId | None:
     """The event a message edits."""
     relates = relation(content)
     return event_id(relates.get("event_id")) if relates.get("rel_type") == "m.replace" else None
+
+
+def edited_text(content: Content) -> str:
+    """The new text of an edit; empty for other messages."""
+    changed = content.get("m.new_content")
+    return new_text(changed) if isinstance(changed, dict) else ""
 
 
 def reaction(content: Content) -> tuple[EventId, str] | None:

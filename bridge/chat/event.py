@@ -6,7 +6,7 @@ from typing import Any
 
 from bridge.chat import command
 from bridge.chat.content import cleaned, is_moment, object_at, storable
-from bridge.model import Content, Event, EventId, Mxid, RoomId
+from bridge.model import Event, EventId, Mxid, RoomId
 
 LONGEST_ID = 255
 """Maximum bytes of ids, types and state keys (Client-Server API v1.14, size limits)."""
@@ -86,7 +86,7 @@ def known_by(raw: Any) -> dict[str, str]:
     }
 
 
-def concerns_us(event: Event, own_prefix: str, bot: Mxid, prefix: str) -> bool:
+def concerns_us(event: Event, own_prefix: str, bot: Mxid, commands: command.CommandReader) -> bool:
     """Whether the bridge has to handle an event. Plain messages are ignored and not stored.
 
     `own_prefix` starts the ids of our ghosts and the bot. Their events are ignored, except
@@ -99,7 +99,7 @@ def concerns_us(event: Event, own_prefix: str, bot: Mxid, prefix: str) -> bool:
         return False
     match event.type:
         case "m.room.message":
-            return _is_command_or_edit(event.content, prefix)
+            return command.edited(event.content) is not None or commands.may_begin(event.content)
         case "m.reaction":
             return command.reaction(event.content) is not None
         case "m.room.redaction":
@@ -108,9 +108,3 @@ def concerns_us(event: Event, own_prefix: str, bot: Mxid, prefix: str) -> bool:
             return True
         case _:
             return False
-
-
-def _is_command_or_edit(content: Content, prefix: str) -> bool:
-    if command.edited(content) is not None:
-        return True
-    return command.new_text(content).startswith(prefix)

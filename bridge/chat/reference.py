@@ -11,7 +11,9 @@ AGENTS = """\
 # For agents
 
 Everything you write in a conversation's room stays there, unless you send it. Commands begin with
-`!`; each reaction has its command, so any client will do. This page is made from the table behind
+`!`; each reaction has its command, so any client will do. Blanks before the word, a colon after it,
+`！` or `/` in place of `!` count for nothing, and what is mistyped is answered with the command
+that was probably meant. An edit never becomes a command. This page is made from the table behind
 `!help`.
 """
 ADMINS = """\

@@ -50,6 +50,9 @@ class CommandSpec(Generic[Context]):
     """Whether it answers a question of the bridge. Such an answer is ignored when it was sent
     before a backup was restored."""
 
+    example: str = ""
+    """An example without prefix, which `!help` shows for this command alone."""
+
     @property
     def usage(self) -> str:
         return f"{self.name} {self.arguments}".rstrip()

@@ -84,6 +84,10 @@ class Desk:
             avoids_encryption=homeserver.encryption == "avoid",
         )  # fmt: skip
 
+    @property
+    def commands(self) -> command.CommandReader:
+        return command.CommandReader(self.settings.command_prefix, self.command_words)
+
     def with_prefix(self, text: str) -> str:
         """`text` with `!` before each command replaced by this installation's command prefix."""
         return command.named(text, self.settings.command_prefix, self.command_words)

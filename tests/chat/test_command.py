@@ -9,7 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bridge.chat import command, event, room
-from bridge.model import Address, Content
+from bridge.model import Address, Content, Mxid
+
+COMMANDS = command.CommandReader("!", {"reply", "close"})
 
 
 def said(body: str, **more: Any) -> Content:
@@ -27,11 +29,11 @@ FALLBACK = {"m.relates_to": {"rel_type": "m.thread", "event_id": "$t", "is_falli
         (said("!reply Hello"), ("reply", "Hello")),
         (said("!REPLY\nHello\n\nyou"), ("reply", "Hello\n\nyou")),
         (said("!reply"), ("reply", "")),
-        (said(" !reply Hello"), None),
+        (said(" !reply Hello"), ("reply", "Hello")),
         (said("please !reply"), None),
         (said("!"), None),
         (said("!!"), None),
-        (said("!reply-all x"), None),
+        (said("!reply-all x"), ("reply-all", "x")),
         (said("> <@bob:x> !reply quoted\n\nyes", **REPLY), None),
         (said("> <@bob:x> talk\n\n!reply Hello", **REPLY), ("reply", "Hello")),
         (said("> !reply quoted by hand"), None),
@@ -42,7 +44,7 @@ FALLBACK = {"m.relates_to": {"rel_type": "m.thread", "event_id": "$t", "is_falli
     ],
 )
 def test_commands(content: Content, expected: tuple[str, str] | None) -> None:
-    found = command.parse(content, "!")
+    found = COMMANDS.of(content)
     assert (None if found is None else (found.name, found.rest)) == expected
 
 
@@ -92,7 +94,7 @@ def test_what_concerns_us() -> None:
                "content": content, **more}  # fmt: skip
         read = event.read(raw, 0.0)
         assert read is not None
-        return event.concerns_us(read, "@email_", "@email_bot:x", "!")
+        return event.concerns_us(read, "@email_", Mxid("@email_bot:x"), COMMANDS)
 
     assert asks("m.room.message", said("!reply x"))
     assert not asks("m.room.message", said("plain talk"))

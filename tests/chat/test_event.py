@@ -13,6 +13,7 @@ from bridge.chat import command
 from bridge.chat import event as events
 from bridge.chat.content import cleaned
 
+COMMANDS = command.CommandReader("!", {"reply"})
 GOOD: dict[str, Any] = {
     "event_id": "$a", "room_id": "!r", "sender": "@alice:hs", "type": "m.room.message",
     "content": {"body": "x\u0000y"}, "origin_server_ts": 5000,
@@ -109,9 +110,9 @@ def test_no_content_of_an_event_raises_where_it_is_read(
     event = events.read({**GOOD, **more, "content": content}, 9.0)
     for kind in ("m.room.message", "m.reaction", "m.room.redaction", "m.room.member"):
         raw = {**GOOD, **more, "content": content, "type": kind, "state_key": "@bob:hs"}
-        events.concerns_us(events.read(raw, 9.0), "@email_", "@email_bot:hs", "!")
+        events.concerns_us(events.read(raw, 9.0), "@email_", "@email_bot:hs", COMMANDS)
     for content in (event.content, {**event.content, "msgtype": "m.text"}):
-        command.parse(content, "!")
+        COMMANDS.of(content)
         command.new_text(content)
         command.replied_to(content)
         command.mentioned(content)

@@ -13,11 +13,13 @@ import pytest
 
 import bridge
 from bridge.chat import command
+from bridge.chat.command import CommandReader
 from bridge.chat.file_event import content as file_content
 from bridge.chat.room import ghost_name
 from bridge.config.load import load
 from bridge.config.settings import ConfigError
 from bridge.desk.events import listen
+from bridge.desk.events.commands import WORDS
 from bridge.mail.compose import build
 from bridge.mail.token import Tokens
 from bridge.matrix.homeserver import Homeserver
@@ -195,7 +197,7 @@ FALLBACK = "> <@email_carla=40customer.example:fake.local> !reply leak it\n> !cl
     ],
 )  # fmt: skip
 def test_T35_a_quoted_or_edited_command_is_none(content: dict[str, Any]) -> None:
-    assert command.parse({"msgtype": "m.text", **content}, "!") is None
+    assert CommandReader("!", WORDS).of({"msgtype": "m.text", **content}) is None
 
 
 async def test_T38_what_our_own_users_say_is_no_event_for_us(stage: Stage) -> None:

@@ -167,6 +167,16 @@ def _inbox(desk: Desk, asked: Request) -> tuple[Inbox, str]:
     return known[InboxId(word)], text.strip()
 
 
+EXAMPLE = """\
+rule add support
+name: invoices
+when:
+  from: "@billing.example"
+  subject: [invoice, "order *"]
+then:
+  tag: billing
+  assign: round-robin"""
+
 ADMIN_COMMANDS: tuple[CommandSpec[Request], ...] = (
     CommandSpec(
         "rule list",
@@ -181,6 +191,7 @@ ADMIN_COMMANDS: tuple[CommandSpec[Request], ...] = (
         "INBOX",
         "Add a rule, as YAML on the lines below. It applies from the next mail on.",
         add,
+        example=EXAMPLE,
     ),
     CommandSpec(
         "rule test",

@@ -62,14 +62,13 @@ customers how to get a new one."""
 
 def is_for(desk: Desk, event: Event) -> bool:
     """Whether a message, or an edit, in any room is an `inbox` command of the control room."""
-    said = command.parse_text(_text(event), desk.settings.command_prefix)
+    said = desk.commands.of_text(_text(event))
     return said is not None and said.name == "inbox"
 
 
 def _text(event: Event) -> str:
     """The text of a message; of an edit, the new text."""
-    changed = event.content.get("m.new_content")
-    return command.new_text(changed if isinstance(changed, dict) else event.content)
+    return command.edited_text(event.content) or command.new_text(event.content)
 
 
 def seal(desk: Desk, event: Event) -> Event:
@@ -86,14 +85,14 @@ def unseal(desk: Desk, event: Event) -> Event:
     return replace(event, content=json.loads(desk.directory.vault.open(token)))
 
 
-def may_hold_secret(event: Event, said: command.Command | None, asked: bool, prefix: str) -> bool:
+def may_hold_secret(desk: Desk, event: Event, said: command.Command | None, asked: bool) -> bool:
     """Whether a message, or an edit, may contain a password: it mentions one, sets a key that may
     be a misspelt password key, or is no command while somebody is `asked` for a password."""
     text = _text(event)
     if SPEAKS.search(text.casefold()):
         return said is None or said.name not in SPEAK_FREELY
     if said is None:
-        said = command.parse_text(text, prefix)
+        said = desk.commands.of_text(text)
         if asked or said is None:
             return asked
     words = said.rest.casefold().split()

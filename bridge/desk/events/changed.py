@@ -31,10 +31,11 @@ async def edited(tx: Tx, desk: Desk, event: Event, source: EventId) -> None:
     """Apply an author's edit to a mail that still waits, and show it in the status. The text to
     send is read from the homeserver just before sending; an edit is never a new command."""
     delivery = await tx.deliveries.live(source)
+    original = await tx.events.get(source)
     if delivery is None:
         await search.reworded(tx, desk, event, source)
+        await _say_anew(tx, desk, event, original)
         return
-    original = await tx.events.get(source)
     author = delivery.author or (original.sender if original is not None else delivery.agent)
     if author != event.sender:
         return
@@ -42,9 +43,8 @@ async def edited(tx: Tx, desk: Desk, event: Event, source: EventId) -> None:
     if delivery.state not in STOPPABLE_DELIVERIES:
         await answer(tx, desk, place, event.id, "Already sent as it was before this edit.")
         return
-    changed = event.content.get("m.new_content")
-    text = command.new_text(changed) if isinstance(changed, dict) else ""
-    said = command.parse_text(text, desk.settings.command_prefix)
+    text = command.edited_text(event.content)
+    said = desk.commands.of_text(text)
     is_order = delivery.source == delivery.requested_by
     kept = said is not None and said.name in writing.WORDING[delivery.form]
     if is_order and (not kept or (said is not None and said.name == "snippet")):
@@ -54,3 +54,19 @@ async def edited(tx: Tx, desk: Desk, event: Event, source: EventId) -> None:
     if names_people and said and not await preview.readdress(tx, desk, delivery, said):
         return
     await preview.reword(tx, desk, delivery)
+
+
+async def _say_anew(tx: Tx, desk: Desk, event: Event, original: Event | None) -> None:
+    """Answer an agent who edited talk, or a mistyped command, into a command. It is not run: people
+    edit what they said long ago."""
+    room = await tx.rooms.known(event.room)
+    said = desk.commands.of_text(command.edited_text(event.content))
+    before = desk.commands.of(original.content) if original is not None else None
+    if said is None or said.name not in desk.command_words or room is None or room.inbox is None:
+        return
+    if before is not None and before.name in desk.command_words:
+        return
+    if await tx.rooms.is_agent(room.inbox, event.sender):
+        prefix = desk.settings.command_prefix
+        text = f"An edit is never a command; nothing was done. Say {prefix}{said.name} anew."
+        await answer(tx, desk, room.place, event.id, text)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+import re
+from collections.abc import Sequence
+
 from bridge.chat import reference
 from bridge.desk.admin import (
     answers,
@@ -25,7 +29,11 @@ from bridge.desk.triage import assign, block, contact, labels, merge, move, orig
 from bridge.model import Role
 from bridge.ports import Tx
 
-HELP_TEXT = "Show the commands, or one of them."
+HELP_TEXT = "Show the commands of every day, all of them, or one."
+EVERYDAY = (
+    "reply", "send", "draft", "take", "assign", "close", "snooze", "tag", "forward", "info",
+)  # fmt: skip
+"""The commands that `!help` shows in a conversation's room."""
 ROOM_NAMES = {
     Role.CONVERSATION: "a conversation's room",
     Role.QUEUE: "the queue room",
@@ -51,8 +59,10 @@ COMMAND_FILES = (
 
 AGENT_COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
     *(spec for file in COMMAND_FILES for spec in getattr(file, "COMMANDS", ())),
-    CommandSpec("help", Role.CONVERSATION, "[COMMAND]", HELP_TEXT, _help, works_after_merge=True),
-    CommandSpec("help", Role.QUEUE, "[COMMAND]", HELP_TEXT, _help),
+    CommandSpec(
+        "help", Role.CONVERSATION, "[all | COMMAND]", HELP_TEXT, _help, works_after_merge=True
+    ),
+    CommandSpec("help", Role.QUEUE, "[COMMAND]", "Show the commands, or one of them.", _help),
 )
 ADMIN_COMMANDS: tuple[CommandSpec[Request], ...] = (
     *(spec for file in COMMAND_FILES for spec in getattr(file, "ADMIN_COMMANDS", ())),
@@ -80,7 +90,22 @@ def unknown(word: str, room: Role, prefix: str) -> str:
     elsewhere = [each.room for each in ALL if each.word == word and each.room is not room]
     if elsewhere:
         return f"{prefix}{word} works in {ROOM_NAMES[elsewhere[0]]}."
-    return f"No command {prefix}{word}; {prefix}help lists them."
+    if near := nearest(word, room):
+        return f"No command {prefix}{word[:40]}; nothing was done. Did you mean {prefix}{near}?"
+    return f"No command {prefix}{word[:40]}; {prefix}help lists them."
+
+
+def nearest(word: str, room: Role) -> str | None:
+    """The command of this kind of room that a mistyped word is most like; None for none."""
+    here = dict.fromkeys(each.word for each in ALL if each.room is room)
+    typed = re.match(r"[^\W\d_]*", word)
+    for each in dict.fromkeys((word, typed[0] if typed else "")):
+        if each in here:
+            return each
+        found: list[str] = difflib.get_close_matches(each, list(here), n=1, cutoff=0.65)
+        if found:
+            return found[0]
+    return None
 
 
 def command_rows(room: Role) -> list[tuple[str, str]]:
@@ -94,19 +119,31 @@ def reaction_rows() -> list[tuple[str, str]]:
 
 
 def help_text(room: Role, rest: str, prefix: str) -> str:
-    """`!help`, or `!help COMMAND`, for one kind of room."""
+    """`!help`, `!help all`, or `!help COMMAND`, for one kind of room."""
     word = rest.split()[0].lower().removeprefix(prefix) if rest.split() else ""
-    named = [(each.usage, each.help) for each in ALL if (each.word, each.room) == (word, room)]
-    if word and not named:
-        return f"No command {prefix}{word} here; {prefix}help lists them."
-    if word:
-        return "\n".join(f"{prefix}{usage}\n{what}" for usage, what in named)
-    lines = [f"{prefix}{usage} – {what}" for usage, what in command_rows(room)]
+    here = [each for each in ALL if each.room is room]
+    if word and word != "all":
+        return _help_on(word, [each for each in here if each.word == word], prefix)
+    is_short = room is Role.CONVERSATION and not word
+    shown = [each for each in here if not is_short or each.word in EVERYDAY]
+    lines = [f"{prefix}{each.usage} – {each.help}" for each in shown]
     if room is Role.CONVERSATION:
-        lines.append(
-            "Messages that are not commands stay in this room. Reactions do the same as commands:"
-        )
+        lines.append("Messages that are not commands stay in this room.")
+    if is_short:
+        lines.append(f"{prefix}help all lists all {len(here)} commands, and the reactions.")
+    elif room is Role.CONVERSATION:
+        lines.append("Reactions do the same as commands:")
         lines += [f"{emoji} {what}" for emoji, what in reaction_rows()]
+    return "\n".join(lines)
+
+
+def _help_on(
+    word: str, meant: Sequence[CommandSpec[CommandContext] | CommandSpec[Request]], prefix: str
+) -> str:
+    if not meant:
+        return f"No command {prefix}{word} here; {prefix}help lists them."
+    lines = [f"{prefix}{each.usage}\n{each.help}" for each in meant]
+    lines += [f"For example:\n{prefix}{each.example}" for each in meant if each.example]
     return "\n".join(lines)
 
 

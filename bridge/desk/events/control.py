@@ -22,14 +22,14 @@ async def act(tx: Tx, desk: Desk, event: Event) -> str | None:
     """Run an admin's command in the control room, or take the text as the answer to a question."""
     prefix = desk.settings.command_prefix
     text = command.new_text(event.content)
-    said = command.parse_text(text, prefix)
+    said = desk.commands.of_text(text)
     is_edit = command.edited(event.content) is not None
     by_admin = event.sender in desk.settings.admins
     open_ = await question.asked(tx, event.sender, event.at) if by_admin else None
     if open_ is not None and open_.what in inbox_form.SECRETS and said and said.name not in WORDS:
         said = None  # a password may start with the command prefix
     waited_for = await question.secrets_asked(tx, event.at)
-    secret = sealed.may_hold_secret(event, said, waited_for, prefix)
+    secret = sealed.may_hold_secret(desk, event, said, waited_for)
     if secret:
         await sealed.redact_secret(tx, desk, event)
     if is_edit:

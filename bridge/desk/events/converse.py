@@ -100,7 +100,7 @@ async def _said(desk: Desk, event: Event, room: Room, *, by_agent: bool) -> Said
         reaction = command.reaction(event.content)
         said = await _reaction(desk, event, room, *reaction, by_agent) if reaction else None
     else:
-        spoken = command.parse(event.content, desk.settings.command_prefix)
+        spoken = desk.commands.of(event.content)
         if spoken is None:
             return None
         meant = agent_command(spoken.name, room.role)

@@ -140,11 +140,11 @@ async def _is_answer_or_secret(tx: Tx, desk: Desk, event: Event) -> bool:
     if await question.asked(tx, event.sender, event.at):
         return True
     waited_for = await question.secrets_asked(tx, event.at)
-    return sealed.may_hold_secret(event, None, waited_for, desk.settings.command_prefix)
+    return sealed.may_hold_secret(desk, event, None, waited_for)
 
 
 def _concerns(desk: Desk, event: Event) -> bool:
-    return events.concerns_us(event, desk.own_prefix, desk.bot, desk.settings.command_prefix)
+    return events.concerns_us(event, desk.own_prefix, desk.bot, desk.commands)
 
 
 def _may_concern(desk: Desk, event: Event) -> bool:

@@ -81,7 +81,7 @@ async def send(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
         _refuse_large(context, content)
         files = [context.points_at, *(file for file in files if file != context.points_at)]
     else:
-        said = command.parse_text(command.new_text(content), prefix)
+        said = desk.commands.of_text(command.new_text(content))
         if said is not None and said.name not in ("reply", "draft"):
             raise Refused(f"{prefix}{said.name} is a command, not a message to send.")
         if not (said.rest if said else command.new_text(content)).strip():

@@ -81,7 +81,7 @@ async def _keep(tx: Tx, desk: Desk, context: CommandContext, said: str) -> str:
             f"A rule of {inbox.name} answers with the snippet {name}; an admin writes it."
         )
     text = command.new_text(content)
-    if (was := command.parse_text(text, desk.settings.command_prefix)) is not None:
+    if (was := desk.commands.of_text(text)) is not None:
         text = command.body_of(was)
     await _put(tx, context.inbox.id, name, text)
     await tx.audit.add(desk.now(), context.who, f"inbox {context.inbox.id}: added snippet {name}")

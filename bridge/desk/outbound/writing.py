@@ -142,7 +142,7 @@ def words(desk: Desk, delivery: Delivery, content: Content) -> tuple[str, str]:
         caption = str(content.get("body") or "")
         return ("" if filename in (None, caption) else caption), ""
     text = command.new_text(content)
-    said = command.parse_text(text, desk.settings.command_prefix)
+    said = desk.commands.of_text(text)
     if said is not None and said.name == "snippet" and delivery.form is Form.SNIPPET:
         return delivery.text, ""
     if said is not None and said.name in WORDING[delivery.form]:

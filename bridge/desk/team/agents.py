@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bridge.chat import room
+from bridge.chat import command, room
 from bridge.config.inbox import Inbox
 from bridge.config.section import MXID
 from bridge.desk.command import CommandSpec
@@ -83,8 +83,9 @@ async def remove(tx: Tx, desk: Desk, asked: Request) -> str:
 def _said(desk: Desk, asked: Request, usage: str) -> tuple[Mxid, bool, list[Inbox]]:
     """Parse the words of an `!agent` command into (person, whether as a lead, inboxes); the
     inbox may be left out if there is only one. Raises Refused with the usage."""
-    people = [word for word in asked.words if MXID.fullmatch(word)]
-    others = [word.casefold() for word in asked.words if word not in people]
+    typed = command.with_ids(asked.event.content, asked.rest).split()
+    people = [word for word in typed if MXID.fullmatch(word)]
+    others = [word.casefold() for word in typed if word not in people]
     lead = "lead" in others
     names = [word for word in others if word != "lead"]
     prefix = desk.settings.command_prefix

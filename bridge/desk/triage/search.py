@@ -61,9 +61,8 @@ async def note(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
 
 async def reworded(tx: Tx, desk: Desk, event: Event, source: EventId) -> None:
     """Index the new text of a note that its author edited, instead of the old text."""
-    changed = event.content.get("m.new_content")
-    text = command.new_text(changed) if isinstance(changed, dict) else ""
-    said = command.parse_text(text, desk.settings.command_prefix)
+    text = command.edited_text(event.content)
+    said = desk.commands.of_text(text)
     original = await tx.events.get(source)
     if original is None or original.sender != event.sender:
         return
