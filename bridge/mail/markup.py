@@ -10,6 +10,8 @@ from urllib.parse import unquote
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from bridge.mail.links import IGNORED, other_host
+
 MAX_DEPTH = 80
 """Maximum nesting of elements; clients need not show more than 100 levels (Client-Server API v1.14
 §11.3.1.1). Deeper elements are shown as their text."""
@@ -44,11 +46,6 @@ FILLER = re.compile("(?:[\u00ad\u034f\u061c\u200b-\u200f\u2060\ufeff][ \xa0]?){3
 SPACE = re.compile(r"[ \t\n\r\f]+")
 BREAKS = re.compile(r"(?:<br>\s*){3,}")
 LINK = re.compile(r"\s*(https?://|mailto:)", re.IGNORECASE)
-HOST = re.compile(r"https?://([^/?#\\]+)", re.IGNORECASE)
-SHOWN_HOST = re.compile(r"(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}|\d{1,3}(?:\.\d{1,3}){3}")
-MAILBOX = re.compile(r"[\w.+-]{1,64}@[\w.-]{1,255}")
-IGNORED = re.compile("[\x00-\x20\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
-"""Characters that browsers drop from URLs, and that are invisible in texts."""
 ONE_BLOCK = re.compile(r"\s*<(p|div)>(.*)</\1>\s*", re.DOTALL)
 CELL_TEXT = 80
 """Maximum characters of the median cell of a data table."""
@@ -173,7 +170,7 @@ class _Writer:
         if _is_blank(content) or not LINK.match(href):
             return content
         target = entities.escape(href, quote=True)
-        shown = "" if not self._show_hosts else _other_host(href, content)
+        shown = "" if not self._show_hosts else other_host(href, content)
         if BLOCK_START.match(content):  # a link around whole blocks: only its text is linked
             words = re.sub("<[^>]*>", " ", content).strip()
             return f'<div><a href="{target}">{words}</a>{shown}</div>'
@@ -283,24 +280,6 @@ def _unwrapped(row: _Row) -> str:
     if any(BLOCK_START.match(text) or "<br>" in text for text in cells):
         return "".join(_block("div", text, {}) for text in cells)
     return f"<div>{' '.join(cells)}</div>"
-
-
-def _other_host(href: str, content: str) -> str:
-    """The true host or address of a link, in brackets, if the shown `content` names another one."""
-    words = IGNORED.sub("", entities.unescape(re.sub("<[^>]*>", "", content))[:500]).casefold()
-    if href[:7].lower() == "mailto:":
-        to = href[7:].partition("?")[0].casefold()
-        named = MAILBOX.findall(words)
-        return f" ({entities.escape(to[:200])})" if named and to not in named else ""
-    match = HOST.match(href)
-    if match is None:
-        return ""
-    host = match[1].casefold().rpartition("@")[2].partition(":")[0].strip(".")
-    named = [each.strip(".") for each in SHOWN_HOST.findall(words)]
-    bare = host.removeprefix("www.")
-    if not named or any(each.removeprefix("www.") == bare for each in named):
-        return ""
-    return f" ({entities.escape(host[:200])})"
 
 
 def _hides(style: str) -> bool:

@@ -87,7 +87,7 @@ async def test_the_main_story_with(new_town: Town, setting: str) -> None:
                     "inhibit_login": True}  # fmt: skip
             await call(town, "POST", "/_matrix/client/v3/register", body)
             await as_admin(town, "PUT", f"/v1/users/@email_bot:{DOMAIN}/admin", {"admin": True})
-        await town.run(config)
+        await town.run(config, well=setting != "no media repository here")
         room = await main_story(town, files=setting not in WITHOUT_FILES)
         names = await town.agents["alice"].client.joined_members(room)
         shown = {each.display_name for each in names.members}

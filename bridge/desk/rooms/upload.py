@@ -8,7 +8,7 @@ from bridge.chat import file_event
 from bridge.desk.desk import Desk
 from bridge.mail import dimensions
 from bridge.mail.limits import size
-from bridge.model import Attachment, Content, Job, Permanent, Post, Transient, Wanted
+from bridge.model import Attachment, Content, Job, Permanent, Post, Shows, Transient, Wanted
 from bridge.model.mail import WHOLE_MAIL, WHOLE_TEXT
 from bridge.model.task import BringPost, UploadFile
 from bridge.ports import Tx
@@ -51,7 +51,7 @@ async def upload(desk: Desk, job: Job[UploadFile]) -> None:
     async with desk.store.transaction("uploaded") as tx:
         await tx.posts.set_mxc(post.id, mxc, done=True)
         wanted = Wanted.message(post.key, post.place, post.sender, content)
-        await tx.posts.put(replace(wanted, is_deferred=True))
+        await tx.posts.put(replace(wanted, is_deferred=post.key.shows is Shows.FILE))
         await _show_in_order(tx, post)
         await _elsewhere(tx, post, content)
         await tx.jobs.finish(job)
