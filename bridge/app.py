@@ -21,7 +21,7 @@ from bridge.desk.events import commands, converse, listen
 from bridge.desk.inbound import receive, webhook
 from bridge.desk.outbound import deliver, preview
 from bridge.desk.rooms import post, upload
-from bridge.desk.team import setup
+from bridge.desk.team import conversation_room, setup
 from bridge.desk.triage import remind, search, state
 from bridge.imap.folders import Folders
 from bridge.ingress.watches import Watches
@@ -89,8 +89,8 @@ def _act(
 
 ACTS = dict((
     _act(ReceiveMail, receive.receive),
-    _act(MakeRoom, setup.make_conversation_room),
-    _act(RemakeRoom, setup.make_conversation_room),
+    _act(MakeRoom, conversation_room.make_conversation_room),
+    _act(RemakeRoom, conversation_room.make_conversation_room),
     _act(SetUp, setup.setup),
     _act(FillRoom, setup.fill),
     _act(BringPost, post.post),
@@ -127,6 +127,7 @@ class App:
         self._reading = reading
         self._tasks: list[asyncio.Task[None]] = []
         self._pinging: asyncio.Future[None] | None = None
+        self._getting_ready: asyncio.Future[None] | None = None
         self._stop = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> App:
@@ -138,7 +139,7 @@ class App:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        tasks = [*self._tasks, self._pinging] if self._pinging else self._tasks
+        tasks = [each for each in (*self._tasks, self._pinging, self._getting_ready) if each]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -198,6 +199,7 @@ class App:
         worker = Worker(Leases(self.database), handlers, name=self.database.name, together=together)
         self.database.on_jobs = worker.wake
         self._spawn("worker", worker.run())
+        self._getting_ready = asyncio.ensure_future(self.homeserver_ready())
         alone = self.database.run_exclusively
         self._spawn("reconciler", alone("reconciler", self._reconcile))
         self._spawn("alarms", alone("alarms", self._watch_health))

@@ -32,7 +32,7 @@ BLANKS = " \t\n\r\f\v\x85\xa0\xad\u1680\u180e\u2028\u2029\u202f\u205f\u2060\u300
 )
 """White space, and characters that nobody sees: some clients and phones add them."""
 MENTION = re.compile(
-    r"\[([^\]\n]{0,200})\]\(https://matrix\.to/#/((?:@|%40)[^)\s?]{1,300})[^)\s]*\)"
+    r"\[([^\]\n]{0,200})\]\(https://matrix\.to/#/((?:@|%40)[^)\s?]{1,300})[^)\s]{0,300}\)"
 )
 PILL = re.compile(
     r'<a href="https://matrix\.to/#/((?:@|%40)[^"?]{1,300})[^"]{0,300}">([^<]{0,200})</a>'
@@ -76,8 +76,10 @@ class CommandReader:
         return None if edited(content) is not None else self.of_text(new_text(content))
 
     def may_begin(self, content: Content) -> bool:
-        """Whether a message might be a command, however it is typed. Never false for one."""
-        return self._behind_prefix(new_text(content)) is not None
+        """Whether a message begins with the prefix, or is a command however it is typed."""
+        text = new_text(content)
+        behind = self._behind_prefix(text)
+        return behind is not None and (behind[0] or self.of_text(text) is not None)
 
     def of_text(self, text: str) -> Command | None:
         """The command that `text` begins with, its name in lower case; None if there is none.

@@ -7,6 +7,8 @@ import re
 from bridge.mail.languages import GREETINGS
 
 LINES, LONGEST = 3, 280
+LOOK = 20_000
+"""Characters of a mail that are looked through."""
 PICTURE = re.compile(r"\[picture(?:: [^\]]{0,200})?\]")
 WORDS_OF_GREETING = 6
 GREETING = re.compile(rf"(?:{'|'.join(map(re.escape, GREETINGS))})(?!\w)")
@@ -14,11 +16,10 @@ GREETING = re.compile(rf"(?:{'|'.join(map(re.escape, GREETINGS))})(?!\w)")
 
 def preview_of(text: str) -> str:
     """At most three lines of a text, with at most 280 characters."""
-    lines = [" ".join(PICTURE.sub(" ", line).split()) for line in text.splitlines()]
+    lines = [" ".join(PICTURE.sub(" ", line).split()) for line in text[:LOOK].splitlines()]
     said = [line for line in lines if any(map(str.isalnum, line))]
-    while len(said) > 1 and _is_greeting(said[0]):
-        del said[0]
-    preview = "\n".join(said[:LINES])
+    first = next((i for i, line in enumerate(said) if not _is_greeting(line)), len(said) - 1)
+    preview = "\n".join(said[max(first, 0) :][:LINES])
     return preview if len(preview) <= LONGEST else preview[: LONGEST - 1] + "…"
 
 

@@ -18,6 +18,8 @@ LINES = frozenset({"div", "dt", "dd", "li"})
 """Elements whose content stands on lines of its own."""
 PARAGRAPHS = frozenset({"p", "table", "caption"})
 HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
+REPEATED = 8_000
+"""Characters of start tags that are repeated in later lines of an element."""
 RULE = "———"
 CELLS = " · "
 RAISED = str.maketrans("0123456789+-=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿ")
@@ -46,6 +48,7 @@ class _Blocks:
         self._lines = [""]
         self._open: list[tuple[str, str]] = []
         """The inline elements that are open: (end tag, start tag)."""
+        self._left = REPEATED
 
     def end(self) -> str:
         self._paragraph()
@@ -105,8 +108,9 @@ class _Blocks:
         self._open.append((f"</{tag}>", start))
         self._lines[-1] += start
         self.inside(node)
-        self._lines[-1] += f"</{tag}>"
-        self._open.pop()
+        if self._open and self._open[-1][1] == start:
+            self._lines[-1] += f"</{tag}>"
+            self._open.pop()
 
     def _shifted(self, node: LexborNode, characters: dict[int, int]) -> None:
         text = (node.text(deep=True) or "").strip()
@@ -150,7 +154,12 @@ class _Blocks:
     def _break(self) -> None:
         """Begin another line, with the same inline elements open."""
         self._lines[-1] += "".join(end for end, _ in reversed(self._open))
-        self._lines.append("".join(start for _, start in self._open))
+        again = "".join(start for _, start in self._open)
+        if len(again) > self._left:  # long links over many lines: the link is on the first of them
+            self._open = [(end, start) for end, start in self._open if end != "</a>"]
+            again = "".join(start for _, start in self._open)
+        self._left -= len(again)
+        self._lines.append(again)
 
     def _line(self) -> None:
         """Begin another line unless this one is empty."""

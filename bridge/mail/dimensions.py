@@ -6,8 +6,9 @@ import struct
 
 LARGEST = 1 << 20
 """Most pixels of a side that is believed."""
-LOOK = 1 << 20
+LOOK = 1 << 18
 """Bytes of a JPEG that are looked through for its size."""
+MAX_PADDING = 1000
 
 
 def of(data: bytes) -> tuple[int, int] | None:
@@ -37,13 +38,16 @@ def _of(data: bytes) -> tuple[int, int] | None:
 def _of_jpeg(data: bytes) -> tuple[int, int] | None:
     """The size in the first frame header (ITU-T T.81 §B.2.2: SOF0 to SOF15, without DHT, JPG and
     DAC)."""
-    at = 2
+    at, padding = 2, 0
     while at < min(len(data), LOOK):
         if data[at] != 0xFF:
             return None
         marker = data[at + 1]
-        if marker == 0xFF:  # padding
+        if marker == 0xFF:  # padding, of which no program writes much
             at += 1
+            padding += 1
+            if padding > MAX_PADDING:
+                return None
         elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             height, width = struct.unpack(">HH", data[at + 5 : at + 9])
             return width, height

@@ -47,6 +47,8 @@ SPACE = re.compile(r"[ \t\n\r\f]+")
 BREAKS = re.compile(r"(?:<br>\s*){3,}")
 LINK = re.compile(r"\s*(https?://|mailto:)", re.IGNORECASE)
 ONE_BLOCK = re.compile(r"\s*<(p|div)>(.*)</\1>\s*", re.DOTALL)
+MAX_EMPTY = 9
+"""Maximum empty cells that a colspan is shown as."""
 CELL_TEXT = 80
 """Maximum characters of the median cell of a data table."""
 
@@ -183,7 +185,7 @@ class _Writer:
         if _is_data(rows, attributes):
             lines = "".join(
                 "<tr>" + "".join(
-                    f"<{tag}>{_bare(text)}</{tag}>" + f"<{tag}></{tag}>" * (span - 1)
+                    f"<{tag}>{_bare(text)}</{tag}>" + f"<{tag}></{tag}>" * min(span - 1, MAX_EMPTY)
                     for (tag, text), span in zip(row.cells, row.spans, strict=True)
                 ) + "</tr>"
                 for row in rows

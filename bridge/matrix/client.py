@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +21,8 @@ CLIENT = "_matrix/client/v3"
 TIMEOUT = 60.0
 LIMITS = ("M_USER_LIMIT_EXCEEDED", "M_RESOURCE_LIMIT_EXCEEDED")
 """Errcodes of quotas: of uploaded bytes in a day (MSC4335), of the users of a homeserver."""
+LASTS = 600.0
+"""Seconds for which a part counts as broken after its last error."""
 MAX_ANSWER = 256 * 1024 * 1024
 """Maximum bytes of an answer; a longer one is an error."""
 
@@ -88,18 +91,31 @@ class Client:
         self._url, self._token, self.bot = url, token, bot
         self._session: ClientSession | None = None
         self.away_since: float | None = None
-        self.troubles: dict[str, str] = {}
-        """What does not work at the homeserver now, by part, though it answers."""
+        self._troubles: dict[str, tuple[str, float]] = {}
+
+    @property
+    def troubles(self) -> dict[str, str]:
+        """What does not work at the homeserver now, by part, though it answers. What went wrong
+        only once, and was not tried again, is forgotten after a while."""
+        now = time.monotonic()
+        return {part: text for part, (text, at) in self._troubles.items() if now - at < LASTS}
+
+    def note_trouble(self, part: str, text: str) -> None:
+        self._troubles[part] = text, time.monotonic()
 
     @contextlib.contextmanager
     def watched(self, part: str, *kinds: type[BridgeError]) -> Iterator[None]:
-        """Note an error of one of `kinds` in `troubles` until the part works again."""
+        """Note an error of one of `kinds` in `troubles`, until the part works again: another error
+        is the answer of a part that works."""
         try:
             yield
         except kinds as error:
-            self.troubles[part] = str(error)
+            self.note_trouble(part, str(error))
             raise
-        self.troubles.pop(part, None)
+        except HomeserverError:
+            self._troubles.pop(part, None)
+            raise
+        self._troubles.pop(part, None)
 
     async def start(self) -> None:
         self._session = ClientSession(connector=TCPConnector(limit=32))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any
 
 import structlog
@@ -30,7 +31,7 @@ class Ghosts(Queries):
         super().__init__(url, token, bot)
         self._ghosts: set[str] = set()
         self._makes_devices = True
-        self.troubles["bot"] = "not registered yet"
+        self._troubles["bot"] = "not registered yet", math.inf
 
     async def ensure_ghost(self, ghost: str, name: str = "") -> None:
         """Register a user of our namespace, then create its device.
@@ -119,7 +120,7 @@ class Ghosts(Queries):
         except HomeserverError as error:
             if not error.is_code(*PERHAPS_NO_DEVICE) or not await self._lacks_device(sender, error):
                 raise
-            self.troubles[self._part(sender)] = str(error)
+            self.note_trouble(self._part(sender), str(error))
         self._ghosts.discard(sender)
         await self.ensure_ghost(sender)
         return await self.request(Method.PUT, path, content, as_user=sender, query=on_device)

@@ -23,9 +23,9 @@ class JobStatuses:
         )
 
     async def failing(self, limit: int) -> list[JobStatus[Task]]:
-        """The unfinished jobs that failed at least once, and those for rooms that wait for more
-        than their turn, oldest first."""
-        rooms = "kind IN ('setup', 'fill') AND last_error <> '' OR kind = 'remake'"
+        """The unfinished jobs that failed at least once, and those for rooms and uploads that wait
+        for more than their turn, oldest first."""
+        rooms = "kind IN ('setup', 'fill', 'upload') AND last_error <> '' OR kind = 'remake'"
         return await self._statuses(
             f"dead_at IS NULL AND (failures > 0 OR {rooms}) ORDER BY id", limit
         )

@@ -142,6 +142,16 @@ class Posts:
         )
         return [post_of(row) for row in rows]
 
+    async def unsent_removals(self, *places: Place) -> frozenset[Mxid]:
+        """Who is to be removed from one of these places and is not yet."""
+        marks = ", ".join(f"${n}" for n in range(1, len(places) + 1))
+        rows = await self._conn.fetch(
+            f"SELECT state_key FROM post WHERE place IN ({marks}) AND kind = 'kick'"
+            " AND sent < version",
+            *map(str, places),
+        )
+        return frozenset(Mxid(row["state_key"]) for row in rows)
+
     async def withdraw_invitations(self, place: Place, mxid: Mxid) -> bool:
         """Give up the refused invitations of somebody to a place; whether there were any."""
         row = await self._conn.fetchrow(

@@ -12,7 +12,7 @@ from bridge import metrics
 from bridge.config.inbox import Inbox
 from bridge.desk.directory import Directory
 from bridge.model import CONTROL, Transient
-from bridge.model.task import FillRoom, RemakeRoom, SetUp
+from bridge.model.task import FillRoom, RemakeRoom, SetUp, UploadFile
 from bridge.ports import Store, Tx
 from bridge.web.listener import Listener
 
@@ -101,12 +101,17 @@ async def _work(tx: Tx) -> dict[str, Any]:
     admins are told of that. Errors of jobs may hold addresses: they are told there."""
     parts = {"rooms": "ok", "work": "ok", "invitations": "ok"}
     for job in await tx.jobs.failing(20):
-        if isinstance(job.task, SetUp | FillRoom | RemakeRoom):
+        if isinstance(job.task, SetUp | FillRoom):
             parts["rooms"] = f"{job.task.title}: {job.error or 'waits'}"
+        elif isinstance(job.task, RemakeRoom):
+            parts["rooms"] = f"{job.task.title}: #{job.task.number}"
+        elif isinstance(job.task, UploadFile):
+            parts["media"] = f"{job.task.title}: tried again"
         else:
             parts["work"] = f"{job.task.title}: failed {job.failures} times"
-    for dead in (*await tx.jobs.dead_of(SetUp, 1), *await tx.jobs.dead_of(FillRoom, 1)):
-        parts["rooms"] = f"{dead.task.title}: {dead.error}"
+    for kind in (SetUp, FillRoom, RemakeRoom):
+        for dead in await tx.jobs.dead_of(kind, 1):
+            parts["rooms"] = f"{dead.task.title}: failed permanently"
     for post in await tx.posts.unsent_invitations(CONTROL):
         parts["invitations"] = f"{post.state_key} cannot be invited into the control room"
     return parts

@@ -85,3 +85,11 @@ def test_a_sample_shows_the_words_of_its_text(name: str) -> None:
     whole = set(" ".join(line.lstrip("> ") for line in event["body"].splitlines()).split())
     missing = {word for word in whole - set(words) if any(map(str.isalnum, word))}
     assert len(missing) <= len(whole) // 4, sorted(missing)  # text/plain may say it otherwise
+
+
+def test_a_long_link_over_many_lines_stays_short() -> None:
+    html = f"<a href='https://x.example/{'y' * 2000}'>{'word<br>' * 400}</a>end"
+    found = to_matrix(html)
+    assert lines(found) == [*["word"] * 400, "end"]
+    assert len(found) < 20_000
+    assert len(to_matrix("<table><tr><td colspan=99>a<td>b<tr><th>c<td>d</table>")) < 200

@@ -166,8 +166,8 @@ class FakeHomeserver(MatrixState):
             case "GET", "client", "v1", "rooms", room, "relations", event, "m.replace":
                 return {"chunk": self.edits(self.rooms[room], event)}
             case method, "client", "v3", "rooms", room, *rest:
-                if room not in self.rooms:
-                    raise Refusal(404, "M_NOT_FOUND")
+                if room not in self.rooms:  # as Synapse says of a room that was deleted
+                    raise Refusal(403, "M_FORBIDDEN", f"{user} not in room {room}")
                 return self._in_room(method, self.rooms[room], rest, user, body, request.query)
         raise Refusal(404, "M_UNRECOGNIZED", request.path)
 
@@ -219,6 +219,7 @@ class FakeHomeserver(MatrixState):
         alias = f"#{body['room_alias_name']}:{DOMAIN}"
         if alias in self.aliases:
             raise Refusal(400, "M_ROOM_IN_USE")
+        self._refuse("createRoom")
         if self.fail_rooms_before_alias:
             self.fail_rooms_before_alias -= 1
             raise Refusal(500, "M_UNKNOWN", "no room is made now")

@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 
 from bridge.matrix.ghosts import DEVICE
+from bridge.model import InboxId, Mxid
 from tests.servers.matrix_state import DOMAIN, Room
 from tests.stage import ALICE, BOB, Stage, mail, until
 from tests.stories.desk import ask, begun, control_room
@@ -158,7 +159,7 @@ async def test_health_is_not_green_while_something_is_refused(stage: Stage) -> N
 
     async def red() -> bool:
         status, parts = await health(stage)
-        return status == 503 and "away" in parts["media"]
+        return status == 503 and parts["media"] != "ok"
 
     await until(red, "the media repository to be missed")
     stage.hs.fail_media = 0
@@ -172,8 +173,7 @@ async def test_health_is_not_green_until_a_lost_room_is_made_anew(stage: Stage) 
         return text in str(await health(stage))
 
     await until(lambda: says("'work': 'ok'"), "everything to work")
-    del stage.hs.rooms[room.id]
-    stage.hs.aliases = {name: each for name, each in stage.hs.aliases.items() if each != room.id}
+    lose(stage, room)
     stage.hs.fail_rooms_before_alias = 10**6
     await stage.mail(mail("And dark again.", message_id="<m3@customer.example>",
                           In_Reply_To="<m2@customer.example>"))  # fmt: skip
@@ -186,3 +186,54 @@ async def test_health_is_not_green_until_a_lost_room_is_made_anew(stage: Stage) 
     bodies = "\n".join(stage.hs.bodies(anew))
     assert "lost the room" in bodies
     assert bodies.index("my display stays dark") < bodies.index("↗ sent") < bodies.index("lights")
+
+
+def lose(stage: Stage, room: Room) -> None:
+    """The homeserver does not have a room any more."""
+    del stage.hs.rooms[room.id]
+    stage.hs.aliases = {name: each for name, each in stage.hs.aliases.items() if each != room.id}
+
+
+async def test_who_is_to_leave_a_lost_queue_room_is_not_invited_into_the_new_one(
+    stage: Stage,
+) -> None:
+    await stage.open(agents=[ALICE])
+    control = await control_room(stage)
+    await stage.queue(ALICE)
+    await ask(stage, control, f"!agent add {BOB}", "is invited to Support queue")
+    await stage.queue(BOB)
+    await until(lambda: is_agent(stage, BOB), "Bob to be an agent")
+    await stage.quiet()
+    old = await stage.queue()
+    lose(stage, old)
+    await ask(stage, control, f"!agent remove {BOB}", "will be out of Support")
+    await until(lambda: stage.hs.named("Support queue") not in (None, old), "the new queue room")
+    queue = await stage.queue(ALICE)
+    await stage.quiet()
+    assert queue.membership(BOB) == ""
+    rules = [room.state["m.room.join_rules", ""]["content"] for room in stage.hs.rooms.values()]
+    assert not any(old.id in str(rule) for rule in rules)
+
+
+async def is_agent(stage: Stage, who: str) -> bool:
+    async with stage.app.database.reading() as tx:
+        return await tx.rooms.is_agent(InboxId("support"), Mxid(who))
+
+
+async def test_health_tells_no_subject_of_a_conversation(stage: Stage) -> None:
+    room = await main_story(stage)
+    lose(stage, room)
+    stage.hs.refuses.add("createRoom")
+    await stage.mail(mail("And dark again.", message_id="<m3@customer.example>",
+                          In_Reply_To="<m2@customer.example>"))  # fmt: skip
+
+    async def dead() -> bool:
+        return "failed permanently" in str(await health(stage))
+
+    await until(dead, "the room to be given up")
+    status, parts = await health(stage)
+    assert status == 503
+    assert "display" not in str(parts)
+    stage.hs.refuses.clear()
+    await ask(stage, await control_room(stage), "!retry", "")
+    await stage.sees(await stage.conversation(), "And dark again.")

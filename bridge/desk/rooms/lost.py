@@ -24,7 +24,7 @@ from bridge.model import (
     Wanted,
 )
 from bridge.model.admin_task import Purge
-from bridge.model.task import RemakeRoom, SetUp
+from bridge.model.task import FillRoom, RemakeRoom, SetUp
 from bridge.ports import Tx
 
 log = structlog.get_logger("lost")
@@ -53,13 +53,17 @@ async def make_anew(tx: Tx, desk: Desk, lost: Room) -> bool:
     """Forget a lost room with the jobs of its posts, and add those that make another one and show
     what it showed. False for a conversation that is being erased: the bot leaves its room on
     purpose."""
+    if await tx.rooms.known(lost.id) is None:  # it was made anew meanwhile
+        return False
     if lost.conversation is not None and await tx.jobs.exists(Purge(lost.conversation, ids=True)):
         return False
     log.warning("a room is lost and made anew", room=lost.id, role=lost.role)
     members = [*await tx.rooms.members(lost.id), *await tx.rooms.invited(lost.id)]
-    people = [mxid for mxid in members if not desk.is_own(mxid)]
+    leaving = await tx.posts.unsent_removals(lost.place, Place.at(lost.id))
+    people = [mxid for mxid in members if not desk.is_own(mxid) and mxid not in leaving]
     await tx.rooms.forget(lost.id)
     if lost.conversation is None:
+        await tx.jobs.drop(FillRoom(lost.role, lost.inbox, made=False))
         await tx.jobs.add(SetUp(lost.role, lost.inbox), "setup")
         for post in await tx.posts.forget_events(lost.place):
             if await _is_current(tx, post):
@@ -74,9 +78,9 @@ async def make_anew(tx: Tx, desk: Desk, lost: Room) -> bool:
 
 
 async def _is_current(tx: Tx, post: Post) -> bool:
-    """Whether a new queue room or space shows this post: no command's answer, no closed
+    """Whether a new queue room or space shows this post: no answer that was read already, no closed
     conversation's card."""
-    if post.key.shows in (Shows.SUMMARY, Shows.PINNED, Shows.AVATAR):
+    if post.key.shows in (Shows.SUMMARY, Shows.PINNED, Shows.AVATAR, Shows.POWERS) or _waits(post):
         return True
     if post.key.conversation is None:
         return False
@@ -101,12 +105,23 @@ async def _make_conversation_anew(tx: Tx, desk: Desk, lost: Room, number: Number
         for post in again:
             if post.key.mail == letter.id and post.key.shows is not Shows.WENT:
                 await tx.posts.order(post.id, lane)
-    for post in again:  # a mail that still waits, for its time or for a yes
-        delivery = post.key.delivery
-        if delivery is None or post.kind is not Kind.MESSAGE:
-            continue
-        if (await tx.deliveries.get(delivery)).state in DELIVERIES_UNDER_WAY:
+    for post in again:
+        if post.key.mail is None and post.kind is Kind.MESSAGE and await _is_open(tx, post):
             await tx.posts.order(post.id, lane)
+
+
+def _waits(post: Post) -> bool:
+    """Whether a message was not shown yet, or not as it is now."""
+    return post.kind is Kind.MESSAGE and post.sent < post.version
+
+
+async def _is_open(tx: Tx, post: Post) -> bool:
+    """Whether a message that shows no mail is still news: it waits itself, or its delivery waits
+    for its time or for a yes."""
+    delivery = post.key.delivery
+    if delivery is None:
+        return _waits(post)
+    return (await tx.deliveries.get(delivery)).state in DELIVERIES_UNDER_WAY
 
 
 async def _withdraw_from_space(

@@ -8,7 +8,17 @@ from bridge.chat import file_event
 from bridge.desk.desk import Desk
 from bridge.mail import dimensions
 from bridge.mail.limits import size
-from bridge.model import Attachment, Content, Job, Permanent, Post, Shows, Transient, Wanted
+from bridge.model import (
+    Attachment,
+    Content,
+    Job,
+    LostLease,
+    Permanent,
+    Post,
+    Shows,
+    Transient,
+    Wanted,
+)
 from bridge.model.mail import WHOLE_MAIL, WHOLE_TEXT
 from bridge.model.task import BringPost, UploadFile
 from bridge.ports import Tx
@@ -43,7 +53,9 @@ async def upload(desk: Desk, job: Job[UploadFile]) -> None:
             desk, job, post, attachment, "not uploaded yet, the bridge keeps trying"
         )
         raise
-    except Permanent as error:
+    except LostLease:
+        raise
+    except Exception as error:
         # an address that was reserved long ago may be gone: reserve another one next time
         problem = f"could not be uploaded: {error}"
         await _show_placeholder(desk, job, post, attachment, problem, forget=True)

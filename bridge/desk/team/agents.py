@@ -62,8 +62,9 @@ async def remove(tx: Tx, desk: Desk, asked: Request) -> str:
     done = []
     for inbox in inboxes:
         queue = await tx.rooms.find(Role.QUEUE, inbox.id)
+        await tx.posts.withdraw_invitations(Place.space(inbox.id), who)
+        asked_for = await tx.posts.withdraw_invitations(Place.queue(inbox.id), who)
         if queue is None or await tx.rooms.membership(queue.id, who) not in ("join", "invite"):
-            asked_for = await tx.posts.withdraw_invitations(Place.queue(inbox.id), who)
             done.append(
                 f"{who} is not invited to {inbox.name} any more." if asked_for
                 else f"{who} is not an agent of {inbox.name}."

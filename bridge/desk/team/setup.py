@@ -9,17 +9,12 @@ from dataclasses import replace
 import structlog
 
 from bridge.chat import room
-from bridge.chat.new_room import FirstMembers
 from bridge.config.inbox import Inbox
 from bridge.desk.desk import Desk
 from bridge.desk.rooms import picture
-from bridge.desk.rooms.invite import invite
 from bridge.desk.rooms.lost import is_lost, make_anew
 from bridge.desk.rooms.refresh import (
-    powers,
-    refresh,
     refresh_queue_list,
-    refresh_room,
     tell_control,
 )
 from bridge.desk.team import agents
@@ -66,13 +61,20 @@ async def add_setup_jobs(desk: Desk) -> None:
 
 async def setup(desk: Desk, job: Job[SetUp]) -> None:
     """Create or find one room and store it; FillRoom does the rest. Goes on trying for ever."""
-    await desk.directory.load(desk.store)  # another process may have set the inbox up
-    if job.task.inbox is not None and not desk.knows(job.task.inbox):
-        async with desk.store.transaction("setup") as tx:
-            await tx.jobs.finish(job)
+    if await _ends_for_unknown(desk, job):
         return
     async with _keeps_trying(desk, job.task.role, job.task.inbox):
         await _set_up(desk, job)
+
+
+async def _ends_for_unknown(desk: Desk, job: Job[SetUp] | Job[FillRoom]) -> bool:
+    """Finish the job of an inbox that is in the configuration no longer; whether it was so."""
+    await desk.directory.load(desk.store)  # another process may have set the inbox up
+    if job.task.inbox is None or desk.knows(job.task.inbox):
+        return False
+    async with desk.store.transaction("setup") as tx:
+        await tx.jobs.finish(job)
+    return True
 
 
 async def _let_agents_in(tx: Tx, desk: Desk, queue: Room) -> None:
@@ -125,6 +127,8 @@ async def _set_up(desk: Desk, job: Job[SetUp]) -> None:
 async def fill(desk: Desk, job: Job[FillRoom]) -> None:
     """Store a room's members, set its content, invite the people the configuration names. Goes on
     trying for ever; a room that is lost is set up again."""
+    if await _ends_for_unknown(desk, job):
+        return
     async with _keeps_trying(desk, job.task.role, job.task.inbox):
         try:
             await _fill(desk, job)
@@ -199,7 +203,7 @@ async def make_room(desk: Desk, alias: str, body: Content) -> RoomId:
     try:
         return await desk.chat.make_room(f"#{alias}:{desk.server_name}", body)
     except Permanent as error:
-        raise Permanent(f"room {body['name']!r} could not be made: {error}") from error
+        raise Permanent(f"room #{alias} could not be made: {error}") from error
 
 
 async def _fill_and_invite(tx: Tx, desk: Desk, found: Room, *, made: bool) -> None:
@@ -225,11 +229,18 @@ async def _fill_and_invite(tx: Tx, desk: Desk, found: Room, *, made: bool) -> No
 
 
 async def _invite_again(tx: Tx, desk: Desk, found: Room) -> None:
-    """Send the invitations again that the homeserver refused, except to who came since or is no
-    admin any more."""
+    """Send the invitations again that the homeserver refused, except to who came since, or is
+    named no longer."""
+    named: set[str] = {*desk.settings.admins}
+    if found.inbox is not None:
+        inbox = desk.inbox(found.inbox)
+        named = {*inbox.agents, *inbox.leads}
     for post in await tx.posts.unsent_invitations(found.place):
         mxid = Mxid(post.state_key)
-        is_former = found.role is Role.CONTROL and mxid not in desk.settings.admins
+        by_chat = post.key != PostKey.other(Shows.INVITE, found.place, mxid)
+        if found.role is Role.SPACE and found.inbox is not None:
+            by_chat = await tx.rooms.is_agent(found.inbox, mxid)
+        is_former = mxid not in named and not by_chat
         if is_former or await tx.rooms.membership(found.id, mxid) in ("join", "invite"):
             await tx.posts.withdraw_invitations(found.place, mxid)
         else:
@@ -264,33 +275,3 @@ async def _remove_former_admins(tx: Tx, desk: Desk, control: Room) -> None:
             why = "no admin of Postroom any more"
             removal = Wanted.removal(key, CONTROL, desk.bot, mxid, why)
             await tx.posts.put(replace(removal, lane="expel:control"))
-
-
-async def make_conversation_room(desk: Desk, job: Job[MakeRoom]) -> None:
-    """Create the room of a conversation; its posts wait behind this job in the same lane."""
-    number = job.task.number
-    async with desk.store.reading() as tx:
-        conversation = await tx.conversations.get(number)
-        queue = await tx.rooms.find(Role.QUEUE, conversation.inbox)
-        space = await tx.rooms.find(Role.SPACE, conversation.inbox)
-        agents = await tx.rooms.agents(conversation.inbox)
-    inbox = desk.inbox(conversation.inbox)
-    if queue is None or space is None:
-        raise Transient(f"the rooms of {inbox.id} are not made yet", retry_after=1.0)
-    ghost = desk.ghost(conversation.contact)
-    await desk.chat.ensure_ghost(ghost, room.ghost_name(conversation.contact))
-    alias = desk.alias(Role.CONVERSATION, number)
-    face = await picture.upload_avatar(desk, picture.avatar_request(conversation.contact))
-    first = FirstMembers(ghost, face, agents)
-    body = desk.new_rooms.conversation(conversation, inbox, alias, first, queue.id, space.id)
-    made = conversation.room or await make_room(desk, alias, body)
-    async with desk.store.transaction("room") as tx:
-        with_room = await tx.conversations.update(number, room=made)
-        await tx.rooms.save(Room(made, Role.CONVERSATION, inbox.id, number, desk.room_version))
-        await refresh_room(
-            tx, desk, conversation, inbox, exists_already=True, without_avatar=not face
-        )
-        await powers(tx, desk, with_room, exists_already=True)
-        await invite(tx, desk, with_room, "new")
-        await refresh(tx, desk, with_room)
-        await tx.jobs.finish(job)
