@@ -262,15 +262,15 @@ class Town:
         }
 
     async def open(self, failpoint: str = "", **inboxes: dict[str, Any]) -> None:
-        """Start the bridge, with support@ where no inbox is named, and wait until it says of
-        itself that everything works."""
+        """Start the bridge, with support@ where no inbox is named; see `run`."""
         await self.run(self.config(**inboxes or {"support": self.inbox("support")}), failpoint)
 
     async def run(self, config: dict[str, Any], failpoint: str = "", *, well: bool = True) -> None:
-        """Start the bridge with a configuration and, if it can be so, wait until it is well."""
+        """Start the bridge with a configuration and wait until it is well, unless it cannot be so
+        or dies at a failpoint before that."""
         self.bridge = Bridge(self._zygote, self.folder, config)
         await self.bridge.start(failpoint)
-        if well:
+        if well and not failpoint:
             await self.healthy()
 
     async def healthy(self) -> None:
