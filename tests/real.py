@@ -184,6 +184,8 @@ class Town:
         self.tokens: dict[str, str] = {}
         """Access tokens of other people, by name."""
         self.mas: FakeMas | None = None
+        self.died = False
+        """Whether the bridge died at a failpoint while it was to become well."""
         self.bridge: Bridge
 
     async def start(self, *, mas: bool = False, **synapse: Any) -> None:
@@ -266,25 +268,34 @@ class Town:
         await self.run(self.config(**inboxes or {"support": self.inbox("support")}), failpoint)
 
     async def run(self, config: dict[str, Any], failpoint: str = "", *, well: bool = True) -> None:
-        """Start the bridge with a configuration and wait until it is well, unless it cannot be so
-        or dies at a failpoint before that."""
+        """Start the bridge with a configuration and, if it can be so, wait until it is well. Where
+        it dies at a failpoint before that, it is started again, and `died` is set."""
         self.bridge = Bridge(self._zygote, self.folder, config)
         await self.bridge.start(failpoint)
-        if well and not failpoint:
-            await self.healthy()
+        self.died = False
+        while well and not await self._well_or_dead():
+            assert failpoint, self.bridge.log.read_text()[-3000:]
+            await self.bridge.wait()
+            await self.bridge.start()
+            self.died = True
 
     async def healthy(self) -> None:
+        assert await self._well_or_dead(), self.bridge.log.read_text()[-3000:]
+
+    async def _well_or_dead(self) -> bool:
+        """Wait until the bridge says that everything works; False where it ends before that."""
         import aiohttp
 
-        async def well() -> bool:
-            assert self.bridge.is_alive(), self.bridge.log.read_text()[-3000:]
+        async def known() -> str:
+            if not self.bridge.is_alive():
+                return "dead"
             try:
                 async with aiohttp.ClientSession() as http, http.get(self.bridge.health) as answer:
-                    return answer.status == 200
+                    return "well" if answer.status == 200 else ""
             except aiohttp.ClientError:
-                return False
+                return ""
 
-        await until(well, "the bridge to be well", 30)
+        return bool(await until(known, "the bridge to be well", 30) == "well")
 
     async def deliver(
         self, box: str, raw: bytes, sender: str = "somebody@customer.example"

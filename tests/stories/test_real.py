@@ -212,7 +212,7 @@ async def test_five_failpoints_on_real_servers(town: Town, point: str) -> None:
             return True
         return False
 
-    died = False
+    died = town.died
     await town.deliver("support@acme.example", mail(files=(("photo.png", "image/png", b"PNG"),)))
 
     async def arrived() -> bool:
