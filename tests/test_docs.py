@@ -18,6 +18,7 @@ from bridge.config.load import load
 from bridge.config.rule import Then, When
 from bridge.config.rule import read as read_rules
 from bridge.config.settings import Listener, Settings
+from bridge.desk.admin import rulebook
 from bridge.desk.events import commands
 
 ROOT = Path(__file__).parent.parent
@@ -92,6 +93,13 @@ def test_sender_and_bot_are_two_users() -> None:
 def test_the_command_reference_is_made_from_the_commands() -> None:
     assert (ROOT / "docs" / "agents.md").read_text() == commands.agents_page()
     assert (ROOT / "docs" / "admins.md").read_text() == commands.admins_page()
+
+
+def test_the_example_of_a_rule_is_one() -> None:
+    ((name, rule),) = [
+        (each.name, each) for each in read_rules(rulebook.EXAMPLE.partition("\n")[2])
+    ]
+    assert (name, rule.then.assign) == ("invoices", "@alice:example.com")
 
 
 def test_no_two_commands_of_a_room_are_one_and_each_can_be_said() -> None:

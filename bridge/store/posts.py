@@ -195,6 +195,20 @@ class Posts:
         attachment = Attachment(row["part"], row["name"], row["type"], row["size"])
         return File(row["raw"], attachment, row["mxc"], bool(row["done"]))
 
+    async def files_in_turn(self, mail: MailId, place: Place) -> list[tuple[int, str]]:
+        """(id, lane) of the posts of a mail's uploaded files that are to be sent now: in the mail's
+        order, up to the first that is neither uploaded nor has a placeholder."""
+        of_mail = "FROM post JOIN file ON file.post = post.id WHERE mail_id = $1 AND place = $2"
+        waits = "SELECT 1 FROM job WHERE job.key = 'post:' || post.id"
+        rows = await self._conn.fetch(
+            f"SELECT post.id, post.lane {of_mail} AND done AND sent < version AND post.id <"
+            f" COALESCE((SELECT MIN(post.id) {of_mail} AND NOT done AND sent = 0"
+            f" AND NOT EXISTS ({waits})), post.id + 1) ORDER BY post.id",
+            mail,
+            str(place),
+        )
+        return [(row["id"], row["lane"]) for row in rows]
+
     async def set_mxc(self, post: int, mxc: str, *, done: bool) -> None:
         await self._conn.execute(
             "UPDATE file SET mxc = $1, done = $2 WHERE post = $3", mxc, done, post

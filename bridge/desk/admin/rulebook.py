@@ -174,8 +174,8 @@ when:
   from: "@billing.example"
   subject: [invoice, "order *"]
 then:
-  tag: billing
-  assign: round-robin"""
+  assign: "@alice:example.com"
+  tag: billing"""
 
 ADMIN_COMMANDS: tuple[CommandSpec[Request], ...] = (
     CommandSpec(

@@ -20,7 +20,7 @@ from bridge.model import (
     Wanted,
 )
 from bridge.model.mail import WHOLE_MAIL, WHOLE_TEXT
-from bridge.model.task import BringPost, UploadFile
+from bridge.model.task import UploadFile
 from bridge.ports import Tx
 
 
@@ -72,16 +72,9 @@ async def upload(desk: Desk, job: Job[UploadFile]) -> None:
 async def _show_in_order(tx: Tx, post: Post) -> None:
     """Send the uploaded files of a mail in the mail's order, up to the first that is not uploaded
     and has no placeholder either."""
-    mail = post.key.mail
-    for each in await tx.posts.of_mail(mail) if mail is not None else ():
-        file = await tx.posts.file(each.id)
-        if file is None or each.place != post.place:
-            continue
-        if file.done:
-            if each.sent < each.version:
-                await tx.posts.order(each.id, each.lane)
-        elif each.sent == 0 and not await tx.jobs.exists(BringPost(each.id)):
-            return
+    if post.key.mail is not None:
+        for each, lane in await tx.posts.files_in_turn(post.key.mail, post.place):
+            await tx.posts.order(each, lane)
 
 
 async def _elsewhere(tx: Tx, post: Post, content: Content) -> None:

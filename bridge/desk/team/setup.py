@@ -164,8 +164,9 @@ async def _fill(desk: Desk, job: Job[FillRoom]) -> None:
             await tell_control(
                 tx, desk, PostKey.other(Shows.ENCRYPTED, found.id),
                 f"The homeserver encrypts new rooms ({role} {inbox or ''}), and the bridge cannot"
-                " read those. Set encryption_enabled_by_default_for_room_type: off in Synapse, then"
-                " remove the room and start the bridge again.",
+                " read those. Set encryption: avoid under homeserver in config.yaml, or"
+                " encryption_enabled_by_default_for_room_type: off in Synapse; then remove the room"
+                " and start the bridge again.",
             )  # fmt: skip
         await tx.jobs.finish(job)
 
