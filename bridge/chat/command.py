@@ -7,11 +7,11 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
 
 from bridge.chat.content import object_at, storable
+from bridge.mail import mentions
 from bridge.mail.address import bare
-from bridge.model import Address, Content, EventId
+from bridge.model import Address, Content, EventId, Mxid
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +31,8 @@ BLANKS = " \t\n\r\f\v\x85\xa0\xad\u1680\u180e\u2028\u2029\u202f\u205f\u2060\u300
     map(chr, range(0x2000, 0x2010))
 )
 """White space, and characters that nobody sees: some clients and phones add them."""
-MENTION = re.compile(
-    r"\[([^\]\n]{0,200})\]\(https://matrix\.to/#/((?:@|%40)[^)\s?]{1,300})[^)\s]{0,300}\)"
-)
-PILL = re.compile(
-    r'<a href="https://matrix\.to/#/((?:@|%40)[^"?]{1,300})[^"]{0,300}">([^<]{0,200})</a>'
-)
-"""A mention in a body (Element X) and in a formatted_body."""
+PILL = re.compile(r'<a href="([^"]{1,700})">([^<]{0,200})</a>')
+"""A mention in a formatted_body."""
 SKIN_TONES_AND_VARIANTS = re.compile("[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]")
 
 
@@ -47,11 +42,12 @@ def emoji(key: str) -> str:
 
 
 def new_text(content: Content) -> str:
-    """A message's own text without the reply fallback; empty if it is not a text message."""
-    if content.get("msgtype") != "m.text":
-        return ""
+    """The text of a message, or the caption of a file (Client-Server API v1.10, media captions),
+    without the reply fallback; empty for other messages."""
     body = content.get("body")
-    if not isinstance(body, str):
+    if content.get("msgtype") != "m.text" and not is_file(content):
+        return ""
+    if not isinstance(body, str) or (is_file(content) and content.get("filename") in (None, body)):
         return ""
     reply = relation(content).get("m.in_reply_to")
     if reply is not None and body.startswith(("> <@", "> * <@")):
@@ -180,11 +176,20 @@ def mentioned(content: Content) -> list[str]:
 def with_ids(content: Content, text: str) -> str:
     """A part of a message's text with each mention replaced by the person's Matrix id. Clients
     write a mention as a Markdown link, or as a name that only formatted_body links."""
-    text = MENTION.sub(lambda match: unquote(match[2]), text)
+    text = mentions.IN_MARKDOWN.sub(lambda match: mentions.target_of(match), text)
     formatted = content.get("formatted_body")
-    for mxid, name in PILL.findall(formatted) if isinstance(formatted, str) else ():
-        text = text.replace(html.unescape(name), unquote(mxid), 1) if name else text
+    for href, name in PILL.findall(formatted) if isinstance(formatted, str) else ():
+        mxid = mentions.target(html.unescape(href))
+        text = text.replace(html.unescape(name), mxid, 1) if name and mxid else text
     return text
+
+
+def named_users(content: Content) -> list[Mxid]:
+    """The users whose ids stand in a message, as mentions; at most 50."""
+    written = [content.get("body"), content.get("formatted_body")]
+    text = html.unescape("\n".join(each for each in written if isinstance(each, str)))
+    ids = [*mentions.mentioned_ids(text), *(each for each in mentioned(content) if each in text)]
+    return [Mxid(each) for each in dict.fromkeys(ids) if storable(each)][:50]
 
 
 def edited(content: Content) -> EventId | None:

@@ -15,6 +15,7 @@ from email.utils import format_datetime
 from typing import Literal
 
 from bridge.mail.address import idna
+from bridge.mail.bare_links import linked
 from bridge.mail.charset import clean, clean_line
 from bridge.mail.html import from_text
 from bridge.mail.thread import base_subject
@@ -205,7 +206,7 @@ def _check(raw: bytes, names: Sequence[str]) -> None:
 
 def _bodies(mail: Outgoing, pictures: Sequence[tuple[str, File]]) -> tuple[str, str]:
     text = clean(mail.text).strip()
-    html = mail.html or to_html(text)
+    html = linked(mail.html) if mail.html else to_html(text)
     for content_id, file in pictures:
         name = from_text(clean_line(file.name, 120)).replace('"', "&quot;")
         html += f'\n<p><img src="cid:{content_id}" alt="{name}" style="max-width:100%"></p>'
@@ -213,7 +214,7 @@ def _bodies(mail: Outgoing, pictures: Sequence[tuple[str, File]]) -> tuple[str, 
     if mail.signature.strip():
         signature = clean(mail.signature).strip()
         text = f"{text}\n\n-- \n{signature}"  # RFC 3676 §4.3
-        html = f"{html}\n<div>-- <br>\n{from_text(signature)}</div>"
+        html = f"{html}\n<div>-- <br>\n{linked(from_text(signature))}</div>"
     if mail.quote is not None:
         quoted = "\n".join(f"> {line}" for line in clean(mail.quote.text).strip().splitlines())
         text = f"{text}\n\n{mail.quote.intro}\n{quoted}"

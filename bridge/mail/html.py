@@ -89,6 +89,7 @@ def to_text(html: str) -> str:
     tree = parse_tree(html)
     source = markup.write(tree, {}, show_hosts=False)
     source = source.replace("<del>", "~~").replace("</del>", "~~")
+    source = source.replace("&amp;", "&amp;amp;")  # inscriptis decodes entities a second time
     try:
         text = str(get_text(source, PLAIN)) if source else ""
     except (RecursionError, ValueError, AssertionError):

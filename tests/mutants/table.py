@@ -53,7 +53,7 @@ MUTANTS = (
     Mutant("T33", "act", "by_admin = event.sender in desk.settings.admins",
            "by_admin = event.sender.startswith(tuple(desk.settings.admins))"),
     Mutant("T34", "concerns_us", "if event.sender.startswith(own_prefix):", "if False:"),
-    Mutant("T35", "new_text", 'if content.get("msgtype") != "m.text":', "if False:"),
+    Mutant("T35", "new_text", 'if content.get("msgtype") != "m.text" and not is_file(content):', "if False:"),
     Mutant("T35", "CommandReader.of", "edited(content) is not None", "False"),
     Mutant("T36", "latest", 'if edit and edit.get("sender") == event.get("sender"):', "if edit:"),
     Mutant("T36", "_written_by_agent", "if not await tx.rooms.is_agent(context.inbox.id, author):", "if False:"),

@@ -64,6 +64,7 @@ async def compose(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
         created_at=now,
         recipients=recipients(inbox, addresses),
         form=Form.COMPOSE,
+        files=tuple(dispatch.captioned_file(context)),
     )
     await dispatch.create_delivery(tx, desk, context, wanted, "")
     return f"#{conversation.number} is begun and yours: its room shows the mail on its way."

@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bridge.chat import render, status
+from bridge.chat.command import is_file
 from bridge.config.inbox import Inbox
 from bridge.desk.context import CommandContext, predates_restore
 from bridge.desk.desk import Desk
 from bridge.desk.outbound import approval
+from bridge.mail import limits
 from bridge.mail.html import from_text
 from bridge.model import (
     PREVIEWED_DELIVERIES,
     Content,
     Delivery,
     DeliveryState,
+    EventId,
     Form,
     Place,
     PostKey,
@@ -116,3 +119,23 @@ async def show_status(tx: Tx, desk: Desk, delivery: Delivery) -> None:
     if sign or await tx.posts.by_key(key) is not None:
         said_in = shown.place if shown.target else Place.queue(delivery.inbox)
         await tx.posts.put(Wanted.reaction(key, said_in, desk.bot, sign, delivery.source))
+
+
+def captioned_file(context: CommandContext) -> list[EventId]:
+    """The file whose caption the command is; empty for a command that is a message. Raises Refused
+    for a file that is too large."""
+    if not is_file(context.event.content):
+        return []
+    refuse_large(context.event.content, context.inbox)
+    return [context.event.id]
+
+
+def refuse_large(content: Content, inbox: Inbox) -> None:
+    """Raises Refused at once for a file that is too large by the size the client states; the real
+    size is checked when the mail is built."""
+    info = content.get("info")
+    size = info.get("size") if isinstance(info, dict) else None
+    if isinstance(size, int):
+        name = str(content.get("filename") or content.get("body") or "The file")[:100]
+        if too_large := limits.over([(name, size)], inbox.attachments):
+            raise Refused(f"{too_large} Nothing was sent.")

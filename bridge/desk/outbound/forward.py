@@ -32,6 +32,7 @@ async def forward(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
         run_at=desk.now() + context.inbox.undo, created_at=desk.now(),
         recipients=recipients(context.inbox, addresses), form=Form.FORWARD,
         letters=tuple(letter.id for letter in letters),
+        files=tuple(dispatch.captioned_file(context)),
     )  # fmt: skip
     await dispatch.create_delivery(tx, desk, context, wanted, "")
     return None

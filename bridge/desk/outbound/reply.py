@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bridge.chat import command, status
@@ -10,9 +10,8 @@ from bridge.chat.command import CLIP, MAIL
 from bridge.desk.command import CommandSpec, Needs, ReactionSpec
 from bridge.desk.context import CommandContext
 from bridge.desk.desk import Desk, mail_shown
-from bridge.desk.outbound import dispatch, recipients, unseen
+from bridge.desk.outbound import dispatch, recipients, unseen, writing
 from bridge.desk.rooms.refresh import refresh
-from bridge.mail import limits
 from bridge.mail.compose import reply_subject
 from bridge.model import (
     Conversation,
@@ -59,6 +58,7 @@ async def _answer(tx: Tx, desk: Desk, context: CommandContext, word: str) -> str
         if letter is None and content is not None and command.is_file(content):
             await _written_by_agent(tx, context)
             files = [target, *files]
+    files = [*dispatch.captioned_file(context), *files]
     if not context.rest and not files:
         raise Refused(
             f"Nothing to send: write the text after {desk.settings.command_prefix}{word}."
@@ -68,7 +68,10 @@ async def _answer(tx: Tx, desk: Desk, context: CommandContext, word: str) -> str
 
 
 async def send(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """`!send` as a reply, or 📧: send the message it points at, as last edited."""
+    """`!send` as a reply, or 📧: send the message it points at, as last edited. As the caption of a
+    file: send that file."""
+    if dispatch.captioned_file(context):
+        return await _answer(tx, desk, context, "send")
     if context.points_at is None:
         raise Refused("Use it as a reply to the message that you want to send.")
     content = _content(context)
@@ -77,15 +80,14 @@ async def send(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     await _written_by_agent(tx, context)
     files = await tx.pins.of(context.conversation.number, context.who)
     prefix = desk.settings.command_prefix
+    said = desk.commands.of_text(command.new_text(content))
+    if said is not None and said.name not in writing.WORDING[Form.REPLY]:
+        raise Refused(f"{prefix}{said.name} is a command, not a message to send.")
     if command.is_file(content):
-        _refuse_large(context, content)
+        dispatch.refuse_large(content, context.inbox)
         files = [context.points_at, *(file for file in files if file != context.points_at)]
-    else:
-        said = desk.commands.of_text(command.new_text(content))
-        if said is not None and said.name not in ("reply", "draft"):
-            raise Refused(f"{prefix}{said.name} is a command, not a message to send.")
-        if not (said.rest if said else command.new_text(content)).strip():
-            raise Refused("That message has no text to send.")
+    elif not (said.rest if said else command.new_text(content)).strip():
+        raise Refused("That message has no text to send.")
     replied = command.replied_to(content)
     letter = await _letter(tx, context, replied) if replied else None
     author = Mxid(str((context.target or {}).get("sender", "")))
@@ -93,26 +95,19 @@ async def send(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
 
 
 async def attach(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """`!attach` as a reply, or 📎: attach a file to this agent's next email."""
-    content = _content(context)
-    if context.points_at is None or content is None or not command.is_file(content):
-        raise Refused("Use this as a reply to a file.")
-    await _written_by_agent(tx, context)
-    await tx.pins.add(context.conversation.number, context.who, context.points_at, context.event.id)
+    """`!attach` as a reply to a file or as its caption, or 📎: attach a file to this agent's next
+    email."""
+    content, file = _content(context), context.points_at
+    if own := dispatch.captioned_file(context):
+        content, file = context.event.content, own[0]
+    elif file is None or content is None or not command.is_file(content):
+        raise Refused("Use this as a reply to a file, or as its caption.")
+    else:
+        await _written_by_agent(tx, context)
+    await tx.pins.add(context.conversation.number, context.who, file, context.event.id)
     name = str(content.get("filename") or content.get("body") or "The file")[:100]
-    _refuse_large(context, content)
+    dispatch.refuse_large(content, context.inbox)
     return f"📎 {name} goes with your next email."
-
-
-def _refuse_large(context: CommandContext, content: Mapping[str, object]) -> None:
-    """Raises Refused at once for a file that is too large by the size the client states; the real
-    size is checked when the mail is built."""
-    info = content.get("info")
-    size = info.get("size") if isinstance(info, dict) else None
-    if isinstance(size, int):
-        name = str(content.get("filename") or content.get("body") or "The file")[:100]
-        if too_large := limits.over([(name, size)], context.inbox.attachments):
-            raise Refused(f"{too_large} Nothing was sent.")
 
 
 def _content(context: CommandContext) -> dict[str, object] | None:
@@ -235,7 +230,8 @@ COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
         Role.CONVERSATION,
         "TEXT",
         "Email TEXT to the customer. Markdown works, and many lines. As a reply to a mail "
-        "it answers that mail, as a reply to your file it sends the file too.",
+        "it answers that mail, as a reply to your file it sends the file too. It may be the "
+        "caption of a file.",
         reply,
         needs=frozenset({Needs.TARGET}),
     ),
@@ -251,7 +247,8 @@ COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
         "attach",
         Role.CONVERSATION,
         "",
-        "As a reply to a file: keep it for your next email. The same as reacting with 📎.",
+        "As a reply to a file, or as its caption: keep it for your next email. The same as "
+        "reacting with 📎.",
         attach,
         needs=frozenset({Needs.TARGET}),
     ),

@@ -8,7 +8,7 @@ from bridge.chat import command, render
 from bridge.desk.command import CommandSpec, Needs
 from bridge.desk.context import CommandContext, Request
 from bridge.desk.desk import Desk, mail_meant
-from bridge.desk.outbound import reply
+from bridge.desk.outbound import dispatch, reply
 from bridge.desk.rooms.refresh import answer_with
 from bridge.desk.rules import of_inbox
 from bridge.mail import snippet as texts
@@ -39,7 +39,8 @@ async def use(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     letter = None
     if context.points_at is not None:
         letter = await mail_meant(tx, context.conversation.number, context.points_at)
-    files = await tx.pins.of(context.conversation.number, context.who)
+    pinned = await tx.pins.of(context.conversation.number, context.who)
+    files = [*dispatch.captioned_file(context), *pinned]
     sends = words[1:] == ["send"] and not filled.missing
     answer = reply.Answer(context.event.id, files, letter, is_draft=not sends, text=filled.text)
     said = await reply.order(tx, desk, context, answer)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Mapping
 
 from bridge.chat import command
+from bridge.chat.render import FORMAT
 from bridge.config.inbox import Inbox
 from bridge.desk.desk import Desk
 from bridge.desk.outbound import forwarding, quotation
 from bridge.mail import compose, limits
+from bridge.mail.mentions import with_names
 from bridge.mail.written import from_matrix
 from bridge.model import (
     ANSWER_FORMS,
@@ -27,8 +31,9 @@ from bridge.model import (
 
 MAX_FILE_BYTES = 100 * 1024 * 1024
 """Maximum bytes of one file that an agent attaches."""
+SIGNATURE = re.compile(r"(?m)^\S.*\n--?[ \t]*$")
 WORDING = {
-    Form.REPLY: ("reply", "draft"),
+    Form.REPLY: ("reply", "draft", "send"),
     Form.SNIPPET: ("snippet", "draft", "reply"),
     Form.FORWARD: ("forward",),
     Form.COMPOSE: ("compose",),
@@ -54,19 +59,21 @@ async def outgoing(desk: Desk, inbox: Inbox, delivery: Delivery) -> compose.Outg
         raise Transient(f"the room of #{conversation.number} is not made yet", retry_after=1.0)
     if conversation.room is None or queue is None:
         raise Refused("its room is gone")
+    said_room = said_in.room if said_in is not None else conversation.room
     automatic = delivery.form is Form.AUTOMATIC
     name = ""
-    text, html = delivery.text, ""
+    text, html = with_names(delivery.text, {}), ""
     if not automatic:
         if await desk.chat.membership(queue.id, delivery.agent) != "join":
             raise Refused(f"{delivery.agent} is not an agent of {inbox.name} any more")
         name = await desk.chat.display_name(queue.id, delivery.agent)
-        text, html = await _said(
-            desk, delivery, conversation.room, said_in.room if said_in else None
-        )
+        text, html = await _said(desk, delivery, conversation.room, said_room)
     if not (text.strip() or html or delivery.files or delivery.letters):
         raise Refused("the message was emptied")
-    files = [await _file(desk, conversation.room, file) for file in delivery.files]
+    files = [
+        await _file(desk, said_room if file == delivery.source else conversation.room, file)
+        for file in delivery.files
+    ]
     forwarded = await forwarding.of(desk, inbox, delivery.letters)
     files += [file for each in forwarded for file in each.files]
     too_large = limits.over([(each.name, len(each.data)) for each in files], inbox.attachments)
@@ -117,42 +124,44 @@ def digest(mail: compose.Outgoing, delivery: Delivery) -> str:
     return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()
 
 
-async def _said(
-    desk: Desk, delivery: Delivery, room: RoomId, said_in: RoomId | None
-) -> tuple[str, str]:
+async def _said(desk: Desk, delivery: Delivery, room: RoomId, said_in: RoomId) -> tuple[str, str]:
     """(text, HTML) of the source message as its author last edited it. `said_in`: the room it was
-    sent in, where that is stored; `!compose` is sent in the queue room. Raises Refused where it was
-    removed."""
-    source = await desk.chat.event(said_in or room, delivery.source)
+    sent in; `!compose` is sent in the queue room. Raises Refused where it was removed."""
+    source = await desk.chat.event(said_in, delivery.source)
     content = command.latest(source) if source else None
     if content is None:
         raise Refused("the message was removed")
+    names: dict[str, str] = {
+        each: await desk.chat.display_name(said_in, each) for each in command.named_users(content)
+    }
     if delivery.requested_by != delivery.source:
         order = await desk.chat.event(room, delivery.requested_by)
         if not order or not order.get("content"):
             raise Refused("the order to send it was taken back")
-    return words(desk, delivery, content)
+    return words(desk, delivery, content, names)
 
 
-def words(desk: Desk, delivery: Delivery, content: Content) -> tuple[str, str]:
-    """(text, HTML) of a source message, without the command word. Raises Refused where it was
-    edited into something else."""
-    if command.is_file(content):
-        filename = content.get("filename")
-        caption = str(content.get("body") or "")
-        return ("" if filename in (None, caption) else caption), ""
+def words(
+    desk: Desk, delivery: Delivery, content: Content, names: Mapping[str, str]
+) -> tuple[str, str]:
+    """(text, HTML) of a source message, without the command word; mentions become `names`. Raises
+    Refused where it was edited into something else."""
     text = command.new_text(content)
+    if not text and command.is_file(content):
+        return "", ""
     said = desk.commands.of_text(text)
     if said is not None and said.name == "snippet" and delivery.form is Form.SNIPPET:
-        return delivery.text, ""
+        return with_names(delivery.text, names), ""
     if said is not None and said.name in WORDING[delivery.form]:
-        return command.body_of(said), ""
+        return with_names(command.body_of(said), names), ""
     if delivery.requested_by == delivery.source or said is not None:
         raise Refused("the message was edited into something else")
     formatted = content.get("formatted_body")
-    if content.get("format") == "org.matrix.custom.html" and isinstance(formatted, str):
-        return from_matrix(formatted)
-    return text, ""
+    is_formatted = content.get("format") == FORMAT and isinstance(formatted, str)
+    # clients make a heading of "Kind regards⏎--", which is the line above a signature
+    if is_formatted and not SIGNATURE.search(text):
+        return from_matrix(str(formatted), names)
+    return with_names(text, names), ""
 
 
 async def _file(desk: Desk, room: str, event_id: str) -> compose.File:
