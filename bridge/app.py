@@ -21,7 +21,7 @@ from bridge.desk.events import commands, converse, listen
 from bridge.desk.inbound import receive, webhook
 from bridge.desk.outbound import deliver, preview
 from bridge.desk.rooms import post, upload
-from bridge.desk.team import conversation_room, setup
+from bridge.desk.team import conversation_room, direct, setup
 from bridge.desk.triage import remind, search, state
 from bridge.imap.folders import Folders
 from bridge.ingress.watches import Watches
@@ -29,37 +29,7 @@ from bridge.mail.token import Tokens
 from bridge.matrix.homeserver import Homeserver
 from bridge.matrix.reconcile import Reconciler
 from bridge.matrix.service import Service
-from bridge.model import HomeserverError, Job, Permanent, Transient
-from bridge.model.admin_task import (
-    AfterRestore,
-    EmptyLog,
-    Export,
-    ForgetPerson,
-    IndexWords,
-    MakeReport,
-    Purge,
-    RedactMentions,
-    RehearseRules,
-    TellOfFailure,
-    TestInbox,
-)
-from bridge.model.task import (
-    BringPost,
-    CallHook,
-    CopyToSent,
-    Deliver,
-    FillRoom,
-    HandleEvent,
-    MakeRoom,
-    ReadEventAgain,
-    ReceiveMail,
-    RemakeRoom,
-    SetUp,
-    ShowPreview,
-    Task,
-    UploadFile,
-    Wake,
-)
+from bridge.model import HomeserverError, Job, Permanent, Transient, admin_task, task
 from bridge.operate.probe import Prober
 from bridge.sandbox.reader import MailReader
 from bridge.sandbox.starter import ReadingProcess
@@ -77,42 +47,43 @@ ALARM_EVERY = 15.0
 """Seconds between checks for alarms and reminders."""
 CLEAN_EVERY = 3600.0
 """Seconds between cleanings of expired data, and between checks of the bridge's rooms."""
-T = TypeVar("T", bound=Task)
+T = TypeVar("T", bound=task.Task)
 
 
 def _act(
-    task: type[T], act: Callable[[Desk, Job[T]], Awaitable[None]]
-) -> tuple[type[Task], Callable[[Desk, Job[Any]], Awaitable[None]]]:
+    kind: type[T], act: Callable[[Desk, Job[T]], Awaitable[None]]
+) -> tuple[type[task.Task], Callable[[Desk, Job[Any]], Awaitable[None]]]:
     """A task type and its handler; the signature lets mypy check that they match."""
-    return task, act
+    return kind, act
 
 
 ACTS = dict((
-    _act(ReceiveMail, receive.receive),
-    _act(MakeRoom, conversation_room.make_conversation_room),
-    _act(RemakeRoom, conversation_room.make_conversation_room),
-    _act(SetUp, setup.setup),
-    _act(FillRoom, setup.fill),
-    _act(BringPost, post.post),
-    _act(UploadFile, upload.upload),
-    _act(HandleEvent, converse.converse),
-    _act(ReadEventAgain, listen.retry_parked),
-    _act(ShowPreview, preview.preview),
-    _act(Deliver, deliver.deliver),
-    _act(CopyToSent, deliver.copy),
-    _act(TestInbox, testing.test),
-    _act(AfterRestore, restored.restored),
-    _act(Export, export.export),
-    _act(Purge, erase.purge),
-    _act(ForgetPerson, erase.erase_person),
-    _act(RedactMentions, erase.redact_mentions),
-    _act(EmptyLog, erase.empty_log),
-    _act(Wake, state.wake),
-    _act(IndexWords, search.index),
-    _act(MakeReport, report.make),
-    _act(CallHook, webhook.hook),
-    _act(RehearseRules, rulebook.rehearse),
-    _act(TellOfFailure, status.tell_failure),
+    _act(task.ReceiveMail, receive.receive),
+    _act(task.MakeRoom, conversation_room.make_conversation_room),
+    _act(task.RemakeRoom, conversation_room.make_conversation_room),
+    _act(task.SetUp, setup.setup),
+    _act(task.FillRoom, setup.fill),
+    _act(task.MakeDirect, direct.make_direct_room),
+    _act(task.BringPost, post.post),
+    _act(task.UploadFile, upload.upload),
+    _act(task.HandleEvent, converse.converse),
+    _act(task.ReadEventAgain, listen.retry_parked),
+    _act(task.ShowPreview, preview.preview),
+    _act(task.Deliver, deliver.deliver),
+    _act(task.CopyToSent, deliver.copy),
+    _act(admin_task.TestInbox, testing.test),
+    _act(admin_task.AfterRestore, restored.restored),
+    _act(admin_task.Export, export.export),
+    _act(admin_task.Purge, erase.purge),
+    _act(admin_task.ForgetPerson, erase.erase_person),
+    _act(admin_task.RedactMentions, erase.redact_mentions),
+    _act(admin_task.EmptyLog, erase.empty_log),
+    _act(task.Wake, state.wake),
+    _act(admin_task.IndexWords, search.index),
+    _act(admin_task.MakeReport, report.make),
+    _act(task.CallHook, webhook.hook),
+    _act(admin_task.RehearseRules, rulebook.rehearse),
+    _act(admin_task.TellOfFailure, status.tell_failure),
 ))  # fmt: skip
 
 
@@ -140,8 +111,8 @@ class App:
 
     async def __aexit__(self, *_: object) -> None:
         tasks = [each for each in (*self._tasks, self._pinging, self._getting_ready) if each]
-        for task in tasks:
-            task.cancel()
+        for each in tasks:
+            each.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._stop.aclose()
         log.info("stopped")
@@ -149,8 +120,8 @@ class App:
     async def run(self) -> None:
         """Run until cancelled. Raises the error of a background task that ended."""
         done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
+        for each in done:
+            each.result()
 
     async def _start(self) -> None:
         settings = self._settings
@@ -190,11 +161,11 @@ class App:
         take = functools.partial(listen.store_events, self.desk)
         self.reconciler = Reconciler(self.homeserver, self.database, take)
         await self._listen(take)
-        handlers: dict[type[Task], Handler] = {
+        handlers: dict[type[task.Task], Handler] = {
             task: functools.partial(act, self.desk) for task, act in ACTS.items()
         }
-        together: dict[type[Task], Together] = {
-            ReceiveMail: functools.partial(receive.receive_together, self.desk)
+        together: dict[type[task.Task], Together] = {
+            task.ReceiveMail: functools.partial(receive.receive_together, self.desk)
         }
         worker = Worker(Leases(self.database), handlers, name=self.database.name, together=together)
         self.database.on_jobs = worker.wake

@@ -8,6 +8,7 @@ import imaplib
 import json
 import re
 import smtplib
+import uuid
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
@@ -106,9 +107,18 @@ class Agent:
         return await self.send(room, {"msgtype": "m.text", "body": text, **content})
 
     async def send(self, room: str, content: dict[str, Any], type: str = "m.room.message") -> str:
-        answer = await self.client.room_send(room, type, content)
-        assert isinstance(answer, nio.RoomSendResponse), f"{self.mxid}: {answer}"
-        return str(answer.event_id)
+        """Send an event; what a homeserver that just started answers with 5xx is sent again, under
+        the same transaction id, as clients do."""
+        txn = uuid.uuid4().hex
+
+        async def sent() -> str:
+            answer = await self.client.room_send(room, type, content, tx_id=txn)
+            if isinstance(answer, nio.RoomSendResponse):
+                return str(answer.event_id)
+            assert answer.status_code == "M_UNKNOWN", f"{self.mxid}: {answer}"
+            return ""
+
+        return str(await until(sent, f"{self.mxid} to send {type}", 30))
 
     async def react(self, room: str, event: str, key: str) -> str:
         relation = {"rel_type": "m.annotation", "event_id": event, "key": key}

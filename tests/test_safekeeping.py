@@ -129,7 +129,7 @@ async def test_a_restored_backup_sends_no_mail_again_and_asks_about_what_it_does
     stage.hs.say(ALICE, room.id, "!reply after the backup")
     await stage.sent(2)
     control = await control_room(stage)
-    await ask(stage, control, f"!agent remove {BOB}", f"{BOB} will be out of Support")
+    await ask(stage, control, f"!agent remove {BOB}", f"Bob ({BOB}) will be out of Support")
     await ask(stage, control, "!inbox add later@acme.example", "Draft later begun")
     await ask(stage, control, "stop", "Stopped.")
     await stage.mail(mail(subject="Since then", message_id="<m9@customer.example>"))

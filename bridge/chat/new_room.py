@@ -60,6 +60,16 @@ class NewRooms:
             state=[state_event("m.room.join_rules", {"join_rule": "invite"})],
         )  # fmt: skip
 
+    def direct(self, alias: str, *, federate: bool) -> Content:
+        """The chat of one person with the bot; without a name, so that clients show the bot's."""
+        body = self._closed(
+            ("", f"Your conversations: {self.prefix}help"), alias, federate=federate,
+            power=locked({}, BOT_POWER, self.bot, self.version),
+            state=[state_event("m.room.join_rules", {"join_rule": "invite"})],
+        )  # fmt: skip
+        del body["name"]
+        return {**body, "is_direct": True}
+
     def queue(self, inbox: Inbox, alias: str) -> Content:
         """The room whose joined members are the inbox's agents."""
         return self._closed(

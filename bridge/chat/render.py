@@ -30,6 +30,15 @@ def notice(body: str) -> Content:
     return text_message(body, notice=True)
 
 
+def joined(contents: Sequence[Content]) -> Content:
+    """One notice with the texts of several messages, below each other."""
+    formatted = (
+        str(each.get("formatted_body") or from_text(str(each["body"]))) for each in contents
+    )
+    body = "\n\n".join(str(each["body"]) for each in contents)
+    return text_message(body, "<br><br>".join(formatted), notice=True)
+
+
 def on_behalf(content: Content, name: str) -> Content:
     """A message with a name in front, for somebody who cannot send it. That of a file becomes its
     caption (Client-Server API v1.10, media captions)."""
@@ -100,8 +109,9 @@ def marks(conversation: Conversation) -> str:
     return " ".join(parts)
 
 
-def card(conversation: Conversation, server: str) -> Content:
-    """The card of a conversation in the queue room; it is an m.text, so that clients notify."""
+def card(conversation: Conversation, server: str, *, quiet: bool = False) -> Content:
+    """The card of a conversation in the queue room: an m.text, so that clients notify, unless it is
+    `quiet`."""
     number, subject = conversation.number, conversation.subject or "(no subject)"
     lines = [f"#{number} {conversation.contact}", subject, "", conversation.preview]
     formatted = (
@@ -130,8 +140,6 @@ def card(conversation: Conversation, server: str) -> Content:
         url = link(conversation.room, server)
         lines.append(url)
         formatted += f' · <a href="{html.escape(url)}">open the conversation</a>'
-    # what a machine wrote waits for nobody, and need not notify
-    quiet = conversation.state is State.OPEN and conversation.waiting_since is None
     body = "\n".join(line for line in lines if line)
     return text_message(body, formatted, notice=quiet)
 

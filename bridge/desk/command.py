@@ -12,11 +12,13 @@ from typing import Generic, TypeVar
 
 from bridge.desk.context import CommandContext
 from bridge.desk.desk import Desk
-from bridge.model import Role, Shows
+from bridge.model import Content, Role, Shows
 from bridge.ports import Tx
 
 Context = TypeVar("Context", contravariant=True)
-Act = Callable[[Tx, Desk, Context], Awaitable[str | None]]
+Answer = str | Content
+"""What the bridge says to a command: a text that names commands with `!`, or a message."""
+Act = Callable[[Tx, Desk, Context], Awaitable[Answer | None]]
 """The handler of a command or reaction. Returns the bridge's answer, if there is one. Raises
 Refused with the reason when it cannot be done."""
 

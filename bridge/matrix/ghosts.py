@@ -12,7 +12,7 @@ from mautrix.api import Method
 from bridge import failpoint
 from bridge.matrix.client import CLIENT
 from bridge.matrix.client import quoted as _q
-from bridge.matrix.queries import Queries
+from bridge.matrix.names import Names
 from bridge.model import Content, EventId, HomeserverError, Mxid, RoomId, Transient
 
 log = structlog.get_logger("ghosts")
@@ -24,7 +24,7 @@ PERHAPS_NO_DEVICE = ("M_UNKNOWN_DEVICE", "M_INVALID_PARAM", "M_FORBIDDEN")
 """What Synapse, tuwunel and continuwuity answer to a request from a device that does not exist."""
 
 
-class Ghosts(Queries):
+class Ghosts(Names):
     """The bot and the ghosts as users of the homeserver."""
 
     def __init__(self, url: str, token: str, bot: str) -> None:
@@ -142,13 +142,19 @@ class Ghosts(Queries):
             if picture:
                 await self.request(Method.PUT, f"{profile}/avatar_url", {"avatar_url": picture})
 
-    async def invite(self, room: RoomId, mxid: Mxid) -> None:
-        """Invite a user; does nothing for one who is in the room or invited already."""
+    async def invite(self, room: RoomId, mxid: Mxid, *, direct: bool = False) -> None:
+        """Invite a user; does nothing for one who is in the room or invited already. `direct`: into
+        a direct chat, which only the state event itself can say (Client-Server API v1.14 §11.9)."""
+        here = f"{CLIENT}/rooms/{_q(room)}"
         async with failpoint.around("matrix.member"):
             try:
-                await self.request(
-                    Method.POST, f"{CLIENT}/rooms/{_q(room)}/invite", {"user_id": mxid}
-                )
+                if direct:
+                    content = {"membership": "invite", "is_direct": True}
+                    await self.request(
+                        Method.PUT, f"{here}/state/m.room.member/{_q(mxid)}", content
+                    )
+                else:
+                    await self.request(Method.POST, f"{here}/invite", {"user_id": mxid})
             except HomeserverError as error:
                 if await self.membership(room, mxid) not in ("join", "invite"):
                     raise error

@@ -129,7 +129,7 @@ class Homeserver(Ghosts):
     async def _complete(self, room: RoomId, body: Content) -> None:
         """Add the name, topic and invitations that an interrupted createRoom did not write."""
         for key in ("name", "topic"):
-            if await self.state(room, f"m.room.{key}") is None:
+            if key in body and await self.state(room, f"m.room.{key}") is None:
                 await self.set_state(room, f"m.room.{key}", "", {key: body[key]})
         for mxid in body.get("invite", ()):
             if not await self.membership(room, mxid):

@@ -34,12 +34,6 @@ class Queries(Media):
         content = await self.state(room, "m.room.member", mxid)
         return str((content or {}).get("membership", ""))
 
-    async def display_name(self, room: RoomId, mxid: Mxid) -> str:
-        """The display name of a member in a room; the localpart when there is none."""
-        content = await self.state(room, "m.room.member", mxid)
-        name = (content or {}).get("displayname")
-        return name if isinstance(name, str) and name else mxid[1:].partition(":")[0]
-
     async def time_zone(self, mxid: Mxid) -> ZoneInfo | None:
         """The time zone in a user's profile (Client-Server API v1.16, `m.tz`); None where it has
         none, or the homeserver does not know that field."""

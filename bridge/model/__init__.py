@@ -14,6 +14,7 @@ from bridge.model.conversation import (
 from bridge.model.delivery import (
     ANSWER_FORMS,
     AUTOMATIC_NEXT,
+    DELIVERIES_IN_QUESTION,
     DELIVERIES_THAT_LEFT,
     DELIVERIES_UNDER_WAY,
     LIVE_DELIVERIES,
@@ -56,6 +57,7 @@ __all__ = [
     "ANSWER_FORMS",
     "AUTOMATIC_NEXT",
     "CONTROL",
+    "DELIVERIES_IN_QUESTION",
     "DELIVERIES_THAT_LEFT",
     "DELIVERIES_UNDER_WAY",
     "FINISHED_CONVERSATIONS",

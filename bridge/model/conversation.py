@@ -109,7 +109,7 @@ class ConversationChanges(TypedDict, total=False):
     tags: tuple[str, ...]
     priority: Priority
     department: str
-    merged: Number
+    merged: Number | None
     vacated: bool
     renamed: bool
 

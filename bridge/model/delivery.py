@@ -47,6 +47,8 @@ PREVIEWED_DELIVERIES = (DeliveryState.DRAFT, DeliveryState.APPROVING)
 """States in which a preview of the whole mail is shown and somebody has to confirm it."""
 STOPPABLE_DELIVERIES = (*PREVIEWED_DELIVERIES, DeliveryState.ASKING, DeliveryState.WAITING)
 """States before the first attempt to send; the delivery can still be stopped."""
+DELIVERIES_IN_QUESTION = (*PREVIEWED_DELIVERIES, DeliveryState.ASKING, DeliveryState.UNKNOWN)
+"""States in which a person has to say something, or nothing more happens."""
 UNFINISHED_DELIVERIES = (*STOPPABLE_DELIVERIES, DeliveryState.SENDING, DeliveryState.DEFERRED)
 """States in which the mail was not sent yet, or not to all recipients."""
 DELIVERIES_UNDER_WAY = (*UNFINISHED_DELIVERIES, DeliveryState.UNKNOWN)

@@ -47,4 +47,6 @@ class Room:
     def place(self) -> Place:
         if self.conversation is not None:
             return Place.of(self.conversation)
+        if self.role is Role.DIRECT:
+            return Place.at(self.id)
         return Place(self.role, self.inbox)

@@ -16,6 +16,8 @@ class Role(StrEnum):
     SPACE = "space"
     QUEUE = "queue"
     CONVERSATION = "conversation"
+    DIRECT = "direct"
+    """A chat of one person with the bot."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,8 +226,12 @@ class Wanted:
         return cls(key, place, sender, Kind.MESSAGE, content, target=target)
 
     @classmethod
-    def invitation(cls, key: PostKey, place: Place, sender: str, who: str) -> Self:
-        return cls(key, place, sender, Kind.INVITE, {}, MEMBER, who)
+    def invitation(
+        cls, key: PostKey, place: Place, sender: str, who: str, *, direct: bool = False
+    ) -> Self:
+        """An invitation, to a direct chat where `direct`."""
+        content: Content = {"is_direct": True} if direct else {}
+        return cls(key, place, sender, Kind.INVITE, content, MEMBER, who)
 
     @classmethod
     def removal(cls, key: PostKey, place: Place, sender: str, who: str, reason: str) -> Self:

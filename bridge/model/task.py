@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass, fields
 from typing import ClassVar
 
-from bridge.model.ids import Content, EventId, InboxId, MailId, Number
+from bridge.model.ids import Content, EventId, InboxId, MailId, Mxid, Number, RoomId
 from bridge.model.place import Role
 
 
@@ -158,6 +158,19 @@ class FillRoom(Task):
     _: KW_ONLY
     made: bool
     """Whether the room is new and was created with name and topic."""
+
+
+@dataclass(frozen=True, slots=True)
+class MakeDirect(Task):
+    """Make the direct chat of a person with the bot, or invite them there again."""
+
+    kind = "direct"
+    title = "making a direct chat"
+    who: Mxid
+    _: KW_ONLY
+    event: EventId
+    """The invitation or message that asked for it."""
+    asked_in: RoomId
 
 
 @dataclass(frozen=True, slots=True)

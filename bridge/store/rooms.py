@@ -39,6 +39,15 @@ class Rooms:
         )
         return None if row is None else _room(row)
 
+    async def direct_of(self, mxid: Mxid) -> Room | None:
+        """The direct chat of a person with the bot, also one they have left."""
+        row = await self._conn.fetchrow(
+            "SELECT room.* FROM room JOIN member ON member.room = room.room"
+            " WHERE role = 'direct' AND mxid = $1",
+            mxid,
+        )
+        return None if row is None else _room(row)
+
     async def of_inbox(self, inbox: InboxId) -> list[Room]:
         rows = await self._conn.fetch("SELECT * FROM room WHERE inbox = $1", inbox)
         return [_room(row) for row in rows]
@@ -78,6 +87,11 @@ class Rooms:
             "SELECT room FROM member WHERE mxid = $1 AND membership IN ('join', 'invite')", mxid
         )
         return [RoomId(row["room"]) for row in rows]
+
+    async def knows(self, mxid: Mxid) -> bool:
+        """Whether this user is or was in one of our rooms, or invited."""
+        found = await self._conn.fetchval("SELECT 1 FROM member WHERE mxid = $1 LIMIT 1", mxid)
+        return found is not None
 
     async def agents(self, inbox: InboxId) -> list[Mxid]:
         """The joined members of the inbox's queue room."""

@@ -20,7 +20,7 @@ from urllib.parse import unquote
 import aiohttp
 from aiohttp import web
 
-from tests.servers.matrix_state import CREATOR_RULES, DOMAIN, MatrixState, Refusal, Room
+from tests.servers.matrix_state import CREATOR_RULES, DOMAIN, MatrixState, Refusal, Room, name_of
 
 
 class FakeHomeserver(MatrixState):
@@ -160,6 +160,8 @@ class FakeHomeserver(MatrixState):
                 return {"device_id": device}
             case "GET", "client", "v3", "profile", mxid, "m.tz" if mxid in self.zones:
                 return {"m.tz": self.zones[mxid]}
+            case "GET", "client", "v3", "profile", mxid, "displayname" if "email" not in mxid:
+                return {"displayname": name_of(mxid)}
             case "PUT", "client", "v3", "profile", mxid, field:
                 self.profiles.setdefault(mxid, {})[field] = body[field]
                 return {}
@@ -246,6 +248,8 @@ class FakeHomeserver(MatrixState):
             self.fail_rooms_before_name -= 1
             raise Refusal(500, "M_UNKNOWN", "failed with most of the room written")
         for key in ("name", "topic"):
+            if key not in body:
+                continue
             self._add(room, user, f"m.room.{key}", {key: body[key]}, state_key="", push=False)
         for guest in body.get("invite", ()):
             self._refuse(f"invite {guest}")
@@ -264,6 +268,9 @@ class FakeHomeserver(MatrixState):
                     self._by_device[key] = self._redact(room, user, event)
                 return {"event_id": self._by_device[key]}
             case "PUT", "state", "m.room.member", who:
+                if who != user and body["membership"] == "invite":
+                    self._act(room, user, who, "invite", is_direct=body.get("is_direct"))
+                    return {"event_id": room.state["m.room.member", who]["event_id"]}
                 if who != user:
                     raise Refusal(403, "M_FORBIDDEN")
                 more = {k: v for k, v in body.items() if k != "membership"}
@@ -300,13 +307,13 @@ class FakeHomeserver(MatrixState):
                 return self._page(room, query)
         raise Refusal(404, "M_UNRECOGNIZED", "/".join(rest))
 
-    def _act(self, room: Room, sender: str, user: str, membership: str) -> None:
+    def _act(self, room: Room, sender: str, user: str, membership: str, **content: Any) -> None:
         self._refuse(f"{membership} {user}")
         if room.membership(user) in (
             ("join", "invite") if membership == "invite" else ("", "leave")
         ):
             raise Refusal(403, "M_FORBIDDEN", "already so")
-        self._member(room, sender, user, membership)
+        self._member(room, sender, user, membership, **content)
 
     def _send(self, room: Room, user: str, type: str, txn: str, body: Any, query: Any) -> str:
         device = query.get("device_id", "")

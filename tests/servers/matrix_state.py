@@ -16,6 +16,11 @@ DOMAIN = "fake.local"
 CREATOR_RULES = ("12",)
 
 
+def name_of(user: str) -> str:
+    """The display name in the profile of a person: `Alice` for @alice:fake.local."""
+    return user[1:].partition(":")[0].title()
+
+
 @dataclass
 class Room:
     id: str
@@ -210,6 +215,8 @@ class MatrixState:
         )
 
     def _member(self, room: Room, sender: str, user: str, membership: str, **more: Any) -> None:
+        if membership in ("join", "invite") and "email" not in user:
+            more = {"displayname": name_of(user), **more}
         content = {"membership": membership, **more}
         self._add(room, sender, "m.room.member", content, state_key=user)
 

@@ -98,7 +98,7 @@ async def test_a_wrong_command_is_answered_with_its_usage(stage: Stage) -> None:
     await ask(stage, control, "!quarantine", "!quarantine list")
     await ask(stage, control, "!frobnicate", "No command !frobnicate; !help lists them.")
     await ask(
-        stage, control, "!help inbox", "!inbox publish INBOX [COMMENT]", "Put a draft inbox live."
+        stage, control, "!help inbox", "!inbox publish INBOX [anyway]", "Put a draft inbox live."
     )
 
 

@@ -18,7 +18,7 @@ async def test_a_mail_becomes_a_card_and_a_room_and_a_reply_an_email(stage: Stag
 
     await until(lambda: stage.hs.reactions(queue, card["event_id"]), "✋ under the card")
     stage.hs.react(ALICE, queue.id, card["event_id"], "✋\ufe0f")
-    await stage.sees(queue, f"taken by {ALICE}")
+    await stage.sees(queue, "taken by Alice")
     await until(lambda: room.membership(ALICE) == "invite", "the invitation")
     stage.hs.join(ALICE, room.id)
     stage.hs.say(ALICE, room.id, "internal: a loose cable, surely")

@@ -88,11 +88,11 @@ async def morning(day: Day, queue: Room) -> None:
     await day.says(ALICE, first, "Has anybody seen this before?")
     await day.says(BOB, first, "Yes, it is the cable. He is nice, be quick.")
     await day.says(ALICE, first, "!reply Please change the cable.\nBest, Alice", "✅ sent")
-    day.leaves("alice", of("carla"), "Re: Question 1", "Please change the cable.\nBest, Alice")
+    day.leaves("Alice", of("carla"), "Re: Question 1", "Please change the cable.\nBest, Alice")
     message = await day.says(BOB, second, "Dear Dora, it works on Tuesdays.")
     stage.hs.react(BOB, second.id, message, "📧")
     await stage.sees(second, "✅ sent")
-    day.leaves("bob", of("dora"), "Re: Question 2", "Dear Dora, it works on Tuesdays.")
+    day.leaves("Bob", of("dora"), "Re: Question 2", "Dear Dora, it works on Tuesdays.")
     await day.mail("carla", "Re: Question 1", "The cable was it!", answers="<1@customer.example>")
     await day.mail("dora", "Re: Question 2", "It is Tuesday.", answers="<2@customer.example>")
     await day.says(DAN, third, "!snooze 2d", "Snoozed until")
@@ -108,24 +108,24 @@ async def noon(day: Day) -> None:
     shown = await stage.sees(fourth, "second try.\n\n-- \nThe Support team")
     stage.hs.react(BOB, fourth.id, shown["event_id"], "✅")
     await stage.sees(fourth, "✅ sent")
-    day.leaves("alice", of("fritz"), "Re: Question 4", "Dear Fritz,\n\nsecond try.")
+    day.leaves("Alice", of("fritz"), "Re: Question 4", "Dear Fritz,\n\nsecond try.")
     await day.says(DAN, fifth, "!draft Never sent", "📝 draft")
     await day.says(DAN, fifth, "!no", "nothing was sent")
     await day.says(BOB, fifth, "!tag +hardware", "Tags: hardware")
     await day.says(BOB, fifth, f"!forward {EXPERT} What is this?", "✅ sent")
-    day.leaves("bob", EXPERT, "Fwd: Question 5", "What is this?")
+    day.leaves("Bob", EXPERT, "Fwd: Question 5", "What is this?")
     await day.mail("carla", "Re: Question 6", "I wrote question 6, too.")  # a claim, by its subject
     claim = await day.room(14, ALICE)
     await day.says(ALICE, claim, "!merge #6", "This goes on in #6")
     await stage.sees(sixth, "I wrote question 6, too.")
     await day.says(ALICE, sixth, "!reply Both questions: yes.", "✅ sent")
-    day.leaves("alice", of("carla"), "Re: Question 6", "Both questions: yes.")
+    day.leaves("Alice", of("carla"), "Re: Question 6", "Both questions: yes.")
     keep = await day.says(DAN, sixth, "Thank you for your patience.")
     stage.hs.reply(DAN, sixth.id, keep, "!snippet add patience")
     await stage.sees(sixth, "Kept: !snippet patience")
     seventh = await day.room(7, DAN)
     await day.says(DAN, seventh, "!snippet patience send", "✅ sent")
-    day.leaves("dan", of("dora"), "Re: Question 7", "Thank you for your patience.")
+    day.leaves("Dan", of("dora"), "Re: Question 7", "Thank you for your patience.")
 
 
 async def afternoon(day: Day, queue: Room) -> None:
@@ -136,17 +136,17 @@ async def afternoon(day: Day, queue: Room) -> None:
     shown = await stage.sees(offer, "🔏 waits for ✅ of another agent")
     await day.says(ALICE, offer, "!yes", "Somebody else has to approve this")
     stage.hs.react(BOB, offer.id, shown["event_id"], "✅")
-    await stage.sees(offer, f"approved by {BOB}")
-    day.leaves("alice", of("gina"), "Re: Offer 11", "It costs 40 €.", "Sales")
+    await stage.sees(offer, "approved by Bob")
+    day.leaves("Alice", of("gina"), "Re: Offer 11", "It costs 40 €.", "Sales")
     await day.says(BOB, queue, f"!compose {EXPERT} Spare parts\nDear expert,\n\ndo you have any?")
     await day.room(15, BOB)
-    day.leaves("bob", EXPERT, "Spare parts", "Dear expert,\n\ndo you have any?")
+    day.leaves("Bob", EXPERT, "Spare parts", "Dear expert,\n\ndo you have any?")
     await day.says(DAN, eighth, f"!move {SALES}", "Moved to Sales")
     await until(lambda: eighth.membership(DAN) == "leave", "Dan to be out of Sales")
     await day.mail("emil", "Re: Question 3", "Are you there?", answers="<3@customer.example>")
     third = await day.room(3, DAN)
     await day.says(DAN, third, "!reply I am.", "✅ sent")
-    day.leaves("dan", of("emil"), "Re: Question 3", "I am.")
+    day.leaves("Dan", of("emil"), "Re: Question 3", "I am.")
     for number in range(16, 29):
         who = CUSTOMERS[number % 5]
         await day.mail(who, f"Late {number}", f"Words of late mail {number}.")
@@ -155,7 +155,7 @@ async def afternoon(day: Day, queue: Room) -> None:
         if number % 2:
             await day.says(BOB, room, f"!reply Good evening, number {number}.", "✅ sent")
             who = CUSTOMERS[number % 5]
-            day.leaves("bob", of(who), f"Re: Late {number}", f"Good evening, number {number}.")
+            day.leaves("Bob", of(who), f"Re: Late {number}", f"Good evening, number {number}.")
         await day.says(BOB, room, "!close", "Closed.")
 
 

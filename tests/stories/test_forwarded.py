@@ -68,7 +68,7 @@ async def merged(stage: Stage, into: Room, raw: bytes) -> None:
     stage.hs.join(ALICE, room.id)
     await stage.sees(room, "Second words")
     await stage.quiet()
-    await answered(stage, room, ALICE, "!merge #1")
+    await answered(stage, room, ALICE, "!merge #1 anyway")
     await stage.sees(into, "Second words")
     await stage.quiet()
 

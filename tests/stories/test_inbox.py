@@ -75,7 +75,7 @@ async def test_an_inbox_is_set_up_by_chat_alone(stage: Stage) -> None:
     assert sent["From"].endswith(f"<{SUPPORT}>")
     await ask(stage, control, "!inbox list", f"support · Support <{SUPPORT}> · live · chat")
     await ask(stage, control, "!audit", "inbox support: published (first inbox)",
-              "inbox support: set imap.password", f"· {ADMIN} ·")  # fmt: skip
+              "inbox support: set imap.password", f"· Admin ({ADMIN}) ·")  # fmt: skip
 
 
 async def checked(stage: Stage) -> bool:
@@ -229,7 +229,10 @@ async def test_agents_are_invited_and_removed_by_chat(stage: Stage) -> None:
     await ask(stage, control, "!agent add @x:elsewhere.example", "is on another homeserver")
     await ask(stage, control, f"!agent add {EVE} nowhere", "There is no inbox nowhere; there are")
     await ask(
-        stage, control, f"!agent add {EVE} lead", f"{EVE} is invited to Support queue and is a"
+        stage,
+        control,
+        f"!agent add {EVE} lead",
+        "is invited to Support queue and is a",
     )
     await until(lambda: queue.membership(EVE) == "invite", "the invitation")
     stage.hs.join(EVE, queue.id)
@@ -237,12 +240,18 @@ async def test_agents_are_invited_and_removed_by_chat(stage: Stage) -> None:
     await until(lambda: queue.state[power]["content"]["users"].get(EVE) == 50, "her power")
     await until(lambda: room.state[power]["content"]["users"].get(EVE) == 50, "the room's power")
     stage.hs.join(EVE, room.id)
-    await ask(stage, control, "!agent list", f"{EVE} (lead)", f"{BOB} (invited)")
-    await ask(stage, control, f"!agent remove {EVE}", f"{EVE} will be out of Support")
+    await ask(stage, control, "!agent list", f"Eve ({EVE}) (lead)", f"Bob ({BOB}) (invited)")
+    await ask(stage, control, f"!agent remove {EVE}", f"Eve ({EVE}) will be out of Support")
     await until(lambda: queue.membership(EVE) == "leave", "the queue room without her")
     await until(lambda: room.membership(EVE) == "leave", "the conversation without her")
-    await ask(stage, control, f"!agent remove {EVE}", f"{EVE} is not an agent of Support.")
-    await ask(stage, control, "!audit 2", f"{EVE} is no agent any more", f"{EVE} is to be a lead")
+    await ask(stage, control, f"!agent remove {EVE}", f"Eve ({EVE}) is not an agent of Support.")
+    await ask(
+        stage,
+        control,
+        "!audit 2",
+        f"Eve ({EVE}) is no agent any more",
+        f"Eve ({EVE}) is to be a lead",
+    )
 
 
 async def test_a_paused_inbox_sends_nothing_until_it_goes_on(stage: Stage) -> None:
@@ -332,7 +341,7 @@ async def test_who_answers_a_live_inbox_is_changed_by_agent_commands_alone(stage
     await ask(stage, control, "!yes", "support is removed.")
     await ask(stage, control, f"!inbox add {SUPPORT}", "it was here before")
     await ask(stage, control, PASSWORD, "Kept encrypted")
-    await ask(stage, control, "!inbox publish support", "Invited to its queue room: @alice")
+    await ask(stage, control, "!inbox publish support", "Invited to its queue room: Alice (@alice")
     await until(lambda: queue.membership(ALICE) == "invite", "her new invitation")
 
 

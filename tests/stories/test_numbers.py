@@ -30,8 +30,8 @@ async def test_the_numbers_of_an_inbox(stage: Stage) -> None:
     assert lines[0].startswith("Support: ")
     assert lines[1] == "Today: 2 received, 1 answered"
     assert lines[2].startswith("Last 7 days: 2 received · 1 answered · first answer median")
-    assert f"{ALICE}: 0 open, 1 answered" in lines
-    assert f"{BOB}: 0 open, 0 answered · away" in lines
+    assert "Alice: 0 open, 1 answered" in lines
+    assert "Bob: 0 open, 0 answered · away" in lines
     assert "works in the queue room" in await answered(stage, room, ALICE, "!stats")
 
 

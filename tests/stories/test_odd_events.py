@@ -123,7 +123,7 @@ async def test_admins_see_parked_events_and_have_them_read_again(stage: Stage) -
     assert await put(stage, json.dumps({"events": [raw]}).encode()) == 200
     (job,) = await parked(stage)
     said = await ask(stage, control, "!quarantine list", "1 Matrix event could not be handled",
-                     f"m.room.message of {ALICE}", "its content is no object")  # fmt: skip
+                     f"m.room.message of Alice ({ALICE})", "its content is no object")  # fmt: skip
     assert "mail" not in said
     shown = await ask(stage, control, f"!quarantine show {job['id']}", f"Id: {lost}", room.id)
     assert "broken on its way" not in shown

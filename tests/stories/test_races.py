@@ -92,7 +92,7 @@ async def test_what_a_lead_sent_of_somebody_is_not_reworded_behind_their_back(
     await shown(stage, room, "🔏", "Evil words")
     await stage.quiet()
     stage.hs.react(ALICE, room.id, draft["event_id"], "✅")
-    await stage.sees(room, f"A lead has to approve this: {BOB}.")
+    await stage.sees(room, "A lead has to approve this: Bob.")
     await stage.quiet()
     assert stage.smtp.accepted() == []
     stage.hs.react(BOB, room.id, draft["event_id"], "❌")

@@ -19,13 +19,13 @@ async def test_ownership_and_order(town: Town) -> None:
     queue, bobs_queue, room, bobs = await begun(town)
     card = await queue.sees("#1 Carla Customer")
     await asyncio.gather(queue.react(card, "✋"), bobs_queue.react(card, "✋"))
-    await queue.sees("#1 is taken by @")
+    await queue.sees("#1 is taken by ")
     await room.ask("!assign @nobody", "is not an agent of Support")
     await room.ask("!assign", "Say to whom")
     await room.ask("!take", "#1 is yours") if "alice" not in await room.owner() else None
     await room.ask("!take", "You have it already.")
     await room.agent.say(room.room, "!assign @bob")
-    await bobs.sees(f"@bob:{DOMAIN}, @alice:{DOMAIN} gave you this conversation.")
+    await bobs.sees("bob, alice gave you this conversation.")
     await bobs.ask("!unassign", "is free: anyone may take it")
     await bobs.ask("!unassign", "Nobody has it.")
     await queue.ask("!take 99", "There is no #99")
@@ -38,7 +38,7 @@ async def test_ownership_and_order(town: Town) -> None:
     await queue.react(card, "❗", "#1 has high priority already.")
     await room.ask("!priority high", "Priority: high")
     await room.ask("!subject Dark screen", "“Dark screen”")
-    await room.ask("!info", "#1 Dark screen", "Contact: Carla Customer", "State: open, @alice")
+    await room.ask("!info", "#1 Dark screen", "Contact: Carla Customer", "State: open, alice")
     await room.ask("!history", "none.")
     await room.ask("!headers", "Message-ID: <m1@customer.example>")
     await room.ask("!note Call back on Monday", "Noted")
@@ -58,7 +58,7 @@ async def test_ownership_and_order(town: Town) -> None:
     await queue.ask("!help list", "!list")
     await bobs_queue.ask("!away", "You are away")
     await bobs_queue.ask("!back", "back")
-    assert await room.owner() == f"@alice:{DOMAIN}"
+    assert await room.owner() == "alice"
 
 
 async def test_state(town: Town) -> None:
@@ -149,7 +149,7 @@ async def test_approval(town: Town) -> None:
     await room.ask("!yes", "Somebody else has to approve this")
     await bobs.react(draft, "✅")
     await town.sent(1)
-    await room.reads(draft, f"approved by @bob:{DOMAIN}")
+    await room.reads(draft, "approved by bob")
     await room.agent.say(room.room, "!reply Not approved")
     await room.sees("🔏 waits for ✅ of another agent")
     await bobs.agent.say(bobs.room, "!no")
@@ -180,7 +180,7 @@ async def test_where_mails_belong(town: Town) -> None:
     third = Talk(alice, await alice.walk_in(3))
     await third.sees("About the lamp")
     await third.ask("!contact set Dora <dora@customer.example>", "is with Dora")
-    await third.ask("!merge #1", "This goes on in #1")
+    await third.ask("!merge #1 anyway", "This goes on in #1")
     await arrives(town, 4, **FORWARDED)
     fourth = Talk(alice, await alice.walk_in(4))
     await fourth.react(await fourth.sees("↪ forwarded: Emil"), "👤", "is with Emil <emil@customer")

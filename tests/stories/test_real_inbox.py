@@ -73,7 +73,7 @@ async def test_from_an_empty_configuration_to_an_answered_mail_and_out_again(tow
     await try_out(admin, control, "everything works")
     await ask(admin, control, "!inbox publish support for the shop", "is live", "@alice")
     room = await answered(town, alice)
-    await ask(admin, control, "!agent list", "Support: @alice")
+    await ask(admin, control, "!agent list", "Support: alice (@alice")
     await ask(admin, control, "!audit", "published (for the shop)")
     await removed_with_export(town, admin, control, room)
     await nowhere(town, admin, control)

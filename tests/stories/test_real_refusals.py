@@ -84,7 +84,7 @@ async def test_from_who_may_not(town: Town) -> None:
     await guest.ask("!info", ONLY_AGENTS)  # what was before is heard by now
     await room.reads(draft, "📝 draft")
     await room.reads(lost, "❌ failed: 550")
-    assert await room.owner() == alice.mxid
+    assert await room.owner() == "alice"
 
     await eve.client.join(queue.room)
     await alice.client.room_invite(queue.room, eve.mxid)
@@ -128,7 +128,7 @@ async def test_with_a_wrong_argument(town: Town) -> None:
         await room.ask(text, answer)
     for text, to, answer in (
         ("!send", theirs, "That was not written by an agent; use !reply."),
-        ("!attach", talk, "Use this as a reply to a file."),
+        ("!attach", talk, "Use this as a reply to a file, or as its caption."),
         ("!split", talk, "Use this as a reply to a mail that came in"),
         ("!headers", talk, "Reply to a mail of this conversation to see its headers."),
         ("!original", talk, "That is no mail of this conversation; reply to one"),
@@ -139,7 +139,7 @@ async def test_with_a_wrong_argument(town: Town) -> None:
     for text, answer in WRONG_IN_QUEUE.items():
         await queue.ask(text, answer)
     await room.react(theirs, "📧", "That was not written by an agent; use !reply.")
-    await room.react(talk, "📎", "Use this as a reply to a file.")
+    await room.react(talk, "📎", "Use this as a reply to a file, or as its caption.")
     for emoji in ("❌", "✅", "🔁", "👤"):  # on talk they mean what they mean among people
         await room.react(talk, emoji)
     card = await queue.sees("#1 Carla Customer")
@@ -209,6 +209,7 @@ async def test_in_a_wrong_state(town: Town) -> None:
     for emoji in ("✋", "✅", "❗", "🔗"):
         await queue.react(card, emoji, GOES_ON)
     await queue.ask("!take 2", GOES_ON)
+    await room.ask("!split", "This conversation goes on here again, its 2 mails are back from #1.")
     await queue.ask("!back", "You were not away.")
     sales = Talk(alice, await alice.enter("Sales queue"), "queue", tried)
     await sales.ask(f"!compose {EXPERT} Order\nDear all", "has no outgoing server; nothing was")
@@ -219,7 +220,7 @@ async def test_in_a_wrong_state(town: Town) -> None:
     await town.quiet(60)
     assert len(town.smtp.accepted()) == 1
     complete(tried, {
-        **{f"conversation !{name}": ANSWERS_ALWAYS for name in STILL_THERE},
+        **{f"conversation !{name}": ANSWERS_ALWAYS for name in STILL_THERE if name != "split"},
         **{f"queue !{name}": ANSWERS_ALWAYS
            for name in ("list", "search", "snippets", "stats", "help")},
         "queue !away": "who is away may say so again",

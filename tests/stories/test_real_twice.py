@@ -46,7 +46,7 @@ HERE = (
     OPENED,
     ("!history", "none.", "none."),
     ("!headers", "Message-ID: <m1@customer.example>", "Message-ID: <m1@customer.example>"),
-    ("!info", "State: open, @alice", "State: open, @alice"),
+    ("!info", "State: open, alice", "State: open, alice"),
     ("!snippets", "No snippets yet", "No snippets yet"),
     ("!help take", "Make this conversation yours.", "Make this conversation yours."),
 )
@@ -169,13 +169,13 @@ async def test_twice_where_mails_belong(town: Town) -> None:
     copy = await room.sees("About the first case")
     await bobs_queue.react(card, "🔗", GOES_ON)
     await queue.react(third, "✋")
-    await queue.reads(third, "✋ taken by @alice")
-    await bobs_queue.react(third, "✋", "#3 is taken by @alice")
+    await queue.reads(third, "✋ taken by alice")
+    await bobs_queue.react(third, "✋", "#3 is taken by alice")
     await queue.react(third, "✅")
     await queue.reads(third, "☑️ closed")
     await bobs_queue.react(third, "✅", "It is closed already.")
     await twice(room, "!split", "is now #4, and yours", "as a reply to a mail", to=copy)
     fourth = Talk(room.agent, await room.agent.walk_in(4), tried=room.tried)
-    await twice(fourth, "!merge 1", "This goes on in #1", GOES_ON)
+    await twice(fourth, "!merge 1 anyway", "This goes on in #1", GOES_ON)
     await room.agent.enter("Sales queue")  # else she is out of the room once it is moved
     await twice(room, "!move sales", "Moved to Sales", "It is in Sales already.")

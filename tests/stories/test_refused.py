@@ -62,9 +62,9 @@ async def test_an_invitation_that_is_refused_is_told_once_and_tried_again(stage:
     for room in ("queue room", "space"):
         await stage.sees(control, f"cannot be invited into the {room}")
     told = [each for each in stage.hs.bodies(control) if "cannot be invited" in each]
-    assert sorted(each.partition(":fake.local")[2].partition(":")[0] for each in told) == [
-        " cannot be invited into the queue room of Support",
-        " cannot be invited into the space of Support",
+    assert sorted(each.partition(") ")[2].partition(":")[0] for each in told) == [
+        "cannot be invited into the queue room of Support",
+        "cannot be invited into the space of Support",
     ]
     await stage.close()
     stage.hs.refuses.clear()
@@ -76,7 +76,7 @@ async def test_an_invitation_that_is_refused_ends_with_agent_remove(stage: Stage
     stage.hs.refuses.add(f"invite {BOB}")
     await stage.open()
     control = await control_room(stage)
-    await stage.sees(control, f"{BOB} cannot be invited into the queue room")
+    await stage.sees(control, f"Bob ({BOB}) cannot be invited into the queue room")
     await ask(stage, control, f"!agent remove {BOB}", "is not invited to Support any more")
     await stage.quiet()
     await stage.close()

@@ -97,6 +97,65 @@ async def test_no_conversation_is_merged_twice_or_while_its_mail_is_on_its_way(
     assert "goes on in #1 itself" in await answered(stage, first, ALICE, "!merge 2")
 
 
+async def test_a_merge_of_different_people_asks_and_names_both(stage: Stage) -> None:
+    await begun(stage)
+    room = await second(stage, sender="Dora Doe <dora@other.example>")
+    asked = await answered(stage, room, ALICE, "!merge #1")
+    assert f"#2 is with Dora Doe <dora@other.example>, #1 with Carla Customer <{CUSTOMER}>" in asked
+    await stage.quiet()
+    assert "State: open" in await answered(stage, room, ALICE, "!info")
+    assert "This goes on in #1" in await answered(stage, room, ALICE, "!merge #1 anyway")
+
+
+async def test_a_merge_can_be_undone(stage: Stage) -> None:
+    first = await begun(stage)
+    room = await second(stage, sender="Dora Doe <dora@other.example>", files=(PHOTO,))
+    stage.hs.say(ALICE, room.id, "!reply Written before")
+    (before,) = await stage.sent()
+    await stage.sees(room, "✅ sent")
+    await answered(stage, room, ALICE, "!merge #1 anyway")
+    copy = await stage.sees(first, "The second mail")
+    carlas = await stage.sees(first, "my display stays dark")
+    stage.hs.reply(ALICE, first.id, carlas["event_id"], "!reply Written after")
+    after = (await stage.sent(2))[1]
+    await stage.sees(first, "✅ sent")
+    undone = await answered(stage, room, ALICE, "!split")
+    assert undone == "This conversation goes on here again, its 2 mails are back from #1."
+    await stage.sees(first, "The mails of #2 went back to #2.")
+    # its mails and what answers them are here again, what was written after the merge stays
+    await stage.mail(mail("Thanks for before", message_id="<m5@other.example>",
+                          sender="Dora Doe <dora@other.example>",
+                          In_Reply_To=before["Message-ID"]))  # fmt: skip
+    await stage.sees(room, "Thanks for before")
+    await stage.mail(mail("Thanks for after", message_id="<m6@customer.example>",
+                          In_Reply_To=after["Message-ID"]))  # fmt: skip
+    await stage.sees(first, "Thanks for after")
+    stage.hs.reply(ALICE, first.id, copy["event_id"], "!reply To the copy")
+    await stage.sees(first, "That mail belongs to another conversation; nothing was sent.")
+    # Dora came with the mails that left: she is no participant of the other conversation
+    await stage.mail(mail("Let me in", message_id="<m7@other.example>",
+                          sender="Dora Doe <dora@other.example>",
+                          In_Reply_To="<m1@customer.example>"))  # fmt: skip
+    assert await stage.conversation(3)
+    stage.hs.say(ALICE, room.id, "!reply Still yours")
+    assert (await stage.sent(3))[2]["In-Reply-To"] == "<m5@other.example>"
+    # and it can be merged again
+    await stage.quiet()
+    assert "This goes on in #1" in await answered(stage, room, ALICE, "!merge #1 anyway")
+
+
+async def test_a_merge_that_left_nothing_to_take_back_says_so(stage: Stage) -> None:
+    first = await begun(stage)
+    room = await second(stage)
+    await answered(stage, room, ALICE, "!merge #1")
+    copy = await stage.sees(first, "The second mail")
+    await stage.quiet()
+    only = {"m.relates_to": {"m.in_reply_to": {"event_id": copy["event_id"]}}}
+    assert "#3, and yours" in await answered(stage, first, ALICE, "!split", **only)
+    await stage.quiet()
+    assert "None of its mails is in #1" in await answered(stage, room, ALICE, "!split")
+
+
 async def test_a_claim_is_answered_by_a_reaction_on_the_card(stage: Stage) -> None:
     first = await begun(stage)
     room = await second(stage, subject="Re: Dark display")

@@ -35,7 +35,7 @@ async def test_a_bounce_is_shown_on_its_delivery_and_told_to_who_sent_it(stage: 
     room, message_id = await answered(stage)
     await stage.mail(report("bounce", message_id))
     await stage.sees(room, f"↩️ bounced: {CUSTOMER} (550 5.1.1 User unknown) · 🔁 sends again")
-    told = await stage.sees(room, f"↩️ {ALICE}, your email did not reach {CUSTOMER}")
+    told = await stage.sees(room, f"↩️ Alice, your email did not reach {CUSTOMER}")
     assert told["content"]["msgtype"] == "m.text"  # a notice would notify nobody
     assert told["content"]["m.mentions"] == {"user_ids": [ALICE]}
     shown = await stage.sees(room, "🤖 delivery report: Undelivered Mail Returned to Sender")

@@ -45,11 +45,19 @@ async def test_who_left_while_we_were_away_is_put_out(stage: Stage) -> None:
 async def test_who_replies_first_owns_it_and_an_owner_is_told(stage: Stage) -> None:
     room = await begun(stage, None, ALICE, BOB)
     stage.hs.say(ALICE, room.id, "!reply One")
-    await stage.sees(await stage.queue(), ALICE)
+    await stage.sees(await stage.queue(), "taken by Alice")
     await stage.sent(1)
     stage.hs.say(BOB, room.id, "!reply Two")
-    told = await stage.sees(room, f"{BOB} replies here; {ALICE} has taken it.")
+    asked = await stage.sees(room, "Alice answered here less than a minute ago. Send this, too?")
+    await stage.quiet()
+    assert not [body for body in stage.hs.bodies(room) if "has taken it" in body]
+    stage.hs.react(BOB, room.id, asked["event_id"], "✅")
+    told = await stage.sees(room, "Bob answered here; Alice has taken it.")
     assert told["content"]["m.mentions"] == {"user_ids": [ALICE]}
+    assert (
+        f'<a href="https://matrix.to/#/{ALICE}">Alice</a> has' in told["content"]["formatted_body"]
+    )
+    assert len(await stage.sent(2)) == 2
     await stage.mail(mail("Thanks", message_id="<t@customer.example>", **REPLY))
     shown = await stage.sees(room, "Thanks")
     assert shown["content"]["m.mentions"] == {"user_ids": [ALICE]}

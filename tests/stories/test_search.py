@@ -22,7 +22,7 @@ async def test_mails_in_and_out_and_notes_are_found_with_links(stage: Stage) -> 
     for words, event, shown in (
         ("HINGE", came, "Carla Customer"), ("gerat", came, "#1 Dark display"),
         ('"is broken"', came, "hinge of my Gerät"), ("warranty", came, "1 hit"),
-        ("carla hinge", came, "1 hit"), ("serial", reply, "@alice"),
+        ("carla hinge", came, "1 hit"), ("serial", reply, "Alice"),
         ("genero", note, "be generous"),
     ):  # fmt: skip
         said = await answered(stage, queue, ALICE, f"!search {words}")

@@ -15,7 +15,7 @@ async def test_a_snippet_is_shown_filled_and_sent_by_a_yes(stage: Stage) -> None
     control = await control_room(stage)
     await ask(stage, control, f"!snippet add thanks\n{THANKS}", "is added, for all inboxes")
     stage.hs.say(ALICE, room.id, "!snippet thanks")
-    draft = await shown(stage, room, "Hello Carla,\nthank you for #1.\nalice")
+    draft = await shown(stage, room, "Hello Carla,\nthank you for #1.\nAlice")
     await stage.quiet()
     assert stage.smtp.accepted() == []
     stage.hs.react(ALICE, room.id, draft["event_id"], "✅")

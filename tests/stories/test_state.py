@@ -7,8 +7,9 @@ import time
 from bridge.model.job import loaded
 from tests.servers.database import rows
 from tests.servers.matrix_state import Room
-from tests.stage import ALICE, Stage, mail, until
+from tests.stage import ALICE, CUSTOMER, Stage, mail, until
 from tests.stories.desk import begun
+from tests.stories.test_order import answered
 
 DAY = 86400.0
 
@@ -38,9 +39,9 @@ async def test_a_conversation_sleeps_until_its_time_and_who_has_it_is_told(stage
     assert time.time() < job["run_after"] < time.time() + 2 * DAY
     async with stage.app.database.transaction("settings") as tx:
         await tx.jobs.reschedule(loaded("wake", job["payload"]), time.time())
-    told = await stage.sees(room, f"⏰ The snooze is over, {ALICE}.")
+    told = await stage.sees(room, "⏰ The snooze is over, Alice.")
     assert told["content"]["m.mentions"] == {"user_ids": [ALICE]}
-    await is_(stage, room, "open", f"taken by {ALICE}")
+    await is_(stage, room, "open", "taken by Alice")
     await stage.sees(queue, "1 waits for an answer")
 
 
@@ -70,7 +71,7 @@ async def test_an_answer_lets_it_sleep_on_and_closing_ends_the_sleep(stage: Stag
     stage.hs.say(ALICE, room.id, "!close")
     await is_(stage, room, "closed", "☑️ closed")
     stage.hs.say(ALICE, room.id, "!reopen")
-    await is_(stage, room, "open", f"taken by {ALICE}")
+    await is_(stage, room, "open", "taken by Alice")
     (found,) = await rows(stage.database, stage.folder, "SELECT snoozed_until FROM conversation")
     assert found["snoozed_until"] is None
 
@@ -95,7 +96,7 @@ async def test_spam_is_put_away_and_what_follows_it_tells_nobody(stage: Stage) -
     room = await begun(stage)
     queue = await stage.queue()
     stage.hs.say(ALICE, room.id, "!take")
-    await is_(stage, room, "open", f"taken by {ALICE}")
+    await is_(stage, room, "open", "taken by Alice")
     stage.hs.say(ALICE, room.id, "!spam")
     await stage.sees(room, "Marked as spam.")
     await is_(stage, room, "spam", "🗑 spam")
@@ -112,4 +113,22 @@ async def test_spam_is_put_away_and_what_follows_it_tells_nobody(stage: Stage) -
     stage.hs.say(ALICE, queue.id, "!list spam")
     await stage.sees(queue, "Support, spam: 1")
     stage.hs.say(ALICE, room.id, "!reopen")
-    await is_(stage, room, "open", f"taken by {ALICE}")
+    await is_(stage, room, "open", "taken by Alice")
+
+
+async def test_close_asks_while_an_email_waits_for_an_answer(stage: Stage) -> None:
+    room = await begun(stage)
+    queue = await stage.queue()
+    stage.hs.say(ALICE, room.id, "!draft Not yet")
+    await stage.sees(room, "✅ sends it")
+    asked = await answered(stage, room, ALICE, "!close")
+    assert f"#1 is not closed. A draft to {CUSTOMER} is not sent yet: say !yes or !no" in asked
+    card = await stage.sees(queue, "#1 Carla Customer")
+    stage.hs.react(ALICE, queue.id, card["event_id"], "✅")
+    await stage.sees(queue, "#1 is not closed. A draft")
+    assert "State: open" in await answered(stage, room, ALICE, "!info")
+    assert "Closed." in await answered(stage, room, ALICE, "!close anyway")
+    stage.hs.say(ALICE, room.id, "!no")
+    await stage.sees(room, "nothing was sent")
+    await answered(stage, room, ALICE, "!reopen")
+    assert "Closed." in await answered(stage, room, ALICE, "!close")

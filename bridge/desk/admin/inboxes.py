@@ -15,9 +15,8 @@ from bridge.desk.context import Request
 from bridge.desk.desk import Desk
 from bridge.desk.directory import touch
 from bridge.desk.outbound import decisions
-from bridge.desk.team import agents
 from bridge.desk.team.agents import refuse_unfit
-from bridge.model import InboxId, Mxid, Permanent, Refused, Role
+from bridge.model import InboxId, Permanent, Refused, Role
 from bridge.model.oversight import InboxState, StoredInbox
 from bridge.model.task import Deliver
 from bridge.ports import Tx
@@ -69,7 +68,7 @@ async def set_(tx: Tx, desk: Desk, asked: Request) -> str:
     parts = asked.rest.split(maxsplit=2)
     if len(parts) < 3:
         raise Refused("Say what: !inbox set INBOX KEY VALUE, like !inbox set support imap.port 993")
-    stored = await _of_chat(tx, desk, asked)
+    stored = await of_chat(tx, desk, asked)
     key, text = inbox_form.key_named(parts[1]), parts[2].strip()
     if key in ("agents", "leads") and stored.state is LIVE:
         raise Refused(f"{stored.id} is live: !agent add @who {stored.id} and !agent remove @who"
@@ -100,17 +99,18 @@ async def set_(tx: Tx, desk: Desk, asked: Request) -> str:
         todo = f"\nStill to do: {' '.join(found.values())}"
     elif stored.state is LIVE:
         try:
-            _check(desk, found)
+            check(desk, found)
         except (Permanent, ConfigError) as error:
             raise Refused(f"{error} Nothing was changed.") from error
     await tx.inboxes.save(changed)
+    await tx.settings.drop_value(testing_failed(stored.id))  # what failed may be mended now
     if stored.state is LIVE:
         await touch(tx)
     await tx.audit.add(desk.now(), asked.who, f"inbox {stored.id}: {deed}")
     return done + todo
 
 
-def _check(desk: Desk, inbox: Inbox) -> None:
+def check(desk: Desk, inbox: Inbox) -> None:
     """Raises Refused for agents the inbox cannot have, ConfigError where it conflicts with another
     inbox."""
     for mxid in (*inbox.agents, *inbox.leads):
@@ -118,37 +118,12 @@ def _check(desk: Desk, inbox: Inbox) -> None:
     desk.settings.with_inbox(inbox)
 
 
-async def publish(tx: Tx, desk: Desk, asked: Request) -> str:
-    stored = await _of_chat(tx, desk, asked)
-    if stored.state is InboxState.LIVE:
-        raise Refused(f"{stored.id} is live already; what you set takes effect at once.")
-    try:
-        inbox = desk.directory.built(stored)
-        _check(desk, inbox)
-    except (Permanent, ConfigError) as error:
-        raise Refused(f"{stored.id} cannot go live: {error}") from error
-    comment = asked.rest.partition(asked.words[0])[2].strip()
-    await _save(tx, desk, replace(stored, state=InboxState.LIVE))
-    await tx.audit.add(
-        desk.now(), asked.who, f"inbox {stored.id}: published{f' ({comment})' if comment else ''}"
-    )
-    people = ", ".join(dict.fromkeys((*inbox.leads, *inbox.agents))) or "nobody yet"
-    await _invite_again(tx, desk, asked, inbox)
-    return texts.published(inbox, people, desk.settings.command_prefix)
+def testing_failed(inbox: str) -> str:
+    """The setting with what the last test of an inbox found wrong."""
+    return f"test-failed:{inbox}"
 
 
-async def _invite_again(tx: Tx, desk: Desk, asked: Request, inbox: Inbox) -> None:
-    """Where the inbox has its queue room from an earlier time, invite the agents who left it since;
-    a new room invites them itself."""
-    queue = await tx.rooms.find(Role.QUEUE, inbox.id)
-    if queue is None:
-        return
-    for mxid in dict.fromkeys((*inbox.leads, *inbox.agents)):
-        if await tx.rooms.membership(queue.id, Mxid(mxid)) not in ("join", "invite"):
-            await agents.invite(tx, desk, inbox.id, Mxid(mxid), asked.event.id)
-
-
-async def _save(tx: Tx, desk: Desk, stored: StoredInbox) -> None:
+async def save(tx: Tx, desk: Desk, stored: StoredInbox) -> None:
     await tx.inboxes.save(replace(stored, changed_at=desk.now()))
     await touch(tx)
 
@@ -162,12 +137,12 @@ async def resume(tx: Tx, desk: Desk, asked: Request) -> str:
 
 
 async def _set_paused(tx: Tx, desk: Desk, asked: Request, paused: bool) -> str:
-    stored = await _of_chat(tx, desk, asked)
+    stored = await of_chat(tx, desk, asked)
     if stored.state is not InboxState.LIVE:
         raise Refused(f"{stored.id} is a draft; !inbox publish {stored.id} takes it live.")
     if bool(stored.values.get("paused")) == paused:
         return f"{stored.id} is {'paused' if paused else 'live'} already."
-    await _save(tx, desk, replace(stored, values={**stored.values, "paused": paused}))
+    await save(tx, desk, replace(stored, values={**stored.values, "paused": paused}))
     for delivery in [] if paused else await tx.deliveries.under_way(stored.id):
         await tx.jobs.reschedule(Deliver(delivery.id), desk.now())
     deed = "paused" if paused else "resumed"
@@ -180,7 +155,7 @@ async def _set_paused(tx: Tx, desk: Desk, asked: Request, paused: bool) -> str:
 
 async def remove(tx: Tx, desk: Desk, asked: Request) -> str:
     """Say what stays and ask for a confirmation; `!yes` removes the inbox."""
-    stored = await _of_chat(tx, desk, asked)
+    stored = await of_chat(tx, desk, asked)
     prefix = desk.settings.command_prefix
     if stored.state is InboxState.DRAFT:
         await question.ask(tx, asked.who, question.REMOVE, stored.id, desk.now())
@@ -208,7 +183,7 @@ async def removed(tx: Tx, desk: Desk, asked: Request, inbox: InboxId) -> str:
     for account, sharing in desk.settings.accounts().items():
         if [each.id for each in sharing] == [inbox]:
             await tx.settings.forget_account(account)
-    await _save(tx, desk, replace(stored, state=InboxState.REMOVED, secrets={}))
+    await save(tx, desk, replace(stored, state=InboxState.REMOVED, secrets={}))
     await tx.audit.add(desk.now(), asked.who, f"inbox {inbox}: removed")
     return f"{inbox} is removed. Its conversations and their mail stay; its passwords are deleted."
 
@@ -226,7 +201,7 @@ async def named(tx: Tx, desk: Desk, asked: Request, words: int) -> Inbox | Store
     return file or stored  # type: ignore[return-value]  # one of the two is there
 
 
-async def _of_chat(tx: Tx, desk: Desk, asked: Request) -> StoredInbox:
+async def of_chat(tx: Tx, desk: Desk, asked: Request) -> StoredInbox:
     found = await named(tx, desk, asked, 1)
     if isinstance(found, Inbox):
         raise Refused(
@@ -258,13 +233,6 @@ ADMIN_COMMANDS: tuple[CommandSpec[Request], ...] = (
         "Change one setting, like imap.port; the VALUE - restores its default. A live inbox "
         "changes at once. A password is redacted and kept encrypted.",
         set_,
-    ),
-    CommandSpec(
-        "inbox publish",
-        Role.CONTROL,
-        "INBOX [COMMENT]",
-        "Put a draft inbox live.",
-        publish,
     ),
     CommandSpec(
         "inbox pause",

@@ -12,7 +12,7 @@ from bridge.desk.desk import Desk
 from bridge.desk.rooms.refresh import answer_with
 from bridge.model import CONTROL, EventId, Job, Permanent, Refused, Role
 from bridge.model.admin_task import TestInbox
-from bridge.model.oversight import Finding, StoredInbox
+from bridge.model.oversight import Finding, Grade, StoredInbox
 from bridge.ports import Tx
 
 
@@ -52,6 +52,8 @@ async def test(desk: Desk, job: Job[TestInbox]) -> None:
         for finding in findings:
             if finding.tags is not None:
                 await tx.settings.set_value(f"tags:{inbox.address}", "1" if finding.tags else "")
+        failed = next((each.text for each in findings if each.grade is Grade.BAD), "")
+        await tx.settings.set_value(inboxes.testing_failed(inbox_id), failed)
         await _tell(tx, desk, event, texts.testing(inbox, findings, done=True))
 
 

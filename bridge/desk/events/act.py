@@ -5,11 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from bridge.desk.command import CommandSpec, ReactionSpec
+from bridge.desk.command import Answer, CommandSpec, ReactionSpec
 from bridge.desk.context import CommandContext, predates_restore
 from bridge.desk.desk import Desk
+from bridge.desk.events import direct
 from bridge.desk.events.commands import AGENT_COMMANDS, unknown
-from bridge.model import Content, Event, EventId, Number, Post, PostKey, Refused, Room, Shows, words
+from bridge.model import (
+    Content,
+    Event,
+    EventId,
+    Number,
+    Post,
+    PostKey,
+    Refused,
+    Role,
+    Room,
+    Shows,
+    words,
+)
 from bridge.ports import Tx
 
 
@@ -27,9 +40,11 @@ class Said:
     target: Content | None = None
     zone: ZoneInfo | None = None
     name: str = ""
+    is_private: bool = False
+    """Whether nobody but the sender and the bot is in the room, where that matters."""
 
 
-async def act(tx: Tx, desk: Desk, said: Said) -> str | None:
+async def act(tx: Tx, desk: Desk, said: Said) -> Answer | None:
     """Check sender and room, then run the handler. Returns the answer, or the reason of a refusal,
     which changes nothing."""
     try:
@@ -38,8 +53,12 @@ async def act(tx: Tx, desk: Desk, said: Said) -> str | None:
         return str(refusal)
 
 
-async def _check_and_run(tx: Tx, desk: Desk, said: Said) -> str | None:
+async def _check_and_run(tx: Tx, desk: Desk, said: Said) -> Answer | None:
     event, room, meant = said.event, said.room, said.meant
+    if room.role is Role.DIRECT and not isinstance(meant, ReactionSpec):
+        return await direct.act(
+            tx, desk, event, room, said.word, said.rest, is_private=said.is_private
+        )
     if room.inbox is None:
         return None
     inbox, prefix = desk.inbox(room.inbox), desk.settings.command_prefix

@@ -15,6 +15,7 @@ from bridge.desk.admin import (
     inbox_setup,
     inboxes,
     jobs,
+    publish,
     report,
     rulebook,
     status,
@@ -34,10 +35,13 @@ EVERYDAY = (
     "reply", "send", "draft", "take", "assign", "close", "snooze", "tag", "forward", "info",
 )  # fmt: skip
 """The commands that `!help` shows in a conversation's room."""
+IN_DIRECT = ("list", "search", "stats", "away", "back", "help")
+"""The commands of queue rooms that work in a direct chat, too, for every inbox of the agent."""
 ROOM_NAMES = {
     Role.CONVERSATION: "a conversation's room",
     Role.QUEUE: "the queue room",
     Role.CONTROL: "the control room",
+    Role.DIRECT: "a direct chat with me",
 }
 
 
@@ -50,9 +54,9 @@ async def _admin_help(tx: Tx, desk: Desk, asked: Request) -> str:
 
 
 COMMAND_FILES = (
-    inbox_setup, inboxes, testing, agents, reply, compose, forward, decisions, overrides, assign,
-    state, block, labels, snippet, contact, merge, move, search, info, original, rulebook, status,
-    jobs, report, export, erase, audit, answers,
+    inbox_setup, inboxes, publish, testing, agents, reply, compose, forward, decisions, overrides,
+    assign, state, block, labels, snippet, contact, merge, move, search, info, original, rulebook,
+    status, jobs, report, export, erase, audit, answers,
 )  # fmt: skip
 """The files that define commands or reactions, in the order of `!help`."""
 
@@ -82,12 +86,20 @@ WORDS = frozenset(each.word for each in ALL)
 
 def agent_command(word: str, room: Role) -> CommandSpec[CommandContext] | None:
     """The agents' command with this first word in this kind of room; None for none."""
+    if room is Role.DIRECT:
+        return agent_command(word, Role.QUEUE) if word in IN_DIRECT else None
     return next((each for each in AGENT_COMMANDS if (each.word, each.room) == (word, room)), None)
+
+
+def _works_in(each: CommandSpec[CommandContext] | CommandSpec[Request], room: Role) -> bool:
+    if room is Role.DIRECT:
+        return each.room is Role.QUEUE and each.word in IN_DIRECT
+    return each.room is room
 
 
 def unknown(word: str, room: Role, prefix: str) -> str:
     """The answer to a command that does not exist in this kind of room."""
-    elsewhere = [each.room for each in ALL if each.word == word and each.room is not room]
+    elsewhere = [each.room for each in ALL if each.word == word and not _works_in(each, room)]
     if elsewhere:
         return f"{prefix}{word} works in {ROOM_NAMES[elsewhere[0]]}."
     if near := nearest(word, room):
@@ -97,7 +109,7 @@ def unknown(word: str, room: Role, prefix: str) -> str:
 
 def nearest(word: str, room: Role) -> str | None:
     """The command of this kind of room that a mistyped word is most like; None for none."""
-    here = dict.fromkeys(each.word for each in ALL if each.room is room)
+    here = dict.fromkeys(each.word for each in ALL if _works_in(each, room))
     typed = re.match(r"[^\W\d_]*", word)
     for each in dict.fromkeys((word, typed[0] if typed else "")):
         if each in here:
@@ -121,7 +133,7 @@ def reaction_rows() -> list[tuple[str, str]]:
 def help_text(room: Role, rest: str, prefix: str) -> str:
     """`!help`, `!help all`, or `!help COMMAND`, for one kind of room."""
     word = rest.split()[0].lower().removeprefix(prefix) if rest.split() else ""
-    here = [each for each in ALL if each.room is room]
+    here = [each for each in ALL if _works_in(each, room)]
     if word and word != "all":
         return _help_on(word, [each for each in here if each.word == word], prefix)
     is_short = room is Role.CONVERSATION and not word

@@ -10,7 +10,7 @@ from bridge.desk.admin import (
     question,
     sealed,
 )
-from bridge.desk.command import CommandSpec
+from bridge.desk.command import Answer, CommandSpec
 from bridge.desk.context import Request, predates_restore
 from bridge.desk.desk import Desk
 from bridge.desk.events.commands import ADMIN_COMMANDS, unknown
@@ -18,7 +18,7 @@ from bridge.model import Event, Refused, Role
 from bridge.ports import Tx
 
 
-async def act(tx: Tx, desk: Desk, event: Event) -> str | None:
+async def act(tx: Tx, desk: Desk, event: Event) -> Answer | None:
     """Run an admin's command in the control room, or take the text as the answer to a question."""
     prefix = desk.settings.command_prefix
     text = command.new_text(event.content)

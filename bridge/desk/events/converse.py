@@ -8,7 +8,7 @@ from structlog.contextvars import bind_contextvars
 
 from bridge.chat import command
 from bridge.desk.admin import sealed
-from bridge.desk.command import Needs
+from bridge.desk.command import Answer, Needs
 from bridge.desk.desk import Desk
 from bridge.desk.events import changed, control
 from bridge.desk.events.act import Said, act
@@ -16,7 +16,7 @@ from bridge.desk.events.commands import REACTIONS, agent_command, unknown
 from bridge.desk.events.outside import handle_unknown_room
 from bridge.desk.rooms import post
 from bridge.desk.rooms.lost import is_lost, make_anew
-from bridge.desk.rooms.refresh import answer
+from bridge.desk.rooms.refresh import answer, answer_with
 from bridge.desk.team import members
 from bridge.model import (
     Event,
@@ -25,12 +25,14 @@ from bridge.model import (
     Job,
     Mxid,
     Permanent,
+    Place,
     Role,
     Room,
     Shows,
     Transient,
 )
 from bridge.model.task import HandleEvent
+from bridge.ports import Tx
 
 PATIENCE = 600.0
 """Seconds that an event waits for us to store the post it reacts to, or its sender as an agent."""
@@ -74,9 +76,16 @@ async def converse(desk: Desk, job: Job[HandleEvent]) -> None:
             await changed.redacted(tx, desk, event)
         elif (edited := command.edited(event.content)) is not None:
             await changed.edited(tx, desk, event, edited)
-        elif said is not None and (text := await act(tx, desk, said)):
-            await answer(tx, desk, room.place, event.id, text)
+        elif said is not None and (told := await act(tx, desk, said)):
+            await _answer(tx, desk, room.place, event.id, told)
         await tx.jobs.finish(job)
+
+
+async def _answer(tx: Tx, desk: Desk, place: Place, event: EventId, told: Answer) -> None:
+    if isinstance(told, str):
+        await answer(tx, desk, place, event, told)
+    else:
+        await answer_with(tx, desk, place, event, told)
 
 
 async def _in_lost_room(
@@ -106,6 +115,10 @@ async def _said(desk: Desk, event: Event, room: Room, *, by_agent: bool) -> Said
         meant = agent_command(spoken.name, room.role)
         points_at = command.replied_to(event.content)
         said = Said(event, room, meant, spoken.name, spoken.rest, points_at)
+    if room.role is Role.DIRECT and said is not None:
+        there = await desk.chat.members(event.room)
+        others = {who for who, how in there.items() if how in ("join", "invite")}
+        return replace(said, is_private=others == {event.sender, desk.bot})
     if said is None or said.meant is None:
         return said
     if not by_agent:
@@ -170,7 +183,7 @@ async def _control(desk: Desk, job: Job[HandleEvent], event: Event, room: Room |
             await sealed.redact_secret(tx, desk, event)
             text = unknown("inbox", room.role, desk.settings.command_prefix)
             await answer(tx, desk, room.place, event.id, f"{text} Nothing was done.")
-        elif said := await control.act(tx, desk, event):
-            await answer(tx, desk, room.place, event.id, said)
+        elif told := await control.act(tx, desk, event):
+            await _answer(tx, desk, room.place, event.id, told)
         await tx.jobs.finish(job)
     await desk.directory.load(desk.store)

@@ -1,21 +1,19 @@
-"""Handles invitations and messages in rooms that are not ours."""
+"""Handles invitations and messages in rooms that are not ours: whoever asks gets a direct chat."""
 
 from __future__ import annotations
 
-from bridge.chat.room import link
 from bridge.desk.desk import Desk
-from bridge.model import Event, Job, Permanent, Place, PostKey, Role, Room, Shows, Wanted
-from bridge.model.task import HandleEvent
+from bridge.model import Event, Job, Permanent, Room
+from bridge.model.task import HandleEvent, MakeDirect
 
 
 async def handle_unknown_room(
     desk: Desk, job: Job[HandleEvent], event: Event, room: Room | None
 ) -> None:
-    """Accept an invitation of an admin or agent (decline others), and answer with a link to the
-    control room."""
+    """Accept an invitation of an admin or agent, to say there where their direct chat is; decline
+    others."""
     invited = event.type == "m.room.member" and event.state_key == desk.bot
     async with desk.store.reading() as tx:
-        control = await tx.rooms.find(Role.CONTROL)
         known = event.sender in desk.settings.admins
         for inbox in desk.settings.inboxes:
             known = known or await tx.rooms.is_agent(inbox, event.sender)
@@ -27,11 +25,7 @@ async def handle_unknown_room(
             is_invite = False  # the invite was taken back meanwhile
     async with desk.store.transaction("event") as tx:
         talks = event.type in ("m.room.message", "m.room.encrypted")
-        if known and control is not None and (is_invite or talks) and room is None:
-            text = (
-                "I work in rooms of my own. Admins talk to me here: "
-                f"{link(control.id, desk.server_name)}"
-            )
-            key, place = PostKey.other(Shows.POINTER, event.room), Place.at(event.room)
-            await tx.posts.put(Wanted.message(key, place, desk.bot, desk.quiet_message(text)))
+        if known and (is_invite or talks) and room is None:
+            task = MakeDirect(event.sender, event=event.id, asked_in=event.room)
+            await tx.jobs.add(task, f"direct:{event.sender}")
         await tx.jobs.finish(job)

@@ -12,6 +12,7 @@ from bridge.desk.outbound import approval
 from bridge.desk.outbound.dispatch import schedule_attempt, show_status
 from bridge.desk.outbound.outcome import settle
 from bridge.model import (
+    DELIVERIES_IN_QUESTION,
     PREVIEWED_DELIVERIES,
     RETRYABLE_DELIVERIES,
     STOPPABLE_DELIVERIES,
@@ -96,8 +97,7 @@ async def withdraw(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery, why: st
 async def yes(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!yes` or ✅: send the mail that the bridge asked about; on an unconfirmed mail: note that it
     arrived."""
-    waits = (*PREVIEWED_DELIVERIES, DeliveryState.ASKING, DeliveryState.UNKNOWN)
-    delivery = await delivery_meant(tx, context, context.points_at, waits)
+    delivery = await delivery_meant(tx, context, context.points_at, DELIVERIES_IN_QUESTION)
     if delivery.state is DeliveryState.UNKNOWN:
         await tx.deliveries.set_statuses(
             delivery.id,

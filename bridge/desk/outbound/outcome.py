@@ -16,10 +16,15 @@ from bridge.model import (
     Form,
     Letter,
     MailId,
+    Mxid,
+    Place,
+    PostKey,
     RecipientStatus,
     SenderKind,
+    Shows,
     State,
     Verdict,
+    Wanted,
 )
 from bridge.model.task import CopyToSent, Deliver
 from bridge.ports import Tx
@@ -143,5 +148,18 @@ async def _update_after_answer(
             conversation.number, state=State.ANSWERED, waiting_since=None, changed_at=now
         )
     await refresh(tx, desk, conversation)
+    if delivery.form in ANSWER_FORMS:
+        await _tell_owner(tx, desk, delivery, conversation.assignee)
     if inbox.sent_copy != "never" and inbox.imap is not None:
         await tx.jobs.add(CopyToSent(delivery.id), f"copy:{inbox.id}")
+
+
+async def _tell_owner(tx: Tx, desk: Desk, delivery: Delivery, owner: Mxid | None) -> None:
+    """Notify the assignee of an answer that somebody else sent."""
+    if owner is None or owner in (delivery.agent, delivery.author):
+        return
+    # not an m.notice: clients do not notify for those, even with a mention
+    content = desk.message(f"{delivery.agent} answered here; {owner} has taken it.")
+    content["m.mentions"] = {"user_ids": [owner]}
+    key = PostKey.other(Shows.OWNER, delivery.requested_by)
+    await tx.posts.put(Wanted.message(key, Place.of(delivery.conversation), desk.bot, content))

@@ -21,12 +21,9 @@ from bridge.model import (
     Letter,
     MailId,
     Mxid,
-    PostKey,
     Recipient,
     Refused,
     Role,
-    Shows,
-    Wanted,
 )
 from bridge.ports import Tx
 
@@ -192,7 +189,12 @@ async def order(tx: Tx, desk: Desk, context: CommandContext, answer: Answer) -> 
             status.text(live, "", now) if live and live.requested_by != context.event.id else None
         )
     await tx.pins.drop(files=answer.files)
-    return await _own(tx, desk, context, conversation)
+    if conversation.assignee is None:
+        conversation = await tx.conversations.update(
+            conversation.number, assignee=context.who, changed_at=now
+        )
+        await refresh(tx, desk, conversation)
+    return None
 
 
 def _subject(conversation: Conversation, letter: Letter | None, to: Sequence[Recipient]) -> str:
@@ -203,25 +205,6 @@ def _subject(conversation: Conversation, letter: Letter | None, to: Sequence[Rec
     if letter.forwarded_subject and all(each.address.key != letter.sender.key for each in to):
         return letter.forwarded_subject
     return letter.subject or conversation.subject
-
-
-async def _own(
-    tx: Tx, desk: Desk, context: CommandContext, conversation: Conversation
-) -> str | None:
-    """Assign the conversation to the first agent who replies; notify the assignee when another
-    agent replies."""
-    if conversation.assignee is None:
-        conversation = await tx.conversations.update(
-            conversation.number, assignee=context.who, changed_at=desk.now()
-        )
-        await refresh(tx, desk, conversation)
-    elif conversation.assignee != context.who:
-        # not an m.notice: clients do not notify for those, even with a mention
-        content = desk.message(f"{context.who} replies here; {conversation.assignee} has taken it.")
-        content["m.mentions"] = {"user_ids": [conversation.assignee]}
-        key = PostKey.other(Shows.OWNER, context.event.id)
-        await tx.posts.put(Wanted.message(key, context.where, desk.bot, content))
-    return None
 
 
 COMMANDS: tuple[CommandSpec[CommandContext], ...] = (

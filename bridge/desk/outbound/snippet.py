@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 
 from bridge.chat import command, render
-from bridge.desk.command import CommandSpec, Needs
+from bridge.desk.command import Answer, CommandSpec, Needs
 from bridge.desk.context import CommandContext, Request
 from bridge.desk.desk import Desk, mail_meant
 from bridge.desk.outbound import dispatch, reply
-from bridge.desk.rooms.refresh import answer_with
 from bridge.desk.rules import of_inbox
 from bridge.mail import snippet as texts
 from bridge.mail.html import from_text
@@ -89,7 +88,7 @@ async def _keep(tx: Tx, desk: Desk, context: CommandContext, said: str) -> str:
     return f"Kept: !snippet {name} shows it in any conversation of {context.inbox.name}."
 
 
-async def browse(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
+async def browse(tx: Tx, desk: Desk, context: CommandContext) -> Answer:
     """`!snippets`: list all snippets; with a name, show that one in full."""
     known = await tx.snippets.all(context.inbox.id)
     name = context.rest.strip().casefold()
@@ -109,8 +108,7 @@ async def browse(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
                         for each, line in rows)  # fmt: skip
         formatted = f"<ul>{items}</ul>"
     content = render.text_message(body, formatted, notice=True)
-    await answer_with(tx, desk, context.where, context.event.id, content)
-    return None
+    return content
 
 
 async def list_(tx: Tx, desk: Desk, asked: Request) -> str:

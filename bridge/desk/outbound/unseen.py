@@ -4,24 +4,41 @@ from __future__ import annotations
 
 from bridge.desk.context import CommandContext
 from bridge.desk.desk import Desk
-from bridge.model import LIVE_DELIVERIES, Conversation, Form, Letter, Mxid, PostKey, Shows
+from bridge.model import (
+    AUTOMATIC_NEXT,
+    DELIVERIES_THAT_LEFT,
+    Conversation,
+    DeliveryState,
+    Form,
+    Letter,
+    Mxid,
+    PostKey,
+    Shows,
+)
 from bridge.ports import Tx
 
+LEFT = (*DELIVERIES_THAT_LEFT, DeliveryState.UNKNOWN)
 MINUTE = 60.0
 JUST_NOW = 30.0
 """Seconds before sending in which the agent may not have seen an incoming mail."""
 
 
 async def question_if_colleague_answered(tx: Tx, desk: Desk, context: CommandContext) -> str:
-    """The question to ask when another agent answered within the last minute; empty for none."""
+    """The question to ask when an email of another agent left within the last minute, or is about
+    to; empty for none. A draft, and what waits for an answer, is no reason to ask."""
     newest = await tx.deliveries.newest(
-        context.conversation.number, LIVE_DELIVERIES, but=Form.AUTOMATIC
+        context.conversation.number, (*AUTOMATIC_NEXT, *LEFT), but=Form.AUTOMATIC
     )
     if newest is None or newest.agent in (context.who, desk.bot):
         return ""
-    if context.event.at - newest.created_at > MINUTE:
+    if newest.state in LEFT:
+        left_at = newest.finished_at or newest.created_at
+        if context.event.at - left_at > MINUTE:
+            return ""
+        return f"{newest.agent} answered here less than a minute ago. Send this, too?"
+    if newest.state is DeliveryState.DEFERRED and context.event.at - newest.created_at > MINUTE:
         return ""
-    return f"{newest.agent} answered here less than a minute ago. Send this, too?"
+    return f"An answer of {newest.agent} is about to leave here. Send this, too?"
 
 
 async def question_if_unread(

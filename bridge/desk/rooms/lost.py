@@ -18,6 +18,7 @@ from bridge.model import (
     Place,
     Post,
     PostKey,
+    Role,
     Room,
     RoomId,
     Shows,
@@ -62,7 +63,9 @@ async def make_anew(tx: Tx, desk: Desk, lost: Room) -> bool:
     leaving = await tx.posts.unsent_removals(lost.place, Place.at(lost.id))
     people = [mxid for mxid in members if not desk.is_own(mxid) and mxid not in leaving]
     await tx.rooms.forget(lost.id)
-    if lost.conversation is None:
+    if lost.role is Role.DIRECT:  # it is made when its person asks for it
+        await tx.posts.forget_events(lost.place)
+    elif lost.conversation is None:
         await tx.jobs.drop(FillRoom(lost.role, lost.inbox, made=False))
         await tx.jobs.add(SetUp(lost.role, lost.inbox), "setup")
         for post in await tx.posts.forget_events(lost.place):

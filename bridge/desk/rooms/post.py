@@ -9,6 +9,7 @@ import structlog
 from bridge.desk.desk import Desk
 from bridge.desk.rooms import picture, refusal, speak
 from bridge.desk.rooms.lost import is_lost, make_anew
+from bridge.desk.rooms.names import with_names
 from bridge.model import (
     Content,
     EventId,
@@ -118,7 +119,7 @@ async def _change(
         case Kind.REACTION:
             return await _react(desk, post, room, target, retried=retried)
         case Kind.STATE:
-            content = _filled(post.content, target)
+            content = _filled(await with_names(desk, post.content, room), target)
             if "initials" in content:
                 content = {"url": await picture.upload_avatar(desk, content, waits=True)}
             return await chat.set_state(room, post.type, post.state_key, content)
@@ -126,7 +127,8 @@ async def _change(
             if target is not None:
                 await chat.redact(room, post.sender, target, speak.txn_id(desk, post))
         case Kind.INVITE:
-            await chat.invite(room, Mxid(post.state_key))
+            is_direct = bool(post.content.get("is_direct"))
+            await chat.invite(room, Mxid(post.state_key), direct=is_direct)
         case Kind.KICK:
             await chat.kick(room, Mxid(post.state_key), post.content.get("reason", ""))
         case Kind.ENTER:

@@ -45,7 +45,13 @@ async def _card(tx: Tx, desk: Desk, conversation: Conversation) -> None:
     card, hand, claim = (
         PostKey.of_conversation(shows, number) for shows in (Shows.CARD, Shows.HAND, Shows.CLAIM)
     )
-    content = render.card(conversation, desk.server_name)
+    shown = await tx.posts.by_key(card)
+    # what a machine wrote, and what we began, waits for nobody: it need not notify. An edit
+    # notifies nobody, so a card that is shown keeps its type
+    quiet = conversation.waiting_since is None
+    if shown is not None and shown.sent:
+        quiet = shown.content.get("msgtype") == "m.notice"
+    content = render.card(conversation, desk.server_name, quiet=quiet)
     await tx.posts.put(Wanted.message(card, queue, desk.bot, content))
     await tx.posts.put(Wanted.reaction(hand, queue, desk.bot, HAND, card))
     if conversation.claim or await tx.posts.by_key(claim) is not None:

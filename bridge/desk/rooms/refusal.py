@@ -49,7 +49,10 @@ async def tell_not_invited(
     if room is not None and room.conversation is not None:
         where = f"conversations of {desk.inbox(room.inbox).name}"
     elif room is not None:
-        names = {"control": "the control room", "queue": "the queue room", "space": "the space"}
+        names = {
+            "control": "the control room", "queue": "the queue room", "space": "the space",
+            "direct": "their direct chat with the bot",
+        }  # fmt: skip
         of = f" of {desk.inbox(room.inbox).name}" if room.inbox is not None else ""
         where = f"{names[room.role]}{of}"
         again = " The bridge tries again every hour."

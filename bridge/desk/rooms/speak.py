@@ -10,6 +10,7 @@ import structlog
 from bridge.chat import render
 from bridge.desk.desk import Desk
 from bridge.desk.rooms import picture, refusal
+from bridge.desk.rooms.names import with_names
 from bridge.model import Content, EventId, HomeserverError, Post, RoomId
 
 log = structlog.get_logger("speak")
@@ -34,7 +35,9 @@ async def say(
     """Send a message or an edit. Returns the event that shows the post now, and who sent it in
     place of its sender, empty for nobody."""
     if not post.spoken_by:
-        content = render.fit(_content(post, post.content, target))
+        is_ours = post.sender == desk.bot
+        shown = await with_names(desk, post.content, room) if is_ours else post.content
+        content = render.fit(_content(post, shown, target))
         try:
             sent = await send(desk, post, room, content, retried=retried)
             return post.event or sent, ""

@@ -91,7 +91,7 @@ def _said(desk: Desk, asked: Request, usage: str) -> tuple[Mxid, bool, list[Inbo
     names = [word for word in others if word != "lead"]
     prefix = desk.settings.command_prefix
     if len(people) != 1:
-        raise Refused(f"Say who: {prefix}agent {usage}, like @bob:{desk.server_name}.")
+        raise Refused(f"Say who: {prefix}agent {usage}, like @name:{desk.server_name}.")
     known = desk.settings.inboxes
     if not known:
         raise Refused(f"No inbox yet; {prefix}inbox add begins one.")

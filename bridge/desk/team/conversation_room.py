@@ -7,6 +7,7 @@ from bridge.chat.new_room import FirstMembers
 from bridge.desk.desk import Desk
 from bridge.desk.rooms import picture
 from bridge.desk.rooms.invite import invite
+from bridge.desk.rooms.names import with_names
 from bridge.desk.rooms.refresh import powers, refresh, refresh_room
 from bridge.desk.team.setup import make_room
 from bridge.model import Job, Role, Room, Transient
@@ -30,6 +31,7 @@ async def make_conversation_room(desk: Desk, job: Job[MakeRoom]) -> None:
     face = await picture.upload_avatar(desk, picture.avatar_request(conversation.contact))
     first = FirstMembers(ghost, face, agents)
     body = desk.new_rooms.conversation(conversation, inbox, alias, first, queue.id, space.id)
+    body = await with_names(desk, body, queue.id)
     made = conversation.room or await make_room(desk, alias, body)
     async with desk.store.transaction("room") as tx:
         with_room = await tx.conversations.update(number, room=made)

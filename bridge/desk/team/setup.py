@@ -50,6 +50,13 @@ WELCOME = (
 )
 
 
+QUEUE_WELCOME = (
+    "New conversations of {inbox} come here as cards: ✋ on a card takes it. !list, !search, !stats"
+    " and !away also work in a direct chat with me (“Message” in my profile begins one), where they"
+    " fill nobody's list of unread messages."
+)
+
+
 async def add_setup_jobs(desk: Desk) -> None:
     """At every start: add jobs that create or check the control room and each inbox's rooms."""
     async with desk.store.transaction("setup") as tx:
@@ -219,6 +226,9 @@ async def _fill_and_invite(tx: Tx, desk: Desk, found: Room, *, made: bool) -> No
         inbox = desk.inbox(found.inbox)
         people = sorted({*inbox.agents, *inbox.leads})
         if found.role is Role.QUEUE:
+            welcome = desk.quiet_message(QUEUE_WELCOME.format(inbox=inbox.name))
+            key = PostKey.other(Shows.WELCOME, place)
+            await tx.posts.put(Wanted.message(key, place, desk.bot, welcome))
             await refresh_queue_list(tx, desk, inbox)
             await agents.set_queue_powers(tx, desk, inbox)
         await _title(tx, desk, found, inbox, made=made)

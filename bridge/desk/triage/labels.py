@@ -10,10 +10,11 @@ from bridge.chat import listing, render
 from bridge.desk.command import CommandSpec, ReactionSpec
 from bridge.desk.context import CommandContext
 from bridge.desk.desk import Desk, mail_meant
-from bridge.desk.rooms.refresh import answer_with, refresh
+from bridge.desk.rooms.refresh import refresh
 from bridge.mail.charset import clean, clean_line, decode
 from bridge.model import (
     FINISHED_CONVERSATIONS,
+    Content,
     Conversation,
     ConversationChanges,
     Filter,
@@ -88,7 +89,7 @@ async def _change(
     await refresh(tx, desk, changed)
 
 
-async def list_(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
+async def list_(tx: Tx, desk: Desk, context: CommandContext) -> Content:
     """`!list open|mine|…`: list conversations of this inbox."""
     what = context.rest.strip().casefold() or "open"
     filters = {
@@ -105,11 +106,10 @@ async def list_(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     if what not in filters:
         raise Refused(f"Say what to list: {LISTS}.")
     total, found = await tx.conversations.listed(context.inbox.id, filters[what], listing.SHOWN)
-    await _show(tx, desk, context, f"{context.inbox.name}, {what}", found, total)
-    return None
+    return _shown(desk, f"{context.inbox.name}, {what}", found, total)
 
 
-async def history(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
+async def history(tx: Tx, desk: Desk, context: CommandContext) -> Content:
     """`!history`: list this contact's other conversations in this inbox."""
     known = await tx.contacts.of(context.inbox.id, context.conversation.contact.spec)
     specs = known.specs if known is not None else (context.conversation.contact.spec,)
@@ -118,25 +118,16 @@ async def history(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
         for each in await tx.conversations.of_contact(context.inbox.id, *specs)
         if each.number != context.conversation.number
     ]
-    await _show(
-        tx,
-        desk,
-        context,
-        f"Other conversations with {context.conversation.contact}",
-        found,
-        len(found),
+    return _shown(
+        desk, f"Other conversations with {context.conversation.contact}", found, len(found)
     )
-    return None
 
 
-async def _show(
-    tx: Tx, desk: Desk, context: CommandContext, title: str, found: list[Conversation], total: int
-) -> None:
-    content = listing.conversations(title, found, total, desk.server_name, desk.now())
-    await answer_with(tx, desk, context.where, context.event.id, content)
+def _shown(desk: Desk, title: str, found: list[Conversation], total: int) -> Content:
+    return listing.conversations(title, found, total, desk.server_name, desk.now())
 
 
-async def headers(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
+async def headers(tx: Tx, desk: Desk, context: CommandContext) -> Content:
     """`!headers`: show the headers of the mail it replies to, otherwise of the newest incoming
     mail."""
     number = context.conversation.number
@@ -154,8 +145,7 @@ async def headers(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     text = clean(decode(head, None))
     shown = f"<pre><code>{html.escape(text, quote=False)}</code></pre>"
     content = render.text_message(text, shown, notice=True)
-    await answer_with(tx, desk, context.where, context.event.id, content)
-    return None
+    return content
 
 
 COMMANDS: tuple[CommandSpec[CommandContext], ...] = (

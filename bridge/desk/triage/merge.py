@@ -15,6 +15,7 @@ from bridge.desk.rooms import picture
 from bridge.desk.rooms.refresh import refresh
 from bridge.desk.rooms.sent import show_sent
 from bridge.desk.triage import contact, state
+from bridge.desk.triage.unmerge import unmerge
 from bridge.mail import author
 from bridge.mail.thread import base_subject
 from bridge.model import (
@@ -39,33 +40,30 @@ from bridge.ports import Tx
 
 
 async def merge(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """`!merge #12`: move all mails of this conversation to #12, and continue there."""
-    named = words.number(context.rest)
+    """`!merge #12`: move all mails of this conversation to #12, and continue there. Asks where the
+    two are with different people; `!merge #12 anyway` does not."""
+    rest = context.rest.strip()
+    asked = rest.casefold().endswith("anyway")
+    named = words.number(rest[: -len("anyway")] if asked else rest)
     if named is None:
         raise Refused("Say with which: !merge #12 has this conversation go on in #12.")
     number = Number(named)
     if not await tx.conversations.exists(context.inbox.id, number):
         raise Refused(f"There is no #{number} in {context.inbox.name}.")
     into = await tx.conversations.get(number)
-    await _merge(tx, desk, context.conversation, into)
+    here = context.conversation
+    await _refuse_impossible(tx, here, into)
+    if not asked and not await _same_person(tx, here, into):
+        raise Refused(
+            f"#{here.number} is with {here.contact}, #{number} with {into.contact}. If these belong"
+            f" together, say !merge #{number} anyway; nothing was done."
+        )
+    await _merge(tx, desk, here, into)
     return f"This goes on in #{into.number}: {_link(desk, into)}"
 
 
-async def claimed(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """🔗 on a card: merge into the conversation that this one claims to belong to."""
-    conversation = context.conversation
-    if conversation.claim is None or not await tx.conversations.exists(
-        context.inbox.id, conversation.claim
-    ):
-        return f"#{conversation.number} claims to belong to no other conversation."
-    into = await tx.conversations.get(conversation.claim)
-    await _merge(tx, desk, conversation, into)
-    return None
-
-
-async def _merge(tx: Tx, desk: Desk, conversation: Conversation, into: Conversation) -> None:
-    """Move the mails of one conversation, and all later ones, to another. Raises Refused where
-    the two cannot be merged."""
+async def _refuse_impossible(tx: Tx, conversation: Conversation, into: Conversation) -> None:
+    """Raises Refused where the two cannot be merged."""
     if conversation.number == into.number:
         raise Refused("That is this conversation itself.")
     if conversation.is_overflow or into.is_overflow:
@@ -77,6 +75,32 @@ async def _merge(tx: Tx, desk: Desk, conversation: Conversation, into: Conversat
     if into.state is State.SPAM and conversation.state is not State.SPAM:
         raise Refused(f"#{into.number} is spam; say !reopen there first.")
     await refuse_under_way(tx, conversation)
+
+
+async def _same_person(tx: Tx, one: Conversation, other: Conversation) -> bool:
+    """Whether two conversations are with the same contact, whichever of their addresses it is."""
+    if one.contact.key == other.contact.key:
+        return True
+    known = await tx.contacts.of(one.inbox, one.contact.spec)
+    specs = known.specs if known is not None else ()
+    return other.contact.key in {each.casefold() for each in specs}
+
+
+async def claimed(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
+    """🔗 on a card: merge into the conversation that this one claims to belong to."""
+    conversation = context.conversation
+    if conversation.claim is None or not await tx.conversations.exists(
+        context.inbox.id, conversation.claim
+    ):
+        return f"#{conversation.number} claims to belong to no other conversation."
+    into = await tx.conversations.get(conversation.claim)
+    await _refuse_impossible(tx, conversation, into)
+    await _merge(tx, desk, conversation, into)
+    return None
+
+
+async def _merge(tx: Tx, desk: Desk, conversation: Conversation, into: Conversation) -> None:
+    """Move the mails of one conversation, and all later ones, to another."""
     letters = await tx.mails.of_conversation(conversation.number)
     there = render.notice(f"Merged from #{conversation.number}: {_link(desk, conversation)}")
     await _say(tx, desk, into, PostKey.of_conversation(Shows.MERGED, conversation.number), there)
@@ -113,7 +137,12 @@ async def _merge(tx: Tx, desk: Desk, conversation: Conversation, into: Conversat
 
 
 async def split(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    """`!split` as a reply to a mail: move that mail into a new conversation."""
+    """`!split` as a reply to a mail: move that mail into a new conversation. In a conversation that
+    was merged: undo that."""
+    if context.conversation.merged is not None:
+        into = await tx.conversations.get(context.conversation.merged)
+        await refuse_under_way(tx, into)
+        return await unmerge(tx, desk, context, context.conversation, into)
     letter = None
     if context.points_at is not None:
         letter = await mail_meant(tx, context.conversation.number, context.points_at)
@@ -211,16 +240,19 @@ COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
     CommandSpec(
         "merge",
         Role.CONVERSATION,
-        "#NUMBER",
-        "Merge this conversation, with all its mails, into conversation NUMBER.",
+        "#NUMBER [anyway]",
+        "Merge this conversation, with all its mails, into conversation NUMBER. It asks first "
+        "where the two are with different people; !split here undoes it.",
         merge,
     ),
     CommandSpec(
         "split",
         Role.CONVERSATION,
         "",
-        "As a reply to a mail: move it into a new conversation.",
+        "As a reply to a mail: move it into a new conversation. In the room of a conversation "
+        "that was merged: take its mails back.",
         split,
+        works_after_merge=True,
     ),
 )
 REACTIONS = (

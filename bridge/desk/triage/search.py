@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from bridge.chat import command, listing
-from bridge.desk.command import CommandSpec
+from bridge.desk.command import Answer, CommandSpec
 from bridge.desk.context import CommandContext
 from bridge.desk.desk import Desk
-from bridge.desk.rooms.refresh import answer_with
 from bridge.mail import search as words
 from bridge.mail.charset import clean
 from bridge.model import Event, EventId, Job, MailId, Passage, PostKey, Refused, Role, Shows
@@ -19,7 +18,7 @@ MAX_NOTE = 10_000
 """Characters of a note."""
 
 
-async def search(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
+async def search(tx: Tx, desk: Desk, context: CommandContext) -> Answer:
     """`!search WORDS`: show the newest mails and notes of this inbox that contain all words."""
     terms = words.terms(context.rest)
     if not terms:
@@ -32,8 +31,7 @@ async def search(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
         conversation = await tx.conversations.get(each.number)
         rows.append((conversation, await _event(tx, each), each, words.excerpt(each.text, terms)))
     content = listing.found(context.rest, rows, total, desk.server_name, desk.now())
-    await answer_with(tx, desk, context.where, context.event.id, content)
-    return None
+    return content
 
 
 async def _event(tx: Tx, found: Passage) -> EventId | None:

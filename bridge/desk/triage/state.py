@@ -11,8 +11,10 @@ from bridge.desk.context import CommandContext
 from bridge.desk.desk import Desk
 from bridge.desk.rooms.refresh import refresh
 from bridge.model import (
+    DELIVERIES_IN_QUESTION,
     FINISHED_CONVERSATIONS,
     Conversation,
+    DeliveryState,
     Job,
     Place,
     PostKey,
@@ -27,12 +29,35 @@ from bridge.ports import Tx
 
 
 async def close(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
-    if context.conversation.state is State.CLOSED:
+    """`!close`: asks first while an email waits for somebody's answer; `!close anyway` does not."""
+    conversation = context.conversation
+    if conversation.state is State.CLOSED:
         return "It is closed already."
+    if context.rest.strip().casefold() != "anyway":
+        await _refuse_with_open_question(tx, conversation)
     await set_state(tx, desk, context.conversation, State.CLOSED)
     if context.event.type == "m.reaction":  # the card shows it already
         return None
     return "Closed. A mail from the customer opens it again."
+
+
+async def _refuse_with_open_question(tx: Tx, conversation: Conversation) -> None:
+    """Raises Refused while an email of the conversation waits for somebody's answer."""
+    waiting = await tx.deliveries.newest(conversation.number, DELIVERIES_IN_QUESTION)
+    if waiting is None:
+        return
+    to = ", ".join(each.address.spec for each in waiting.recipients[:3])
+    what = {
+        DeliveryState.DRAFT: f"A draft to {to} is not sent yet",
+        DeliveryState.APPROVING: f"An email to {to} still waits for its approval",
+        DeliveryState.ASKING: f"An email to {to} still waits for an answer to its question",
+        DeliveryState.UNKNOWN: f"Whether an email reached {to} is not known yet",
+    }[waiting.state]
+    says = "!yes or !retry" if waiting.state is DeliveryState.UNKNOWN else "!yes or !no"
+    raise Refused(
+        f"#{conversation.number} is not closed. {what}: say {says} to it in its room, or !close"
+        " anyway there, which leaves it as it is."
+    )
 
 
 async def reopen(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
@@ -118,8 +143,9 @@ COMMANDS: tuple[CommandSpec[CommandContext], ...] = (
     CommandSpec(
         "close",
         Role.CONVERSATION,
-        "",
-        "Close the conversation, as ✅ on its card does. A mail from the customer opens it again.",
+        "[anyway]",
+        "Close the conversation, as ✅ on its card does. A mail from the customer opens it again. "
+        "While an email waits for an answer of yours, it asks; anyway closes all the same.",
         close,
     ),
     CommandSpec(
