@@ -14,7 +14,7 @@ $(READY): pyproject.toml
 	touch $(READY)
 
 demo: $(READY)
-	$(BIN)/postroom demo $(if $(ONCE),--once)
+	$(BIN)/postroom demo $(if $(ONCE),--once)$(if $(MAIL),--mail)
 
 # Tests wait for servers more than they compute: more at a time than a small machine has cores.
 # STRICT=1: a skipped test is a failure. FULL=1: every story and the sweep on both databases.

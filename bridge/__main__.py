@@ -56,6 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     demo = add("demo", _demo, "a throw-away world: homeserver, mail server, bridge, one story")
     demo.add_argument("--folder", type=Path, default=Path(".demo"))
     demo.add_argument("--once", action="store_true", help="end after the story")
+    demo.add_argument("--mail", action="store_true", help="show what the customer got, and end")
     add("failpoints", _failpoints, "list the points BRIDGE_FAILPOINT knows")
     add("version", _version, "print the version")
     chosen = parser.parse_args(arguments)
@@ -156,8 +157,10 @@ def _init(arguments: argparse.Namespace) -> int:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    from bridge.demo.main import demo
+    from bridge.demo.main import demo, show_mail
 
+    if arguments.mail:
+        return show_mail(arguments.folder)
     return demo(arguments.folder, once=arguments.once)
 
 

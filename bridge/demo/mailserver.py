@@ -13,6 +13,8 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+JOURNAL = "accepted.jsonl"
+"""The journal in the folder of a demo."""
 SIZE_LIMIT = 70 * 1024 * 1024
 """Bytes of a mail: a file of 50 MB grows by a third in base64."""
 
@@ -70,9 +72,12 @@ class MailServer:
 
     def accepted(self) -> list[dict[str, Any]]:
         """All mails that the server ever answered with 250."""
-        if not self._journal.exists():
-            return []
-        lines = self._journal.read_text().splitlines()
-        return [
-            {**entry, "raw": entry["raw"].encode("latin-1")} for entry in map(json.loads, lines)
-        ]
+        return journal(self._journal)
+
+
+def journal(file: Path) -> list[dict[str, Any]]:
+    """The mails in the journal of a mail server, oldest first."""
+    if not file.exists():
+        return []
+    lines = file.read_text().splitlines()
+    return [{**entry, "raw": entry["raw"].encode("latin-1")} for entry in map(json.loads, lines)]

@@ -6,10 +6,13 @@ import asyncio
 import os
 import signal
 import time
+from email.parser import BytesParser
+from email.policy import default
 from pathlib import Path
 
+from bridge.demo.mailserver import JOURNAL, journal
 from bridge.demo.story import STORY
-from bridge.demo.world import CUSTOMER, PASSWORD, PEOPLE, SERVER, SUPPORT, World, out
+from bridge.demo.world import CUSTOMER, PASSWORD, PEOPLE, SERVER, SUPPORT, UNDO, World, out
 from bridge.logs import logs
 
 
@@ -21,6 +24,21 @@ def demo(folder: Path, *, once: bool) -> int:
     except asyncio.CancelledError:
         out("demo: stopped; start it again and it goes on")
         return 0
+
+
+def show_mail(folder: Path) -> int:
+    """Print the mails that the customer of the demo in a folder got, oldest first."""
+    got = [entry for entry in journal(folder / JOURNAL) if CUSTOMER in entry["to"]]
+    for entry in got:
+        mail = BytesParser(policy=default).parsebytes(entry["raw"])
+        text = mail.get_body(("plain",))
+        files = [part.get_filename() or "a file" for part in mail.iter_attachments()]
+        out(f"{'─' * 60}\nFrom: {mail['From']}\nTo: {mail['To']}\nSubject: {mail['Subject']}\n")
+        out(str(text.get_content()).strip() if text is not None else "(no text)")
+        out(f"📎 {', '.join(files)}" if files else "")
+    if not got:
+        out(f"No mail yet in {folder}: make demo plays the story.")
+    return 0
 
 
 async def _demo(folder: Path, once: bool) -> int:
@@ -47,6 +65,7 @@ async def _demo(folder: Path, once: bool) -> int:
                 say(f"{step}: {told}")
             say(f"the story took {time.monotonic() - story_began:.1f} s")
             if not once:
+                await world.take_time()
                 await _stay(world)
     except Exception as error:  # noqa: BLE001 - whatever fails, the demo names the step
         out(f"demo: FAILED at {step}: {error}")
@@ -73,6 +92,9 @@ async def _stay(world: World) -> None:
         "\nThe demo stays up until Ctrl-C. Have a look with Element or any Matrix client:\n"
         f"  homeserver  {world.synapse.url}\n"
         f"  log-ins     {', '.join(f'@{name}:{SERVER}' for name in PEOPLE)}; password {PASSWORD}\n"
+        f"  who to be   alice; there are {UNDO} seconds in which ❌ stops a mail\n"
+        "What the customer got: make demo MAIL=1, or postroom demo --mail --folder "
+        f"{world.folder}\n"
         "Write as the customer:\n"
         f"  python3 -c \"import smtplib; smtplib.SMTP('127.0.0.1', {smtp}).sendmail("
         f"'{CUSTOMER}', ['{SUPPORT}'], 'From: {CUSTOMER}\\nTo: {SUPPORT}\\nSubject: Hello\\n\\n"

@@ -51,7 +51,8 @@ async def agent_takes_it(world: World) -> str:
     except RuntimeError as error:
         if "M_DUPLICATE_ANNOTATION" not in str(error):
             raise
-    await alice.see(queue, "the card to say who took it", lambda e: "taken by @alice" in _body(e))
+    await alice.see(queue, "the card to say who took it", lambda e: "taken by alice" in _body(e))
+    await alice.room("Support")  # the space, which lists the conversations
     room = await alice.room(f"#1 {SUBJECT}")
     world.remember(room=room)
     await alice.see(room, "the mail", lambda e: "stays dark. A photo" in _body(e))
@@ -113,12 +114,14 @@ async def customer_answers(world: World) -> str:
     """Carla answers by email; it lands in the same room."""
     alice, room = world.people["alice"], world.state["room"]
     await _post(world, "<thanks-4711@customer.example>", f"Re: {SUBJECT}", (
-        "That helped, thank you!\n\nOn Monday alice from Support wrote:\n"
-        "> please press the cable firmly into its socket.\n"
+        f"That helped, thank you!\n\nOn Monday alice from Support <{SUPPORT}> wrote:\n"
+        "> Hello Carla,\n>\n> please press the cable firmly into its socket.\n"
     ), answers=world.state["reply_id"])  # fmt: skip
     mail = await alice.see(room, "the answer", lambda e: "That helped" in _body(e))
-    folded = "<details>" in _content(mail).get("formatted_body", "")
-    return f"{CUSTOMER} answers; it is in the same room, {'history folded' if folded else 'whole'}"
+    above, _, folded = _content(mail).get("formatted_body", "").partition("<details>")
+    if "wrote:" in above or "firmly" not in folded:
+        raise RuntimeError(f"the history of the answer is not folded: {_content(mail)}")
+    return f"{CUSTOMER} answers; it is in the same room, history folded"
 
 
 async def nothing_leaked(world: World) -> str:

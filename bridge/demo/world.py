@@ -19,7 +19,7 @@ from bridge.config.init import registration_text
 from bridge.config.load import load, load_registration, write_private
 from bridge.config.settings import Listener
 from bridge.demo.imapserver import PymapServer
-from bridge.demo.mailserver import MailServer
+from bridge.demo.mailserver import JOURNAL, MailServer
 from bridge.demo.person import Person
 from bridge.demo.ports import free_ports
 from bridge.demo.synapse import VERSION, Synapse, install
@@ -29,6 +29,9 @@ PASSWORD = "demo"  # noqa: S105 - of throw-away users on this machine
 SUPPORT, CUSTOMER = "support@acme.example", "carla@customer.example"
 MAILBOXES = {SUPPORT: PASSWORD, CUSTOMER: PASSWORD}
 PEOPLE = ("admin", "alice", "bob")
+PORTS = ("homeserver", "appservice", "health", "public", "imap", "smtp")
+UNDO = 10
+"""Seconds in which who plays with the demo can stop a mail; the story does not wait as long."""
 
 
 class World:
@@ -53,9 +56,10 @@ class World:
         self.folder.mkdir(parents=True, exist_ok=True)
         if self._file.exists():
             self.state = json.loads(self._file.read_text())
-        else:
-            names = ("homeserver", "appservice", "health", "imap", "smtp")
-            self.remember(ports=dict(zip(names, free_ports(len(names)), strict=True)))
+        missing = [name for name in PORTS if name not in self.state.get("ports", {})]
+        if missing:
+            fresh = dict(zip(missing, free_ports(len(missing)), strict=True))
+            self.remember(ports={**self.state.get("ports", {}), **fresh})
         try:
             await self._start()
         except BaseException:
@@ -70,7 +74,7 @@ class World:
         ports = self.state["ports"]
         venv = Path(os.environ.get("POSTROOM_SYNAPSE", self.folder / f"synapse-{VERSION}"))
         python = await install(venv, self.say)
-        registration = self._write_configuration()
+        registration = self._write_configuration(undo=1)
         await self._start_mail(ports)
         self.synapse = Synapse(
             self.folder / "homeserver", python, ports["homeserver"],
@@ -87,13 +91,31 @@ class World:
             person = Person(self.synapse.url, f"@{name}:{SERVER}", token)
             self.people[name] = person
             self._stack.push_async_callback(person.close)
+        self._stack.push_async_callback(self._stop_bridge)
+        await self._start_bridge()
+
+    async def _start_bridge(self) -> None:
         self.say("starting the bridge")
         settings = load(self.folder / "config.yaml", make_key=True)
-        await _freed(ports["appservice"])
-        app = await self._stack.enter_async_context(App(settings, load_registration(settings)))
-        self.bridge = asyncio.create_task(app.run())
-        self._stack.callback(self.bridge.cancel)
-        await _healthy(ports["health"])
+        for name in ("appservice", "health", "public"):
+            await _freed(self.state["ports"][name])
+        self._app = App(settings, load_registration(settings))
+        await self._app.__aenter__()
+        self.bridge = asyncio.create_task(self._app.run())
+        await _healthy(self.state["ports"]["health"])
+
+    async def _stop_bridge(self) -> None:
+        if self.bridge is not None:
+            self.bridge.cancel()
+            await asyncio.gather(self.bridge, return_exceptions=True)
+            await self._app.__aexit__(None, None, None)
+            self.bridge = None
+
+    async def take_time(self) -> None:
+        """Start the bridge again with the undo time of everyday use."""
+        await self._stop_bridge()
+        self._write_configuration(undo=UNDO)
+        await self._start_bridge()
 
     async def _register(self, name: str) -> str:
         try:
@@ -118,7 +140,7 @@ class World:
         await self.imap.start()
         self._stack.push_async_callback(self.imap.stop)
         await _freed(ports["smtp"])
-        self.smtp = MailServer(self.folder / "accepted.jsonl", self._put, ports["smtp"])
+        self.smtp = MailServer(self.folder / JOURNAL, self._put, ports["smtp"])
         await self.smtp.start()
         self._stack.push_async_callback(self.smtp.stop)
 
@@ -126,7 +148,7 @@ class World:
         if recipient.lower() in MAILBOXES:
             await self.imap.append(recipient.lower(), raw)
 
-    def _write_configuration(self) -> Path:
+    def _write_configuration(self, *, undo: int) -> Path:
         """Write the bridge's two files, config.yaml and registration.yaml; returns the latter."""
         ports = self.state["ports"]
         registration = self.folder / "registration.yaml"
@@ -141,6 +163,8 @@ class World:
             },
             "appservice": {"port": ports["appservice"]},
             "health": {"port": ports["health"]},
+            "public_url": f"http://127.0.0.1:{ports['public']}",
+            "public": {"port": ports["public"]},
             "admins": [f"@admin:{SERVER}"],
             "log_level": os.environ.get("POSTROOM_LOG", "WARNING"),
             "inboxes": {
@@ -148,7 +172,7 @@ class World:
                     "name": "Support",
                     "address": SUPPORT,
                     "agents": [f"@{name}:{SERVER}" for name in ("alice", "bob")],
-                    "undo": 1,
+                    "undo": undo,
                     "signature": "Acme Support",
                     "imap": {**end, "port": ports["imap"]},
                     "smtp": {"host": "127.0.0.1", "tls": "none", "auth": "none",

@@ -45,7 +45,8 @@ class _Blocks:
 
     def __init__(self) -> None:
         self._done: list[str] = []
-        self._lines = [""]
+        self._lines: list[str] = []
+        self._line_so_far: list[str] = []
         self._open: list[tuple[str, str]] = []
         """The inline elements that are open: (end tag, start tag)."""
         self._left = REPEATED
@@ -63,12 +64,12 @@ class _Blocks:
     def _one(self, node: LexborNode) -> None:
         tag = node.tag or ""
         if tag == "-text":
-            self._lines[-1] += entities.escape(node.text_content or "", quote=False)
+            self._line_so_far.append(entities.escape(node.text_content or "", quote=False))
         elif tag == "br":
             self._break()
         elif tag == "hr":
             self._paragraph()
-            self._lines[-1] += RULE
+            self._line_so_far.append(RULE)
             self._paragraph()
         elif tag in INLINE:
             self._inline(node, INLINE[tag])
@@ -82,7 +83,7 @@ class _Blocks:
             self._row(node)
         elif tag in LINES:
             self._line()
-            self._lines[-1] += "• " if tag == "li" else ""  # an item without its list
+            self._line_so_far.append("• " if tag == "li" else "")  # an item without its list
             self.inside(node)
             self._line()
         elif tag in PARAGRAPHS:
@@ -106,10 +107,10 @@ class _Blocks:
         if tag == "a":
             start = f'<a href="{entities.escape(node.attributes.get("href") or "", quote=True)}">'
         self._open.append((f"</{tag}>", start))
-        self._lines[-1] += start
+        self._line_so_far.append(start)
         self.inside(node)
         if self._open and self._open[-1][1] == start:
-            self._lines[-1] += f"</{tag}>"
+            self._line_so_far.append(f"</{tag}>")
             self._open.pop()
 
     def _shifted(self, node: LexborNode, characters: dict[int, int]) -> None:
@@ -118,7 +119,7 @@ class _Blocks:
         if any(ord(each) not in characters for each in text):
             self.inside(node)
         else:
-            self._lines[-1] += shown
+            self._line_so_far.append(shown)
 
     def _row(self, node: LexborNode) -> None:
         self._line()
@@ -129,7 +130,7 @@ class _Blocks:
                 text = _in_one_line(cell)
                 cells.append(f"<strong>{text}</strong>" if cell.tag == "th" and text else text)
             cell = cell.next
-        self._lines[-1] += CELLS.join(cells)
+        self._line_so_far.append(CELLS.join(cells))
         self._line()
 
     def _list(self, node: LexborNode, tag: str) -> None:
@@ -153,24 +154,24 @@ class _Blocks:
 
     def _break(self) -> None:
         """Begin another line, with the same inline elements open."""
-        self._lines[-1] += "".join(end for end, _ in reversed(self._open))
+        self._line_so_far.append("".join(end for end, _ in reversed(self._open)))
         again = "".join(start for _, start in self._open)
         if len(again) > self._left:  # long links over many lines: the link is on the first of them
             self._open = [(end, start) for end, start in self._open if end != "</a>"]
             again = "".join(start for _, start in self._open)
         self._left -= len(again)
-        self._lines.append(again)
+        self._lines.append("".join(self._line_so_far))
+        self._line_so_far = [again]
 
     def _line(self) -> None:
         """Begin another line unless this one is empty."""
-        if not _is_blank(self._lines[-1]):
+        if not _is_blank("".join(self._line_so_far)):
             self._break()
 
     def _paragraph(self) -> None:
         """Close the paragraph: its lines, and another paragraph after each empty line."""
         self._break()
-        lines = self._lines
-        self._lines = [lines.pop()]
+        lines, self._lines = self._lines, []
         together: list[str] = []
         for line in [*lines, ""]:
             if not _is_blank(line):

@@ -199,6 +199,18 @@ def _intros(lines: Sequence[Line], found: list[Kind]) -> None:
                 if found[k] is not Kind.BLANK:
                     found[k] = Kind.INTRO
             after = end + 1
+    for i, line in enumerate(lines):
+        if found[i] is Kind.TEXT and _introduces(line.text) and _quotes_follow(found, i):
+            found[i] = Kind.INTRO
+
+
+def _introduces(text: str) -> bool:
+    """Whether a line without date or address, such as “On Monday Alice wrote:”, introduces a quote
+    that follows."""
+    bare = text.strip(" \xa0").casefold()
+    if len(bare) > LOOK or not bare.endswith((":", "：")):
+        return False
+    return bool(WROTE.search(bare) or WROTE_CLOSE.search(bare)) and _ends_with_verb(bare)
 
 
 def _intro_end(lines: Sequence[Line], found: list[Kind], first: int) -> int | None:
