@@ -173,7 +173,7 @@ async def test_in_a_wrong_state(town: Town) -> None:
         "!undo": "Nothing waits for that here.", "!no": "Nothing waits for that here.",
         "!yes": "Nothing waits for that here.", "!retry": "Nothing waits for that here.",
         "!unassign": "Nobody has it.", "!reopen": "It is open already.",
-        "!unblock carla@customer.example": "is not blocked",
+        "!unblock x.example": "is not blocked",
         "!merge 1": "That is this conversation itself.",
         "!move support@acme.example": "It is in Support already.",
     }.items():  # fmt: skip
@@ -183,8 +183,7 @@ async def test_in_a_wrong_state(town: Town) -> None:
 
     await arrives(town, 2, text="The second case")
     room = Talk(alice, await alice.walk_in(2), tried=tried)
-    talk = await room.say("Dear Carla")
-    file = await alice.file(room.room, "manual.pdf", b"PDF", "application/pdf")
+    talk, file = await room.say("Dear Carla"), await alice.file(room.room, "m.pdf", b"", "x/y")
     status = await status_of(room, await room.say("!reply Sent before"))
     await room.reads(status, "✅ sent")
     draft = await status_of(room, await room.say("!draft Waits for a yes"))
@@ -206,10 +205,10 @@ async def test_in_a_wrong_state(town: Town) -> None:
         for emoji in signs:
             await bobs.react(event, emoji, GOES_ON)
     card = await queue.sees("#2 Carla Customer")
-    for emoji in ("✋", "✅", "❗", "🔗"):
+    for emoji in "✋✅❗🔗":
         await queue.react(card, emoji, GOES_ON)
     await queue.ask("!take 2", GOES_ON)
-    await room.ask("!split", "This conversation goes on here again, its 2 mails are back from #1.")
+    await room.ask("!split", "goes on here again, its 2 mails are back from #1.")
     await queue.ask("!back", "You were not away.")
     sales = Talk(alice, await alice.enter("Sales queue"), "queue", tried)
     await sales.ask(f"!compose {EXPERT} Order\nDear all", "has no outgoing server; nothing was")
