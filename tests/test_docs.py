@@ -15,10 +15,10 @@ from bridge.chat.command import CommandReader
 from bridge.config.inbox import Inbox
 from bridge.config.init import config_text, registration_text
 from bridge.config.load import load
+from bridge.config.rule import EXAMPLE as EXAMPLE_RULE
 from bridge.config.rule import Then, When
 from bridge.config.rule import read as read_rules
 from bridge.config.settings import Listener, Settings
-from bridge.desk.admin import rulebook
 from bridge.desk.events import commands
 
 ROOT = Path(__file__).parent.parent
@@ -96,9 +96,7 @@ def test_the_command_reference_is_made_from_the_commands() -> None:
 
 
 def test_the_example_of_a_rule_is_one() -> None:
-    ((name, rule),) = [
-        (each.name, each) for each in read_rules(rulebook.EXAMPLE.partition("\n")[2])
-    ]
+    ((name, rule),) = [(each.name, each) for each in read_rules(EXAMPLE_RULE)]
     assert (name, rule.then.assign) == ("invoices", "@alice:example.com")
 
 

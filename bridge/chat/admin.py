@@ -10,7 +10,7 @@ from bridge.model.job import TITLES
 from bridge.model.oversight import AuditEntry, Finding, Grade, JobStatus
 from bridge.model.task import ReadEventAgain, ReceiveMail, Task
 
-STOPS = "(Just answer here; stop ends the questions.)"
+STOPS = "(Just answer here; ? explains, back goes back, stop ends.)"
 BEFORE_RESTORE = (
     "Not done: this was said before a backup was restored. Say it again if it still counts."
 )

@@ -13,6 +13,14 @@ from ruamel.yaml.error import YAMLError
 from bridge.config.section import MatrixId, Section
 from bridge.model import Refused, words
 
+EXAMPLE = """\
+name: invoices
+when:
+  from: "@billing.example"
+  subject: [invoice, "order *"]
+then:
+  assign: "@alice:example.com"
+  tag: billing"""
 LONGEST = 10_000
 """Maximum characters of the YAML of rules in one command."""
 SIZES = {"": 1, "kb": 1000, "mb": 1_000_000, "gb": 1_000_000_000}
@@ -149,14 +157,15 @@ def read(text: str) -> tuple[Rule, ...]:
         raise Refused(f"That is no YAML: {' '.join(str(error).split())[:300]}") from error
     if data is None or data == []:
         raise Refused("There is no rule in that; docs/rules.md shows one.")
-    found = []
+    found, faults = [], []
     for number, each in enumerate(data if isinstance(data, list) else [data], 1):
         try:
             found.append(Rule.model_validate(each))
         except ValidationError as error:
-            fault = error.errors()[0]
-            where = ".".join(str(part) for part in (number, *fault["loc"]))
-            said = fault["msg"].removeprefix("Value error, ")
-            said = PLAIN.get(fault["type"], said)
-            raise Refused(f"Rule {where}: {said}.") from error
+            for fault in error.errors():
+                where = ".".join(str(part) for part in (number, *fault["loc"]))
+                said = fault["msg"].removeprefix("Value error, ")
+                faults.append(f"Rule {where}: {PLAIN.get(fault['type'], said)}.")
+    if faults:
+        raise Refused("\n".join((*faults[:20], "A rule looks like this:", EXAMPLE)))
     return tuple(found)

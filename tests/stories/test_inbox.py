@@ -24,8 +24,8 @@ async def empty(stage: Stage) -> Room:
 
 async def set_up(stage: Stage, control: Room, password: str = PASSWORD) -> None:
     """A published inbox, set up by chat."""
-    for said in (f"!inbox add {SUPPORT}", f"127.0.0.1:{stage.imap.port}", password, "local",
-                 f"{ALICE} {BOB}", "!inbox set support imap.tls none",
+    for said in (f"!inbox add {SUPPORT}", f"127.0.0.1:{stage.imap.port}", "none", password,
+                 "local", f"{ALICE} {BOB}",
                  f"!inbox set support smtp.port {stage.smtp.port}", "!inbox set support undo 0",
                  "!inbox publish support"):  # fmt: skip
         last = await ask(stage, control, said)
@@ -42,7 +42,8 @@ async def test_an_inbox_is_set_up_by_chat_alone(stage: Stage) -> None:
     await ask(
         stage, control, "not a host!", "not a … is not a server name", "Where is the mailbox?"
     )
-    await ask(stage, control, f"127.0.0.1:{stage.imap.port}", "What is the password of support@")
+    await ask(stage, control, f"127.0.0.1:{stage.imap.port}", "implicit, starttls or none?")
+    await ask(stage, control, "none", "What is the password of support@")
     await ask(stage, control, PASSWORD, "🔒 Kept encrypted", "Which server sends its mail?")
     await ask(stage, control, "local", "Who answers this mail?")
     await ask(stage, control, "bob", "… is not a Matrix ID; write it like @…:example.com.")

@@ -55,7 +55,8 @@ async def test_from_an_empty_configuration_to_an_answered_mail_and_out_again(tow
     await ask(
         admin, control, f"!inbox add {SUPPORT}", "Draft support begun", "Where is the mailbox?"
     )
-    await ask(admin, control, "127.0.0.1:1", "What is the password")
+    await ask(admin, control, "127.0.0.1:1", "implicit, starttls or none?")
+    await ask(admin, control, "implicit", "What is the password")
     await ask(admin, control, WRONG, "🔒 Kept encrypted", "Which server sends its mail?")
     await ask(admin, control, "local", "Who answers this mail?")
     await ask(admin, control, "alice", "is not a Matrix ID")

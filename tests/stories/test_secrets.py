@@ -48,7 +48,7 @@ async def test_what_anybody_says_while_a_password_is_asked_for_is_redacted(stage
     stage.hs.say(EVE, control.id, CANARY)  # no admin
     await gone(stage, control)
     await ask(stage, control, "!erase nobody@else.where", "Nothing is known")
-    await ask(stage, control, "!no", "Nothing waits for a no")
+    await ask(stage, control, "!no", "“no” is no answer to that.", "What is the password")
     await ask(stage, control, CANARY, "🔒 Kept encrypted")
     await gone(stage, control)
     await stage.quiet()

@@ -13,7 +13,8 @@ from tests.stories.test_inbox import empty
 
 SAID = (
     "!help", "!help quarantine", "!inbox list", "!inbox frobnicate", "!inbox add support@acme",
-    "!agent list", "!inbox add", "support", SUPPORT, "somewhere!", "127.0.0.1:{imap}", PASSWORD,
+    "!agent list", "!inbox add", "support", SUPPORT, "somewhere!", "127.0.0.1:{imap}", "?", "none",
+    "back", "none", PASSWORD,
     "!inbox set support imap.poll often", f"!inbox add {SUPPORT}", "local", ALICE,
     "!inbox test sales", "!inbox show support", "!inbox set support imap.prot 1",
     "!inbox set support poll 10", "!inbox set support paused true",

@@ -14,6 +14,8 @@ from bridge.model import InboxId, Permanent, Refused, Role
 from bridge.model.oversight import InboxState, StoredInbox
 from bridge.ports import Tx
 
+FIRST = "This is the first question."
+
 
 async def add(tx: Tx, desk: Desk, asked: Request) -> str:
     """Start setting up an inbox, or continue, and ask for the first missing setting."""
@@ -74,11 +76,16 @@ async def _ask_next(tx: Tx, desk: Desk, asked: Request, stored: StoredInbox) -> 
 async def answered(tx: Tx, desk: Desk, asked: Request, about: question.Asked) -> str | None:
     """Take an admin's text as the answer to the open question `about`, or ask the same again. None
     where the inbox is not being set up any more."""
-    if asked.rest.casefold() in ("stop", "cancel"):
+    word = walkthrough.word(asked.rest, desk.settings.command_prefix)
+    if word in walkthrough.STOP:
         await question.forget(tx, asked.who)
         kept = f" Draft {about.about} is kept; !inbox set {about.about} KEY VALUE goes on."
         return f"Stopped.{kept if about.about else ''}"
     if not about.about:  # the question for the address: no inbox is stored yet
+        first = walkthrough.next_question({}, {})
+        if word and first is not None:
+            said = first.more if word in walkthrough.EXPLAIN else FIRST
+            return f"{said}\n{first.text}\n{texts.STOPS}"
         try:
             return await _begin(tx, desk, asked, asked.rest)
         except Refused as error:
@@ -90,6 +97,12 @@ async def answered(tx: Tx, desk: Desk, asked: Request, about: question.Asked) ->
     next_ = walkthrough.next_question(stored.values, stored.secrets)
     if next_ is None or next_.key != about.what:
         return await _ask_next(tx, desk, asked, stored)
+    if word in walkthrough.EXPLAIN:
+        return f"{next_.more}\n{next_.text}\n{texts.STOPS}"
+    if word in walkthrough.BACK:
+        return await _back(tx, desk, asked, stored, next_)
+    if word == "no" or (word and not next_.suggestion):
+        return f"“{word}” is no answer to that.\n{next_.text}\n{texts.STOPS}"
     try:
         changed = _with(desk, stored, next_, asked.rest)
     except Refused as error:
@@ -97,14 +110,28 @@ async def answered(tx: Tx, desk: Desk, asked: Request, about: question.Asked) ->
             await sealed.redact_secret(tx, desk, asked.event)  # a password once more
         return f"{sealed.mask_all(str(error), asked.rest)}\n{next_.text}\n{texts.STOPS}"
     await tx.inboxes.save(changed)
-    if next_.key in inbox_form.SECRETS:
+    if changed.secrets != stored.secrets:
         await tx.audit.add(desk.now(), asked.who, f"inbox {stored.id}: set {next_.key}")
         return f"{texts.KEPT_ENCRYPTED}\n{await _ask_next(tx, desk, asked, changed)}"
     return await _ask_next(tx, desk, asked, changed)
 
 
+async def _back(
+    tx: Tx, desk: Desk, asked: Request, stored: StoredInbox, next_: walkthrough.Question
+) -> str:
+    """Take the last answer back and ask for it again."""
+    found = walkthrough.before(stored.values, stored.secrets, next_.key)
+    if found is None:
+        return f"{FIRST}\n{next_.text}\n{texts.STOPS}"
+    values, secrets = found
+    stored = replace(stored, values=values, secrets=secrets, changed_at=desk.now())
+    await tx.inboxes.save(stored)
+    return await _ask_next(tx, desk, asked, stored)
+
+
 def _with(desk: Desk, stored: StoredInbox, next_: walkthrough.Question, text: str) -> StoredInbox:
-    if next_.key in inbox_form.SECRETS:
+    is_same = bool(next_.suggestion) and walkthrough.word(text) in walkthrough.YES
+    if next_.key in inbox_form.SECRETS and not is_same:
         if not text.isprintable():
             raise Refused("A password has no line break; give it alone.")
         sealed = {**stored.secrets, next_.key: desk.directory.vault.seal(text)}

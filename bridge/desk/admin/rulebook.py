@@ -8,7 +8,7 @@ from bridge.chat import admin as texts
 from bridge.chat import render
 from bridge.chat.when import when
 from bridge.config.inbox import Inbox
-from bridge.config.rule import Rule, read
+from bridge.config.rule import EXAMPLE, Rule, read
 from bridge.desk.command import CommandSpec
 from bridge.desk.context import Request
 from bridge.desk.desk import Desk
@@ -73,8 +73,9 @@ async def add(tx: Tx, desk: Desk, asked: Request) -> str:
     if not text:
         raise Refused(texts.RULE_USAGE)
     rules = read(text)
-    for rule in rules:
-        await _check(tx, desk, inbox, rule)
+    faults = [fault for rule in rules for fault in await _faults(tx, desk, inbox, rule)]
+    if faults:
+        raise Refused("\n".join(faults))
     number = await tx.rules.add(inbox.id, text)
     names = ", ".join(rule.name for rule in rules)
     await tx.audit.add(desk.now(), asked.who, f"inbox {inbox.id}: added rule {number} ({names})")
@@ -82,18 +83,18 @@ async def add(tx: Tx, desk: Desk, asked: Request) -> str:
             f" {inbox.id} shows what it would have done.")  # fmt: skip
 
 
-async def _check(tx: Tx, desk: Desk, inbox: Inbox, rule: Rule) -> None:
-    """Raises Refused for a rule whose action would fail with every mail."""
-    then = rule.then
+async def _faults(tx: Tx, desk: Desk, inbox: Inbox, rule: Rule) -> list[str]:
+    """Why the actions of a rule would fail with every mail; empty where they would not."""
+    then, found = rule.then, []
     if then.snooze and when(then.snooze, datetime.fromtimestamp(desk.now(), UTC)) is None:
-        raise Refused(f"{rule.name}: {then.snooze!r} is no time like 2d or tomorrow 9:00.")
+        found.append(f"{then.snooze!r} is no time like 2d or tomorrow 9:00.")
     if then.assign and not await tx.rooms.is_agent(inbox.id, Mxid(then.assign)):
-        raise Refused(f"{rule.name}: {then.assign} is not an agent of {inbox.name}.")
+        found.append(f"{then.assign} is not an agent of {inbox.name}.")
     if then.snippet and then.snippet.casefold() not in await tx.snippets.all(inbox.id):
-        raise Refused(f"{rule.name}: there is no snippet {then.snippet}; !snippet add writes one.")
+        found.append(f"there is no snippet {then.snippet}; !snippet add writes one.")
     if then.webhook and not desk.settings.webhook_secret.get_secret_value():
-        raise Refused(f"{rule.name}: a webhook needs webhook_secret in config.yaml, which signs"
-                      " what is sent.")  # fmt: skip
+        found.append("a webhook needs webhook_secret in config.yaml, which signs what is sent.")
+    return [f"{rule.name}: {fault}" for fault in found]
 
 
 async def remove(tx: Tx, desk: Desk, asked: Request) -> str:
@@ -167,16 +168,6 @@ def _inbox(desk: Desk, asked: Request) -> tuple[Inbox, str]:
     return known[InboxId(word)], text.strip()
 
 
-EXAMPLE = """\
-rule add support
-name: invoices
-when:
-  from: "@billing.example"
-  subject: [invoice, "order *"]
-then:
-  assign: "@alice:example.com"
-  tag: billing"""
-
 ADMIN_COMMANDS: tuple[CommandSpec[Request], ...] = (
     CommandSpec(
         "rule list",
@@ -191,7 +182,7 @@ ADMIN_COMMANDS: tuple[CommandSpec[Request], ...] = (
         "INBOX",
         "Add a rule, as YAML on the lines below. It applies from the next mail on.",
         add,
-        example=EXAMPLE,
+        example=f"rule add support\n{EXAMPLE}",
     ),
     CommandSpec(
         "rule test",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridge.chat import admin as texts
 from bridge.chat import command
-from bridge.config import inbox_form
+from bridge.config import inbox_form, walkthrough
 from bridge.desk.admin import (
     inbox_setup,
     question,
@@ -28,7 +28,11 @@ async def act(tx: Tx, desk: Desk, event: Event) -> Answer | None:
     open_ = await question.asked(tx, event.sender, event.at) if by_admin else None
     if open_ is not None and open_.what in inbox_form.SECRETS and said and said.name not in WORDS:
         said = None  # a password may start with the command prefix
-    waited_for = await question.secrets_asked(tx, event.at)
+    word = walkthrough.word(text, prefix)
+    waited_for = await question.secrets_asked(tx, event.at) and not word
+    asks = open_ is not None and await question.confirmation(tx, event.sender, event.at) is None
+    if asks and word:
+        said = None  # !no and !yes answer the walk-through where nothing else asks
     secret = sealed.may_hold_secret(desk, event, said, waited_for)
     if secret:
         await sealed.redact_secret(tx, desk, event)

@@ -29,7 +29,7 @@ async def original(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     shown = Wanted.message(key, context.where, desk.bot, file_event.placeholder(file))
     await tx.posts.put(replace(shown, is_deferred=True))
     await tx.posts.add_file(key, letter.raw, file)
-    return None
+    return "It comes as a file: a page of its own needs public_url in config.yaml."
 
 
 async def _meant(tx: Tx, context: CommandContext, target: EventId | None) -> Letter:
