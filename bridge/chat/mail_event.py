@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from bridge.chat.render import people, text_message
 from bridge.config.inbox import Inbox
-from bridge.mail import trust
+from bridge.mail import calendar, trust
 from bridge.mail.html import text_to_matrix
 from bridge.mail.quote import Body
 from bridge.mail.thread import base_subject
@@ -142,7 +142,7 @@ def lines_above(
     taken = trust.resembles(who.name, ours)
     if taken and not who.is_of(inbox.own):
         lines.append(f"⚠️ same name as our {taken}, but writes from {who.spec}")
-    lines += mail.notes
+    lines += [calendar.in_zone(each, inbox.zone) for each in mail.notes]
     if mail.problem:
         lines.append(f"⚠️ this mail could not be read whole: {mail.problem}; it is attached")
     return lines

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     BeforeValidator,
@@ -167,6 +168,8 @@ class Inbox(Section):
     """Maximum number of automatic answers in 10 minutes; further ones are not sent."""
     answers_in_hour: int = Field(30, ge=0)
     answers_in_day: int = Field(100, ge=0)
+    time_zone: str = ""
+    """IANA name of the team's time zone, in which the times of invitations are shown as well."""
     department: str = Field("", max_length=40)
     """A label that lists and rules can use."""
     rules: tuple[Rule, ...] = ()
@@ -194,6 +197,16 @@ class Inbox(Section):
             raise ValueError("it must be one line of at most 200 ordinary characters")
         return value
 
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if value:
+            try:
+                ZoneInfo(value)
+            except (ValueError, ZoneInfoNotFoundError, OSError) as error:
+                raise ValueError("that is no time zone; write it like Europe/Berlin") from error
+        return value
+
     @field_validator("sender_name")
     @classmethod
     def _fields(cls, value: str) -> str:
@@ -205,6 +218,10 @@ class Inbox(Section):
             if field not in (None, "agent", "inbox") or form or conversion:
                 raise ValueError("sender_name knows only {agent} and {inbox}")
         return value
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        return ZoneInfo(self.time_zone) if self.time_zone else None
 
     @model_validator(mode="after")
     def _no_circle(self) -> Inbox:

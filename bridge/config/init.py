@@ -87,6 +87,7 @@ inboxes:
     answers_in_10_minutes: 10     # automatic answers of rules that may leave in that time
     answers_in_hour: 30
     answers_in_day: 100
+    time_zone: ""                 # like Europe/Berlin: invitations say the time there, too
     department: ""                # a label for lists and rules
     rules: []                     # what is done with mails; docs/rules.md shows how
     answer_within: 0              # hours a customer may wait before the team is reminded; 0: never

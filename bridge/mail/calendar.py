@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from icalendar import Calendar
 
@@ -16,6 +17,9 @@ FOLD = re.compile(rb"[\r\n]+[ \t]")
 """The line break inside a folded line (RFC 5545 §3.1)."""
 PROPERTY = re.compile(rb"[^:;]{1,40}")
 ZONE = re.compile(rb":\s*VTIMEZONE\s*$", re.IGNORECASE)
+MARK = "\ue002"
+MOMENTS = re.compile(f"{MARK}(\\d{{1,11}}(?::\\d{{1,11}})?){MARK}")
+"""The times of an event inside its line; private-use characters stand around them."""
 REPEATS = b"X-POSTROOM-REPEATS:yes"
 WORDS = {
     "REQUEST": "Invitation", "PUBLISH": "Event", "CANCEL": "Cancelled", "REPLY": "Answer",
@@ -29,7 +33,8 @@ REPLIES = {
 
 
 def lines(data: bytes) -> tuple[str, ...]:
-    """One line for each of the first events of an .ics file; empty if it cannot be read."""
+    """One line for each of the first events of an .ics file, to be shown by `in_zone`; empty if it
+    cannot be read."""
     if len(data) > MAX_SIZE:
         return ()
     try:
@@ -87,7 +92,7 @@ def _line(event: Any, method: str) -> str:
 
 
 def _text(value: Any) -> str:
-    return clean_line(str(value), 200) if value is not None else ""
+    return clean_line(str(value), 200).replace(MARK, "") if value is not None else ""
 
 
 def _list(value: Any) -> list[Any]:
@@ -125,14 +130,40 @@ def _when(event: Any) -> str:
         last = ends - timedelta(days=1) if ends is not None else begins
         until = f" – {_day(last)}" if last > begins else ""
         return f"{_day(begins)}{until}{repeats}"
-    text = f"{_day(begins)} {begins:%H:%M}"
-    if isinstance(ends, datetime):
-        text += (
-            f"–{ends:%H:%M}" if ends.date() == begins.date() else f" – {_day(ends)} {ends:%H:%M}"
-        )
+    ends = ends if isinstance(ends, datetime) else None
+    text = _span(begins, ends)
     zone = clean_line(str(begins.tzname() or ""), 40) if begins.tzinfo is not None else ""
     named = getattr(begins.tzinfo, "key", "") or zone or _text(_written_zone(event))[:40]
-    return f"{text}{f' ({named})' if named else ''}{repeats}"
+    return f"{text}{f' ({named})' if named else ''}{_moments(begins, ends)}{repeats}"
+
+
+def _span(begins: datetime, ends: datetime | None) -> str:
+    text = f"{_day(begins)} {begins:%H:%M}"
+    if ends is None:
+        return text
+    same_day = ends.date() == begins.date()
+    return f"{text}–{ends:%H:%M}" if same_day else f"{text} – {_day(ends)} {ends:%H:%M}"
+
+
+def _moments(begins: datetime, ends: datetime | None) -> str:
+    """The times of an event in epoch seconds, for `in_zone`; empty where its zone is not known."""
+    if begins.tzinfo is None:
+        return ""
+    until = f":{int(ends.timestamp())}" if ends is not None and ends.tzinfo is not None else ""
+    return f"{MARK}{int(begins.timestamp())}{until}{MARK}"
+
+
+def in_zone(line: str, zone: ZoneInfo | None) -> str:
+    """A line for who lives in `zone`: with the time there as well, if it is another one."""
+
+    def there(found: re.Match[str]) -> str:
+        if zone is None:
+            return ""
+        begins, *ends = (datetime.fromtimestamp(int(each), zone) for each in found[1].split(":"))
+        text = _span(begins, ends[0] if ends else None)
+        return "" if text in found.string[: found.start()] else f" · {text} ({zone.key})"
+
+    return MOMENTS.sub(there, line)
 
 
 def _written_zone(event: Any) -> Any:

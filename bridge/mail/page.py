@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from selectolax.lexbor import LexborHTMLParser
 
+from bridge.mail import calendar
 from bridge.mail.compose import PICTURES
 from bridge.mail.html import too_deep
 from bridge.mail.limits import size
@@ -93,7 +94,7 @@ def frame(mail: Mail, url: str, view: View, nonce: str) -> str:
         files = [f"{each.name} ({size(each.size)})" for each in mail.attachments[:20]]
         rows.append(("Files", ", ".join(files)))
     shown = "".join(f"<dt>{key}</dt><dd>{_safe(text)}</dd>" for key, text in rows if text)
-    doubts = list(mail.notes)
+    doubts = [calendar.in_zone(each, None) for each in mail.notes]
     if mail.sender_verdict is Verdict.FAIL:
         doubts.append(f"⚠️ sender check failed: this may not be from {mail.sender.spec}")
     if mail.problem:

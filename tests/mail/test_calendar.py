@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from bridge.mail.calendar import lines
+from bridge.mail.calendar import in_zone, lines
 
 ZONE = """BEGIN:VTIMEZONE
 TZID:{name}
@@ -49,8 +50,34 @@ def test_a_zone_is_known_by_its_name_and_none_of_its_rules_is_expanded(
 ) -> None:
     began = time.process_time()
     (line,) = lines(calendar(name))
-    assert line == f"📅 Invitation: Repair · Tue 24 Nov 2026 10:00–11:00 ({shown}) · repeats"
+    told = f"📅 Invitation: Repair · Tue 24 Nov 2026 10:00–11:00 ({shown}) · repeats"
+    assert in_zone(line, None) == told
     assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("name", "zone", "shown"),
+    [("W. Europe Standard Time", "America/New_York",
+      "10:00–11:00 (Europe/Berlin) · Tue 24 Nov 2026 04:00–05:00 (America/New_York) · repeats"),
+     ("Europe/Berlin", "Australia/Sydney",
+      "10:00–11:00 (Europe/Berlin) · Tue 24 Nov 2026 20:00–21:00 (Australia/Sydney) · repeats"),
+     ("Europe/Berlin", "Pacific/Kiritimati",
+      "10:00–11:00 (Europe/Berlin) · Tue 24 Nov 2026 23:00 – Wed 25 Nov 2026 00:00"
+      " (Pacific/Kiritimati) · repeats"),
+     ("Europe/Berlin", "Europe/Paris", "10:00–11:00 (Europe/Berlin) · repeats"),
+     ("Our own zone", "America/New_York", "10:00–11:00 (Our own zone) · repeats")],
+)  # fmt: skip
+def test_the_time_is_said_in_the_zone_of_the_inbox_too(name: str, zone: str, shown: str) -> None:
+    (line,) = lines(calendar(name))
+    assert in_zone(line, ZoneInfo(zone)).endswith(f"Tue 24 Nov 2026 {shown}")
+
+
+def test_a_mail_cannot_write_times_of_its_own_into_the_line() -> None:
+    forged = "SUMMARY:a\ue0021:2\ue002b".encode()
+    raw = calendar("Europe/Berlin").replace(b"SUMMARY:Repair", forged)
+    (line,) = lines(raw)
+    assert in_zone(line, ZoneInfo("America/New_York")).count("New_York") == 1
+    assert "\ue002" not in in_zone(line, None)
 
 
 @pytest.mark.parametrize(
