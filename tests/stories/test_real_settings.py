@@ -115,7 +115,7 @@ async def test_an_agent_of_another_homeserver_stops_nobody(town: Town) -> None:
     agents = [f"@alice:{DOMAIN}", "@zoe:elsewhere.example"]
     await town.open(support=town.inbox("support", agents=agents))
     await main_story(town)
-    text = await told(town, "@zoe:elsewhere.example cannot be invited into the queue room")
+    text = await told(town, "(@zoe:elsewhere.example) cannot be invited into the queue room")
     assert "tries again every hour" in text
 
 
