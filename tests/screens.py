@@ -17,7 +17,7 @@ from bridge.mail import page as pages
 from bridge.mail.page import View
 from bridge.mail.reading import read
 from bridge.model import Conversation, InboxId, Mail, Number, State
-from tests import provision, screens_desk
+from tests import provision, screens_desk, screens_rooms
 from tests.mail.parts import part_bytes
 from tests.mail.samples import SAMPLES
 from tests.servers.browser import browsing
@@ -114,6 +114,8 @@ async def main() -> int:
                 print(f"screens/{name}-*.png")
             await screens_desk.shoot(browser, FOLDER, ROOM, {"": DESK, "-phone": PHONE})
             print("screens/desk-*.png")
+            await screens_rooms.shoot(browser, FOLDER)
+            print("screens/room-*.png")
     finally:
         await runner.cleanup()
     return 0

@@ -111,8 +111,9 @@ def a_draft() -> str:
         "Re: Display of order 4711 stays dark", NOW, text, to_html(text), "Acme Support",
         files=(compose.File("manual.pdf", "application/pdf", b"x" * 12_000),),
     )  # fmt: skip
-    asked = draft.preview(_delivery(DeliveryState.DRAFT), mail, "none", "", "https://x.example/d")
-    waits = draft.preview(_delivery(DeliveryState.APPROVING), mail, "leads", "", "")
+    one, two = _delivery(DeliveryState.DRAFT), _delivery(DeliveryState.APPROVING)
+    asked = draft.preview(one, mail, draft.ask(one, "none"), "", "https://x.example/d")
+    waits = draft.preview(two, mail, draft.ask(two, "leads"), "", "")
     return row(BOT, asked) + row(BOT, waits)
 
 

@@ -19,14 +19,16 @@ def ask(delivery: Delivery, approval: str) -> str:
     """The line that says which reactions a preview waits for."""
     if delivery.state is DeliveryState.APPROVING:
         who = "a lead" if approval == "leads" else "another agent"
-        return f"🔏 waits for ✅ of {who} · ❌ discards it"
-    return "📝 draft · ✅ sends it · ❌ discards it · an edit of your message changes it"
+        return f"🔏 waits for ✅ of {who} · ❌ discards it (!yes, !no)"
+    how = "✅ sends it · ❌ discards it (!yes, !no) · an edit of your message changes it"
+    return f"📝 draft · {how}"
 
 
 def preview(
-    delivery: Delivery, mail: compose.Outgoing, approval: str, question: str, link: str
+    delivery: Delivery, mail: compose.Outgoing, asks: str, question: str, link: str
 ) -> Content:
-    """The mail as it would be sent: header fields, text with signature, names of files."""
+    """The mail as it would be sent: header fields, text with signature, names of files. `asks` is
+    the line of `ask`."""
     head = [("From", str(mail.sender))]
     head += [(field.capitalize(), specs) for field, specs in by_field(delivery)]
     if mail.reply_to is not None:
@@ -39,7 +41,7 @@ def preview(
     if (more := len(text) - LONGEST) > 0:
         how = "the link shows all" if link else "public_url in config.yaml lets a link show all"
         text = f"{text[:LONGEST]} …\n\n⚠️ {more} more characters leave, too; {how}"
-    lines = [ask(delivery, approval)]
+    lines = [asks]
     lines += [f"❔ {question}"] * bool(question) + [f"({delivery.detail})"] * bool(delivery.detail)
     lines += [f"{key}: {value}" for key, value in head]
     shown = "<br>".join(

@@ -45,31 +45,33 @@ def text(delivery: Delivery, question: str, now: float) -> str:
     who = whom(delivery)
     match delivery.state:
         case DeliveryState.ASKING:
-            return f"❔ {question} → {who} · ✅ sends · ❌ discards"
+            return f"❔ {question} → {who} · ✅ sends · ❌ discards (!yes, !no)"
         case DeliveryState.DRAFT:
-            return f"📝 draft · ✅ sends it · ❌ discards it → {who}"
+            return f"📝 draft · ✅ sends it · ❌ discards it (!yes, !no) → {who}"
         case DeliveryState.APPROVING:
-            return f"🔏 waits for somebody's ✅ · ❌ discards it → {who}"
+            return f"🔏 waits for somebody's ✅ · ❌ discards it (!yes, !no) → {who}"
         case DeliveryState.WAITING:
             wait = math.ceil(delivery.run_at - delivery.created_at)
             note = f" · {delivery.detail}" if delivery.detail else ""
             note = _notes(delivery) + note
-            return f"→ {who} · in {wait} s · ❌ stops it{note}" if wait > 0 else f"→ {who}{note}"
+            stops = f" · in {wait} s · ❌ stops it (!undo)" if wait > 0 else ""
+            return f"→ {who}{stops}{note}"
         case DeliveryState.SENDING:
             return f"→ {who} · {delivery.detail or 'sending …'}"
         case DeliveryState.DEFERRED:
             next_try = clock(delivery.run_at, now)
             return f"⏳ deferred ({delivery.detail}), next try {next_try} → {who}"
         case DeliveryState.UNKNOWN:
-            return f"❓ the server did not confirm · 🔁 sends again · ✅ it arrived → {who}"
+            asks = "🔁 sends again · ✅ it arrived (!retry, !yes)"
+            return f"❓ the server did not confirm · {asks} → {who}"
         case DeliveryState.SENT:
             when = clock(delivery.finished_at or now, now)
             return f"✅ sent {when} → {who}{_notes(delivery)}{_exceptions(delivery)}"
         case DeliveryState.BOUNCED:
             lost = _named(delivery, RecipientStatus.BOUNCED)
-            return f"↩️ bounced: {lost} · 🔁 sends again → {who}{_exceptions(delivery)}"
+            return f"↩️ bounced: {lost} · 🔁 sends again (!retry) → {who}{_exceptions(delivery)}"
         case DeliveryState.FAILED:
-            return f"❌ failed: {delivery.detail} · 🔁 tries again → {who}"
+            return f"❌ failed: {delivery.detail} · 🔁 tries again (!retry) → {who}"
         case _:
             return f"🚫 {delivery.detail or 'stopped'}, nothing was sent → {who}"
 

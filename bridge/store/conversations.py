@@ -194,17 +194,18 @@ class Conversations:
         return [Number(row["number"]) for row in rows]
 
     async def waiting(self, inbox: InboxId, limit: int) -> tuple[int, int, list[Conversation]]:
-        """(open conversations, those without assignee, the first `limit`): by priority, then
-        without assignee first, then longest waiting."""
+        """(conversations in which somebody waits, those without assignee, the first `limit`): by
+        priority, then without assignee first, then longest waiting. What only machines wrote waits
+        for nobody."""
         (row,) = await self._conn.fetch(
             "SELECT COUNT(*) AS total, COUNT(*) - COUNT(assignee) AS free FROM conversation"
-            " WHERE inbox = $1 AND state = 'open'",
+            " WHERE inbox = $1 AND state = 'open' AND waiting_since IS NOT NULL",
             inbox,
         )
         rows = await self._conn.fetch(
             "SELECT * FROM conversation WHERE inbox = $1 AND state = 'open'"
-            " ORDER BY priority DESC, assignee IS NOT NULL, COALESCE(waiting_since, changed_at),"
-            " number LIMIT $2",
+            " AND waiting_since IS NOT NULL"
+            " ORDER BY priority DESC, assignee IS NOT NULL, waiting_since, number LIMIT $2",
             inbox,
             limit,
         )

@@ -26,6 +26,7 @@ from bridge.chat.preview import preview_of
         ("[picture: logo.png]\n———\n\nYour   order\t12", "Your order 12"),
         ("See [picture: a.png] here", "See here"),
         ("a\n\nb\nc\nd", "a\nb\nc"),
+        ("Item       Price\nDisplay 2  120 €\nThanks", "Item · Price\nDisplay 2 · 120 €\nThanks"),
         ("x" * 300, "x" * 279 + "…"),
         ("", ""),
         ("\n[picture]\n", ""),

@@ -121,13 +121,12 @@ def test_drafts() -> None:
         "Acme Support",
         files=(compose.File("manual.pdf", "application/pdf", b"x" * 12_000),),
     )
+    one, two = delivery(DeliveryState.DRAFT), delivery(DeliveryState.APPROVING)
     shown = [
-        draft.preview(delivery(DeliveryState.DRAFT), mail, "none", "", "https://x.example/draft/1"),
-        draft.preview(
-            delivery(DeliveryState.DRAFT), mail, "none", "boss@x.example is new. Send?", ""
-        ),
-        draft.preview(delivery(DeliveryState.APPROVING), mail, "four-eyes", "", ""),
-        draft.preview(delivery(DeliveryState.APPROVING), mail, "leads", "", ""),
+        draft.preview(one, mail, draft.ask(one, "none"), "", "https://x.example/draft/1"),
+        draft.preview(one, mail, draft.ask(one, "none"), "boss@x.example is new. Send?", ""),
+        draft.preview(two, mail, draft.ask(two, "four-eyes"), "", ""),
+        draft.preview(two, mail, draft.ask(two, "leads"), "", ""),
         draft.problem(delivery(DeliveryState.DRAFT), "manual.pdf is over the limit of 25 MB."),
     ]
     golden.check("texts.txt", "drafts", "\n\n".join(each["body"] for each in shown))

@@ -114,7 +114,7 @@ async def test_an_edit_says_whether_all_mails_are_forwarded(stage: Stage) -> Non
     await stage.sees(room, "Second")
     one = stage.hs.say(ALICE, room.id, f"!forward {EXPERT} One")
     every = stage.hs.say(ALICE, room.id, f"!forward all {EXPERT} Every")
-    await stage.sees(room, f"→ {EXPERT} · in 2 s · ❌ stops it · forwards 2 mails")
+    await stage.sees(room, f"→ {EXPERT} · in 2 s · ❌ stops it (!undo) · forwards 2 mails")
     stage.hs.edit(ALICE, room.id, one, f"!forward all {EXPERT} One, no, all")
     stage.hs.edit(ALICE, room.id, every, f"!forward {EXPERT} Only the newest")
     sent = {text_of(each).splitlines()[0]: text_of(each) for each in await stage.sent(2)}

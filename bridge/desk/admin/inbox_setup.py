@@ -110,7 +110,7 @@ async def answered(tx: Tx, desk: Desk, asked: Request, about: question.Asked) ->
             await sealed.redact_secret(tx, desk, asked.event)  # a password once more
         return f"{sealed.mask_all(str(error), asked.rest)}\n{next_.text}\n{texts.STOPS}"
     await tx.inboxes.save(changed)
-    if changed.secrets != stored.secrets:
+    if next_.key in changed.secrets:
         await tx.audit.add(desk.now(), asked.who, f"inbox {stored.id}: set {next_.key}")
         return f"{texts.KEPT_ENCRYPTED}\n{await _ask_next(tx, desk, asked, changed)}"
     return await _ask_next(tx, desk, asked, changed)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import html
 import re
 from collections.abc import Sequence
 
-from bridge.chat import reference
+from bridge.chat import reference, render
 from bridge.desk.admin import (
     answers,
     audit,
@@ -27,7 +28,7 @@ from bridge.desk.desk import Desk
 from bridge.desk.outbound import compose, decisions, forward, info, overrides, reply, snippet
 from bridge.desk.team import agents
 from bridge.desk.triage import assign, block, contact, labels, merge, move, original, search, state
-from bridge.model import Role
+from bridge.model import Content, Role
 from bridge.ports import Tx
 
 HELP_TEXT = "Show the commands of every day, all of them, or one."
@@ -45,12 +46,23 @@ ROOM_NAMES = {
 }
 
 
-async def _help(tx: Tx, desk: Desk, context: CommandContext) -> str:
-    return help_text(context.room.role, context.rest, desk.settings.command_prefix)
+async def _help(tx: Tx, desk: Desk, context: CommandContext) -> Content:
+    return help_content(desk, context.room.role, context.rest)
 
 
-async def _admin_help(tx: Tx, desk: Desk, asked: Request) -> str:
-    return help_text(Role.CONTROL, asked.rest, desk.settings.command_prefix)
+async def _admin_help(tx: Tx, desk: Desk, asked: Request) -> Content:
+    return help_content(desk, Role.CONTROL, asked.rest)
+
+
+def help_content(desk: Desk, room: Role, rest: str) -> Content:
+    """The answer to `!help`, with the commands in bold."""
+    text = desk.with_prefix(help_text(room, rest, desk.settings.command_prefix))
+    lines = []
+    for line in text.split("\n"):
+        usage, dash, what = line.partition(" – ")
+        escaped = html.escape(usage, quote=False)
+        lines.append(f"<b>{escaped}</b> – {html.escape(what, quote=False)}" if dash else escaped)
+    return render.text_message(text, "<br>".join(lines), notice=True)
 
 
 COMMAND_FILES = (

@@ -6,7 +6,7 @@ from bridge.chat import render
 from bridge.desk.command import Answer
 from bridge.desk.context import CommandContext
 from bridge.desk.desk import Desk
-from bridge.desk.events.commands import agent_command, help_text, unknown
+from bridge.desk.events.commands import agent_command, help_content, unknown
 from bridge.model import Content, Event, Refused, Role, Room
 from bridge.ports import Tx
 
@@ -20,7 +20,7 @@ async def act(
     if not is_private:
         raise Refused("Somebody else is here: I answer in a chat of you and me alone.")
     if word == "help":
-        return help_text(Role.DIRECT, rest, prefix)
+        return help_content(desk, Role.DIRECT, rest)
     meant = agent_command(word, Role.DIRECT)
     if meant is None:
         raise Refused(unknown(word, Role.DIRECT, prefix))

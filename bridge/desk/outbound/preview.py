@@ -41,7 +41,8 @@ async def preview(desk: Desk, job: Job[ShowPreview]) -> None:
         if desk.settings.public_url:
             token = desk.preview_links.sign(delivery.id)
             link = desk.preview_links.url_of(desk.settings.public_url, token)
-        content = texts.preview(delivery, mail, inbox.approval, desk.with_prefix(question), link)
+        asks = desk.with_prefix(texts.ask(delivery, inbox.approval))
+        content = texts.preview(delivery, mail, asks, desk.with_prefix(question), link)
     except Refused as error:
         gone = str(error)
     except Permanent as error:
