@@ -52,8 +52,10 @@ class Step:
 
 def word(text: str, prefix: str = "!") -> str:
     """The word of SAID that a text is, perhaps said as a command; empty for any other text."""
-    plain = text.strip().casefold().removeprefix(prefix).strip()
-    return plain if plain in SAID else ""
+    said = text.strip().casefold()
+    plain = said.removeprefix(prefix).strip()
+    is_command = plain == "help" and said != plain  # that is asked for all commands
+    return plain if plain in SAID and not is_command else ""
 
 
 def before(

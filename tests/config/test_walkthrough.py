@@ -97,7 +97,7 @@ def test_words_of_the_walk_are_no_answer_to_store(text: str) -> None:
     assert walkthrough.word(text)
 
 
-@pytest.mark.parametrize("text", ["!nope", "secret?", "no way", "?!", "", "geheim"])
+@pytest.mark.parametrize("text", ["!nope", "secret?", "no way", "?!", "", "geheim", "!help"])
 def test_other_words_may_be_a_password(text: str) -> None:
     assert walkthrough.word(text) == ""
 

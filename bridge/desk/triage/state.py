@@ -34,15 +34,17 @@ async def close(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     if conversation.state is State.CLOSED:
         return "It is closed already."
     if context.rest.strip().casefold() != "anyway":
-        await _refuse_with_open_question(tx, conversation)
+        here = "here" if context.event.type != "m.reaction" else "in its room"
+        await _refuse_with_open_question(tx, conversation, here)
     await set_state(tx, desk, context.conversation, State.CLOSED)
     if context.event.type == "m.reaction":  # the card shows it already
         return None
     return "Closed. A mail from the customer opens it again."
 
 
-async def _refuse_with_open_question(tx: Tx, conversation: Conversation) -> None:
-    """Raises Refused while an email of the conversation waits for somebody's answer."""
+async def _refuse_with_open_question(tx: Tx, conversation: Conversation, here: str) -> None:
+    """Raises Refused while an email of the conversation waits for somebody's answer. `here`: where
+    to answer it."""
     waiting = await tx.deliveries.newest(conversation.number, DELIVERIES_IN_QUESTION)
     if waiting is None:
         return
@@ -55,8 +57,8 @@ async def _refuse_with_open_question(tx: Tx, conversation: Conversation) -> None
     }[waiting.state]
     says = "!yes or !retry" if waiting.state is DeliveryState.UNKNOWN else "!yes or !no"
     raise Refused(
-        f"#{conversation.number} is not closed. {what}: say {says} to it in its room, or !close"
-        " anyway there, which leaves it as it is."
+        f"#{conversation.number} is not closed. {what}: say {says} {here}, or !close anyway, which"
+        " leaves it as it is."
     )
 
 
