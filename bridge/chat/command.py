@@ -189,7 +189,8 @@ def named_users(content: Content) -> list[Mxid]:
     written = [content.get("body"), content.get("formatted_body")]
     text = html.unescape("\n".join(each for each in written if isinstance(each, str)))
     ids = [*mentions.mentioned_ids(text), *(each for each in mentioned(content) if each in text)]
-    return [Mxid(each) for each in dict.fromkeys(ids) if storable(each)][:50]
+    fit = (each for each in dict.fromkeys(ids) if storable(each) and len(each) <= 255)
+    return [Mxid(each) for each in fit if mentions.ID.fullmatch(each)][:50]
 
 
 def edited(content: Content) -> EventId | None:

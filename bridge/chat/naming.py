@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from bridge.chat.render import FORMAT
+from bridge.mail.bare_links import TOKEN
 from bridge.mail.charset import clean_line
 from bridge.mail.html import from_text
 from bridge.model import Content, Mxid
 
 WRITTEN = ("body", "formatted_body", "topic")
 """The keys of a content that people read."""
-ID = re.compile(r"(?<![\w/#@])@[A-Za-z0-9._=/+-]{1,255}:[A-Za-z0-9.:\[\]-]{0,254}[A-Za-z0-9\]]")
+ID = re.compile(r"(?<![\w/#@=?&])@[A-Za-z0-9._=/+-]{1,255}:[A-Za-z0-9.:\[\]-]{0,254}[A-Za-z0-9\]]")
 
 
 def ids_in(content: Content) -> list[Mxid]:
@@ -45,6 +46,12 @@ def named(content: Content, names: Mapping[Mxid, str], *, with_ids: bool = False
         return html.escape(plain(found), quote=False)
 
     for key in WRITTEN:
-        if isinstance(changed.get(key), str):
-            changed[key] = ID.sub(marked if key == "formatted_body" else plain, changed[key])
+        text = changed.get(key)
+        if isinstance(text, str) and key == "formatted_body":
+            # never inside a tag: an attribute keeps what it says
+            changed[key] = TOKEN.sub(
+                lambda each: each[0] if each[2] else ID.sub(marked, each[0]), text
+            )
+        elif isinstance(text, str):
+            changed[key] = ID.sub(plain, text)
     return changed

@@ -16,6 +16,8 @@ MAX_WHOLE, MAX_SHORT = 60_000, 5_000
 """Maximum bytes of an event's content with its edit (the homeserver refuses events over 65,536
 bytes in total), and the characters of text kept if the content is larger."""
 FORMAT = "org.matrix.custom.html"
+QUOTES = "app.postroom.shown"
+"""The key of a content that quotes a mail to the letter, so that no name is put into it."""
 
 
 def text_message(body: str, formatted: str = "", *, notice: bool = False) -> Content:

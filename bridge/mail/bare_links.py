@@ -5,18 +5,34 @@ from __future__ import annotations
 import html as entities
 import re
 import threading
+from typing import Any
 
 from linkify_it import LinkifyIt
 
 TOKEN = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)(?:[^<>\"]|\"[^\"]*\")*>|[^<]+|<")
 """A tag, or the text between two tags, of HTML that a serialiser wrote."""
+LONG = re.compile(r"\S{2000}")
 CLOSED_TO_LINKS = frozenset(("a", "code", "pre"))
 HOST = re.compile(r"(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?:[/?#][^\s<>\"]*[\w/=&#%~+-])?")
 
 
+class _Bounded(LinkifyIt):  # type: ignore[misc]  # it has no types
+    """Leaves texts alone in which something is too long for an address: its patterns take quadratic
+    time there."""
+
+    def pretest(self, text: str) -> bool:
+        return LONG.search(text) is None and bool(super().pretest(text))
+
+    def test(self, text: str) -> bool:
+        return LONG.search(text) is None and bool(super().test(text))
+
+    def match(self, text: str) -> Any:
+        return None if LONG.search(text) else super().match(text)
+
+
 def _linkify() -> LinkifyIt:
     """Finds https://…, www.… and mail addresses; `readme.md` and `//comment` are no links."""
-    made = LinkifyIt(options={"fuzzy_link": False, "fuzzy_email": True, "fuzzy_ip": False})
+    made = _Bounded(options={"fuzzy_link": False, "fuzzy_email": True, "fuzzy_ip": False})
     made.add("//", None)
     made.add("www.", {"validate": _length_of_host, "normalize": _with_scheme})
     return made

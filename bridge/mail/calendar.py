@@ -17,6 +17,8 @@ FOLD = re.compile(rb"[\r\n]+[ \t]")
 """The line break inside a folded line (RFC 5545 §3.1)."""
 PROPERTY = re.compile(rb"[^:;]{1,40}")
 ZONE = re.compile(rb":\s*VTIMEZONE\s*$", re.IGNORECASE)
+FAR = 10**11
+"""Seconds since 1970, in the year 5138."""
 MARK = "\ue002"
 MOMENTS = re.compile(f"{MARK}(\\d{{1,11}}(?::\\d{{1,11}})?){MARK}")
 """The times of an event inside its line; private-use characters stand around them."""
@@ -104,7 +106,7 @@ def _list(value: Any) -> list[Any]:
 def _who(value: Any) -> str:
     if value is None:
         return ""
-    address = clean_line(str(value), 200)
+    address = clean_line(str(value), 200).replace(MARK, "")
     if address.lower().startswith("mailto:"):
         address = address[7:]
     name = _text(getattr(value, "params", {}).get("CN"))
@@ -132,7 +134,7 @@ def _when(event: Any) -> str:
         return f"{_day(begins)}{until}{repeats}"
     ends = ends if isinstance(ends, datetime) else None
     text = _span(begins, ends)
-    zone = clean_line(str(begins.tzname() or ""), 40) if begins.tzinfo is not None else ""
+    zone = _text(begins.tzname() or "")[:40] if begins.tzinfo is not None else ""
     named = getattr(begins.tzinfo, "key", "") or zone or _text(_written_zone(event))[:40]
     return f"{text}{f' ({named})' if named else ''}{_moments(begins, ends)}{repeats}"
 
@@ -149,8 +151,11 @@ def _moments(begins: datetime, ends: datetime | None) -> str:
     """The times of an event in epoch seconds, for `in_zone`; empty where its zone is not known."""
     if begins.tzinfo is None:
         return ""
-    until = f":{int(ends.timestamp())}" if ends is not None and ends.tzinfo is not None else ""
-    return f"{MARK}{int(begins.timestamp())}{until}{MARK}"
+    moments = [begins, ends] if ends is not None and ends.tzinfo is not None else [begins]
+    seconds = [int(each.timestamp()) for each in moments]
+    if not all(0 <= each < FAR for each in seconds):
+        return ""
+    return f"{MARK}{':'.join(map(str, seconds))}{MARK}"
 
 
 def in_zone(line: str, zone: ZoneInfo | None) -> str:

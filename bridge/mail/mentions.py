@@ -58,7 +58,7 @@ def with_names(text: str, names: Mapping[str, str]) -> str:
 def ids_as_names(text: str, names: Mapping[str, str]) -> str:
     """The text with each id in `names` replaced by the name."""
     for mxid, name in names.items():
-        standing = rf"(?<![\w@/]){re.escape(mxid)}(?![\w-]|[.:]\w)"
+        standing = rf"(?<![\w@/=?&]){re.escape(mxid)}(?![\w-]|[.:]\w)"
         text = re.sub(standing, lambda _, name=name: name, text)  # type: ignore[misc]  # a default binds it
     return text
 

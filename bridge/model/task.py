@@ -171,6 +171,8 @@ class MakeDirect(Task):
     event: EventId
     """The invitation or message that asked for it."""
     asked_in: RoomId
+    invited: bool
+    """Whether the person invited the bot, rather than write to it."""
 
 
 @dataclass(frozen=True, slots=True)

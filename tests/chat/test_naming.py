@@ -45,6 +45,17 @@ def test_names_in_html_are_escaped_and_links_stay() -> None:
     assert shown == (f'<em>Bob &lt;Doe&gt; &amp; Co</em> <a href="https://matrix.to/#/{BOB}">x</a>')
 
 
+def test_nothing_inside_a_tag_or_a_link_is_changed() -> None:
+    begins = f'<a href="https://e.example/?u={ALICE}">'
+    content = render.text_message(
+        f"https://e.example/?u={ALICE}&by={ALICE}", f"{begins}{ALICE}</a>"
+    )
+    shown = naming.named(content, {ALICE: 'B" onmouseover="x'})
+    assert shown["body"] == content["body"]
+    assert shown["formatted_body"].startswith(begins)
+    assert "<" not in shown["formatted_body"][len(begins) : -4]
+
+
 def test_admins_see_both() -> None:
     shown = naming.named(render.notice(f"{ALICE} is no agent"), NAMES, with_ids=True)
     assert shown["body"] == f"Alice ({ALICE}) is no agent"

@@ -80,6 +80,12 @@ def test_a_mail_cannot_write_times_of_its_own_into_the_line() -> None:
     assert "\ue002" not in in_zone(line, None)
 
 
+@pytest.mark.parametrize("year", ["0001", "1960", "9999"])
+def test_times_far_away_are_shown_as_they_are(year: str) -> None:
+    raw = calendar("Europe/Berlin").replace(b"2026", year.encode())
+    assert all("\ue002" not in in_zone(line, ZoneInfo("Asia/Tokyo")) for line in lines(raw))
+
+
 @pytest.mark.parametrize(
     "hidden",
     ["BEGIN:VTIME\r\n ZONE", "BEGIN:VTIME\r ZONE", "begin:vtimezone", "BEGIN;X=1:VTIMEZONE",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from bridge.mail.bare_links import linked
@@ -60,6 +62,14 @@ def test_bare_links_are_links(text: str, address: str) -> None:
     assert f'<a href="{escaped}">' in to_html(text)
     assert f'<a href="{escaped}">' in linked(plain)
     assert linked(linked(plain)) == linked(plain)
+
+
+@pytest.mark.parametrize("text", ['"a' * 32_000 + "@", "mailto:" * 9_000, "a@" * 30_000])
+def test_what_is_too_long_for_an_address_takes_no_time(text: str) -> None:
+    began = time.process_time()
+    assert "<a" not in to_html(text)
+    assert linked(text) == text
+    assert time.process_time() - began < 2
 
 
 def test_what_is_code_or_a_link_already_gets_no_link() -> None:

@@ -93,6 +93,36 @@ async def test_a_file_named_like_a_command_is_none(stage: Stage) -> None:
     assert stage.smtp.accepted() == []
 
 
+async def test_send_as_a_caption_sends_the_message_it_replies_to_with_the_file(
+    stage: Stage,
+) -> None:
+    room = await begun(stage, None, ALICE, BOB)
+    text = stage.hs.say(BOB, room.id, "Here is the manual")
+    relation = {"m.relates_to": {"m.in_reply_to": {"event_id": text}}}
+    send(stage, room, file(stage, "!send", **relation))
+    sent = (await stage.sent(1))[0]
+    assert text_of(sent).startswith("Here is the manual")
+    assert files_of(sent) == ["plan.png"]
+
+
+async def test_a_file_that_was_attached_can_be_sent_by_itself(stage: Stage) -> None:
+    room = await begun(stage)
+    said = send(stage, room, file(stage, "!attach"))
+    await stage.sees(room, "goes with your next email.")
+    stage.hs.react(ALICE, room.id, said, "📧")
+    sent = (await stage.sent(1))[0]
+    assert files_of(sent) == ["plan.png"]
+    assert "attach" not in text_of(sent)
+
+
+async def test_a_preview_shows_what_leaves_to_the_letter(stage: Stage) -> None:
+    room = await begun(stage, None, ALICE, BOB)
+    stage.hs.say(ALICE, room.id, f"!draft Please ask {BOB}, typed by hand")
+    shown = await stage.sees(room, "✅ sends it")
+    assert f"Please ask {BOB}, typed by hand" in shown["content"]["body"]
+    assert f"Please ask {BOB}" in shown["content"]["formatted_body"]
+
+
 async def test_attach_as_a_caption_keeps_the_file_for_the_next_mail(stage: Stage) -> None:
     room = await begun(stage)
     send(stage, room, file(stage, "!attach"))

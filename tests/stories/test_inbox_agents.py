@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.stage import ADMIN, ALICE, BOB, EVE, SUPPORT, Stage, until
+from tests.stage import ADMIN, ALICE, BOB, EVE, PASSWORD, SUPPORT, Stage, until
 from tests.stories.desk import ask, begun, control_room
-from tests.stories.test_inbox import PASSWORD, empty, set_up
+from tests.stories.test_inbox import empty, set_up
 
 
 async def test_agents_are_invited_and_removed_by_chat(stage: Stage) -> None:

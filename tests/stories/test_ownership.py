@@ -53,9 +53,13 @@ async def test_a_conversation_is_given_to_somebody_who_is_told(stage: Stage, sai
 async def test_it_is_given_to_agents_alone_and_given_back(stage: Stage) -> None:
     room = await begun(stage, None, ALICE, BOB)
     stage.hs.say(ALICE, room.id, "!assign")
-    await stage.sees(room, "Say to whom: !assign @who. Agents of Support: Alice, Bob.")
+    await stage.sees(
+        room, "Say to whom: !assign @who. Agents of Support: Alice (@alice), Bob (@bob)."
+    )
     stage.hs.say(ALICE, room.id, f"!assign {EVE}")
-    await stage.sees(room, f"{EVE} is not an agent of Support; its agents are Alice, Bob.")
+    await stage.sees(
+        room, f"{EVE} is not an agent of Support; its agents are Alice (@alice), Bob (@bob)."
+    )
     stage.hs.say(ALICE, room.id, "!unassign")
     await stage.sees(room, "Nobody has it.")
     stage.hs.say(ALICE, room.id, "!assign bob")

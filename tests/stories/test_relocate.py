@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bridge.model import Number
 from tests.servers.matrix_state import DOMAIN, Room
 from tests.stage import ALICE, BOB, CUSTOMER, EVE, SALES, Stage, mail, until
 from tests.stories.desk import ask, begun, control_room
@@ -154,6 +155,60 @@ async def test_a_merge_that_left_nothing_to_take_back_says_so(stage: Stage) -> N
     assert "#3, and yours" in await answered(stage, first, ALICE, "!split", **only)
     await stage.quiet()
     assert "None of its mails is in #1" in await answered(stage, room, ALICE, "!split")
+
+
+async def test_a_merge_undone_gives_back_owner_tags_and_waiting_time(stage: Stage) -> None:
+    first = await begun(stage, None, ALICE, BOB)
+    room = await second(stage)
+    stage.hs.join(BOB, room.id)
+    await answered(stage, room, BOB, "!take")
+    await answered(stage, room, BOB, "!tag +vip")
+    await answered(stage, first, ALICE, "!close")
+    async with stage.app.database.reading() as tx:
+        before = [await tx.conversations.get(Number(n)) for n in (1, 2)]
+    await answered(stage, room, ALICE, "!merge #1")
+    await stage.quiet()
+    await answered(stage, room, ALICE, "!split")
+    await stage.quiet()
+    async with stage.app.database.reading() as tx:
+        after = [await tx.conversations.get(Number(n)) for n in (1, 2)]
+    for was, now in zip(before, after, strict=True):
+        assert (now.state, now.assignee, now.tags, now.priority, now.waiting_since) == (
+            was.state, was.assignee, was.tags, was.priority, was.waiting_since,
+        ), now.number  # fmt: skip
+
+
+async def test_a_merge_is_undone_by_what_it_moved_and_nothing_else(stage: Stage) -> None:
+    first = await begun(stage)
+    room = await second(stage)
+    await answered(stage, room, ALICE, "!merge #1")
+    await stage.quiet()
+    await answered(stage, room, ALICE, "!split")
+    await stage.quiet()
+    await answered(stage, first, ALICE, "!merge #2")
+    await stage.quiet()
+    assert "its mail is back from #2" in await answered(stage, first, ALICE, "!split")
+    await stage.quiet()
+    async with stage.app.database.reading() as tx:
+        held = [len(await tx.mails.of_conversation(Number(n))) for n in (1, 2)]
+    assert held == [1, 1]
+
+
+async def test_a_chain_of_merges_is_undone_from_its_end(stage: Stage) -> None:
+    await begun(stage)
+    room = await second(stage)
+    await stage.mail(mail("The third mail", subject="Third", message_id="<m3@customer.example>"))
+    third = await stage.conversation(3)
+    stage.hs.join(ALICE, third.id)
+    await stage.sees(third, "The third mail")
+    await answered(stage, third, ALICE, "!merge #2")
+    await stage.quiet()
+    await answered(stage, room, ALICE, "!merge #1")
+    await stage.quiet()
+    assert "#2 goes on in #1 itself" in await answered(stage, third, ALICE, "!split")
+    assert "its 2 mails are back from #1" in await answered(stage, room, ALICE, "!split")
+    await stage.quiet()
+    assert "its mail is back from #2" in await answered(stage, third, ALICE, "!split")
 
 
 async def test_a_claim_is_answered_by_a_reaction_on_the_card(stage: Stage) -> None:

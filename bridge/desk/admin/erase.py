@@ -12,6 +12,7 @@ from bridge.desk.context import Request
 from bridge.desk.desk import Desk
 from bridge.desk.outbound import decisions
 from bridge.desk.rooms.refresh import refresh_queue_list
+from bridge.desk.triage.unmerge import note_key
 from bridge.mail.address import bare
 from bridge.model import (
     CONTROL,
@@ -186,6 +187,7 @@ async def purge(desk: Desk, job: Job[Purge]) -> None:
             await tx.jobs.finish(job)  # reopened meanwhile: do not purge
             return
         await tx.erasing.mark_erased(number)
+        await tx.settings.drop_value(note_key(number))
     async with desk.store.reading() as tx:
         space = await tx.rooms.find(Role.SPACE, conversation.inbox)
         said = await tx.erasing.posts_linking(number, conversation.room or RoomId("!none:none"))

@@ -103,7 +103,6 @@ async def set_(tx: Tx, desk: Desk, asked: Request) -> str:
         except (Permanent, ConfigError) as error:
             raise Refused(f"{error} Nothing was changed.") from error
     await tx.inboxes.save(changed)
-    await tx.settings.drop_value(testing_failed(stored.id))  # what failed may be mended now
     if stored.state is LIVE:
         await touch(tx)
     await tx.audit.add(desk.now(), asked.who, f"inbox {stored.id}: {deed}")
@@ -119,7 +118,8 @@ def check(desk: Desk, inbox: Inbox) -> None:
 
 
 def testing_failed(inbox: str) -> str:
-    """The setting with what the last test of an inbox found wrong."""
+    """The setting with what the last test of an inbox found wrong: the time at which the inbox as
+    it was tested had changed, and the fault."""
     return f"test-failed:{inbox}"
 
 

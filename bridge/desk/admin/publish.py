@@ -28,7 +28,9 @@ async def publish(tx: Tx, desk: Desk, asked: Request) -> str:
     except (Permanent, ConfigError) as error:
         raise Refused(f"{stored.id} cannot go live: {error}") from error
     comment = asked.rest.partition(asked.words[0])[2].strip()
-    failed = await tx.settings.value(inboxes.testing_failed(stored.id))
+    noted = await tx.settings.value(inboxes.testing_failed(stored.id)) or ""
+    tested, _, failed = noted.partition("\n")
+    failed = failed if tested == str(stored.changed_at) else ""  # what was set since may mend it
     if comment.split()[:1] == ["anyway"]:
         comment = comment.removeprefix("anyway").strip()
     elif failed:

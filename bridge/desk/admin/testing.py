@@ -53,7 +53,9 @@ async def test(desk: Desk, job: Job[TestInbox]) -> None:
             if finding.tags is not None:
                 await tx.settings.set_value(f"tags:{inbox.address}", "1" if finding.tags else "")
         failed = next((each.text for each in findings if each.grade is Grade.BAD), "")
-        await tx.settings.set_value(inboxes.testing_failed(inbox_id), failed)
+        if stored is not None:
+            noted = f"{stored.changed_at}\n{failed}" if failed else ""
+            await tx.settings.set_value(inboxes.testing_failed(inbox_id), noted)
         await _tell(tx, desk, event, texts.testing(inbox, findings, done=True))
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import structlog
+
 from bridge.desk.desk import Desk
 from bridge.model import Event, Job, Permanent, Room
 from bridge.model.task import HandleEvent, MakeDirect
+
+log = structlog.get_logger("outside")
 
 
 async def handle_unknown_room(
@@ -23,9 +27,17 @@ async def handle_unknown_room(
             await (desk.chat.join if known else desk.chat.leave)(event.room)
         except Permanent:
             is_invite = False  # the invite was taken back meanwhile
+    is_alone = False
+    if known and not invited and room is None:
+        try:
+            members = await desk.chat.members(event.room)
+            there = {who for who, how in members.items() if how == "join"}
+            is_alone = there == {event.sender, desk.bot}
+        except Permanent:
+            log.info("members of another room are not shown", room=event.room)
     async with desk.store.transaction("event") as tx:
         talks = event.type in ("m.room.message", "m.room.encrypted")
-        if known and (is_invite or talks) and room is None:
-            task = MakeDirect(event.sender, event=event.id, asked_in=event.room)
+        if known and (is_invite or (talks and is_alone)) and room is None:
+            task = MakeDirect(event.sender, event=event.id, asked_in=event.room, invited=is_invite)
             await tx.jobs.add(task, f"direct:{event.sender}")
         await tx.jobs.finish(job)

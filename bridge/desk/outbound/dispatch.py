@@ -110,6 +110,7 @@ async def show_status(tx: Tx, desk: Desk, delivery: Delivery) -> None:
     if delivery.form is Form.SNIPPET:  # no other message in the room shows the text
         quoted = f"{from_text(text)}<blockquote>{from_text(delivery.text)}</blockquote>"
         content = render.text_message(f"{text}\n\n{delivery.text}", quoted, notice=True)
+        content[render.QUOTES] = "snippet"
     shown = status_of(desk, delivery, content)
     await tx.posts.put(shown)
     if delivery.form is Form.AUTOMATIC:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bridge.chat import command
 from bridge.chat import draft as texts
 from bridge.chat.command import Command
+from bridge.chat.render import QUOTES
 from bridge.desk.desk import Desk
 from bridge.desk.outbound import approval, compose, forward, writing
 from bridge.desk.outbound.decisions import stop
@@ -56,7 +57,7 @@ async def preview(desk: Desk, job: Job[ShowPreview]) -> None:
             await stop(tx, desk, current, gone)
             return
         await tx.deliveries.update(delivery.id, shown=shown)
-        content["app.postroom.shown"] = shown[:16]  # makes a new post of a preview that reads alike
+        content[QUOTES] = shown[:16]  # makes a new post of a preview that reads alike
         await tx.posts.put(status_of(desk, delivery, content))
 
 

@@ -67,7 +67,9 @@ async def _answer(tx: Tx, desk: Desk, context: CommandContext, word: str) -> str
 async def send(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!send` as a reply, or 📧: send the message it points at, as last edited. As the caption of a
     file: send that file."""
-    if dispatch.captioned_file(context):
+    own = dispatch.captioned_file(context)
+    pointed = context.points_at
+    if own and (pointed is None or await _letter(tx, context, pointed) is not None):
         return await _answer(tx, desk, context, "send")
     if context.points_at is None:
         raise Refused("Use it as a reply to the message that you want to send.")
@@ -75,7 +77,7 @@ async def send(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     if content is None:
         raise Refused("That message is gone; nothing was sent.")
     await _written_by_agent(tx, context)
-    files = await tx.pins.of(context.conversation.number, context.who)
+    files = [*own, *await tx.pins.of(context.conversation.number, context.who)]
     prefix = desk.settings.command_prefix
     said = desk.commands.of_text(command.new_text(content))
     if said is not None and said.name not in writing.WORDING[Form.REPLY]:

@@ -12,6 +12,7 @@ from bridge.config.inbox import Inbox
 from bridge.desk.desk import Desk
 from bridge.desk.outbound import forwarding, quotation
 from bridge.mail import compose, limits
+from bridge.mail.charset import clean_line
 from bridge.mail.mentions import with_names
 from bridge.mail.written import from_matrix
 from bridge.model import (
@@ -20,8 +21,10 @@ from bridge.model import (
     Content,
     Delivery,
     Form,
+    HomeserverError,
     Letter,
     MessageId,
+    Mxid,
     Permanent,
     Refused,
     Role,
@@ -31,9 +34,10 @@ from bridge.model import (
 
 MAX_FILE_BYTES = 100 * 1024 * 1024
 """Maximum bytes of one file that an agent attaches."""
+MARKS = re.compile(r"[\[\]<>*`~\\|]")
 SIGNATURE = re.compile(r"(?m)^\S.*\n--?[ \t]*$")
 WORDING = {
-    Form.REPLY: ("reply", "draft", "send"),
+    Form.REPLY: ("reply", "draft", "send", "attach"),
     Form.SNIPPET: ("snippet", "draft", "reply"),
     Form.FORWARD: ("forward",),
     Form.COMPOSE: ("compose",),
@@ -132,13 +136,23 @@ async def _said(desk: Desk, delivery: Delivery, room: RoomId, said_in: RoomId) -
     if content is None:
         raise Refused("the message was removed")
     names: dict[str, str] = {
-        each: await desk.chat.display_name(said_in, each) for each in command.named_users(content)
+        each: await _name(desk, said_in, each) for each in command.named_users(content)
     }
     if delivery.requested_by != delivery.source:
         order = await desk.chat.event(room, delivery.requested_by)
         if not order or not order.get("content"):
             raise Refused("the order to send it was taken back")
     return words(desk, delivery, content, names)
+
+
+async def _name(desk: Desk, room: RoomId, who: Mxid) -> str:
+    """The name of a mentioned user, for a mail: on one line, and without what Markdown would read
+    as a link or emphasis. No refusal of the homeserver stops the mail."""
+    try:
+        name = await desk.chat.display_name(room, who)
+    except HomeserverError:
+        name = who[1:].partition(":")[0]
+    return clean_line(MARKS.sub(" ", name), 64)
 
 
 def words(

@@ -11,7 +11,7 @@ from bridge.chat import render
 from bridge.desk.desk import Desk
 from bridge.desk.rooms import picture, refusal
 from bridge.desk.rooms.names import with_names
-from bridge.model import Content, EventId, HomeserverError, Post, RoomId
+from bridge.model import Content, EventId, HomeserverError, Post, RoomId, Shows
 
 log = structlog.get_logger("speak")
 
@@ -35,7 +35,9 @@ async def say(
     """Send a message or an edit. Returns the event that shows the post now, and who sent it in
     place of its sender, empty for nobody."""
     if not post.spoken_by:
-        is_ours = post.sender == desk.bot
+        # a preview is what leaves, to the letter; what comes from mails says what it says
+        quotes = post.key.shows in (Shows.MAIL, Shows.FILE) or render.QUOTES in post.content
+        is_ours = post.sender == desk.bot and not quotes
         shown = await with_names(desk, post.content, room) if is_ours else post.content
         content = render.fit(_content(post, shown, target))
         try:

@@ -35,16 +35,24 @@ async def make_direct_room(desk: Desk, job: Job[MakeDirect]) -> None:
             await tx.rooms.forget(known.id)
         await tx.rooms.save(Room(room, Role.DIRECT, None, None, desk.room_version))
         await tx.rooms.set_member(room, who, there or "invite")
-        await _welcome(tx, desk, job, room, invites=there not in ("join", "invite"))
+        await _welcome(tx, desk, job, room, invites=_invites(job.task, there))
         text = (
             "I work in rooms of my own, and read no encrypted ones. Your direct chat with me is"
             f" here: {link(room, desk.server_name)}"
         )
         if who in desk.settings.admins and control is not None:
             text += f"\nAdmin commands work here: {link(control.id, desk.server_name)}"
-        key, place = PostKey.other(Shows.POINTER, job.task.asked_in), Place.at(job.task.asked_in)
+        key, place = (
+            PostKey.other(Shows.POINTER, job.task.asked_in, who),
+            Place.at(job.task.asked_in),
+        )
         await tx.posts.put(Wanted.message(key, place, desk.bot, desk.quiet_message(text)))
         await tx.jobs.finish(job)
+
+
+def _invites(task: MakeDirect, there: str) -> bool:
+    """Whether to invite: who left the chat is invited again only when they ask by inviting us."""
+    return there not in ("join", "invite") and (task.invited or not there)
 
 
 async def _welcome(

@@ -129,7 +129,7 @@ async def _meant(tx: Tx, desk: Desk, context: CommandContext) -> Mxid:
         ]  # fmt: skip
     if len(named) == 1 and named[0] in agents:
         return Mxid(named[0])
-    who = ", ".join(agents)
+    who = ", ".join(f"{mxid} (@{mxid[1:].partition(':')[0]})" for mxid in agents)
     said = context.rest.strip()[:60]
     if not said:
         raise Refused(f"Say to whom: !assign @who. Agents of {context.inbox.name}: {who}.")

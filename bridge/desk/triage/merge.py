@@ -15,7 +15,7 @@ from bridge.desk.rooms import picture
 from bridge.desk.rooms.refresh import refresh
 from bridge.desk.rooms.sent import show_sent
 from bridge.desk.triage import contact, state
-from bridge.desk.triage.unmerge import unmerge
+from bridge.desk.triage.unmerge import note, unmerge
 from bridge.mail import author
 from bridge.mail.thread import base_subject
 from bridge.model import (
@@ -102,6 +102,7 @@ async def claimed(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
 async def _merge(tx: Tx, desk: Desk, conversation: Conversation, into: Conversation) -> None:
     """Move the mails of one conversation, and all later ones, to another."""
     letters = await tx.mails.of_conversation(conversation.number)
+    await note(tx, desk, conversation, into, letters)
     there = render.notice(f"Merged from #{conversation.number}: {_link(desk, conversation)}")
     await _say(tx, desk, into, PostKey.of_conversation(Shows.MERGED, conversation.number), there)
     await _bring(tx, desk, letters, into)
