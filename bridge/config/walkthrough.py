@@ -93,7 +93,7 @@ def _ask_address(values: Values, secrets: Mapping[str, str]) -> Question | None:
         return None
     return Question(
         "address", "Which address is it? Like support@example.com.",
-        "The shared address that customers write to. An address of one person is none.",
+        "The shared address that customers write to, not the address of one person.",
     )  # fmt: skip
 
 
@@ -268,7 +268,7 @@ def _server(text: str, by_port: Mapping[int, str]) -> Values:
     return keys
 
 
-def _none(values: Values) -> Values:
+def _unchanged(values: Values) -> Values:
     return values
 
 
@@ -281,7 +281,7 @@ STEPS = (
     ),
     Step("imap.tls", _ask_tls("imap", IMAP_PORTS), _take_tls("imap"), _without("imap", "tls")),
     Step(
-        "imap.password", _ask_password, lambda values, _: values, _none, ("imap.password",)
+        "imap.password", _ask_password, lambda values, _: values, _unchanged, ("imap.password",)
     ),
     Step(
         "smtp.host", _ask_smtp, _take_smtp,

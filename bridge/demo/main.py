@@ -92,7 +92,7 @@ async def _stay(world: World) -> None:
         "\nThe demo stays up until Ctrl-C. Have a look with Element or any Matrix client:\n"
         f"  homeserver  {world.synapse.url}\n"
         f"  log-ins     {', '.join(f'@{name}:{SERVER}' for name in PEOPLE)}; password {PASSWORD}\n"
-        f"  who to be   alice; there are {UNDO} seconds in which ❌ stops a mail\n"
+        f"  try it as   alice; ❌ on the status stops a mail within {UNDO} seconds\n"
         "What the customer got: make demo MAIL=1, or postroom demo --mail --folder "
         f"{world.folder}\n"
         "Write as the customer:\n"

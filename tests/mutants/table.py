@@ -82,5 +82,5 @@ MUTANTS = (
     Mutant("T55", "_read", "[] if _may_be_steered(results) else _parsed(results)", "_parsed(results)"),
     Mutant("T57", "enter", "seccomp.refuse(bounded=False)", "True"),
     Mutant("T57", "enter", "landlock.restrict(readable())", "True"),
-    Mutant("T58", "answered", "sealed.mask_all(str(error), asked.rest)}\\n{next_.text}", "error}\\n{next_.text}"),
+    Mutant("T58", "answered", "sealed.mask_all(str(error), asked.rest), next_", "str(error), next_"),
 )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 import pytest
 
 from tests.servers.matrix_state import Room
@@ -75,6 +77,22 @@ async def test_it_works_only_while_nobody_else_is_there(stage: Stage) -> None:
     assert "I answer in a chat of you and me alone" in await answered(stage, room, ALICE, "!list")
     stage.hs.join(EVE, room.id)
     assert "I answer in a chat of you and me alone" in await answered(stage, room, EVE, "!list")
+
+
+async def test_an_agent_of_this_very_moment_is_not_declined(stage: Stage) -> None:
+    await stage.open()
+    queue = await stage.queue()
+    stage.hs.lose_pushes = True  # that Bob joins is heard of after his invitation
+    stage.hs._member(queue, stage.app.desk.bot, BOB, "invite")
+    stage.hs.join(BOB, queue.id)
+    stage.hs.lose_pushes = False
+    asks = f"/rooms/{queue.id}/state/m.room.member/{BOB}"
+    own = invited_elsewhere(stage, BOB)
+    await until(lambda: asks in unquote(str(stage.hs.log)), "the bridge to ask the homeserver")
+    assert own.membership(stage.app.desk.bot) == "invite"
+    stage.hs._member(queue, BOB, BOB, "join")
+    await until(lambda: own.membership(stage.app.desk.bot) == "join", "the bot to come")
+    assert await chat(stage, BOB)
 
 
 async def test_there_is_one_chat_for_each_person_and_a_lost_one_is_made_anew(stage: Stage) -> None:

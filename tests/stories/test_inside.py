@@ -17,7 +17,8 @@ from bridge.mail.token import Links, Tokens
 from bridge.operate.backup import rekey
 from tests.stage import ADMIN, ALICE, BOB, CUSTOMER, EVE, SUPPORT, Stage, mail, until
 from tests.stories.desk import ask, begun, control_room
-from tests.stories.test_inbox import CANARY, empty, gone, nowhere
+from tests.stories.test_inbox import empty
+from tests.stories.test_secrets import CANARY, gone, nowhere
 
 RULE = {"name": "thanks", "when": {"subject": "thanks"}, "then": {"snippet": "Thanks"}}
 

@@ -178,6 +178,21 @@ async def test_a_merge_undone_gives_back_owner_tags_and_waiting_time(stage: Stag
         ), now.number  # fmt: skip
 
 
+async def test_a_merge_undone_gives_nothing_back_to_who_is_no_agent_any_more(stage: Stage) -> None:
+    await begun(stage, None, ALICE, BOB)
+    room = await second(stage)
+    stage.hs.join(BOB, room.id)
+    await answered(stage, room, BOB, "!take")
+    await answered(stage, room, ALICE, "!merge #1")
+    stage.hs.leave(BOB, (await stage.queue()).id)
+    await until(lambda: room.membership(BOB) == "leave", "Bob to be out")
+    await stage.quiet()
+    await answered(stage, room, ALICE, "!split")
+    await stage.quiet()
+    assert room.membership(BOB) == "leave"
+    assert "not taken" in await answered(stage, room, ALICE, "!info")
+
+
 async def test_a_merge_is_undone_by_what_it_moved_and_nothing_else(stage: Stage) -> None:
     first = await begun(stage)
     room = await second(stage)

@@ -85,7 +85,7 @@ async def answered(tx: Tx, desk: Desk, asked: Request, about: question.Asked) ->
         first = walkthrough.next_question({}, {})
         if word and first is not None:
             said = first.more if word in walkthrough.EXPLAIN else FIRST
-            return f"{said}\n{first.text}\n{texts.STOPS}"
+            return _again(said, first)
         try:
             return await _begin(tx, desk, asked, asked.rest)
         except Refused as error:
@@ -98,22 +98,26 @@ async def answered(tx: Tx, desk: Desk, asked: Request, about: question.Asked) ->
     if next_ is None or next_.key != about.what:
         return await _ask_next(tx, desk, asked, stored)
     if word in walkthrough.EXPLAIN:
-        return f"{next_.more}\n{next_.text}\n{texts.STOPS}"
+        return _again(next_.more, next_)
     if word in walkthrough.BACK:
         return await _back(tx, desk, asked, stored, next_)
     if word == "no" or (word and not next_.suggestion):
-        return f"“{word}” is no answer to that.\n{next_.text}\n{texts.STOPS}"
+        return _again(f"“{word}” is no answer to that.", next_)
     try:
         changed = _with(desk, stored, next_, asked.rest)
     except Refused as error:
         if asked.rest in desk.directory.opened(stored, all_=False).values():
             await sealed.redact_secret(tx, desk, asked.event)  # a password once more
-        return f"{sealed.mask_all(str(error), asked.rest)}\n{next_.text}\n{texts.STOPS}"
+        return _again(sealed.mask_all(str(error), asked.rest), next_)
     await tx.inboxes.save(changed)
     if next_.key in changed.secrets:
         await tx.audit.add(desk.now(), asked.who, f"inbox {stored.id}: set {next_.key}")
         return f"{texts.KEPT_ENCRYPTED}\n{await _ask_next(tx, desk, asked, changed)}"
     return await _ask_next(tx, desk, asked, changed)
+
+
+def _again(said: str, asks: walkthrough.Question) -> str:
+    return f"{said}\n{asks.text}\n{texts.STOPS}"
 
 
 async def _back(
@@ -122,7 +126,7 @@ async def _back(
     """Take the last answer back and ask for it again."""
     found = walkthrough.before(stored.values, stored.secrets, next_.key)
     if found is None:
-        return f"{FIRST}\n{next_.text}\n{texts.STOPS}"
+        return _again(FIRST, next_)
     values, secrets = found
     stored = replace(stored, values=values, secrets=secrets, changed_at=desk.now())
     await tx.inboxes.save(stored)

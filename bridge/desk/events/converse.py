@@ -13,6 +13,7 @@ from bridge.desk.desk import Desk
 from bridge.desk.events import changed, control
 from bridge.desk.events.act import Said, act
 from bridge.desk.events.commands import REACTIONS, agent_command, unknown
+from bridge.desk.events.newcomers import PATIENCE, require_noted
 from bridge.desk.events.outside import handle_unknown_room
 from bridge.desk.rooms import post
 from bridge.desk.rooms.lost import is_lost, make_anew
@@ -33,9 +34,6 @@ from bridge.model import (
 )
 from bridge.model.task import HandleEvent
 from bridge.ports import Tx
-
-PATIENCE = 600.0
-"""Seconds that an event waits for us to store the post it reacts to, or its sender as an agent."""
 
 
 async def converse(desk: Desk, job: Job[HandleEvent]) -> None:
@@ -66,7 +64,7 @@ async def converse(desk: Desk, job: Job[HandleEvent]) -> None:
             await _in_lost_room(desk, job, room, error)
             return
         if now == "join" and room.role is Role.CONVERSATION:
-            await _find_agent(desk, event, room, member)
+            await require_noted(desk, event, [room.inbox] if room.inbox else [], member)
     async with desk.store.transaction("event") as tx:
         if event.type == "m.room.member":
             # the event of an invitation may arrive after the person has joined
@@ -122,7 +120,7 @@ async def _said(desk: Desk, event: Event, room: Room, *, by_agent: bool) -> Said
     if said is None or said.meant is None:
         return said
     if not by_agent:
-        await _find_agent(desk, event, room, event.sender)
+        await require_noted(desk, event, [room.inbox] if room.inbox else [], event.sender)
         return said
     needs = said.meant.needs
     if Needs.TARGET in needs and said.points_at is not None:
@@ -147,18 +145,6 @@ async def _reaction(
     if by_agent and fits[0].on is not None:
         await _require_stored_post(desk, event, target)
     return Said(event, room, fits[0], points_at=target)
-
-
-async def _find_agent(desk: Desk, event: Event, room: Room, who: Mxid) -> None:
-    """Raises Transient while somebody has joined the queue room and that is not stored yet: their
-    events in other rooms can arrive first, for example after the homeserver was down."""
-    if room.inbox is None or desk.is_own(who) or desk.now() - event.at > PATIENCE:
-        return
-    async with desk.store.reading() as tx:
-        queue = await tx.rooms.find(Role.QUEUE, room.inbox)
-        known = await tx.rooms.is_agent(room.inbox, who)
-    if queue is not None and not known and await desk.chat.membership(queue.id, who) == "join":
-        raise Transient(f"it is not noted yet that {who} is an agent", retry_after=0.5)
 
 
 async def _require_stored_post(desk: Desk, event: Event, target: EventId) -> None:

@@ -35,6 +35,8 @@ async def question_if_colleague_answered(tx: Tx, desk: Desk, context: CommandCon
         left_at = newest.finished_at or newest.created_at
         if context.event.at - left_at > MINUTE:
             return ""
+        if newest.state is DeliveryState.UNKNOWN:
+            return f"An answer of {newest.agent} may just have left here. Send this, too?"
         return f"{newest.agent} answered here less than a minute ago. Send this, too?"
     if newest.state is DeliveryState.DEFERRED and context.event.at - newest.created_at > MINUTE:
         return ""

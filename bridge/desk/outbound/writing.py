@@ -151,8 +151,8 @@ async def _name(desk: Desk, room: RoomId, who: Mxid) -> str:
     try:
         name = await desk.chat.display_name(room, who)
     except HomeserverError:
-        name = who[1:].partition(":")[0]
-    return clean_line(MARKS.sub(" ", name), 64)
+        name = ""
+    return clean_line(MARKS.sub(" ", name), 64) or who[1:].partition(":")[0]
 
 
 def words(

@@ -42,11 +42,9 @@ async def make_direct_room(desk: Desk, job: Job[MakeDirect]) -> None:
         )
         if who in desk.settings.admins and control is not None:
             text += f"\nAdmin commands work here: {link(control.id, desk.server_name)}"
-        key, place = (
-            PostKey.other(Shows.POINTER, job.task.asked_in, who),
-            Place.at(job.task.asked_in),
-        )
-        await tx.posts.put(Wanted.message(key, place, desk.bot, desk.quiet_message(text)))
+        key = PostKey.other(Shows.POINTER, job.task.asked_in, who)
+        asked_in = Place.at(job.task.asked_in)
+        await tx.posts.put(Wanted.message(key, asked_in, desk.bot, desk.quiet_message(text)))
         await tx.jobs.finish(job)
 
 

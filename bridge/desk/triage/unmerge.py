@@ -135,7 +135,8 @@ async def _open_again(
 ) -> None:
     """Give the conversation the state, owner and waiting time that it had."""
     before = State(was["state"])
-    await tx.conversations.update(gone.number, merged=None, assignee=was["assignee"])
+    owner = await _still_agent(tx, gone, was["assignee"])
+    await tx.conversations.update(gone.number, merged=None, assignee=owner)
     opens = not back[-1].outbound and before not in FINISHED_CONVERSATIONS
     as_before = before if before is not State.SNOOZED else State.ANSWERED
     now_is = State.OPEN if opens else State.ANSWERED if before is State.OPEN else as_before
@@ -146,13 +147,21 @@ async def _open_again(
         await refresh(tx, desk, again)
 
 
+async def _still_agent(tx: Tx, conversation: Conversation, who: Mxid | None) -> Mxid | None:
+    """The former owner; nobody where they are no agent any more, since owners are invited."""
+    is_agent = who is not None and await tx.rooms.is_agent(conversation.inbox, who)
+    return who if is_agent else None
+
+
 async def _as_before(
     tx: Tx, desk: Desk, into: Conversation, noted: Noted, rest: Sequence[Letter]
 ) -> None:
     """Take from the other conversation what the merge gave it, where nobody changed that since."""
     gone, was = noted["gone"], noted["into"]
     given = set(gone["tags"]) - set(was["tags"])
-    owner = into.assignee if into.assignee != gone["assignee"] else was["assignee"]
+    owner = into.assignee
+    if owner == gone["assignee"]:
+        owner = await _still_agent(tx, into, was["assignee"])
     raised = into.priority == gone["priority"]
     waits = bool(rest) and not rest[-1].outbound
     into = await tx.conversations.update(
