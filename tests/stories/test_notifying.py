@@ -21,7 +21,9 @@ QUIET_STATE = {
 async def test_a_conversation_as_an_agent_gets_it(stage: Stage) -> None:
     photo = ("photo.png", "image/png", b"PNG")
     await stage.open()
+    await stage.quiet()  # both are invited before anybody enters
     queue = await stage.queue(ALICE, BOB)
+    await stage.quiet()
     await stage.mail(mail(files=(photo,)))
     room = await stage.conversation()
     await stage.sees(room, "photo.png")
