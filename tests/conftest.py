@@ -7,12 +7,14 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests import provision, test_features
+from tests.homeservers import PLAIN, SETTINGS, Setting
 from tests.real import Town
 from tests.servers.bridge import Zygote
 from tests.servers.postgres import PostgresServer
@@ -29,16 +31,35 @@ what asks more of the database than to keep rows."""
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests over folders of mail are collected only where one is named; most stories and the sweep
-    on one database, where FULL=1 does not ask for both."""
+    on one database, where FULL=1 does not ask for both; the agents' day on one homeserver."""
+    items[:] = [item for item in items if not _cannot_be(item)]
     if "MAIL_CORPUS" not in os.environ:
         items[:] = [item for item in items if item.get_closest_marker("corpus") is None]
     if not os.environ.get("FULL"):
         items[:] = [item for item in items if not _waits_for_a_release(item)]
 
 
+def _parameters(item: pytest.Item) -> dict[str, Any]:
+    return getattr(getattr(item, "callspec", None), "params", {})
+
+
+def _cannot_be(item: pytest.Item) -> bool:
+    """Whether a test needs files where the homeserver takes none, or would be told on both of the
+    bridge's databases for each homeserver."""
+    parameters = _parameters(item)
+    setting = SETTINGS[parameters.get("any_town", "as it comes")]
+    needs_files = item.get_closest_marker("files") is not None
+    twice = setting is not PLAIN and parameters.get("new_database") == "postgres"
+    return twice or (needs_files and not setting.files)
+
+
 def _waits_for_a_release(item: pytest.Item) -> bool:
-    """Whether a test is a story on PostgreSQL that only FULL=1 tells, or the sweep there."""
-    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    """Whether a test is a story that only FULL=1 tells: on PostgreSQL, or on a homeserver of a
+    certain kind; or the sweep on PostgreSQL."""
+    parameters = _parameters(item)
+    setting = SETTINGS[parameters.get("any_town", "as it comes")]
+    if setting is not PLAIN:
+        return not (setting.daily and item.get_closest_marker("any_homeserver"))
     if parameters.get("new_database") != "postgres":
         return False
     if item.get_closest_marker("sweep") is not None:
@@ -148,10 +169,10 @@ def new_town(town_folder: Path, zygote: Zygote, database_url: str) -> Town:
 
 
 @asynccontextmanager
-async def living(town: Town, **synapse: Any) -> AsyncIterator[Town]:
+async def living(town: Town, setting: Setting = PLAIN) -> AsyncIterator[Town]:
     """The town, its servers running; shown when the test failed."""
     try:
-        await town.start(**synapse)
+        await town.start(setting)
         yield town
     finally:
         await town.stop()
@@ -168,5 +189,18 @@ async def town(new_town: Town) -> AsyncIterator[Town]:
 @pytest.fixture
 async def mas_town(new_town: Town) -> AsyncIterator[Town]:
     """A town whose people log in at a Matrix Authentication Service."""
-    async with living(new_town, mas=True):
+    async with living(new_town, SETTINGS["people log in at MAS"]):
+        yield new_town
+
+
+@pytest.fixture(params=SETTINGS)
+async def any_town(request: pytest.FixtureRequest, new_town: Town) -> AsyncIterator[Town]:
+    """A town for each kind of homeserver."""
+    setting = SETTINGS[request.param]
+    if setting.postgres:
+        if not provision.driver():
+            pytest.skip("needs a Synapse that speaks to PostgreSQL: python -m tests.provision")
+        server: PostgresServer = request.getfixturevalue("postgres")
+        setting = replace(setting, synapse={**setting.synapse, "database": server.synapse()})
+    async with living(new_town, setting):
         yield new_town

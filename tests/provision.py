@@ -19,6 +19,8 @@ from tests.servers.postgres import programs
 
 SYNAPSE = Path(os.environ.get("POSTROOM_SYNAPSE", f".cache/synapse-{VERSION}"))
 APT = ("apt-get", "-o", "DPkg::Lock::Timeout=300")
+DRIVER = "psycopg2-binary==2.9.11"
+"""Lets Synapse store its data in PostgreSQL."""
 PACKAGES = (
     "dovecot-imapd", "dovecot-lmtpd", "postgresql", "chromium", "fonts-noto-color-emoji",
     "fonts-ipafont-gothic", "libmime-tools-perl",
@@ -34,6 +36,11 @@ def dovecot() -> bool:
 
 def postgres() -> bool:
     return programs() is not None
+
+
+def driver() -> bool:
+    """Whether Synapse's environment can speak to PostgreSQL."""
+    return any(SYNAPSE.glob("lib/python*/site-packages/psycopg2"))
 
 
 def synapse() -> bool:
@@ -56,13 +63,14 @@ def perl_mime() -> bool:
 
 def _servers() -> dict[str, bool]:
     return {
-        "Synapse": synapse(), "Dovecot": dovecot(), "PostgreSQL": postgres(),
+        "Synapse": synapse(), "Synapse's driver of PostgreSQL": driver(),
+        "Dovecot": dovecot(), "PostgreSQL": postgres(),
         "Chromium": chromium() is not None, "MIME::Parser": perl_mime(),
     }  # fmt: skip
 
 
 def _apt() -> None:
-    there = all(good for name, good in _servers().items() if name != "Synapse")
+    there = all(good for name, good in _servers().items() if not name.startswith("Synapse"))
     if there or os.geteuid() != 0 or shutil.which("apt-get") is None:
         return
     print(f"installing {' '.join(PACKAGES)} …", flush=True)
@@ -80,8 +88,10 @@ def _apt() -> None:
 
 def main() -> None:
     try:
-        asyncio.run(install(SYNAPSE, lambda text: print(text, flush=True)))
-    except RuntimeError as error:
+        python = asyncio.run(install(SYNAPSE, lambda text: print(text, flush=True)))
+        if not driver():
+            subprocess.run([python, "-m", "pip", "install", "-q", DRIVER], check=True, timeout=600)
+    except (RuntimeError, subprocess.SubprocessError) as error:
         print(error, file=sys.stderr)
     _apt()
     for name, there in _servers().items():

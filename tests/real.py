@@ -21,6 +21,7 @@ from bridge.config.init import registration_text
 from bridge.config.settings import Listener
 from bridge.demo.ports import free_ports
 from bridge.demo.synapse import Synapse
+from tests.homeservers import PLAIN, Setting
 from tests.provision import SYNAPSE
 from tests.servers.bridge import Bridge, Zygote
 from tests.servers.database import rows
@@ -198,14 +199,16 @@ class Town:
         """Whether the bridge died at a failpoint while it was to become well."""
         self.bridge: Bridge
 
-    async def start(self, *, mas: bool = False, **synapse: Any) -> None:
-        """`mas`: people log in at a Matrix Authentication Service."""
+    async def start(self, setting: Setting = PLAIN) -> None:
+        """Start the servers, with a homeserver of a certain kind."""
+        self.setting = setting
         (self.folder / "hs").mkdir(parents=True)
         self.folder.chmod(0o755)
-        if mas:
+        synapse = dict(setting.synapse)
+        if setting.mas:
             self.mas = FakeMas(free_ports(1)[0])
             await self.mas.start()
-            synapse = {**self.mas.synapse, **synapse}
+            synapse |= self.mas.synapse
         hs, appservice, health = free_ports(3)
         self._ports = {"appservice": {"port": appservice}, "health": {"port": health}}
         registration = self.folder / "registration.yaml"
@@ -219,6 +222,8 @@ class Town:
         )  # fmt: skip
         await asyncio.gather(self.synapse.start(), self.dovecot.start(), self.smtp.start())
         await self._log_in()
+        if setting.people is not None:
+            await setting.people(self)
 
     async def _log_in(self) -> None:
         for name in PEOPLE:
@@ -256,7 +261,7 @@ class Town:
         ca = self.dovecot.ca_file
         return {
             "name": name.capitalize(), "address": address, "undo": 0,
-            "agents": [f"@{each}:{DOMAIN}" for each in ("alice", "bob")],
+            "agents": [*(f"@{each}:{DOMAIN}" for each in ("alice", "bob")), *self.setting.agents],
             "imap": {"host": "127.0.0.1", "port": self.dovecot.imaps_port, "tls": "implicit",
                      "ca_file": ca, "user": address, "password": "secret"},
             "smtp": {"host": "127.0.0.1", "port": self.smtp.port, "tls": "none", "auth": "none"},
@@ -265,7 +270,11 @@ class Town:
 
     def config(self, **inboxes: dict[str, Any]) -> dict[str, Any]:
         return {
-            "homeserver": {"url": self.synapse.url, "server_name": DOMAIN},
+            "homeserver": {
+                "url": self.synapse.url,
+                "server_name": DOMAIN,
+                **self.setting.bridge,
+            },
             **self._ports,
             "database": self.database,
             "admins": [f"@admin:{DOMAIN}"],
@@ -277,13 +286,13 @@ class Town:
         """Start the bridge, with support@ where no inbox is named; see `run`."""
         await self.run(self.config(**inboxes or {"support": self.inbox("support")}), failpoint)
 
-    async def run(self, config: dict[str, Any], failpoint: str = "", *, well: bool = True) -> None:
+    async def run(self, config: dict[str, Any], failpoint: str = "") -> None:
         """Start the bridge with a configuration and, if it can be so, wait until it is well. Where
         it dies at a failpoint before that, it is started again, and `died` is set."""
         self.bridge = Bridge(self._zygote, self.folder, config)
         await self.bridge.start(failpoint)
         self.died = False
-        while well and not await self._well_or_dead():
+        while self.setting.is_well and not await self._well_or_dead():
             assert failpoint, self.bridge.log.read_text()[-3000:]
             await self.bridge.wait()
             await self.bridge.start()

@@ -78,6 +78,13 @@ class PostgresServer:
         self.execute(f"CREATE DATABASE {name}")
         return self.url(name)
 
+    def synapse(self) -> dict[str, object]:
+        """A new empty database as Synapse wants it; returns its `database:` key."""
+        name = f"s{next(self._numbers)}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
+        args = {"user": "bridge", "host": "127.0.0.1", "port": self.port, "dbname": name}
+        return {"name": "psycopg2", "args": args}
+
     def execute(self, sql: str) -> None:
         self._run(self._psql, "-qX", self.url("postgres"), "-c", sql)
 

@@ -82,6 +82,7 @@ async def test_it_works_only_while_nobody_else_is_there(stage: Stage) -> None:
 async def test_an_agent_of_this_very_moment_is_not_declined(stage: Stage) -> None:
     await stage.open()
     queue = await stage.queue()
+    await stage.quiet()  # making the room ends with a look at who is in it
     stage.hs.lose_pushes = True  # that Bob joins is heard of after his invitation
     stage.hs._member(queue, stage.app.desk.bot, BOB, "invite")
     stage.hs.join(BOB, queue.id)

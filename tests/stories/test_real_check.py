@@ -14,8 +14,8 @@ from bridge.config.settings import Listener
 from bridge.model.oversight import Grade
 from bridge.operate.check_homeserver import HomeserverCheck
 from tests.conftest import living
+from tests.homeservers import SETTINGS, Setting
 from tests.real import DOMAIN, Town
-from tests.stories.test_real_settings import SETTINGS
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
@@ -67,29 +67,30 @@ async def test_a_prefix_that_changed_since(town: Town) -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "says"),
+    ("key", "value", "says"),
     [
-        ("no media repository here", "takes no files; where the media repository runs elsewhere"),
-        ("the day's uploads are used up", "a limit of the homeserver is reached"),
-        ("rooms are encrypted", "set encryption: avoid under homeserver"),
-        ("only admins invite", "may invite nobody"),
+        ("enable_media_repo", False, "takes no files; where the media repository runs elsewhere"),
+        ("media_upload_limits", [{"time_period": "1d", "max_size": "5"}],
+         "a limit of the homeserver is reached"),
+        ("encryption_enabled_by_default_for_room_type", "invite",
+         "set encryption: avoid under homeserver"),
+        ("block_non_admin_invites", True, "may invite nobody"),
     ],
-)
-async def test_a_setting_that_is_in_the_way(new_town: Town, setting: str, says: str) -> None:
-    keys = dict(SETTINGS[setting])
-    if "media_upload_limits" in keys:
-        keys["media_upload_limits"] = [{"time_period": "1d", "max_size": "5"}]
-    async with living(new_town, **keys) as town:
+)  # fmt: skip
+async def test_a_setting_that_is_in_the_way(
+    new_town: Town, key: str, value: Any, says: str
+) -> None:
+    async with living(new_town, Setting({key: value})) as town:
         text = await found(town)
         assert says in text, text
         assert Grade.BAD.value in text
 
 
 async def test_what_avoids_encryption(new_town: Town) -> None:
-    async with living(new_town, **SETTINGS["rooms are encrypted"]) as town:
+    async with living(new_town, SETTINGS["rooms are encrypted"]) as town:
         assert "new rooms are unencrypted" in await found(town, encryption="avoid")
 
 
 async def test_a_small_limit_of_uploads(new_town: Town, tmp_path: Path) -> None:
-    async with living(new_town, max_upload_size="1M") as town:
+    async with living(new_town, Setting({"max_upload_size": "1M"})) as town:
         assert "files up to 1 MB can be uploaded, and mails may have" in await found(town)

@@ -1,5 +1,5 @@
 """Every command and reaction of agents on a real Synapse; test_real_refusals has what is not
-done."""
+done. They are told on each kind of homeserver with FULL=1."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ from tests.stage import until
 from tests.stories.talk import EXPERT, FORWARDED, Talk, arrives, begun, drafted
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
+
+
+@pytest.fixture
+def town(any_town: Town) -> Town:
+    return any_town
 
 
 async def test_ownership_and_order(town: Town) -> None:
@@ -88,6 +93,7 @@ async def test_state(town: Town) -> None:
     await room.ask("!unblock carla@customer.example", "not blocked any more")
 
 
+@pytest.mark.files
 async def test_sending(town: Town) -> None:
     queue, _, room, _ = await begun(town, undo=1.5)
     alice = room.agent
@@ -153,10 +159,11 @@ async def test_approval(town: Town) -> None:
     await room.agent.say(room.room, "!reply Not approved")
     await room.sees("🔏 waits for ✅ of another agent")
     await bobs.agent.say(bobs.room, "!no")
-    await town.quiet(60)
+    await room.sees("nothing was sent")
     assert len(town.smtp.accepted()) == 1
 
 
+@pytest.mark.files
 async def test_where_mails_belong(town: Town) -> None:
     inboxes = {name: town.inbox(name) for name in ("support", "sales")}
     inboxes["sales"]["agents"] = [f"@bob:{DOMAIN}"]

@@ -132,7 +132,9 @@ async def _said(desk: Desk, delivery: Delivery, room: RoomId, said_in: RoomId) -
     """(text, HTML) of the source message as its author last edited it. `said_in`: the room it was
     sent in; `!compose` is sent in the queue room. Raises Refused where it was removed."""
     source = await desk.chat.event(said_in, delivery.source)
-    content = command.latest(source) if source else None
+    if source is None:  # a redacted event is still there
+        raise Refused("the homeserver does not have the message any more")
+    content = command.latest(source)
     if content is None:
         raise Refused("the message was removed")
     names: dict[str, str] = {
