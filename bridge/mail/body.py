@@ -7,28 +7,32 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from email.message import Message
 
-from bridge.mail import calendar, flowed, header, tnef, tree
-from bridge.mail.charset import clean, clean_line, decode
-from bridge.mail.html import MAX_HTML, bare_text, from_text, has_text, to_text, too_deep, words_in
+from bridge.mail import calendar, header, textpart, tnef, tree
+from bridge.mail.charset import clean_line
+from bridge.mail.html import MAX_HTML, all_words, bare_text, from_text, has_text, to_text, too_deep
+from bridge.mail.textpart import KINDS, MAX_TEXT
+from bridge.mail.transfer import payload
 from bridge.model import Attachment
 
-MAX_TEXT = 2_000_000
-"""Maximum characters of text that are read; the rest is only in the .eml."""
 MAX_NOTES = 10
-MIN_TEXT_RATIO = 3
-"""A text alternative with so many times fewer words than the HTML is not used in its place."""
-HTML = ("text/html", "application/xhtml+xml")
+MAX_MISSING = 5
+"""A text alternative that lacks more than one in so many words of the HTML is not used in its
+place."""
+UNSHOWN = ("text/x-amp-html", "text/watch-html", "text/vnd.google.email-reaction+json")
+"""Alternatives for certain programs, with nothing that the others lack."""
 TOO_LONG = "it is too long"
 TOO_DEEP = "it is nested too deeply"
 TOO_MANY = f"it has {tree.MAX_PARTS:,} parts or more"
+INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\ufeff"))
+URL = re.compile(r"(?:https?://|cid:|mailto:)\S+")
+UNSPACED = r"\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff"
+"""Thai, Lao, Japanese and Chinese: scripts without blanks between words."""
+WORDS = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+")
 DATA = re.compile(r"data:[\w/+.-]{1,100};base64,[A-Za-z0-9+/=\s]{1000,}")
-META_CHARSET = re.compile(
-    rb"<meta[^>]{0,200}charset\s{0,5}=\s{0,5}[\"']?([\w:.-]{2,40})", re.IGNORECASE
-)
 ENCRYPTED = (
     "🔒 encrypted ({}): only a mail program that has the key can read it; its parts are attached"
 )
-OPAQUE = "🔏 signed in a form that hides the text (S/MIME): a mail program can open the file"
+SIGNED = "🔏 signed (S/MIME); the signature is not checked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +65,9 @@ def read(message: Message) -> Contents:
     reading = _Reading(message)
     pieces = reading.pieces(message, 0)
     if not any(piece.text.strip() or has_text(piece.html) for piece in pieces):
-        pieces = reading.unpacked or pieces
         if not reading.unpacked:
             reading.keep_unread()
+        pieces = reading.unpacked or reading.only_text() or pieces
     html = ""
     if any(piece.html for piece in pieces):
         html = _joined(pieces)
@@ -90,6 +94,9 @@ class _Reading:
         self.notes: list[str] = []
         self.unpacked: list[Piece] = []
         """Text of a winmail.dat, shown if the mail has no other text."""
+        self._set_aside: list[tuple[Message, int]] = []
+        """Text parts that are files because of their name or disposition, with their numbers."""
+        self._shows_text = False
         self.unread: list[int] = []
         """Numbers of parts whose text is in RTF, which is not read."""
         self.problem = TOO_MANY if len(self._leaves) >= tree.MAX_PARTS else ""
@@ -97,6 +104,16 @@ class _Reading:
     def keep_unread(self) -> None:
         for number in self.unread:
             self._file(number)
+
+    def only_text(self) -> list[Piece]:
+        """The only text part of the mail, which was taken for a file. One that is called an
+        attachment stays a file as well."""
+        if self._shows_text or len(self._set_aside) != 1:
+            return []
+        part, number = self._set_aside[0]
+        if not _is_attachment(part):
+            self.files = [each for each in self.files if each.part != number]
+        return [self._shown(part, part.get_content_type())]
 
     def pieces(self, part: Message, depth: int) -> list[Piece]:
         inner = tree.children(part)
@@ -110,6 +127,8 @@ class _Reading:
         if kind == "multipart/encrypted":
             what = "OpenPGP" if "pgp" in header.parameter(part, "content-type", "protocol") else ""
             self.notes.append(ENCRYPTED.format(what or "PGP or S/MIME"))
+        if tree.is_smime(part):
+            self.notes.append(SIGNED)
         if kind == "multipart/alternative":
             best = _best(found)
             self._unused(inner, found, best)
@@ -139,47 +158,46 @@ class _Reading:
         if self._is_shown(part, kind):
             return [self._shown(part, kind)]
         if id(part) in self._packed or tree.is_winmail(part):
-            parcel = tnef.unpack(tree.payload(part))
+            parcel = tnef.unpack(payload(part))
             if parcel is not None and (parcel.files or parcel.text or parcel.html):
                 self._open(part, parcel)
                 if parcel.has_rtf and number is not None:
                     self.unread.append(number)
                 return []
         self._note(part, kind)
-        self._file(number)
+        if kind in KINDS:
+            self._set_aside.append((part, number))
+        if kind not in UNSHOWN:
+            self._file(number)
         return []
 
     def _is_shown(self, part: Message, kind: str) -> bool:
         if part is self._root and kind.startswith("multipart/"):
             return True  # a multipart without parts
-        is_text = kind in ("text/plain", *HTML)
+        is_text = kind in KINDS
         if part is self._root and kind.startswith("text/") and kind != "text/calendar":
             is_text = True
-        disposition = header.text(part, "content-disposition", 1000).lower()
-        if not is_text or disposition.startswith("attachment"):
+        if not is_text or _is_attachment(part):
             return False
+        disposition = header.text(part, "content-disposition", 1000)
         return not (disposition and tree.file_name(part))
 
     def _shown(self, part: Message, kind: str) -> Piece:
-        data = tree.payload(part)
-        charset = header.parameter(part, "content-type", "charset")
-        if kind in HTML and not charset:
-            named = META_CHARSET.search(data[:2000])
-            charset = named[1].decode() if named else ""
-        whole = clean(decode(data[: 4 * MAX_TEXT], charset))
-        if kind in HTML and len(whole) > MAX_HTML:
-            whole = DATA.sub("", whole)  # pictures written into the HTML
-        text = whole[: min(self._left, self._html_left) if kind in HTML else self._left]
+        self._shows_text = True
+        for number in self._packed.get(id(part), ()):
+            self._file(number)
+        found = textpart.read(part, kind)
+        if found.note and found.note not in self.notes:
+            self.notes.append(found.note)
+        whole = found.text
+        if found.is_html and len(whole) > MAX_HTML:
+            whole = DATA.sub("", whole)  # data: URLs, such as backgrounds
+        text = whole[: min(self._left, self._html_left) if found.is_html else self._left]
         self._left -= len(text)
-        self._html_left -= len(text) if kind in HTML else 0
-        if len(text) < len(whole) or len(data) > 4 * MAX_TEXT:
+        self._html_left -= len(text) if found.is_html else 0
+        if len(text) < len(whole) or found.is_cut:
             self.problem = TOO_LONG
-        if kind not in HTML:
-            if header.parameter(part, "content-type", "format").lower() == "flowed":
-                spaced = header.parameter(part, "content-type", "delsp").lower() == "yes"
-                text = flowed.unfold(text, delete_space=spaced)
-            return Piece(text, "")
-        return _of_html(text)
+        return _of_html(text) if found.is_html else Piece(text, "")
 
     def _open(self, part: Message, parcel: tnef.WinmailContents) -> None:
         for number in self._packed.get(id(part), ()):
@@ -191,23 +209,22 @@ class _Reading:
 
     def _note(self, part: Message, kind: str) -> None:
         if kind in ("text/calendar", "application/ics"):
-            self.notes += [each for each in calendar.lines(tree.payload(part))
+            self.notes += [each for each in calendar.lines(payload(part))
                            if each not in self.notes]  # fmt: skip
-        elif kind in ("application/pkcs7-mime", "application/x-pkcs7-mime"):
-            signed = "signed" in header.parameter(part, "content-type", "smime-type").lower()
-            self.notes.append(OPAQUE if signed else ENCRYPTED.format("S/MIME"))
+        elif tree.is_smime(part):
+            self.notes.append(ENCRYPTED.format("S/MIME"))
 
     def _file(self, number: int) -> None:
         leaf = self._leaves[number]
         part = leaf.part
         inline = header.text(part, "content-disposition", 1000).lower().startswith("inline")
         content_id = clean_line(header.text(part, "content-id", 500)).strip("<> ")
-        own = leaf.packed is None
+        if leaf.packed is not None:
+            content_id, inline = leaf.packed.content_id, False
         self.files.append(
             Attachment(
                 part=number, name=tree.name_of(leaf, number), type=tree.type_of(leaf),
-                size=len(leaf.data), content_id=content_id if own else "",
-                inline=own and (inline or bool(content_id)),
+                size=len(leaf.data), content_id=content_id, inline=inline or bool(content_id),
             )
         )  # fmt: skip
 
@@ -226,16 +243,31 @@ def _best(found: Sequence[Sequence[Piece]]) -> list[Piece]:
     if not rich:
         return [Piece(words, "")] if plain else []
     html = _joined(rich[-1])
-    count = words_in(html)
-    if words.strip() and not count:
+    if words.strip() and not has_text(html):
         return [Piece(words, "")]
-    if len(words.split()) * MIN_TEXT_RATIO < count:  # “view this mail in a browser”
+    if _lacks(words, all_words(html)):  # “view this mail in a browser”
         whole = "\n".join(piece.words for piece in rich[-1])
-        more = set(words.split()) - set(whole.split())
-        words = f"{whole}\n\n{words.strip()}" if more else whole
+        if _lacks(words, whole):  # also of what is not hidden
+            more = _vocabulary(words) - _vocabulary(whole)
+            words = f"{whole}\n\n{words.strip()}" if more else whole
     return [Piece(words, html)]
+
+
+def _lacks(text: str, other: str) -> bool:
+    """Whether a text lacks more than a few of the words of another."""
+    wanted = _vocabulary(other)
+    return len(wanted - _vocabulary(text)) * MAX_MISSING > len(wanted)
+
+
+def _vocabulary(text: str) -> set[str]:
+    """The words of a text in one case, without URLs."""
+    return set(WORDS.findall(URL.sub(" ", text.casefold().translate(INVISIBLE))))
 
 
 def _joined(pieces: Sequence[Piece]) -> str:
     """Consecutive pieces as one HTML text."""
     return "\n".join(piece.html or f"<div>{from_text(piece.text)}</div>" for piece in pieces)
+
+
+def _is_attachment(part: Message) -> bool:
+    return header.text(part, "content-disposition", 1000).lower().startswith("attachment")

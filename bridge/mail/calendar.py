@@ -90,11 +90,15 @@ def _line(event: Any, method: str) -> str:
         if guests:
             more = f" and {len(guests) - 5} more" if len(guests) > 5 else ""
             parts.append(f"with {', '.join(guests[:5])}{more}")
+    comments = [_text(each, 500) for each in _list(event.get("COMMENT"))[:3]]
+    comments += [_text(getattr(each, "params", {}).get("X-RESPONSE-COMMENT"), 500)
+                 for each in _list(event.get("ATTENDEE"))[:3]]  # fmt: skip
+    parts += [f"“{each}”" for each in dict.fromkeys(comments) if each]
     return f"📅 {WORDS.get(method, 'Event')}: " + " · ".join(part for part in parts if part)
 
 
-def _text(value: Any) -> str:
-    return clean_line(str(value), 200).replace(MARK, "") if value is not None else ""
+def _text(value: Any, limit: int = 200) -> str:
+    return clean_line(str(value), limit).replace(MARK, "") if value is not None else ""
 
 
 def _list(value: Any) -> list[Any]:

@@ -18,14 +18,16 @@ SUPERSETS = {
     "us-ascii": "utf-8", "ascii": "utf-8", "ansi_x3.4-1968": "utf-8", "utf8": "utf-8",
     "unicode-1-1-utf-8": "utf-8", "utf-8mb4": "utf-8", "utf-8-sig": "utf-8",
     "shift_jis": "cp932", "shift-jis": "cp932", "x-sjis": "cp932", "sjis": "cp932",
+    "unicode-1-1-utf-7": "utf-7", "unicode-2-0-utf-7": "utf-7", "x-unicode-2-0-utf-7": "utf-7",
+    "csunicode11utf7": "utf-7", "utf7": "utf-7",
     "iso-2022-jp": "iso2022_jp_ext", "x-euc-jp": "euc_jp", "big5": "big5hkscs",
     "x-mac-roman": "mac_roman", "macintosh": "mac_roman", "x-mac-cyrillic": "mac_cyrillic",
 }  # fmt: skip
 # Python codecs that must not decode mail: they hide markup, or take quadratic time.
 NO_CHARSETS = frozenset(
-    ["utf-7", "idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "mbcs"]
+    ["idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "mbcs"]
 )
-SHIFTING = ("iso2022", "iso-2022", "hz", "utf-16", "utf_16", "utf-32", "utf_32")
+SHIFTING = ("iso2022", "iso-2022", "hz", "utf-7", "utf-16", "utf_16", "utf-32", "utf_32")
 """Prefixes of charsets in which ASCII bytes may mean other characters."""
 FEW = 20
 """One broken character in this many is accepted before another charset is tried."""
@@ -37,10 +39,16 @@ BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 def decode(data: bytes, declared: str | None) -> str:
     """Decode `data`. Tries the declared charset, UTF-8, both with a few broken characters, a
-    detected charset, and at last cp1252 with U+FFFD for invalid bytes."""
+    detected charset, and at last cp1252 with U+FFFD for invalid bytes. Escape sequences of
+    ISO 2022 say themselves what they are: many programs send them undeclared."""
     named = _codec(declared)
     if data.isascii() and not named.startswith(SHIFTING):
-        return data.decode("ascii")
+        if KOREAN in data:
+            named = "iso2022_kr"
+        elif JAPANESE.search(data) is None:
+            return data.decode("ascii")
+        else:
+            named = "iso2022_jp"
     if named.startswith("iso2022_jp"):
         return _iso_2022_jp(data)
     names = [name for name in (named, "" if named.startswith(SHIFTING) else "utf-8") if name]
@@ -51,6 +59,11 @@ def decode(data: bytes, declared: str | None) -> str:
             continue
     several = len(data.translate(None, ASCII))
     for name in dict.fromkeys(names):
+        if name in UTF_8:
+            text = _patched(data)
+            if text is not None:
+                return text
+            continue
         text = data.decode(name, "replace")
         if text.count("\ufffd") * FEW <= several:
             return text.removeprefix("\ufeff")
@@ -63,6 +76,29 @@ def decode(data: bytes, declared: str | None) -> str:
     return data.decode("cp1252", "replace")
 
 
+def _patched(data: bytes) -> str | None:
+    """UTF-8 with some bytes of another charset among them, such as a footer in Latin-1: those bytes
+    are decoded as cp1252. None if too little of it is valid UTF-8."""
+    text = data.decode("utf-8", "replace")
+    invalid = text.count("\ufffd")
+    valid = len(text) - len(text.encode("ascii", "ignore")) - invalid
+    if valid < invalid:  # unless the lines of one charset stand below those of the other
+        rows = [row for row in text.splitlines() if not row.isascii()]
+        if sum("\ufffd" in row for row in rows) * 2 > len(rows):
+            return None
+    return data.decode("utf-8", CP1252).removeprefix("\ufeff")
+
+
+def _as_cp1252(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeDecodeError)
+    return error.object[error.start : error.end].decode("cp1252", "replace"), error.end
+
+
+CP1252 = "postroom.cp1252"
+codecs.register_error(CP1252, _as_cp1252)
+UTF_8 = ("utf-8", "utf8", "utf_8")
+JAPANESE = re.compile(rb"\x1b(?:\$[@B]|\$\([DOPQ]|\(I)")
+KOREAN = b"\x1b$)C"
 ASCII = bytes(range(128))
 SHIFT = re.compile(rb"\x1b(\([BJI]|\$[@B]|\$\([DOPQ])")
 

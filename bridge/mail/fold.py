@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from bridge.mail.lines import Kind, Line, kinds
+from bridge.mail.line import Kind, Line
+from bridge.mail.lines import kinds
 
 HEADS = (Kind.INTRO, Kind.HISTORY, Kind.FORWARD)
 QUOTES = (Kind.QUOTE, Kind.CITED)
@@ -21,13 +22,16 @@ class Folding(NamedTuple):
     """Whether what is folded is a signature, with nothing of earlier mails."""
 
 
-def fold(lines: Sequence[Line], *, forwarded: bool = False) -> Folding:
+def fold(lines: Sequence[Line], *, forwarded: bool = False, first: bool = False) -> Folding:
     """Decide what is folded: history, quotes at the end, signatures.
 
     Quoted lines stay visible if answers are written between them. A forwarded mail is not history.
-    If nothing would be left to read, nothing is folded.
+    The `first` mail of a thread has no history: what looks so is forwarded, or pasted by its
+    author. If nothing would be left to read, nothing is folded.
     """
     found = kinds(lines)
+    if first:
+        found = [Kind.TEXT if kind in (*HEADS, *QUOTES) else kind for kind in found]
     folded = [False] * len(found)
     end = _history(found, folded, forwarded=forwarded)
     _tail(found, folded, end)

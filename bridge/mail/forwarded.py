@@ -15,7 +15,8 @@ from itertools import islice
 from bridge.mail import body, header, tree
 from bridge.mail.address import bare
 from bridge.mail.charset import clean_line
-from bridge.mail.lines import FIELDS, Kind, Line, header_field_name, kinds
+from bridge.mail.line import Kind, Line
+from bridge.mail.lines import FIELDS, header_field_name, kinds
 from bridge.mail.thread import base_subject
 from bridge.model import Address, Attachment, Forwarded, Mail
 
@@ -50,14 +51,24 @@ def attached(message: Message, files: Sequence[Attachment]) -> tuple[Forwarded, 
     return (Forwarded(senders[0], header.text(mail, "subject", 500), words),)
 
 
+def begins_thread(mail: Mail) -> bool:
+    """Whether a mail answers none, as far as its headers and its subject say."""
+    return not mail.ancestors() and base_subject(mail.subject) == mail.subject.strip()
+
+
+def as_text(mail: Forwarded) -> str:
+    """A forwarded mail as mail programs write it into the text of the forwarding one."""
+    said = f"---------- Forwarded message ----------\nFrom: {mail.sender}\nSubject: {mail.subject}"
+    return f"{said}\n\n{mail.text}"
+
+
 def quoted(mail: Mail) -> tuple[Forwarded, ...] | None:
     """The mails that a mail repeats in its own text, each below its From, Date and Subject. None if
     it repeats none; empty if the nearest one does not name its sender.
 
     Mail programs write the same lines above a mail that is answered; an answer forwards nothing.
     """
-    is_first = not mail.ancestors() and base_subject(mail.subject) == mail.subject.strip()
-    if not (is_first or PREFIX.match(mail.subject)):
+    if not (begins_thread(mail) or PREFIX.match(mail.subject)):
         return None
     rows = mail.text[:MAX_INPUT].split("\n")
     found = _in(rows)

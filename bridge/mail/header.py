@@ -12,6 +12,7 @@ from email.message import Message
 from email.parser import BytesHeaderParser
 from email.policy import compat32
 from email.utils import parsedate_to_datetime
+from urllib.parse import unquote_to_bytes
 
 from bridge.mail.address import parse_list
 from bridge.mail.charset import clean, clean_line, decode
@@ -23,8 +24,12 @@ HEAD = 100_000
 """Bytes of a mail that are searched for its headers."""
 MAX_LIST = 200_000
 """Maximum characters that are read of a header that lists addresses or ids."""
+ESCAPED = re.compile("[\x1b\udc80-\udcff]")
+"""What shows that a header has characters of a charset that it does not name."""
 WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
-MSG_ID = re.compile(r"<[^<>\s]{1,990}>")
+MSG_ID = re.compile(r"<([^<>]{1,990})>")
+ID_OR_WORDS = re.compile(rf"<[^<>]{{1,990}}>|{WORD.pattern}(?:\s+{WORD.pattern})*")
+BARE_ID = re.compile(r"[^\s<>,;\"()]{1,400}@[^\s<>,;\"()]{1,400}")
 
 
 def raw_values(message: Message, name: str, limit: int = MAX_HEADER) -> list[str]:
@@ -33,7 +38,7 @@ def raw_values(message: Message, name: str, limit: int = MAX_HEADER) -> list[str
     for key, value in message._headers if hasattr(message, "_headers") else ():
         if key.lower() == name.lower():
             text = str(value)[:limit]
-            if any("\udc80" <= char <= "\udcff" for char in text):
+            if ESCAPED.search(text):
                 text = decode(text.encode("utf-8", "surrogateescape"), None)
             values.append(re.sub(r"[\r\n]+[ \t]*", " ", text))
     return values
@@ -95,33 +100,81 @@ def addresses(message: Message, name: str) -> tuple[Address, ...]:
     return tuple(
         Address(address.spec, clean_line(decode_words(address.name), 120))
         for value in raw_values(message, name, MAX_LIST)
-        for address in parse_list(value)
+        for address in parse_list(value) or _hidden(value)
     )
 
 
+def _hidden(value: str) -> tuple[Address, ...]:
+    """The addresses of a value that names none as the standard wants: inside encoded words, or
+    after a quotation mark that is never closed."""
+    text = decode_words(value)
+    return parse_list(text) or parse_list(text.replace('"', " "))
+
+
+def senders(message: Message) -> tuple[tuple[Address, ...], bool]:
+    """(the addresses of From, or of Sender where From has none; whether From is as it should be,
+    so that a server that checked it read the same)."""
+    found = addresses(message, "from")
+    is_plain = any(parse_list(value) for value in raw_values(message, "from", MAX_LIST))
+    return found or addresses(message, "sender"), is_plain
+
+
 def ids(message: Message, name: str, limit: int = 200) -> tuple[MessageId, ...]:
-    """The last `limit` msg-ids of a header, without duplicates (RFC 5322 §3.6.4)."""
-    found = [match[0] for value in raw_values(message, name, MAX_LIST)
-             for match in MSG_ID.finditer(value)]  # fmt: skip
-    return tuple(MessageId(clean(each)) for each in dict.fromkeys(found))[-limit:]
+    """The last `limit` msg-ids of a header, without duplicates (RFC 5322 §3.6.4). Also those that
+    programs write as encoded words, without brackets, or with a line break inside."""
+    found: dict[str, None] = {}
+    for value in raw_values(message, name, MAX_LIST):
+        text = value if "=?" not in value else ID_OR_WORDS.sub(_decoded_id, value)
+        for each in MSG_ID.findall(text) or BARE_ID.findall(text):
+            inner = "".join(clean(each).split())
+            if inner:
+                found.setdefault(f"<{inner}>")
+    return tuple(map(MessageId, found))[-limit:]
+
+
+def _decoded_id(match: re.Match[str]) -> str:
+    """What stands in brackets as it is, other encoded words decoded."""
+    return match[0] if match[0].startswith("<") else decode_words(match[0])
 
 
 def parameter(message: Message, name: str, wanted: str) -> str:
     """A decoded parameter of a header; empty if there is none. Accepts RFC 2231 with any charset,
-    encoded words in quotes (RFC 2047 forbids them, but many send them), and raw 8-bit bytes."""
+    and prefers it, encoded words in quotes (RFC 2047 forbids them, but many send them), percent
+    escapes, and raw 8-bit bytes."""
     for value in raw_values(message, name)[:1]:
         if wanted not in value.lower():
             return ""
         holder = Message()
         holder[name] = value
         try:
-            found = holder.get_param(wanted, "", name)
+            pairs = holder.get_params([], name) or []
         except (LookupError, ValueError, TypeError):
             return ""
-        if isinstance(found, tuple):  # (charset, language, bytes as characters)
-            return decode(str(found[2]).encode("raw-unicode-escape"), found[0])
-        return decode_words(str(found))
+        found = [value for key, value in pairs if key.lower() == wanted]
+        for each in found:
+            if isinstance(each, tuple):  # (charset, language, bytes as characters)
+                return decode_words(decode(str(each[2]).encode("raw-unicode-escape"), each[0]))
+        return _plain(str(found[0])) if found else ""
     return ""
+
+
+EXTENDED = re.compile(r"([\w-]{1,40})'[\w-]{0,20}'(.*)", re.DOTALL)
+"""A value of RFC 2231 in a parameter whose name has no asterisk."""
+
+
+def _plain(value: str) -> str:
+    """A parameter's value without encoded words and percent escapes. Those are decoded only where
+    they make UTF-8, as a name may have a percent sign."""
+    extended = EXTENDED.fullmatch(value)
+    if extended is not None and "%" in value:
+        return decode(unquote_to_bytes(extended[2]), extended[1])
+    text = decode_words(value)
+    if text.isascii() and "%" in text:
+        try:
+            return unquote_to_bytes(text).decode()
+        except UnicodeDecodeError:
+            return text
+    return text
 
 
 DATES = ("date", "resent-date", "x-original-date", "delivery-date")

@@ -84,6 +84,12 @@ def words_in(html: str) -> int:
     return len(body.text(separator=" ").split()) or int(picture)
 
 
+def all_words(html: str) -> str:
+    """The words in HTML, with those that are hidden."""
+    body = parse_tree(html).body
+    return body.text(separator=" ") if body is not None else ""
+
+
 def to_text(html: str) -> str:
     """Readable plain text of the visible content of an HTML mail, without its layout."""
     tree = parse_tree(html)

@@ -1,8 +1,17 @@
-"""Sizes of files as text, and the limit on the files of one mail."""
+"""Sizes of files as text, the limit on the files of one mail, and what is too much to parse."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+
+MAX_HEADER_BLOCK = 300_000
+"""Bytes of a top header block above which only the headers are read."""
+MAX_BOUNDARIES = 20_000
+MAX_NESTED = 400
+"""Number of multipart and message parts above which no tree is built."""
+NESTING = re.compile(rb"content-type:[ \t]{0,20}(?:multipart|message)/", re.IGNORECASE)
+END_OF_HEADERS = re.compile(rb"\r?\n\r?\n")
 
 
 def size(number: int) -> str:
@@ -26,3 +35,15 @@ def over(files: Sequence[tuple[str, int]], limit: int) -> str:
         f"{name} has {size(weight)}{others}: over this inbox's limit of {size(limit)} for a"
         " mail. Send less, or a link."
     )
+
+
+def hopeless(raw: bytes) -> str:
+    """Why a mail is too expensive to parse into a tree, in time or memory; empty if it is not.
+    Looks only at the bytes."""
+    if raw.count(b"\n--") > MAX_BOUNDARIES:
+        return "it has too many parts"
+    if sum(1 for _ in NESTING.finditer(raw, 0, 5_000_000)) > MAX_NESTED:
+        return "it is nested too deeply or has too many parts"
+    if len(raw) > MAX_HEADER_BLOCK and not END_OF_HEADERS.search(raw[:MAX_HEADER_BLOCK]):
+        return "its headers are too long"
+    return ""

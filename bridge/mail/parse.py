@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator
 from email import policy
 from email.message import Message
 from email.parser import BytesHeaderParser, BytesParser
 
-from bridge.mail import body, forwarded, header, machine, report, tree, trust
+from bridge.mail import body, forwarded, header, limits, machine, report, tree, trust
 from bridge.mail.charset import clean, decode
 from bridge.model import Address, Mail, MessageId, SenderKind
 
 MAX_HEADERS = 100_000
 """Maximum bytes of the top header block that are read on their own."""
-MAX_HEADER_BLOCK = 300_000
-"""Bytes of a top header block above which only the headers are read."""
-MAX_BOUNDARIES = 20_000
-MAX_NESTED = 400
-"""Number of multipart and message parts above which no tree is built."""
 HEAD_TEXT = 5000
 """Bytes of the body shown of a mail that could not be read."""
 NOBODY = Address("unknown@invalid", "Unknown sender")
@@ -31,7 +25,7 @@ def parse(raw: bytes, authserv_id: str = "", own: frozenset[str] = frozenset()) 
 
     `own` are the inbox's addresses, case-folded.
     """
-    problem = hopeless(raw)
+    problem = limits.hopeless(raw)
     if problem:
         return headers_only(raw, problem, authserv_id, own)
     try:
@@ -42,18 +36,6 @@ def parse(raw: bytes, authserv_id: str = "", own: frozenset[str] = frozenset()) 
     except Exception as error:  # noqa: BLE001 - the email package raises almost anything
         what = f"{type(error).__name__} while reading it"
         return headers_only(raw, what, authserv_id, own)
-
-
-def hopeless(raw: bytes) -> str:
-    """Why a mail is too expensive to parse into a tree, in time or memory; empty if it is not.
-    Looks only at the bytes."""
-    if raw.count(b"\n--") > MAX_BOUNDARIES:
-        return "it has too many parts"
-    if sum(1 for _ in NESTING.finditer(raw, 0, 5_000_000)) > MAX_NESTED:
-        return "it is nested too deeply or has too many parts"
-    if len(raw) > MAX_HEADER_BLOCK and not END_OF_HEADERS.search(raw[:MAX_HEADER_BLOCK]):
-        return "its headers are too long"
-    return ""
 
 
 def headers_only(
@@ -80,10 +62,10 @@ def recipients(raw: bytes) -> tuple[str, ...]:
 
 
 def senders(raw: bytes) -> frozenset[str]:
-    """The case-folded addresses in From; parses only the headers."""
+    """The case-folded addresses of the senders; parses only the headers."""
     try:
         message = BytesHeaderParser(policy=policy.compat32).parsebytes(_split(raw)[0])
-        return frozenset(each.key for each in header.addresses(message, "from"))
+        return frozenset(each.key for each in header.senders(message)[0])
     except Exception:  # noqa: BLE001 - the email package raises almost anything
         return frozenset()
 
@@ -132,12 +114,8 @@ def body_hash(raw: bytes) -> str:
     return digest.hexdigest()
 
 
-NESTING = re.compile(rb"content-type:[ \t]{0,20}(?:multipart|message)/", re.IGNORECASE)
-END_OF_HEADERS = re.compile(rb"\r?\n\r?\n")
-
-
 def _split(raw: bytes) -> tuple[bytes, bytes]:
-    match = END_OF_HEADERS.search(raw)
+    match = limits.END_OF_HEADERS.search(raw)
     if match is None:
         return raw[:MAX_HEADERS], raw[MAX_HEADERS:]
     return raw[: min(match.end(), MAX_HEADERS)], raw[match.end() :]
@@ -151,12 +129,14 @@ def _read(
     contents: body.Contents,
     problem: str,
 ) -> Mail:
-    senders = header.addresses(message, "from")
+    senders, is_plain = header.senders(message)
     sender = senders[0] if senders else NOBODY
     digest = body_hash(raw)
     own_id = header.ids(message, "message-id", 1)
     sender_kind = machine.sender_kind(message, own)
     several = len({each.key for each in senders}) > 1
+    unsure = several or (bool(authserv_id) and not is_plain)
+    inner = forwarded.attached(message, contents.files)
     return Mail(
         message_id=own_id[0] if own_id else _id_from(digest),
         body_hash=digest,
@@ -169,15 +149,13 @@ def _read(
         date=header.date(message) or 0.0,
         in_reply_to=header.ids(message, "in-reply-to"),
         references=header.ids(message, "references"),
-        text=contents.text,
+        text=contents.text or "\n".join(map(forwarded.as_text, inner)),
         html=contents.html,
         attachments=contents.files,
         sender_kind=sender_kind,
-        sender_verdict=trust.verdict(message, authserv_id, sender.domain, unsure=several),
+        sender_verdict=trust.verdict(message, authserv_id, sender.domain, unsure=unsure),
         notes=(trust.TWO_SENDERS, *contents.notes) if several else contents.notes,
         report=report.read(message, sender_kind, len(raw)),
-        forwarded=forwarded.attached(message, contents.files)
-        if sender_kind is SenderKind.PERSON
-        else (),
+        forwarded=inner if sender_kind is SenderKind.PERSON else (),
         problem=problem or contents.problem,
     )

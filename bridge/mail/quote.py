@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bridge.mail import layout
 from bridge.mail.fold import fold
-from bridge.mail.forwarded import PREFIX
+from bridge.mail.forwarded import PREFIX, begins_thread
 from bridge.mail.html import parse_tree, to_matrix, to_text
-from bridge.mail.lines import Line
+from bridge.mail.line import Line
 from bridge.model import Mail
 
 MAX_INPUT = 300_000
@@ -35,11 +36,11 @@ def split(mail: Mail) -> Body:
 
     Every line of the mail is in one of the two, in the original order.
     """
-    forwarded = PREFIX.match(mail.subject) is not None
-    text, history, signs = _split_text(mail.text, forwarded)
+    how = {"forwarded": PREFIX.match(mail.subject) is not None, "first": begins_thread(mail)}
+    text, history, signs = _split_text(mail.text, how)
     if not mail.html:
         return Body(text, history, "", "", signs)
-    new, old, signs_html = _split_html(mail.html, forwarded)
+    new, old, signs_html = _split_html(mail.html, how)
     if old and not history:
         said, earlier = to_text(new), to_text(old)
         if _words(text) <= _words(f"{said} {earlier}"):  # else the text says more than the HTML
@@ -56,24 +57,24 @@ def _words(text: str) -> set[str]:
     return set(re.findall(r"\w+", re.sub(r"(?:https?://|cid:|mailto:)\S+", " ", text)))
 
 
-def _split_text(text: str, forwarded: bool) -> tuple[str, str, bool]:
+def _split_text(text: str, how: Mapping[str, bool]) -> tuple[str, str, bool]:
     """(new text, history, whether that is only a signature)."""
     if len(text) > MAX_INPUT:
         return text.strip(), "", False
     rows = text.split("\n")
-    folded = fold([Line(row) for row in rows], forwarded=forwarded)
+    folded = fold([Line(row) for row in rows], **how)
     new = [row for row, hidden in zip(rows, folded.hidden, strict=True) if not hidden]
     old = [row for row, hidden in zip(rows, folded.hidden, strict=True) if hidden]
     return "\n".join(new).strip(), "\n".join(old).strip(), folded.only_signature
 
 
-def _split_html(html: str, forwarded: bool) -> tuple[str, str, bool]:
+def _split_html(html: str, how: Mapping[str, bool]) -> tuple[str, str, bool]:
     """(new HTML, history, whether that is only a signature)."""
     if len(html) > MAX_INPUT:
         return html, "", False
     tree = parse_tree(html)
     rows = layout.rows(tree)
-    folded = fold([row.line() for row in rows], forwarded=forwarded)
+    folded = fold([row.line() for row in rows], **how)
     pieces = layout.cut(tree, rows, folded.hidden)
     new = "\n".join(piece for hidden, piece in pieces if not hidden)
     old = "\n".join(piece for hidden, piece in pieces if hidden)

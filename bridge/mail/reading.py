@@ -24,8 +24,7 @@ def read(raw: bytes, authserv_id: str = "", own: frozenset[str] = frozenset()) -
     """The mail and its split body. Never raises: `Mail.problem` says what went wrong."""
     mail = parse(raw, authserv_id, own)
     try:
-        found = quoted(mail)
-        mail = replace(mail, forwarded=mail.forwarded if found is None else found)
+        mail = replace(mail, forwarded=quoted(mail) or mail.forwarded)
         body = split(mail)
         if len(mail.text) + len(body.html) + len(body.html_history) > LONG:
             body = replace(body, whole=_whole(mail))

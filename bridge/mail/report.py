@@ -14,6 +14,7 @@ import flufl.bounce
 from bridge.mail import header, tree
 from bridge.mail.address import parse_list
 from bridge.mail.charset import clean_line, decode
+from bridge.mail.transfer import coding, payload
 from bridge.model import MessageId, RecipientStatus, Report, SenderKind
 
 MAX_SCAN = 100_000
@@ -45,7 +46,7 @@ def read(message: Message, sender_kind: SenderKind, size: int) -> Report | None:
                 originals += header.ids(inner[0], "message-id", 1)
                 senders |= {each.key for each in parse_list(header.text(inner[0], "from"))}
         elif kind in ("text/rfc822-headers", "message/global-headers"):
-            text = decode(tree.payload(part)[:MAX_SCAN], None)
+            text = decode(payload(part)[:MAX_SCAN], None)
             returned = HeaderParser(policy=compat32).parsestr(text)
             originals += header.ids(returned, "message-id", 1)
             senders |= {each.key for each in parse_list(header.text(returned, "from"))}
@@ -61,10 +62,9 @@ def read(message: Message, sender_kind: SenderKind, size: int) -> Report | None:
 def _blocks(part: Message) -> list[Message]:
     """The header blocks of a machine-readable part of a report."""
     inner = part.get_payload()
-    encoding = header.text(part, "content-transfer-encoding", 40).lower()
-    if isinstance(inner, list) and encoding not in tree.ENCODED:
+    if isinstance(inner, list) and not coding(part):
         return [each for each in inner if isinstance(each, Message)]
-    text = decode(tree.payload(part)[:MAX_SCAN], None)
+    text = decode(payload(part)[:MAX_SCAN], None)
     blocks = re.split(r"\r?\n\r?\n", text)[: MAX_ADDRESSES + 1]
     return [HeaderParser(policy=compat32).parsestr(block) for block in blocks]
 
@@ -141,7 +141,7 @@ def _said(parts: list[Message]) -> str:
     """The first line of the text parts with a status code; empty if there is none."""
     for part in parts:
         if part.get_content_maintype() == "text":
-            for line in decode(tree.payload(part)[:MAX_SCAN], None).splitlines():
+            for line in decode(payload(part)[:MAX_SCAN], None).splitlines():
                 if STATUS.search(line) or re.match(r"\s*(?:<<< )?5\d\d[ -]", line):
                     return clean_line(line, 300)
     return ""
@@ -151,6 +151,6 @@ def _mentioned(parts: list[Message]) -> list[MessageId]:
     """Message-IDs of a returned mail that is quoted in the text."""
     found: list[MessageId] = []
     for part in parts:
-        text = decode(tree.payload(part)[:MAX_SCAN], None)
+        text = decode(payload(part)[:MAX_SCAN], None)
         found += [MessageId(match[1]) for match in ID_LINE.finditer(text)][:5]
     return found

@@ -8,18 +8,11 @@ from dataclasses import dataclass
 from tnefparse import TNEF
 
 from bridge.mail.charset import clean, clean_line, decode
+from bridge.mail.packed import Packed
 
 SIGNATURE = b"\x78\x9f\x3e\x22"
 MAX_SIZE, MAX_OBJECTS, MAX_RECIPIENTS = 30_000_000, 2_000, 2_000
 RECIPIENTS = 0x9004
-
-
-@dataclass(frozen=True, slots=True)
-class Packed:
-    """A file inside a winmail.dat."""
-
-    name: str
-    data: bytes
 
 
 @dataclass(frozen=True, slots=True)

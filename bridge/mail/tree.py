@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import itertools
-import quopri
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
+from email.parser import BytesParser
+from email.policy import compat32
 
-from bridge.mail import header, tnef
+from bridge.mail import embedded, header, limits, smime, tnef, uuencode
 from bridge.mail.charset import clean_line
+from bridge.mail.packed import Packed
+from bridge.mail.transfer import coding, decoded, encoded, payload
 
 MAX_PARTS, MAX_DEPTH = 1000, 50
-ENCODED: Mapping[str, Callable[[bytes], bytes]] = {
-    "base64": base64.b64decode,
-    "quoted-printable": quopri.decodestring,
-}
 OCTETS = "application/octet-stream"
+HTML = ("text/html", "application/xhtml+xml")
+SMIME = ("application/pkcs7-mime", "application/x-pkcs7-mime")
 TYPE = re.compile(r"[\w.+-]{1,100}/[\w.+-]{1,100}")
 EXTENSIONS = {
     "message/rfc822": ".eml", "message/global": ".eml", "text/calendar": ".ics",
@@ -28,6 +27,9 @@ EXTENSIONS = {
     "message/disposition-notification": ".txt", "message/feedback-report": ".txt",
     "image/png": ".png", "image/jpeg": ".jpg", "image/gif": ".gif", "image/webp": ".webp",
     "image/svg+xml": ".svg", "application/pdf": ".pdf", "application/zip": ".zip",
+}  # fmt: skip
+KINDS = {extension: kind for kind, extension in EXTENSIONS.items()} | {
+    ".jpeg": "image/jpeg", ".eml": "message/rfc822", ".txt": "text/plain", ".vcf": "text/vcard",
 }  # fmt: skip
 # File names for parts of these types that have no name in the mail.
 NAMES = {
@@ -43,10 +45,10 @@ NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One leaf: a part of the tree, or a file inside a winmail.dat part."""
+    """One leaf: a part of the tree, or a file inside a part."""
 
     part: Message
-    packed: tnef.Packed | None = None
+    packed: Packed | None = None
 
     @property
     def data(self) -> bytes:
@@ -56,17 +58,28 @@ class Leaf:
 
 def leaves(message: Message) -> Iterator[Leaf]:
     """The leaves in order, at most 1,000. A message/rfc822 is a leaf, because it is another
-    sender's mail. A winmail.dat is followed by the files in it."""
+    sender's mail. A part is followed by the files in it."""
     return itertools.islice(_leaves(message), MAX_PARTS)
 
 
 def _leaves(message: Message) -> Iterator[Leaf]:
     for part in _walk(message):
         yield Leaf(part)
-        if is_winmail(part):
-            parcel = tnef.unpack(payload(part))
-            for packed in parcel.files if parcel is not None else ():
-                yield Leaf(part, packed)
+        for packed in _packed(part):
+            yield Leaf(part, packed)
+
+
+def _packed(part: Message) -> tuple[Packed, ...]:
+    """The files inside a leaf."""
+    kind = part.get_content_type()
+    if kind == "text/plain":
+        return uuencode.split(payload(part))[1]
+    if kind in HTML:
+        return embedded.split(payload(part))[1]
+    if is_winmail(part):
+        parcel = tnef.unpack(payload(part))
+        return parcel.files if parcel is not None else ()
+    return ()
 
 
 def _walk(message: Message) -> Iterator[Message]:
@@ -81,11 +94,50 @@ def _walk(message: Message) -> Iterator[Message]:
 
 
 def children(part: Message) -> list[Message] | None:
-    """The parts of a multipart; None for a leaf. A multipart without parts counts as a leaf."""
+    """The parts of a multipart, or the only one of a signature that wraps it; None for a leaf. A
+    multipart without parts counts as a leaf."""
     inner = part.get_payload()
-    if part.get_content_maintype() != "multipart" or not isinstance(inner, list):
+    wraps = part.get_content_maintype() == "multipart"
+    if not wraps and not is_smime(part):
         return None
-    return [each for each in inner if isinstance(each, Message)]
+    if not isinstance(inner, list):
+        inner = _encoded_parts(part) if wraps else _signed_part(part)
+    return [each for each in inner if isinstance(each, Message)] if inner is not None else None
+
+
+def _encoded_parts(part: Message) -> list[Message] | None:
+    """The parts of a multipart that is transfer-encoded as a whole, which RFC 2045 §6.4 forbids."""
+    encoding = coding(part)
+    if not encoding:
+        return None
+    data = decoded(encoded(part), encoding)
+    kind = header.raw_values(part, "content-type")[0].encode("utf-8", "replace")
+    return _parsed_into(part, b"Content-Type: " + kind + b"\n\n" + data, is_whole=True)
+
+
+def _signed_part(part: Message) -> list[Message] | None:
+    """The content of an opaque S/MIME signature (RFC 8551 §3.5.2)."""
+    content = smime.signed_content(payload(part))
+    return _parsed_into(part, content, is_whole=False) if content is not None else None
+
+
+def _parsed_into(part: Message, data: bytes, *, is_whole: bool) -> list[Message] | None:
+    """Parse what was hidden in a part, and keep it there, so that it is parsed once."""
+    if limits.hopeless(data):
+        return None
+    found = BytesParser(policy=compat32).parsebytes(data)
+    inner = found.get_payload() if is_whole else [found]
+    if not isinstance(inner, list):
+        return None
+    parts = [each for each in inner if isinstance(each, Message)]
+    part.set_payload(list[Message | str](parts))
+    return parts
+
+
+def is_smime(part: Message) -> bool:
+    """Whether a leaf is an S/MIME message of its own, signed or encrypted."""
+    kind = part.get_content_type()
+    return kind in SMIME or (kind == OCTETS and file_name(part).lower().endswith(".p7m"))
 
 
 def is_winmail(part: Message) -> bool:
@@ -96,42 +148,12 @@ def is_winmail(part: Message) -> bool:
     )
 
 
-def payload(part: Message) -> bytes:
-    """The bytes of a leaf after transfer decoding; unchanged if they cannot be decoded."""
-    inner = part.get_payload()
-    if isinstance(inner, list):
-        return _enclosed(part, [each for each in inner if isinstance(each, Message)])
-    try:
-        data = part.get_payload(decode=True)
-    except (ValueError, LookupError, AssertionError):
-        data = str(inner).encode("ascii", "surrogateescape")
-    return data if isinstance(data, bytes) else b""
-
-
-def _enclosed(part: Message, inner: list[Message]) -> bytes:
-    """The bytes of a message in a message. Some servers encode it, which RFC 2046 §5.2.1 forbids;
-    the email package then reads the encoded text as its headers."""
-    between = b"\n" if part.get_content_type() == "message/delivery-status" else b""
-    data = between.join(_flat(each) for each in inner)
-    encoding = header.text(part, "content-transfer-encoding", 40).lower()
-    try:
-        return ENCODED[encoding](data) if encoding in ENCODED else data
-    except (binascii.Error, ValueError):
-        return data
-
-
-def _flat(message: Message) -> bytes:
-    try:
-        return message.as_bytes()
-    except Exception:  # noqa: BLE001 - the generator raises almost anything on odd headers
-        lines = [f"{name}: {value}" for name, value in message.items()]
-        text = "\n".join((*lines, "", str(message.get_payload())))
-        return text.encode("utf-8", "surrogateescape")
-
-
 def type_of(leaf: Leaf) -> str:
     """`type/subtype` of a leaf; application/octet-stream if its own type is not valid."""
-    kind = OCTETS if leaf.packed is not None else leaf.part.get_content_type()
+    if leaf.packed is not None:
+        extension = leaf.packed.name.lower().rpartition(".")[2]
+        return leaf.packed.type or KINDS.get(f".{extension}", OCTETS)
+    kind = leaf.part.get_content_type()
     return kind if TYPE.fullmatch(kind) else OCTETS
 
 

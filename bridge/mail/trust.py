@@ -23,7 +23,8 @@ def verdict(message: Message, authserv_id: str, domain: str, *, unsure: bool = F
     Anyone can write such a header, so headers with other names are ignored, and without a
     configured authserv-id the verdict is NONE. DMARC decides; without it, an SPF or DKIM pass for
     the sender's own domain gives PASS, and otherwise a fail gives FAIL. `unsure`: the mail names
-    several senders, so the server may have checked another one than is shown; gives FAIL.
+    several senders, or one in an odd place, so the server may have checked another one than is
+    shown; gives FAIL.
     """
     if unsure:
         return Verdict.FAIL

@@ -64,7 +64,7 @@ def shown(raw: bytes) -> Content:
 
 
 def test_history_and_signature_are_folded_with_their_label_on_a_line_of_its_own() -> None:
-    head = b"From: a@x.example\nContent-Type: text/html\n\n"
+    head = b"From: a@x.example\nSubject: Re: x\nContent-Type: text/html\n\n"
     earlier = shown(head + b"Yes.<div class='gmail_quote'><div class='gmail_attr'>On Monday, Bob "
                     b"&lt;b@x.example&gt; wrote:</div><blockquote>Shall we?")  # fmt: skip
     found = lines(earlier["formatted_body"])

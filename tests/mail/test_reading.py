@@ -125,7 +125,8 @@ def test_T19_charsets_fall_back_and_never_to_nothing() -> None:
     assert decode("Grüße".encode("latin-1"), "utf-8") == "Grüße"
     assert decode("Grüße".encode(), "ascii") == "Grüße"
     assert decode("日本語の文章です、よろしく".encode("shift_jis"), "nonsense")
-    assert decode(b"+ADw-script+AD4-", "utf-7") == "+ADw-script+AD4-"
+    hidden = b"+ADw-script+AD4-x+ADw-/script+AD4-y"
+    assert to_matrix(decode(hidden, "utf-7")) == "<p>y</p>"
     for name in ("unicode-escape", "raw_unicode_escape"):
         assert "<" not in decode(b"caf\xe9 \\x3cb\\x3e \\u003cscript\\u003e", name)
     assert decode(b"\xff\xfe\x00", None) != ""
@@ -239,7 +240,7 @@ def test_a_mail_with_everything() -> None:
     raw = mail("Plain", html="<p>Rich</p>", files=(("a b.pdf", "application/pdf", b"%PDF"),),
                Cc="c@x.org", In_Reply_To="<p@x>", References="<o@x> <p@x>")  # fmt: skip
     found = parse(raw)
-    assert (found.text, found.html) == ("Plain\n", "<p>Rich</p>\n")
+    assert (found.text, found.html) == ("Rich\n\nPlain", "<p>Rich</p>\n")
     assert [(file.name, file.type, file.size) for file in found.attachments] == [
         ("a b.pdf", "application/pdf", 4)
     ]
