@@ -29,6 +29,7 @@ from pymap.concurrent import Subsystem
 from pymap.imap import IMAPServer
 from pymap.mime import MessageContent
 from pymap.parsing.specials import FetchRequirement
+from pymap.user import Passwords
 from pysasl.hashing import BuiltinHash
 from pysasl.prep import saslprep
 
@@ -123,6 +124,13 @@ class _MailboxSet(MailboxSet):
         return await super().add_mailbox(name)
 
 
+class _Passwords(Passwords):
+    async def check_password(self, identity, credentials):
+        # stock: in a thread, whose coroutine is never awaited when the server stops meanwhile
+        return credentials.verify(identity)
+
+
+maildir_backend.Passwords = _Passwords
 maildir_backend.MailboxSet = _MailboxSet  # used by Identity.new_session()
 maildir_backend.Maildir = _Maildir
 mailbox_mod.Maildir = _Maildir

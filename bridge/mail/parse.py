@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from email import policy
 from email.message import Message
 from email.parser import BytesHeaderParser, BytesParser
 
-from bridge.mail import body, forwarded, header, limits, machine, report, tree, trust
+from bridge.mail import body, forwarded, header, limits, machine, reaction, report, tree, trust
 from bridge.mail.charset import clean, decode
 from bridge.model import Address, Mail, MessageId, SenderKind
 
@@ -136,6 +137,10 @@ def _read(
     sender_kind = machine.sender_kind(message, own)
     several = len({each.key for each in senders}) > 1
     unsure = several or (bool(authserv_id) and not is_plain)
+    emoji = reaction.read(message, contents.text)
+    if emoji:
+        contents = replace(contents, text=f"{emoji} reacts to a mail", html="", files=())
+        sender_kind = SenderKind.AUTOMATIC
     inner = forwarded.attached(message, contents.files)
     return Mail(
         message_id=own_id[0] if own_id else _id_from(digest),
@@ -153,6 +158,7 @@ def _read(
         html=contents.html,
         attachments=contents.files,
         sender_kind=sender_kind,
+        wants_no_answer=machine.wants_no_answer(message),
         sender_verdict=trust.verdict(message, authserv_id, sender.domain, unsure=unsure),
         notes=(trust.TWO_SENDERS, *contents.notes) if several else contents.notes,
         report=report.read(message, sender_kind, len(raw)),

@@ -7,7 +7,7 @@ import re
 SIGNED = "🔏 signed (OpenPGP); the signature is not checked"
 ENCRYPTED = "🔒 encrypted (OpenPGP): only a mail program that has the key can read it"
 BEGIN = "-----BEGIN PGP SIGNED MESSAGE-----"
-SIGNATURE, END = "-----BEGIN PGP SIGNATURE-----", "-----END PGP SIGNATURE-----"
+BELOW, END = "-----BEGIN PGP SIGNATURE-----", "-----END PGP SIGNATURE-----"
 MESSAGE = re.compile(r"^-----BEGIN PGP MESSAGE-----[ \t]*$", re.MULTILINE)
 
 
@@ -17,10 +17,10 @@ def unwrap(text: str) -> tuple[str, str]:
         return text, ENCRYPTED
     rows = text.split("\n")
     marks = [row.rstrip() for row in rows]
-    if BEGIN not in marks or SIGNATURE not in marks:
+    if BEGIN not in marks or BELOW not in marks:
         return text, ""
     first = marks.index(BEGIN)
-    ends = [i for i in range(first, len(marks)) if marks[i] == SIGNATURE]
+    ends = [i for i in range(first, len(marks)) if marks[i] == BELOW]
     if not ends:
         return text, ""
     last = ends[-1]

@@ -140,6 +140,8 @@ class Mail:
     html: str = ""
     attachments: tuple[Attachment, ...] = ()
     sender_kind: SenderKind = SenderKind.PERSON
+    wants_no_answer: bool = False
+    """Whether it asks for no automatic answer."""
     sender_verdict: Verdict = Verdict.NONE
     notes: tuple[str, ...] = ()
     """Lines to show above the text, about invitations or encryption for example."""

@@ -341,3 +341,27 @@ def test_nested_html_takes_no_time(tag: str) -> None:
     quote.split(found)
     assert time.process_time() - began < 2
     assert "the words" in found.text
+
+
+@pytest.mark.parametrize("said", [
+    {"Precedence": "bulk"}, {"X_Auto_Response_Suppress": "All"}, {"X_Precedence": "auto_reply"},
+])  # fmt: skip
+def test_what_asks_for_no_automatic_answer_may_be_an_answer_of_a_person(
+    said: dict[str, str],
+) -> None:
+    answer = parse(mail("Still dark.", subject="Re: x", In_Reply_To="<x@acme.example>", **said))
+    fresh = parse(mail("News", **said))
+    assert (answer.sender_kind, answer.wants_no_answer) == (SenderKind.PERSON, True)
+    assert (fresh.sender_kind, fresh.wants_no_answer) == (SenderKind.AUTOMATIC, True)
+
+
+@pytest.mark.parametrize("subject", [
+    "OOO: Re: x", "Risposta automatica: R: x", "Abwesenheit: AW: x", "Absence from work",
+    "Frånvaro - Sv: x", "不在", "外出", "Poza biurem (Re: x)", "Respuesta automatica: x",
+])  # fmt: skip
+def test_an_answer_about_an_absence_is_automatic(subject: str) -> None:
+    kinds = [parse(mail("I am away.", subject=subject, **more)).sender_kind
+             for more in ({"In_Reply_To": "<x@acme.example>"}, {})]  # fmt: skip
+    expected = SenderKind.PERSON if subject == "Absence from work" else SenderKind.AUTOMATIC
+    assert kinds[0] is expected
+    assert kinds[1] is (SenderKind.AUTOMATIC if "automatica" in subject else SenderKind.PERSON)

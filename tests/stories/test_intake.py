@@ -142,7 +142,7 @@ async def test_an_html_mail_is_clean_and_its_history_folded(stage: Stage) -> Non
         '<div style="display:none">hidden preheader</div>'
         '<div class="gmail_quote">On Monday you wrote:<blockquote>Old words</blockquote></div>'
     )
-    room = await begun(stage, mail("New text", html=html))
+    room = await begun(stage, mail("New text", html=html, subject="Re: Display"))
     shown = stage.hs.messages(room)[0]["content"]
     assert "<strong>text</strong>" in shown["formatted_body"]
     assert "<details><summary>Earlier in this thread</summary>" in shown["formatted_body"]

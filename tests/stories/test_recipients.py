@@ -62,7 +62,7 @@ async def test_an_inbox_has_its_own_reply_to_and_blind_copies(stage: Stage) -> N
 
 
 async def test_a_reply_quotes_the_mail_from_the_store_and_never_the_room(stage: Stage) -> None:
-    room = await begun(stage, mail("It stays dark.\n\n> older words"), quote=True)
+    room = await begun(stage, mail("It stays dark.\n\n> older words", subject="Re: x"), quote=True)
     stage.hs.say(ALICE, room.id, "internal talk")
     stage.hs.say(ALICE, room.id, "!reply Hello")
     (sent,) = await stage.sent()

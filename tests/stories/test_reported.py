@@ -156,7 +156,7 @@ async def test_a_receipt_proves_that_an_unconfirmed_mail_arrived(stage: Stage) -
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("vacation", ""), ("newsletter", "Precedence: bulk\r\n")]
+    ("name", "said"), [("vacation", ""), ("newsletter", "Auto-Submitted: auto-generated\r\n")]
 )
 async def test_machine_mail_is_folded_and_opens_nothing(stage: Stage, name: str, said: str) -> None:
     room, message_id = await answered(stage)

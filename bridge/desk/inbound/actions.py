@@ -110,6 +110,8 @@ async def _assign(tx: Tx, desk: Desk, doing: RuleRun) -> str | None:
 
 async def _answer(tx: Tx, desk: Desk, doing: RuleRun) -> str | None:
     letter = doing.incoming.letter
+    if doing.incoming.mail.wants_no_answer:
+        return None
     problems = await autoreply.answer(tx, desk, doing.inbox, doing.conversation, letter, doing.rule)
     return " ".join(problems) or None
 

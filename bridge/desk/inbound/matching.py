@@ -126,9 +126,12 @@ async def _named_by_old_tokens(
 
 def _waits(desk: Desk, mail: Mail) -> bool:
     """Whether somebody waits for an answer to a mail that starts a conversation: its sender is a
-    person, or it is an automatic mail that brings a form which a person filled in."""
-    if mail.sender_kind is SenderKind.AUTOMATIC:
-        return author.other_reply_to(mail.sender, mail.reply_to, desk.own_addresses) is not None
+    person, or it is an automatic mail that brings a form which a person filled in, or tells of a
+    person, such as a voicemail that our telephone system took."""
+    own = desk.own_addresses
+    if mail.sender_kind is SenderKind.AUTOMATIC and not mail.ancestors():
+        named = author.other_reply_to(mail.sender, mail.reply_to, own)
+        return named is not None or author.is_from_us(mail.sender, own)
     return mail.sender_kind is SenderKind.PERSON
 
 
