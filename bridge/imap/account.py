@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ssl
 
+from bridge import __version__
 from bridge.config.inbox import Imap
 from bridge.config.redact import masked
 from bridge.imap.connection import ImapConnection
-from bridge.imap.syntax import ConnectionLost, ImapError, LoginRefused
+from bridge.imap.syntax import ConnectionLost, ImapError, LoginLost, LoginRefused
 from bridge.model import Permanent, Transient
 from bridge.model.login import AccessToken, Login
 from bridge.ports import Credentials
@@ -28,10 +29,12 @@ async def connect(imap: Imap, credentials: Credentials, timeout: float = 60.0) -
     connection = await ImapConnection.connect(imap.host, imap.at_port, imap.tls, context, timeout)
     try:
         await _log_in(connection, login)
+        await connection.identify(__version__)
     except ImapError as error:
         await connection.close()
+        kind = LoginLost if isinstance(error, ConnectionLost) else type(error)
         # `from None`: a log would show the original error with the password
-        raise type(error)(masked(str(error), login)) from None
+        raise kind(masked(str(error), login)) from None
     except BaseException:
         await connection.close()
         raise

@@ -23,6 +23,9 @@ from bridge.imap.syntax import (
     utf7_decode,
 )
 
+ASKED = (b"BODY[", b"RFC822.SIZE")
+"""What only an answer to a FETCH of ours has: servers also announce flags unasked."""
+
 
 class ImapConnection(Session):
     """A logged-in connection with the commands for folders and messages."""
@@ -77,20 +80,24 @@ class ImapConnection(Session):
                     key.upper().partition(b"<")[0]: value
                     for key, value in zip(pairs[::2], pairs[1::2], strict=False)
                 }
-                if (uid := int(data.get(b"UID", 0))) in found:
+                # the only message that was asked for needs no UID in the answer
+                alone = len(found) == 1 and any(key.startswith(ASKED) for key in data)
+                uid = int(data.get(b"UID") or (next(iter(found)) if alone else 0))
+                if uid in found:
                     found[uid].update(data)
         return found
 
-    async def fetch_meta(self, uids: Collection[int]) -> list[tuple[int, int, datetime]]:
-        """(UID, bytes, INTERNALDATE) of each message; UIDs which no longer exist are left out."""
+    async def fetch_meta(self, uids: Collection[int]) -> list[tuple[int, int, datetime | None]]:
+        """(UID, bytes, INTERNALDATE) of each message the server tells of. 0 and None stand for what
+        it does not say: Exchange and others leave sizes and dates out now and then."""
         found = await self._fetch(uids, "(UID RFC822.SIZE INTERNALDATE)")
         return [
-            (uid, int(size), parse_date(data[b"INTERNALDATE"] or b""))
+            (uid, int(size) if isinstance(size, bytes) and size.isdigit() else 0,
+             parse_date(when) if isinstance(when, bytes) else None)
             for uid, data in found.items()
-            if isinstance(size := data.get(b"RFC822.SIZE"), bytes)
-            and size.isdigit()
-            and b"INTERNALDATE" in data
-        ]
+            if data
+            for size, when in [(data.get(b"RFC822.SIZE"), data.get(b"INTERNALDATE"))]
+        ]  # fmt: skip
 
     async def _fetch_body(self, uid: int, section: str, part: str, limit: int) -> bytes:
         found = (await self._fetch([uid], f"(UID BODY.PEEK[{section}]{part})", limit))[uid]

@@ -132,6 +132,10 @@ class Session:
                 await p.command("CAPABILITY")
 
     async def login(self, user: str, password: str) -> None:
+        plain = "AUTH=PLAIN" in self.capabilities
+        if plain and ("LOGINDISABLED" in self.capabilities or not (user + password).isascii()):
+            quote(user + password)  # for its check
+            return await self._sasl("PLAIN", f"\0{user}\0{password}")
         if "LOGINDISABLED" in self.capabilities:
             raise LoginRefused("NO [PRIVACYREQUIRED] the server allows no LOGIN here")
         if (user + password).isascii():
@@ -144,13 +148,26 @@ class Session:
 
     async def xoauth2(self, user: str, token: str) -> None:
         quote(user + token)
-        secret = base64.b64encode(f"user={user}\1auth=Bearer {token}\1\1".encode()).decode()
+        await self._sasl("XOAUTH2", f"user={user}\1auth=Bearer {token}\1\1")
+
+    async def _sasl(self, mechanism: str, text: str) -> None:
+        """Log in with the one message of a SASL mechanism (RFC 4422; RFC 4959 for one line)."""
+        secret = base64.b64encode(text.encode()).decode()
         if "SASL-IR" in self.capabilities:
-            await self._authenticate("AUTHENTICATE", "XOAUTH2", secret, answers=())
+            await self._authenticate("AUTHENTICATE", mechanism, secret, answers=())
         else:
-            await self._authenticate(
-                "AUTHENTICATE", "XOAUTH2", answers=(secret.encode() + b"\r\n",)
-            )
+            answer = secret.encode() + b"\r\n"
+            await self._authenticate("AUTHENTICATE", mechanism, answers=(answer,))
+
+    async def identify(self, version: str) -> None:
+        """Say who we are (RFC 2971), where that is offered: some servers give no folder before.
+        A refusal does not matter."""
+        if "ID" in self.capabilities:
+            try:
+                async with self._exclusive_use() as p:
+                    await p.command("ID", f'("name" "Postroom" "version" {quote(version)})')
+            except CommandRefused:
+                pass
 
     async def noop(self) -> None:
         async with self._exclusive_use() as p:

@@ -15,12 +15,27 @@ DATE = re.compile(rb" ?(\d{1,2})-(\w{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\
 MONTHS = b"jan feb mar apr may jun jul aug sep oct nov dec".split()
 
 
+LATER = ("UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "OVERQUOTA")
+"""Response codes after which trying later may work (RFC 5530)."""
+PATIENCE = re.compile(
+    r"\bbusy\b|unavailable|not available|try (?:again|later)|temporar|too many|rate.?limit"
+    r"|throttl|overload|timed? ?out|not connected|in progress|maintenance|internal error"
+    r"|server error",
+    re.IGNORECASE,
+)
+"""What servers say when they cannot answer now (Exchange, Yahoo and others)."""
+
+
 class ImapError(Exception):
     """Root of the errors that an IMAP connection raises."""
 
 
 class ConnectionLost(ImapError):
     """The connection is lost: closed, refused, timed out, or the server broke the protocol."""
+
+
+class LoginLost(ConnectionLost):
+    """The connection was lost during the log-in, which the server may have counted."""
 
 
 class TooLarge(ImapError):
@@ -38,12 +53,19 @@ class CommandRefused(ImapError):
 
     @property
     def is_temporary(self) -> bool:
-        """Whether the response code says that trying later may work (RFC 5530)."""
-        return self.code in ("UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "OVERQUOTA")
+        """Whether trying later may work: by the response code, else by what the server says, as
+        many send none."""
+        return self.code in LATER or (not self.code and PATIENCE.search(str(self)) is not None)
 
 
 class LoginRefused(CommandRefused):
     """The server refused the log-in."""
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether the response code says so. Words do not count: "too many failures, try later" is
+        what follows a wrong password."""
+        return self.code in LATER
 
 
 class NoSuchMessage(CommandRefused):

@@ -3,25 +3,20 @@ the cursor moves in the transaction that stores the mail."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import structlog
 
-from bridge.config.inbox import Imap, Inbox
 from bridge.desk.inbound.accept import accept, addressed
 from bridge.imap.connection import ImapConnection
-from bridge.imap.syntax import (
-    CommandRefused,
-    ConnectionLost,
-    ImapError,
-    NoSuchMessage,
-    TooLarge,
-)
-from bridge.ingress.source import SourceContext
+from bridge.imap.syntax import CommandRefused, ConnectionLost, ImapError, NoSuchMessage
+from bridge.ingress.account import MailAccount
+from bridge.ingress.cursor import FolderCursor
+from bridge.ingress.held import HeldBack
 from bridge.mail.limits import size as megabytes
 from bridge.mail.parse import recipients
 
@@ -36,27 +31,12 @@ UIDS_PER_FETCH = 250
 """Maximum UIDs in one FETCH of sizes and dates."""
 MAILS_PER_COMMIT, BYTES_PER_COMMIT = 20, 500_000
 """Maximum mails, and their bytes, that are fetched by one command and accepted by one commit."""
-FETCH_TRIES, LOST_TRIES = 3, 10
-"""Refusals, and lost connections, for one mail after which it is reported and skipped."""
 NOT_GIVEN = "NO the server lists this mail and does not give it"
 """The refusal that counts for a mail that FETCH leaves out and SEARCH does not."""
 
 
 class DiskFull(Exception):
     """The disk is nearly full: mail stays in the mailbox."""
-
-
-@dataclass(frozen=True, slots=True)
-class MailAccount:
-    """Values that the folder readers of one account share."""
-
-    context: SourceContext
-    inboxes: Sequence[Inbox]
-    imap: Imap
-
-    @property
-    def name(self) -> str:
-        return self.imap.account
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,70 +59,55 @@ class FolderReader:
         """When the folder was last checked, in seconds of the monotonic clock."""
         self._waiting: frozenset[int] = frozenset()
         """UIDs of mails that arrived during an outage."""
+        self._cursor = FolderCursor(account, folder)
+        self._held = HeldBack(account, folder)
+        self._lost_at = 0
+        """UID of the mail at which the connection was lost last."""
         self._one_by_one = False
         """Whether fetching several mails at once failed; then each mail is fetched on its own."""
 
     async def take_new(self, connection: ImapConnection) -> None:
-        """Accept every mail above the cursor. Raises CommandRefused if the folder cannot be read,
-        ConnectionLost, and DiskFull."""
+        """Accept every mail above the cursor, and those held that are due. Raises CommandRefused if
+        the folder cannot be read, ConnectionLost, and DiskFull."""
         validity, uid_next, _ = await connection.select(self.name)
         async with self._store.reading() as tx:
             cursor = await tx.settings.cursor(self._account.name, self.name)
-        await self._began()
+        await self._cursor.began()
         if cursor is None:
             since = self._account.imap.starts_at
             last = (uid_next or 1) - 1 if since is None else 0
             if uid_next is None and since is None:
                 last = max(await connection.search("ALL"), default=0)
-            await self._begin_at_cursor(validity, last, uid_next)
+            await self._cursor.begin(validity, last, uid_next)
         elif cursor[0] != validity:
             # The folder was recreated, so UIDs are new. Mails we have already are recognised by
             # Message-ID and hash; read the mails that are newer than our first start.
             last = 0
             log.warning("UIDVALIDITY changed", account=self._account.name, folder=self.name)
-            await self._begin_at_cursor(validity, 0, uid_next)
+            await self._cursor.begin(validity, 0, uid_next)
         else:
             last = cursor[1]
-        uids = [uid for uid in await connection.search(f"UID {last + 1}:*") if uid > last]
+        await self._held.begin(validity)
+        found = await connection.search(f"UID {last + 1}:*")
+        uids = [uid for uid in found if uid > last and uid not in self._held]
         now, before = time.monotonic(), self._looked_at
         outage = max(OUTAGE, 2.0 * self._account.imap.poll)
         nobody_looked = before is None or now - before > outage
         self._waiting = frozenset(uids if nobody_looked else ())
-        since, below = await self._rescanning(validity)
+        since, below = await self._cursor.rescanning(validity)
         old, fresh = [u for u in uids if u < below], [u for u in uids if u >= below]
-        for some, limit in ((old, since), (fresh, None)):
-            for start in range(0, len(some), UIDS_PER_FETCH):
-                await self._take(connection, validity, some[start : start + UIDS_PER_FETCH], limit)
+        try:
+            for some, limit in ((old, since), (fresh, None)):
+                for start in range(0, len(some), UIDS_PER_FETCH):
+                    part = some[start : start + UIDS_PER_FETCH]
+                    await self._take(connection, validity, part, limit)
+            await self._take_held(connection, validity)
+        except ImapError:
+            await self._held.judge()
+            raise
+        await self._held.judge()
         self._one_by_one = False
         self._looked_at = time.monotonic()
-
-    async def _began(self) -> float:
-        """When this account was first watched, epoch seconds; stored at the first call."""
-        name = f"began:{self._account.name}"
-        async with self._store.reading() as tx:
-            began = await tx.settings.value(name)
-        if began is None:
-            began = str(self._account.imap.starts_at or time.time())
-            async with self._store.transaction("account-progress") as tx:
-                await tx.settings.set_value(name, began)
-        return float(began)
-
-    async def _rescanning(self, validity: int) -> tuple[float, int]:
-        """(epoch seconds, UID): of mails below that UID, only newer ones are accepted."""
-        async with self._store.reading() as tx:
-            value = await tx.settings.value(f"since:{self._account.name}:{self.name}:{validity}")
-        date, _, uid = (value or "0 0").partition(" ")
-        return float(date), int(uid)
-
-    async def _begin_at_cursor(self, validity: int, last: int, uid_next: int | None) -> None:
-        """Set the cursor of the folder. At 0, old mail is scanned: store since which date and up to
-        which UID; mails with later UIDs are new, regardless of their date."""
-        since = f"{await self._began()} {uid_next or 2**32}" if last == 0 else None
-        name = self._account.name
-        async with self._store.transaction("account-progress") as tx:
-            await tx.settings.set_cursor(name, self.name, validity, last)
-            if since is not None:
-                await tx.settings.set_value(f"since:{name}:{self.name}:{validity}", since)
 
     async def _take(
         self, connection: ImapConnection, validity: int, uids: list[int], since: float | None
@@ -152,26 +117,50 @@ class FolderReader:
             known = {uid: (size, when) for uid, size, when in await connection.fetch_meta(uids)}
         except CommandRefused as error:
             if len(uids) == 1:
-                await self._count_failed_fetch(validity, uids[0], error)
+                await self._hold(validity, uids[0], error)
                 return
             for uid in uids:
                 await self._take(connection, validity, [uid], since)
             return
-        kept_back = await self._listed(connection, [uid for uid in uids if uid not in known])
-        end = min(kept_back, default=uids[-1] + 1)
+        for uid in await self._listed(connection, [uid for uid in uids if uid not in known]):
+            await self._held.hold(uid, CommandRefused(NOT_GIVEN))
         wanted = {
             uid: size
             for uid, (size, when) in known.items()
-            if uid < end and (since is None or when.timestamp() >= since - 60)
+            if since is None or when is None or when.timestamp() >= since - 60
         }
         for run in self._runs(wanted):
             await self._take_run(connection, validity, {uid: wanted[uid] for uid in run})
-        if kept_back:
-            await self._count_failed_fetch(validity, end, CommandRefused(NOT_GIVEN))
-            if later := [uid for uid in uids if uid > end]:
-                await self._take(connection, validity, later, since)
-        elif uids[-1] in known and uids[-1] not in wanted:
+        if uids[-1] not in wanted:
             await self._skip(validity, uids[-1])
+
+    async def _take_held(self, connection: ImapConnection, validity: int) -> None:
+        """Ask again for the mails that were not given before."""
+        due = self._held.due()[:UIDS_PER_FETCH]
+        there = await self._listed(connection, due)
+        for uid in due:
+            if uid not in there:
+                await self._held.release(uid)
+                continue
+            try:
+                known = {one: size for one, size, _ in await connection.fetch_meta([uid])}
+            except CommandRefused as error:
+                await self._held.hold(uid, error)
+                continue
+            await self._take_one(connection, validity, uid, known.get(uid, 0))
+        if due and self._held.is_alone:
+            await self._compare(connection, due[0])
+
+    async def _compare(self, connection: ImapConnection, uid: int) -> None:
+        """Ask for another mail, a small one: whether the server refuses one mail, or all."""
+        near = f"UID {max(1, uid - UIDS_PER_FETCH)}:{uid + UIDS_PER_FETCH}"
+        others = [each for each in await connection.search(near) if each not in self._held]
+        with contextlib.suppress(CommandRefused):
+            sizes = await connection.fetch_meta(others[-10:]) if others else []
+            size, other = min(((size, one) for one, size, _ in sizes if size), default=(0, 0))
+            if 0 < size <= BYTES_PER_COMMIT:
+                await connection.fetch_raw(other, 2 * BYTES_PER_COMMIT)
+                self._held.give(1)
 
     async def _listed(self, connection: ImapConnection, uids: Sequence[int]) -> list[int]:
         """Those of the UIDs that are still in the folder: a mail is gone only when a search says
@@ -186,8 +175,9 @@ class FolderReader:
         run: list[int] = []
         total = 0
         for uid in sorted(sizes):
-            total += sizes[uid]
-            most = 0 if self._one_by_one else min(BYTES_PER_COMMIT, self._limits.mail_size)
+            alone = self._one_by_one or not sizes[uid]  # a size that the server does not say
+            total += sizes[uid] or BYTES_PER_COMMIT
+            most = 0 if alone else min(BYTES_PER_COMMIT, self._limits.mail_size)
             if run and (len(run) == MAILS_PER_COMMIT or total > most):
                 yield run
                 run, total = [], sizes[uid]
@@ -237,11 +227,14 @@ class FolderReader:
                 mail = Fetched(uid, await connection.fetch_raw(uid, limit + limit // 8))
         except NoSuchMessage:
             if await self._listed(connection, [uid]):
-                await self._count_failed_fetch(validity, uid, CommandRefused(NOT_GIVEN))
+                await self._hold(validity, uid, CommandRefused(NOT_GIVEN))
             else:
                 await self._skip(validity, uid)
         except ImapError as error:
-            await self._count_failed_fetch(validity, uid, error)
+            if isinstance(error, ConnectionLost) and self._lost_at != uid:
+                self._lost_at = uid  # any connection may break; this mail is the next to be taken
+                raise
+            await self._hold(validity, uid, error)
             if connection.closed:
                 raise
         else:
@@ -256,41 +249,28 @@ class FolderReader:
             for mail in mails:
                 own = addressed(inboxes, recipients(mail.raw) if several else ())
                 waited = mail.uid in self._waiting
-                key = self._key(validity, mail.uid)
+                key = self._account.key(self.name, validity, mail.uid)
                 await accept(tx, own, key, mail.raw, mail.oversize, time.time(), was_waiting=waited)
+                if mail.uid in self._held:
+                    await tx.held.release(self._account.name, self.name, validity, mail.uid)
             last = mails[-1].uid
-            await tx.settings.set_cursor(self._account.name, self.name, validity, last)
+            if last not in self._held:
+                await tx.settings.set_cursor(self._account.name, self.name, validity, last)
+        self._held.give(len(mails))
         if self._account.imap.mark_seen:
             try:
                 await connection.store_seen([mail.uid for mail in mails])
             except CommandRefused as error:
                 log.info("Seen not set", account=self._account.name, error=str(error))
 
-    def _key(self, validity: int, uid: int) -> str:
-        return f"imap:{self._account.name}:{self.name}:{validity}:{uid}"
-
-    async def _count_failed_fetch(self, validity: int, uid: int, error: ImapError) -> None:
-        """Handle a mail that cannot be fetched. Raises ConnectionLost until it was tried often
-        enough; then accepts a mail that reports it, and moves the cursor past it."""
-        if isinstance(error, CommandRefused) and error.is_temporary:
-            raise ConnectionLost(f"the server asks for patience: {error}")
-        account, folder = self._account, self.name
-        async with self._store.transaction("account-progress") as tx:
-            tries = await tx.settings.failed_fetch(account.name, f"{folder}:{validity}:{uid}")
-        refused = isinstance(error, CommandRefused | TooLarge)
-        if tries < (FETCH_TRIES if refused else LOST_TRIES):
-            raise ConnectionLost(f"mail {uid} in {folder} could not be fetched: {error}")
-        text = (
-            f"Subject: A mail that could not be fetched\r\nFrom: {account.imap.user}\r\n"
-            f"Date: {datetime.now(UTC):%a, %d %b %Y %H:%M:%S +0000}\r\n\r\n"
-            f"Mail {uid} in folder {folder} of {account.name} could not be fetched: {error}\r\n"
-            "It is still in the mailbox; read it there.\r\n"
-        )
-        async with self._store.transaction("accept") as tx:
-            inboxes = addressed(account.inboxes, ())
-            await accept(tx, inboxes, self._key(validity, uid), text.encode(), "", time.time())
-            await tx.settings.set_cursor(account.name, folder, validity, uid)
+    async def _hold(self, validity: int, uid: int, error: ImapError) -> None:
+        """Hold a mail back, and go on with the others."""
+        await self._held.hold(uid, error)
+        await self._skip(validity, uid)
 
     async def _skip(self, validity: int, uid: int) -> None:
+        """Move the cursor past a mail, unless it was passed before."""
+        if uid in self._held:
+            return
         async with self._store.transaction("account-progress") as tx:
             await tx.settings.set_cursor(self._account.name, self.name, validity, uid)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
 from collections.abc import Sequence
@@ -13,8 +12,9 @@ from bridge.chat.diagnosis import ProblemKind, Trouble
 from bridge.config.inbox import Inbox
 from bridge.imap.account import connect
 from bridge.imap.connection import ImapConnection
-from bridge.imap.syntax import CommandRefused, ImapError, LoginRefused
-from bridge.ingress.folder import DiskFull, FolderReader, MailAccount
+from bridge.imap.syntax import CommandRefused, ImapError, LoginLost, LoginRefused
+from bridge.ingress.account import MailAccount
+from bridge.ingress.folder import DiskFull, FolderReader
 from bridge.ingress.source import SourceContext
 from bridge.model import Transient
 
@@ -26,7 +26,9 @@ TIMEOUT = 60.0
 """Seconds without data after which a connection is closed."""
 FIRST_WAIT = 1.0
 LONGEST_WAIT = 300.0
-LONGEST_WAIT_REFUSED = 900.0
+LONGEST_WAIT_LOGGED_IN = 1200.0
+"""The same after a log-in, granted or refused: where each is followed by an error, many of them
+keep the error up, or lock the account."""
 
 
 class Watcher:
@@ -40,6 +42,8 @@ class Watcher:
         self._folders = [FolderReader(account, folder) for folder in imap.folders]
         self.account = account.name
         self._tries = 0
+        self._idles: bool | None = None
+        """Whether the server tells of new mail by IDLE; None where it was not tried yet."""
 
     async def run(self) -> None:
         """Watch until cancelled; reconnects with jittered exponential back-off."""
@@ -47,16 +51,19 @@ class Watcher:
             longest = LONGEST_WAIT
             try:
                 connection = await connect(self._imap, self._context.credentials, TIMEOUT)
+                longest = LONGEST_WAIT_LOGGED_IN
                 try:
                     await self._watch(connection)
                 finally:
                     await connection.close()
             except LoginRefused as error:
                 await self._failed(f"log-in refused: {Trouble(ProblemKind.LOGIN, str(error)).said}")
+                longest = LONGEST_WAIT_LOGGED_IN
                 if not error.is_temporary:
-                    longest = LONGEST_WAIT_REFUSED
                     await self._tell_refused(str(error))
             except (ImapError, OSError, DiskFull) as error:
+                if isinstance(error, LoginLost):
+                    longest = LONGEST_WAIT_LOGGED_IN
                 await self._failed(str(error))
             except Transient as error:
                 log.warning("mail not stored", account=self.account, error=str(error))
@@ -64,10 +71,8 @@ class Watcher:
                 log.exception("watcher failed", account=self.account)
                 await self._failed(f"{type(error).__name__}: {error}")
             self._tries += 1
-            wait = min(longest, FIRST_WAIT * 2.0 ** min(self._tries - 1, 10))
-            if longest == LONGEST_WAIT_REFUSED:
-                wait = min(longest, wait * 15)
-            await asyncio.sleep(wait * random.uniform(0.7, 1.3))  # noqa: S311 - jitter is no secret
+            wait = min(longest, FIRST_WAIT * 2.0 ** min(self._tries - 1, 12))
+            await self._context.sleep(wait * random.uniform(0.7, 1.3))  # noqa: S311 - jitter is no secret
 
     async def _failed(self, problem: str) -> None:
         log.warning("mailbox not checked", account=self.account, problem=problem)
@@ -85,9 +90,10 @@ class Watcher:
 
     async def _watch(self, connection: ImapConnection) -> None:
         """Accept new mails and wait for more, in a loop. With several folders, IDLE waits on the
-        first one, and the others are checked on each poll."""
-        has_idle = "IDLE" in connection.capabilities
+        first one, and the others are checked on each poll. The back-off ends with a whole good
+        check after a wait on the same connection: some servers grant a log-in and nothing else."""
         alone = len(self._folders) == 1
+        has_waited = False
         while True:
             problem = ""
             for folder in reversed(self._folders):
@@ -96,11 +102,34 @@ class Watcher:
                 except CommandRefused as error:  # a missing folder must not block the others
                     problem = f"folder {folder.name}: {error}"
                     log.warning("folder not read", account=self.account, problem=problem)
-            self._tries = 0
+            if has_waited and not problem:
+                self._tries = 0
             async with self._context.store.transaction("account-health") as tx:
                 await tx.settings.record_check(self.account, time.time(), problem[:300])
             wait = min(IDLE, self._imap.poll)
-            if has_idle:
-                await connection.idle(wait)
+            if problem or not await self._idle(connection, wait):
+                await self._context.sleep(wait if alone else min(wait, 60.0))
+            has_waited = True
+
+    async def _idle(self, connection: ImapConnection, seconds: float) -> bool:
+        """Wait for news; False where the server does not tell any."""
+        if self._idles is False or "IDLE" not in connection.capabilities:
+            return False
+        try:
+            await connection.idle(seconds)
+        except CommandRefused as error:
+            log.warning("no IDLE", account=self.account, error=str(error), poll=seconds)
+            await self._learn(idles=False, seconds=seconds)
+            return False
+        if self._idles is None:
+            await self._learn(idles=True, seconds=seconds)
+        return True
+
+    async def _learn(self, *, idles: bool, seconds: float) -> None:
+        """Store, for `!status`, whether the server tells of new mail at once."""
+        self._idles, name = idles, f"polls:{self.account}"
+        async with self._context.store.transaction("account-health") as tx:
+            if idles:
+                await tx.settings.drop_value(name)
             else:
-                await asyncio.sleep(wait if alone else min(wait, 60.0))
+                await tx.settings.set_value(name, str(int(seconds)))

@@ -48,7 +48,11 @@ async def _folder(connection: ImapConnection, folder: str) -> Finding:
     try:
         _, _, count = await connection.select(folder)
     except CommandRefused as error:
+        if error.is_temporary:
+            raise Trouble(ProblemKind.LATER, str(error)) from error
         there = [each.name for each in await connection.list_folders()]
+        if folder.casefold() in map(str.casefold, there):
+            raise Trouble(ProblemKind.BROKEN, str(error)) from error
         found = (folder, ", ".join(there[:20]))
         raise Trouble(ProblemKind.NO_FOLDER, str(error), found) from error
     except ConnectionLost as error:

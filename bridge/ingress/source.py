@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -23,6 +25,10 @@ class SourceContext:
     """Returns the free bytes on the disk of the database; None if unknown."""
     refused: Callable[[str, str], Awaitable[None]]
     """Tells the control room (source, what the server said) that a log-in was refused."""
+    now: Callable[[], float] = time.time
+    """Epoch seconds."""
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    """Waits so many seconds."""
 
 
 class Source(Protocol):

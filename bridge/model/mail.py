@@ -156,6 +156,17 @@ class Mail:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldMail:
+    """A mail in a mailbox that its server did not give when it was asked."""
+
+    uid: int
+    tried_at: float
+    """When it was asked for last, epoch seconds."""
+    is_reported: bool
+    """Whether a mail that tells of it was accepted in its place."""
+
+
+@dataclass(frozen=True, slots=True)
 class Letter:
     """A stored mail, incoming or outgoing: the database row without the raw bytes."""
 

@@ -19,7 +19,7 @@ from bridge.ports.desk import (
     Rules,
     Snippets,
 )
-from bridge.ports.keeping import Audit, Erasing, Inboxes, Jobs, StoredSettings
+from bridge.ports.keeping import Audit, Erasing, HeldMails, Inboxes, Jobs, StoredSettings
 from bridge.ports.matrix import Events, Posts, Rooms
 
 
@@ -42,6 +42,8 @@ class Tx(Protocol):
     def agents(self) -> Agents: ...
     @property
     def blocked(self) -> Blocked: ...
+    @property
+    def held(self) -> HeldMails: ...
     @property
     def contacts(self) -> Contacts: ...
     @property

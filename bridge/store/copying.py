@@ -18,8 +18,9 @@ TABLES: dict[str, tuple[str, ...]] = {
     "override": ("present",), "pin": (), "mail": ("outbound",), "known_id": (), "awaited": (),
     "room": (), "member": (), "post": (), "file": ("done",), "event": (),
     "delivery": ("data_begun",), "recipient": (), "job": (), "mailbox_cursor": (),
-    "fetch_failure": (), "account_check": (), "inbox": (), "agent": ("lead",), "audit": (),
-    "away": (), "blocked": (), "seen": (), "snippet": (), "contact": (), "contact_address": (),
+    "held_mail": ("is_reported",), "account_check": (), "inbox": (), "agent": ("lead",),
+    "audit": (), "away": (), "blocked": (), "seen": (), "snippet": (), "contact": (),
+    "contact_address": (),
     "passage": (), "rule": (), "begun": (),
 }  # fmt: skip
 NUMBERED = (

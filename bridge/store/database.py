@@ -20,6 +20,7 @@ from bridge.store.conversations import Conversations
 from bridge.store.deliveries import Deliveries
 from bridge.store.erasing import Erasing
 from bridge.store.events import Events
+from bridge.store.held import HeldMails
 from bridge.store.inboxes import Audit, Inboxes
 from bridge.store.jobs import Jobs
 from bridge.store.mails import Mails
@@ -53,6 +54,7 @@ class Work:
         self.rooms = Rooms(conn)
         self.agents = Agents(conn)
         self.blocked = Blocked(conn)
+        self.held = HeldMails(conn)
         self.deliveries = Deliveries(conn)
         self.events = Events(conn, self.jobs)
         self.settings = StoredSettings(conn)

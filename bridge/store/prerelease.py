@@ -32,6 +32,21 @@ CREATE INDEX mail_forwarded ON mail (forwarded_key) WHERE forwarded_key <> '';
 CREATE INDEX delivery_message_id ON delivery (message_id);
 """
 """From version 5: shares of the worker's slots, and the table of recently started conversations."""
+HELD_MAILS = """
+DROP TABLE fetch_failure;
+CREATE TABLE held_mail (
+    account TEXT NOT NULL,
+    folder TEXT NOT NULL,
+    validity BIGINT NOT NULL,
+    uid BIGINT NOT NULL,
+    tries INTEGER NOT NULL,
+    tried_at DOUBLE PRECISION NOT NULL,
+    reason TEXT NOT NULL,
+    is_reported BOOLEAN NOT NULL DEFAULT FALSE,
+    PRIMARY KEY (account, folder, validity, uid)
+);
+"""
+"""From version 8: mails that a server does not give are held, in place of counted failures."""
 POSTS = """
 ALTER TABLE keep RENAME TO setting;
 ALTER TABLE post ADD COLUMN shows TEXT NOT NULL DEFAULT 'answer';

@@ -75,7 +75,7 @@ class StoredSettings:
     async def forget_account(self, account: str) -> None:
         """Delete all data of a mail account; if it is set up again, only mail that arrives from
         then on is taken."""
-        for table in ("mailbox_cursor", "account_check", "fetch_failure"):
+        for table in ("mailbox_cursor", "account_check", "held_mail"):
             await self._conn.execute(f"DELETE FROM {table} WHERE account = $1", account)
         await self.drop_value(f"began:{account}")
 
@@ -103,14 +103,3 @@ class StoredSettings:
         await self._conn.execute(
             "UPDATE account_check SET told_at = $2 WHERE account = $1", account, at
         )
-
-    async def failed_fetch(self, account: str, key: str) -> int:
-        """Count one more failure to fetch a mail; returns the count."""
-        count = await self._conn.fetchval(
-            "INSERT INTO fetch_failure (account, key, failures) VALUES ($1, $2, 1)"
-            " ON CONFLICT (account, key) DO UPDATE SET failures = fetch_failure.failures + 1"
-            " RETURNING failures",
-            account,
-            key,
-        )
-        return int(count)

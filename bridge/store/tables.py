@@ -292,11 +292,16 @@ CREATE TABLE mailbox_cursor (
     PRIMARY KEY (account, folder)
 );
 
-CREATE TABLE fetch_failure (
+CREATE TABLE held_mail (
     account TEXT NOT NULL,
-    key TEXT NOT NULL,
-    failures INTEGER NOT NULL,
-    PRIMARY KEY (account, key)
+    folder TEXT NOT NULL,
+    validity BIGINT NOT NULL,
+    uid BIGINT NOT NULL,
+    tries INTEGER NOT NULL,
+    tried_at DOUBLE PRECISION NOT NULL,
+    reason TEXT NOT NULL,
+    is_reported BOOLEAN NOT NULL DEFAULT FALSE,
+    PRIMARY KEY (account, folder, validity, uid)
 );
 
 CREATE TABLE account_check (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -15,13 +16,9 @@ from bridge.config.inbox import Imap, Inbox
 from bridge.config.settings import Limits
 from bridge.imap.connection import ImapConnection
 from bridge.imap.syntax import ConnectionLost
-from bridge.ingress.folder import (
-    FETCH_TRIES,
-    LOST_TRIES,
-    MAILS_PER_COMMIT,
-    FolderReader,
-    MailAccount,
-)
+from bridge.ingress.account import MailAccount
+from bridge.ingress.folder import MAILS_PER_COMMIT, FolderReader
+from bridge.ingress.held import ENOUGH, PAUSE, PAUSE_REPORTED, SEVERAL, TRIES
 from bridge.ingress.source import SourceContext
 from bridge.model import InboxId
 from bridge.store.connection import Engine
@@ -62,13 +59,26 @@ async def reading(
         )  # fmt: skip
         inbox = Inbox(id=InboxId("support"), name="Support", address=SUPPORT, imap=imap)
         context = SourceContext(
-            database, ConfiguredCredentials(), Limits(), lambda: None, _nobody_is_told
+            database, ConfiguredCredentials(), Limits(), lambda: None, _nobody_is_told, CLOCK.now
         )
         account = MailAccount(context, [inbox], imap)
         yield FolderReader(account, "INBOX"), server, database
     finally:
         await database.close()
         await server.stop()
+
+
+class Clock:
+    """A clock that tests move."""
+
+    def __init__(self) -> None:
+        self.moved = 0.0
+
+    def now(self) -> float:
+        return time.time() + self.moved
+
+
+CLOCK = Clock()
 
 
 async def _nobody_is_told(source: str, said: str) -> None:
@@ -85,13 +95,22 @@ async def look(reader: FolderReader, server: ScriptedImap) -> None:
         await connection.close()
 
 
+async def later(reader: FolderReader, server: ScriptedImap, seconds: float = PAUSE) -> None:
+    """A look when held mails are due."""
+    CLOCK.moved += seconds + 1
+    await look(reader, server)
+
+
 async def taken(database: Database) -> list[tuple[int, bytes]]:
     """UIDs and bytes of what was accepted, in the order of acceptance."""
     async with database.reading() as tx:
         rows = await tx.conn.fetch(
             "SELECT source_key, bytes FROM intake JOIN raw ON raw.id = raw ORDER BY intake.id"
         )
-    return [(int(row["source_key"].rpartition(":")[2]), row["bytes"]) for row in rows]
+    keys = [row["source_key"].removesuffix(":report") for row in rows]
+    return [
+        (int(key.rpartition(":")[2]), row["bytes"]) for key, row in zip(keys, rows, strict=True)
+    ]
 
 
 async def test_waiting_mails_are_accepted_together(tmp_path: Path) -> None:
@@ -122,63 +141,125 @@ async def test_a_mail_gone_before_it_is_fetched_keeps_no_other_back(tmp_path: Pa
         assert [uid for uid, _ in await taken(database)] == [1, 2, 4, 5, 6]
 
 
+def is_asked(args: str, uid: int) -> bool:
+    return str(uid) in args.partition(" ")[0].split(",")
+
+
 @pytest.mark.parametrize("what", ["SIZE", "BODY"])
 async def test_a_mail_the_server_leaves_out_is_not_passed_by(tmp_path: Path, what: str) -> None:
-    left_out = 0
+    gives = False
 
     def answer(verb: str, args: str) -> bytes | None:
-        nonlocal left_out
-        if what not in args or "3" not in args.partition(" ")[0].split(",") or left_out == 2:
+        if what not in args or not is_asked(args, 3) or gives:
             return None
-        left_out += 1
         held = server.mails.pop(3)
         said = server._uid_fetch(args)
         server.mails = dict(sorted({**server.mails, 3: held}.items()))
         return said + b"TAG OK done\r\n"
 
     async with reading(tmp_path, 6, answer) as (reader, server, database):
-        while left_out < 2:
-            with pytest.raises(ConnectionLost, match="does not give it"):
-                await look(reader, server)
+        await look(reader, server)
+        others = [(uid, raw) for uid, raw in server.mails.items() if uid != 3]
+        assert await taken(database) == others
+        gives = True
+        await look(reader, server)  # too early
+        assert await taken(database) == others
+        await later(reader, server)
+        assert await taken(database) == [*others, (3, server.mails[3])]
+        await later(reader, server)
+        assert len(await taken(database)) == 6
+
+
+@pytest.mark.parametrize("said", [
+    b"* 3 FETCH (UID 3 BODY[] NIL)\r\nTAG OK done", b"* 3 FETCH (UID 3 BODY[] (x))\r\nTAG OK done",
+    b"* 3 FETCH (UID 3 FLAGS ())\r\nTAG OK done", b"TAG OK done", b"TAG NO cannot be read",
+    b"TAG BAD no such thing",
+])  # fmt: skip
+async def test_one_mail_that_is_never_given_is_told_of_and_asked_for_again(
+    tmp_path: Path, said: bytes
+) -> None:
+    gives = False
+
+    def answer(verb: str, args: str) -> bytes | None:
+        if verb != "UID FETCH" or "BODY" not in args or not is_asked(args, 3) or gives:
+            return None
+        return said + b"\r\n"
+
+    async with reading(tmp_path, 6, answer) as (reader, server, database):
+        await look(reader, server)
+        for _ in range(TRIES - 1):
+            assert 3 not in dict(await taken(database))
+            await later(reader, server)
+        found = await taken(database)
+        assert [uid for uid, _ in found] == [1, 2, 4, 5, 6, 3]
+        assert b"Mail 3 in folder INBOX" in found[-1][1]
+        await later(reader, server)
+        assert await taken(database) == found
+        gives = True
+        await later(reader, server, PAUSE_REPORTED)
+        assert await taken(database) == [*found, (3, server.mails[3])]
+
+
+async def test_one_mail_alone_is_told_of_after_hours_only(tmp_path: Path) -> None:
+    def answer(verb: str, args: str) -> bytes | None:
+        return b"TAG NO cannot be read\r\n" if "BODY" in args else None
+
+    async with reading(tmp_path, 1, answer) as (reader, server, database):
+        await look(reader, server)
+        for _ in range(ENOUGH - 1):
+            assert await taken(database) == []
+            await later(reader, server)
+        assert [uid for uid, _ in await taken(database)] == [1]
+
+
+@pytest.mark.parametrize("said", [
+    b"NO Server is busy, try later", b"NO [UNAVAILABLE] x", b"NO Server Unavailable. 15",
+    b"BAD User is authenticated but not connected.", b"NO cannot be read",
+])  # fmt: skip
+async def test_a_server_that_gives_nothing_for_hours_makes_no_mail_of_it(
+    tmp_path: Path, said: bytes
+) -> None:
+    gives = False
+
+    def answer(verb: str, args: str) -> bytes | None:
+        return None if gives or verb != "UID FETCH" else b"TAG " + said + b"\r\n"
+
+    async with reading(tmp_path, 3 * SEVERAL, answer) as (reader, server, database):
+        for _ in range(2 * ENOUGH):
+            with contextlib.suppress(ConnectionLost):
+                await later(reader, server)
+        assert await taken(database) == []
+        gives = True
+        await later(reader, server)
+        assert sorted(await taken(database)) == list(server.mails.items())
+
+
+@pytest.mark.parametrize("meta", [
+    b"RFC822.SIZE NIL", b"RFC822.SIZE (x)", b"RFC822.SIZE -1", b"FLAGS ()", b"INTERNALDATE NIL",
+])  # fmt: skip
+async def test_a_mail_without_size_or_date_is_taken(tmp_path: Path, meta: bytes) -> None:
+    def answer(verb: str, args: str) -> bytes | None:
+        if "SIZE" not in args or not is_asked(args, 3):
+            return None
+        said = server._uid_fetch(args).splitlines()
+        said[2] = b"* 3 FETCH (UID 3 %s)" % meta
+        return b"\r\n".join(said) + b"\r\nTAG OK done\r\n"
+
+    async with reading(tmp_path, 6, answer) as (reader, server, database):
         await look(reader, server)
         assert await taken(database) == list(server.mails.items())
 
 
-@pytest.mark.parametrize("said", [b"BODY[] NIL", b"BODY[] (x)", b"FLAGS ()"])
-async def test_one_mail_that_is_never_given_is_told_of(tmp_path: Path, said: bytes) -> None:
+async def test_an_answer_without_a_uid_is_of_the_only_mail_asked_for(tmp_path: Path) -> None:
     def answer(verb: str, args: str) -> bytes | None:
-        if "BODY" not in args or "3" not in args.partition(" ")[0].split(","):
+        if verb != "UID FETCH" or "," in args.partition(" ")[0]:
             return None
-        return b"* 3 FETCH (UID 3 %s)\r\nTAG OK done\r\n" % said
+        said = server._uid_fetch(args).replace(b"UID 1 ", b"")
+        return b"* 1 FETCH (FLAGS (\\Seen))\r\n" + said + b"TAG OK done\r\n"
 
-    async with reading(tmp_path, 6, answer) as (reader, server, database):
-        for _ in range(FETCH_TRIES - 1):
-            with pytest.raises(ConnectionLost, match="does not give it"):
-                await look(reader, server)
+    async with reading(tmp_path, 1, answer) as (reader, server, database):
         await look(reader, server)
-        found = dict(await taken(database))
-        assert list(found) == list(server.mails)
-        assert b"could not be fetched" in found[3]
-
-
-@pytest.mark.parametrize("size", [b"NIL", b"(x)", b"-1"])
-async def test_a_size_that_is_none_keeps_no_other_mail_back(tmp_path: Path, size: bytes) -> None:
-    def answer(verb: str, args: str) -> bytes | None:
-        if "SIZE" not in args or "3" not in args.partition(" ")[0].split(","):
-            return None
-        return (
-            server._uid_fetch(args).replace(
-                b"UID 3 RFC822.SIZE %d" % len(server.mails[3]), b"UID 3 RFC822.SIZE " + size
-            )
-            + b"TAG OK done\r\n"
-        )
-
-    async with reading(tmp_path, 6, answer) as (reader, server, database):
-        for _ in range(FETCH_TRIES - 1):
-            with pytest.raises(ConnectionLost, match="does not give it"):
-                await look(reader, server)
-        await look(reader, server)
-        assert list(dict(await taken(database))) == list(server.mails)
+        assert await taken(database) == list(server.mails.items())
 
 
 async def test_mails_larger_than_the_server_said_are_taken(tmp_path: Path) -> None:
@@ -205,14 +286,18 @@ async def test_mails_larger_than_the_server_said_are_taken(tmp_path: Path) -> No
 
 async def test_one_mail_that_ends_the_connection_is_told_of_alone(tmp_path: Path) -> None:
     def answer(verb: str, args: str) -> bytes | None:
-        return b"" if "BODY" in args and "7" in args.partition(" ")[0].split(",") else None
+        return b"" if "BODY" in args and is_asked(args, 7) else None
 
     async with reading(tmp_path, 12, answer) as (reader, server, database):
-        for _ in range(LOST_TRIES + 1):  # the first is that of several together
+        for _ in range(3):  # several together, then one by one, twice
             with pytest.raises(ConnectionLost):
                 await look(reader, server)
         await look(reader, server)
+        others = {uid: raw for uid, raw in server.mails.items() if uid != 7}
+        assert dict(await taken(database)) == others
+        for _ in range(ENOUGH):
+            with contextlib.suppress(ConnectionLost):
+                await later(reader, server)
         found = dict(await taken(database))
-        assert list(found) == list(server.mails)
         assert b"could not be fetched" in found.pop(7)
-        assert all(found[uid] == server.mails[uid] for uid in found)
+        assert found == others

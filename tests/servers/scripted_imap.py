@@ -13,12 +13,24 @@ answer, `TAG` standing for the command's tag. None: the usual answer. b"": the s
 
 
 class ScriptedImap:
-    def __init__(self, *mails: bytes, answer: Answer = lambda verb, args: None) -> None:
+    def __init__(
+        self,
+        *mails: bytes,
+        answer: Answer = lambda verb, args: None,
+        capabilities: str = "IMAP4rev1",
+    ) -> None:
+        self.capabilities = capabilities
         self.mails = dict(enumerate(mails, 1))
         """By UID."""
         self.answer = answer
         self.commands: list[str] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    def cut(self) -> None:
+        """End every connection."""
+        for writer in list(self._writers):
+            writer.close()
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._client, "127.0.0.1", 0)
@@ -35,16 +47,23 @@ class ScriptedImap:
         assert task is not None
         self._tasks.add(task)
         with contextlib.suppress(OSError, asyncio.CancelledError):
-            writer.write(b"* OK [CAPABILITY IMAP4rev1] ready\r\n")
+            self._writers.add(writer)
+            writer.write(f"* OK [CAPABILITY {self.capabilities}] ready\r\n".encode())
             while line := (await reader.readline()).decode().strip():
                 tag, _, command = line.partition(" ")
                 self.commands.append(command)
                 answer = self._answer(command)
                 if not answer:
                     break
+                if command == "IDLE" and answer.startswith(b"TAG OK"):
+                    writer.write(b"+ idling\r\n")
+                    await writer.drain()
+                    if not await reader.readline():  # DONE
+                        break
                 writer.write(answer.replace(b"TAG", tag.encode()))
                 await writer.drain()
         writer.close()
+        self._writers.discard(writer)
         self._tasks.discard(task)
 
     def _answer(self, command: str) -> bytes:
@@ -57,6 +76,9 @@ class ScriptedImap:
             return said
         lines = getattr(self, f"_{verb.lower().replace(' ', '_')}", lambda args: b"")(args)
         return bytes(lines) + b"TAG OK done\r\n"
+
+    def _capability(self, args: str) -> bytes:
+        return f"* CAPABILITY {self.capabilities}\r\n".encode()
 
     def _select(self, args: str) -> bytes:
         following = max(self.mails, default=0) + 1

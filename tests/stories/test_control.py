@@ -39,6 +39,20 @@ async def quarantined(stage: Stage) -> tuple[object, str]:
     return control, listed.splitlines()[1].split()[0]
 
 
+async def test_status_says_what_keeps_mail_back(stage: Stage) -> None:
+    await stage.open()
+    control = await control_room(stage)
+    (account,) = stage.app.desk.settings.accounts()
+    async with stage.app.database.transaction("settings") as tx:
+        await tx.settings.set_value(f"polls:{account}", "120")
+        for uid in (3, 4):
+            await tx.held.hold(account, "INBOX", 7, uid, "NO cannot be read", time.time())
+    await ask(
+        stage, control, "!status", "new mail is seen within 120 s",
+        "2 mails are not given by the server yet (NO cannot be read) and asked for again",
+    )  # fmt: skip
+
+
 async def test_a_mail_that_cannot_be_read_is_shown_and_tried_again(
     stage: Stage, broken: pytest.MonkeyPatch
 ) -> None:

@@ -61,8 +61,19 @@ async def _intake(tx: Tx, inbox: Inbox, now: float) -> str:
         if problem:
             found.append(f"cannot be read ({problem}); no good check since {since}")
         else:
-            found.append(f"checked {since}")
+            found.append(f"checked {since}{await _slow(tx, way.account)}")
     return ", ".join(found) or "no incoming server"
+
+
+async def _slow(tx: Tx, account: str) -> str:
+    """What keeps mail of an account back, as the end of a sentence."""
+    polls = await tx.settings.value(f"polls:{account}")
+    held, reason = await tx.held.of_account(account)
+    text = f", new mail is seen within {polls} s" if polls else ""
+    if held:
+        mails = "1 mail is" if held == 1 else f"{held} mails are"
+        text += f", {mails} not given by the server yet ({reason}) and asked for again"
+    return text
 
 
 async def tell_failure(desk: Desk, telling: Job[TellOfFailure]) -> None:

@@ -1,0 +1,26 @@
+"""Values that the folder readers of one mail account share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bridge.config.inbox import Imap, Inbox
+from bridge.ingress.source import SourceContext
+
+
+@dataclass(frozen=True, slots=True)
+class MailAccount:
+    """A mail account and the inboxes that read it."""
+
+    context: SourceContext
+    inboxes: Sequence[Inbox]
+    imap: Imap
+
+    @property
+    def name(self) -> str:
+        return self.imap.account
+
+    def key(self, folder: str, validity: int, uid: int) -> str:
+        """The source key of a mail: a mail is stored once for each."""
+        return f"imap:{self.name}:{folder}:{validity}:{uid}"
