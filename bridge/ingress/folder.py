@@ -101,7 +101,7 @@ class FolderReader:
                 for start in range(0, len(some), UIDS_PER_FETCH):
                     part = some[start : start + UIDS_PER_FETCH]
                     await self._take(connection, validity, part, limit)
-            await self._take_held(connection, validity)
+            await self._take_held(connection, validity, since, below)
         except ImapError:
             await self._held.judge()
             raise
@@ -134,8 +134,10 @@ class FolderReader:
         if uids[-1] not in wanted:
             await self._skip(validity, uids[-1])
 
-    async def _take_held(self, connection: ImapConnection, validity: int) -> None:
-        """Ask again for the mails that were not given before."""
+    async def _take_held(
+        self, connection: ImapConnection, validity: int, since: float, below: int
+    ) -> None:
+        """Ask again for the mails that were not given before; see FolderCursor.rescanning."""
         due = self._held.due()[:UIDS_PER_FETCH]
         there = await self._listed(connection, due)
         for uid in due:
@@ -143,11 +145,16 @@ class FolderReader:
                 await self._held.release(uid)
                 continue
             try:
-                known = {one: size for one, size, _ in await connection.fetch_meta([uid])}
+                told = await connection.fetch_meta([uid])
             except CommandRefused as error:
                 await self._held.hold(uid, error)
                 continue
-            await self._take_one(connection, validity, uid, known.get(uid, 0))
+            size, when = (told[0][1], told[0][2]) if told else (0, None)
+            if uid < below and when is not None and when.timestamp() < since - 60:
+                await self._held.release(uid)
+                continue
+            self._have_room([size])
+            await self._take_one(connection, validity, uid, size)
         if due and self._held.is_alone:
             await self._compare(connection, due[0])
 

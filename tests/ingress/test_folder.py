@@ -262,6 +262,32 @@ async def test_an_answer_without_a_uid_is_of_the_only_mail_asked_for(tmp_path: P
         assert await taken(database) == list(server.mails.items())
 
 
+async def test_an_old_mail_that_was_held_stays_old(tmp_path: Path) -> None:
+    gives = False
+
+    def answer(verb: str, args: str) -> bytes | None:
+        if verb != "UID FETCH":
+            return None
+        said = server._uid_fetch(args).replace(b"UID 3 RFC822", b"UID 3 OLD")
+        if not gives:
+            said = b"".join(row for row in said.splitlines(True) if b"UID 3 OLD" not in row)
+        old = said.replace(b"OLD", b"RFC822")
+        rows = [
+            row.replace(b"27-Nov-2026", b"27-Nov-2009") if b"UID 3" in row else row
+            for row in old.splitlines(True)
+        ]
+        return b"".join(rows) + b"TAG OK done\r\n"
+
+    async with reading(tmp_path, 6, answer) as (reader, server, database):
+        await look(reader, server)
+        gives = True
+        await later(reader, server)
+        await later(reader, server)
+        assert [uid for uid, _ in await taken(database)] == [1, 2, 4, 5, 6]
+        async with database.reading() as tx:
+            assert await tx.held.of_account(reader._account.name) == (0, "")
+
+
 async def test_mails_larger_than_the_server_said_are_taken(tmp_path: Path) -> None:
     def answer(verb: str, args: str) -> bytes | None:
         if "SIZE" not in args:
