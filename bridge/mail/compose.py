@@ -18,6 +18,7 @@ from bridge.mail.address import idna
 from bridge.mail.bare_links import linked
 from bridge.mail.charset import clean, clean_line
 from bridge.mail.html import from_text
+from bridge.mail.named_part import NamedContentType, add_name
 from bridge.mail.thread import base_subject
 from bridge.mail.written import to_html
 from bridge.model import Address, MessageId, Permanent
@@ -51,6 +52,7 @@ class MessageIds(UnstructuredHeader):
 _registry = HeaderRegistry()
 for _name in ("in-reply-to", "references", "message-id"):
     _registry.map_to_type(_name, MessageIds)  # type: ignore[arg-type]  # the registry mixes BaseHeader in
+_registry.map_to_type("content-type", NamedContentType)  # type: ignore[arg-type]  # the same
 POLICY = SMTP.clone(header_factory=_registry, max_line_length=78, cte_type="7bit")
 
 
@@ -171,10 +173,12 @@ def _fill(message: EmailMessage, mail: Outgoing) -> None:
     page = message.get_body(("html",))
     for content_id, file in zip(ids, shown, strict=True):
         assert isinstance(page, EmailMessage)
+        name = clean_line(file.name, 120) or "picture"
         page.add_related(
             file.data, *file.type.split("/"), cid=f"<{content_id}>", disposition="inline",
-            filename=clean_line(file.name, 120) or "picture",
+            filename=name,
         )  # fmt: skip
+        add_name(_last(page), name)
     for file in mail.files:
         if file not in shown:
             _attach(message, file)
@@ -185,10 +189,18 @@ def _attach(message: EmailMessage, file: File) -> None:
     odd = re.fullmatch(r"[\w.+-]+/[\w.+-]+", file.type) is None
     if odd or maintype in ("message", "multipart"):
         maintype, subtype = "application", "octet-stream"
+    name = clean_line(file.name, 120) or "file"
     message.add_attachment(
-        file.data, maintype=maintype, subtype=subtype, cte="base64",
-        filename=clean_line(file.name, 120) or "file",
-    )  # fmt: skip
+        file.data, maintype=maintype, subtype=subtype, cte="base64", filename=name
+    )
+    add_name(_last(message), name)
+
+
+def _last(message: EmailMessage) -> EmailMessage:
+    """The part that was added last."""
+    *_, last = message.iter_parts()
+    assert isinstance(last, EmailMessage)
+    return last
 
 
 def _check(raw: bytes, names: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 from email import message_from_bytes
+from email.header import decode_header, make_header
 from email.message import Message
 from email.parser import BytesParser
 from email.policy import default
@@ -199,3 +200,34 @@ def test_the_file_that_is_too_large_is_named_with_the_limit() -> None:
     said = over([("a.pdf", 2_100_000), ("film.mp4", 30_000_000)], 25_000_000)
     assert said == ("film.mp4 has 30 MB, and all files 32.1 MB: over this inbox's limit of 25 MB"
                     " for a mail. Send less, or a link.")  # fmt: skip
+
+
+NAMES = [
+    "Prüfbericht.pdf", "Größenübersicht für Köln und Düsseldorf, Stand März 2026 (endgültig).pdf",
+    "報告書.pdf", "お見積書_株式会社アクメ_二〇二六年十一月二十八日_改訂版その三.pdf", "отчёт.pdf",
+    "Отчёт о проверке дисплея по заказу номер 4711 от двадцать восьмого ноября.docx",
+    "报告.txt", "보고서.xlsx", "תקרית.png", "تقرير.png", "παραγγελία.zip", "ใบเสร็จ.pdf", "é.pdf",
+    "naïve café.txt", "100 % Größe.pdf", 'a "quoted" ü.txt', "semi;colon ü.txt", "ü=x.txt",
+    "ü?.txt",
+    "a_b ü.txt", "ü", "🙂.png", "Zürich 🙂 Bern.png", "e\u0301.txt", "ǅ.pdf", "ı.pdf", "ß.pdf",
+    "İstanbul.pdf", "ü" * 110 + ".pdf", "plain name.pdf",
+]  # fmt: skip
+
+
+def as_old_outlook_reads(part: Message) -> str:
+    """The name that a program gets which knows RFC 2047 in `name=` only."""
+    found = re.search(r'\bname="((?:[^"\\]|\\.)*)"', str(part["Content-Type"]), re.DOTALL)
+    if found is None:
+        plain = re.search(r'filename="((?:[^"\\]|\\.)*)"', str(part["Content-Disposition"]))
+        return plain[1] if plain else ""
+    return str(make_header(decode_header(re.sub(r"\r?\n ", " ", found[1]))))
+
+
+@pytest.mark.parametrize("shown", [False, True])
+def test_every_program_gets_the_names_of_files(shown: bool) -> None:
+    files = tuple(File(name, "image/png", b"PNG", shown) for name in NAMES)
+    raw = build(outgoing(files=files))
+    parts = [each for each in message_from_bytes(raw).walk() if each.get_filename()]
+    assert [as_old_outlook_reads(part) for part in parts] == NAMES
+    assert [each.name for each in parse(raw).attachments] == NAMES
+    assert max(map(len, raw.split(b"\r\n"))) <= 998
