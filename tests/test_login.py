@@ -108,6 +108,17 @@ async def test_a_refusal_by_smtp_repeats_no_secret(login: Login, coded: str) -> 
     assert coded not in str(caught.value)
 
 
+async def test_the_first_refusal_counts_where_the_server_then_hangs_up() -> None:
+    talks = {
+        **SMTP,
+        "AUTH PLAIN": "535 5.7.8 Application-specific password required",
+        "AUTH LOGIN": None,
+    }
+    async with serving(talks) as port:
+        with pytest.raises(aiosmtplib.SMTPAuthenticationError, match="Application-specific"):
+            await dial(smtp(port), "acme.example", Password(USER, SECRET))
+
+
 @pytest.mark.parametrize("login", LOGINS)
 def test_no_repr_shows_a_secret(login: Login) -> None:
     assert SECRET not in repr(login)

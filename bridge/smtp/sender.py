@@ -89,14 +89,36 @@ async def _log_in(client: aiosmtplib.SMTP, login: Login | None) -> None:
     await client.connect()
     if login is None:
         return
-    log_in = client.auth_xoauth2 if isinstance(login, AccessToken) else client.login
     try:
-        await log_in(login.user, login.secret)
+        if isinstance(login, AccessToken):
+            await client.auth_xoauth2(login.user, login.secret)
+        else:
+            await _by_password(client, login)
     except aiosmtplib.SMTPResponseException as error:
         # `from None`: a log would show the original error with the password
         raise type(error)(error.code, masked(error.message, login)) from None
     except aiosmtplib.SMTPException as error:
         raise type(error)(masked(str(error), login)) from None
+
+
+async def _by_password(client: aiosmtplib.SMTP, login: Login) -> None:
+    """Try the mechanisms that both sides know. The first refusal is the one that counts: some
+    servers hang up at the next try, or refuse that one as a protocol error."""
+    await client._ehlo_or_helo_if_needed()
+    refusal: aiosmtplib.SMTPAuthenticationError | None = None
+    for mechanism in client.supported_auth_methods if client.supports_extension("auth") else ():
+        try:
+            await getattr(client, f"auth_{mechanism.replace('-', '')}")(login.user, login.secret)
+        except aiosmtplib.SMTPAuthenticationError as error:
+            refusal = refusal or error
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise refusal or error from None
+        else:
+            return
+    if refusal is None:
+        await client.login(login.user, login.secret)  # it says why no mechanism is there
+        return
+    raise refusal
 
 
 async def _envelope(

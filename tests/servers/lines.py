@@ -1,5 +1,5 @@
 """Mail servers that say what a table says: the greeting under an empty name, then one answer a
-command; None hangs up."""
+command, or to a command with its first word; None hangs up."""
 
 from __future__ import annotations
 
@@ -77,7 +77,9 @@ class LineServer:
             if self._is_imap:
                 tag, _, line = line.partition(" ")
             verb = line.split()[0].upper()
-            said = self._talks.get(verb, "BAD unknown" if self._is_imap else "502 unknown")
+            unknown = "BAD unknown" if self._is_imap else "502 unknown"
+            both = " ".join(line.split()[:2]).upper()
+            said = self._talks.get(both, self._talks.get(verb, unknown))
 
 
 @contextlib.asynccontextmanager
