@@ -62,10 +62,8 @@ class Folders:
 
     async def append_sent(self, inbox: Inbox, mime: bytes) -> None:
         async with _Session(inbox, self._credentials) as connection:
-            folder = await _folder(connection)
-            if folder is None:  # mail programs create one, too
-                await connection.create("Sent")
-            await connection.append(folder or "Sent", mime, ["\\Seen"], datetime.now(UTC))
+            folder = await _folder(connection) or await _make_sent(connection)
+            await connection.append(folder, mime, ["\\Seen"], datetime.now(UTC))
 
 
 class _Session:
@@ -97,6 +95,22 @@ def quoted(message_id: MessageId) -> str:
 
 async def _folder(connection: ImapConnection) -> Folder | None:
     return await _special(connection, "\\sent", SENT)
+
+
+async def _make_sent(connection: ImapConnection) -> str:
+    """Make a Sent folder, as mail programs do. Raises CommandRefused."""
+    try:
+        await connection.create("Sent")
+    except CommandRefused:
+        inbox = next(
+            (f for f in await connection.list_folders() if f.name.upper() == "INBOX"), None
+        )
+        if inbox is None or not inbox.delimiter:
+            raise
+        name = f"INBOX{inbox.delimiter}Sent"  # where all personal folders are inside INBOX
+        await connection.create(name)
+        return name
+    return "Sent"
 
 
 async def _special(connection: ImapConnection, mark: str, names: Sequence[str]) -> Folder | None:

@@ -24,6 +24,7 @@ class ScriptedImap:
         """By UID."""
         self.answer = answer
         self.commands: list[str] = []
+        self.appended: list[bytes] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
 
@@ -55,6 +56,11 @@ class ScriptedImap:
                 answer = self._answer(command)
                 if not answer:
                     break
+                if command.startswith("APPEND"):
+                    writer.write(b"+ go\r\n")
+                    await writer.drain()
+                    size = int(re.search(r"\{(\d+)\}$", command)[1])  # type: ignore[index]  # it has one
+                    self.appended.append((await reader.readexactly(size + 2))[:-2])
                 if command == "IDLE" and answer.startswith(b"TAG OK"):
                     writer.write(b"+ idling\r\n")
                     await writer.drain()

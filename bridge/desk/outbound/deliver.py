@@ -14,6 +14,7 @@ from bridge.desk.outbound import preview, unseen, writing
 from bridge.desk.outbound.decisions import stop
 from bridge.desk.outbound.dispatch import show_status
 from bridge.desk.outbound.outcome import next_try, settle
+from bridge.desk.rooms.refresh import tell_control
 from bridge.mail import compose
 from bridge.mail.provider import of_host
 from bridge.model import (
@@ -23,11 +24,14 @@ from bridge.model import (
     DeliveryState,
     Job,
     Permanent,
+    PostKey,
     RecipientStatus,
     Refused,
+    Shows,
     Transient,
 )
 from bridge.model.task import CopyToSent, Deliver
+from bridge.ports import Tx
 
 log = structlog.get_logger("deliver")
 
@@ -245,9 +249,31 @@ async def copy(desk: Desk, job: Job[CopyToSent]) -> None:
     kept_by_provider = inbox.sent_copy == "auto" and provider is not None and provider.keeps_sent
     message_id = delivery.message_id
     wanted = inbox.imap is not None and not kept_by_provider
+    problem = ""
     if wanted and mime is not None and message_id is not None:
         found = await desk.mailbox.find_sent(inbox, message_id)
-        if not found:
-            await desk.mailbox.append_sent(inbox, mime)
+        try:
+            if not found:
+                await desk.mailbox.append_sent(inbox, mime)
+        except Permanent as error:
+            problem = str(error)
     async with desk.store.transaction("copied") as tx:
         await tx.jobs.finish(job)
+        if wanted:
+            await _tell_no_copy(tx, desk, inbox, problem)
+
+
+async def _tell_no_copy(tx: Tx, desk: Desk, inbox: Inbox, problem: str) -> None:
+    """Tell the control room once that copies are refused; forget it when one is taken again."""
+    name = f"no-copy:{inbox.id}"
+    known = await tx.settings.value(name)
+    if problem and not known:
+        await tx.settings.set_value(name, str(desk.now()))
+        text = (
+            f"⚠️ {inbox.name}: a copy of a sent mail cannot be put into the Sent folder. {problem}."
+            " Mails are sent all the same. Make a folder Sent in the mailbox, or set"
+            f" {desk.settings.command_prefix}inbox set {inbox.id} sent_copy never."
+        )
+        await tell_control(tx, desk, PostKey.other(Shows.ALARM, inbox.id, name, desk.now()), text)
+    elif known and not problem:
+        await tx.settings.drop_value(name)
