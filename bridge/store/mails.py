@@ -166,6 +166,15 @@ class Mails:
         )
         return [letter_of(row) for row in rows]
 
+    async def received(self, inbox: InboxId, message_id: MessageId) -> list[Letter]:
+        """The incoming mails of an inbox with a Message-ID; several paths bring several."""
+        rows = await self._conn.fetch(
+            "SELECT * FROM mail WHERE message_id = $1 AND inbox = $2 AND NOT outbound ORDER BY id",
+            message_id,
+            inbox,
+        )
+        return [letter_of(row) for row in rows]
+
     async def conversations_of(
         self, inbox: InboxId, ids: Sequence[MessageId]
     ) -> list[tuple[MessageId, Number]]:

@@ -43,6 +43,11 @@ class Passages:
             fold(f"{more}\n{who}\n{text}"),
         )
 
+    async def of_mail(self, mail: MailId) -> str:
+        """The indexed text of a mail; empty if it was forgotten."""
+        text = await self._conn.fetchval("SELECT text FROM passage WHERE mail = $1", mail)
+        return str(text or "")
+
     async def find(
         self, inbox: InboxId, terms: Sequence[Sequence[str]], limit: int
     ) -> tuple[int, list[Passage]]:

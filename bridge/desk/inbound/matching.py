@@ -92,7 +92,8 @@ async def _known(
         for number in dict.fromkeys((*by_address, *by_id))
     ]
     signed = [number for number in homes if number is not None]
-    ids = await tx.mails.conversations_of(inbox, ancestors)
+    # a mail that another path brought before belongs where that copy is
+    ids = await tx.mails.conversations_of(inbox, (mail.message_id, *ancestors))
     ids += await _named_by_old_tokens(tx, desk, inbox, mail, signed)
     awaited = await tx.mails.conversations_missing(inbox, mail.message_id)
     participants = {

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from bridge import metrics
 from bridge.config.inbox import Inbox
 from bridge.desk.desk import Desk
+from bridge.desk.inbound.again import says_nothing_new
 from bridge.desk.inbound.arrival import Arrival
 from bridge.desk.inbound.file import file
 from bridge.desk.rules import Placed, matching_rules, of_inbox
@@ -99,7 +100,10 @@ async def _file(desk: Desk, mails: Sequence[_ReadMail]) -> None:
     async with desk.store.transaction("receive") as tx:
         for each in mails:
             arrival, result = each.arrival, "known"
-            if not await _is_echo(tx, desk, arrival.inbox.id, arrival.mail):
+            echo = await _is_echo(tx, desk, arrival.inbox.id, arrival.mail)
+            if not echo and not await says_nothing_new(
+                tx, arrival.inbox.id, arrival.mail, arrival.body
+            ):
                 result = "new" if await file(tx, desk, arrival, each.fits) else "joined"
             await tx.jobs.finish(each.job)
             if result == "known":
