@@ -3,7 +3,6 @@ again. Nothing is passed by: a mail is gone only when a search does not find it.
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 
 import structlog
@@ -100,7 +99,7 @@ class HeldBack:
                 if tries >= ENOUGH and await tx.held.report(name, folder, validity, uid):
                     key = f"{self._account.key(folder, validity, uid)}:report"
                     inboxes = addressed(self._account.inboxes, ())
-                    await accept(tx, inboxes, key, self._report(uid, reason), "", time.time())
+                    await accept(tx, inboxes, key, self._report(uid, reason), "", self._now())
         self._refused = {}
 
     def _report(self, uid: int, reason: str) -> bytes:

@@ -135,9 +135,10 @@ def _parsed_into(part: Message, data: bytes, *, is_whole: bool) -> list[Message]
 
 
 def is_smime(part: Message) -> bool:
-    """Whether a leaf is an S/MIME message of its own, signed or encrypted."""
-    kind = part.get_content_type()
-    return kind in SMIME or (kind == OCTETS and file_name(part).lower().endswith(".p7m"))
+    """Whether a leaf is an S/MIME message of its own, signed or encrypted (RFC 8551 §3.2.1), and no
+    file that somebody signed, such as invoice.xml.p7m."""
+    kind, name = part.get_content_type(), file_name(part).lower()
+    return (name == "smime.p7m" and kind in (*SMIME, OCTETS)) or (not name and kind in SMIME)
 
 
 def is_winmail(part: Message) -> bool:

@@ -223,6 +223,16 @@ def test_an_opaque_signature_is_opened(kind: str) -> None:
     assert part_bytes(mail, found.attachments[0].part) == PDF
 
 
+@pytest.mark.parametrize("kind", ["application/pkcs7-mime", "application/octet-stream"])
+def test_a_file_that_somebody_signed_stays_a_file(kind: str) -> None:
+    invoice = base64.b64encode(signed(b"<invoice/>")).decode()
+    part = (f'Content-Type: {kind}; name="invoice.xml.p7m"\r\nContent-Transfer-Encoding: base64'
+            f"\r\nContent-Disposition: attachment\r\n\r\n{invoice}")  # fmt: skip
+    found, body = read(parts(PLAIN, part))
+    assert [each.name for each in found.attachments] == ["invoice.xml.p7m"]
+    assert (body.text, found.notes) == ("See the file.", ())
+
+
 def test_a_damaged_signature_is_a_file() -> None:
     damaged = base64.encodebytes(b"0\x80damaged")
     mail = raw("Content-Type: application/pkcs7-mime; name=smime.p7m\r\n"
