@@ -19,7 +19,7 @@ from bridge.desk.desk import Desk
 from bridge.desk.directory import Directory
 from bridge.desk.events import commands, converse, listen
 from bridge.desk.inbound import receive, webhook
-from bridge.desk.outbound import deliver, preview
+from bridge.desk.outbound import deliver, outage, preview
 from bridge.desk.rooms import post, upload
 from bridge.desk.team import conversation_room, direct, setup
 from bridge.desk.triage import remind, search, state
@@ -70,6 +70,7 @@ ACTS = dict((
     _act(task.ReadEventAgain, listen.retry_parked),
     _act(task.ShowPreview, preview.preview),
     _act(task.Deliver, deliver.deliver),
+    _act(task.TrySending, outage.try_again),
     _act(task.CopyToSent, deliver.copy),
     _act(admin_task.TestInbox, testing.test),
     _act(admin_task.AfterRestore, restored.restored),
@@ -158,6 +159,8 @@ class App:
         )
         await self.desk.directory.load(self.database)
         await search.order_index(self.database)
+        async with self.database.transaction("settings") as tx:
+            await tx.jobs.run_now([task.TrySending])  # the settings of its server may be new
         take = functools.partial(listen.store_events, self.desk)
         self.reconciler = Reconciler(self.homeserver, self.database, take)
         await self._listen(take)

@@ -53,6 +53,10 @@ part_up = Gauge(
 imap_up = Gauge(
     "postroom_imap_up", "1 while an inbox's mailbox is checked.", ("inbox",), registry=REGISTRY
 )
+smtp_up = Gauge(
+    "postroom_smtp_up", "1 while an inbox's outgoing server can be used, as far as is known.",
+    ("inbox",), registry=REGISTRY,
+)  # fmt: skip
 imap_check_age = Gauge(
     "postroom_imap_checked_seconds", "Age of an inbox's last good check.", ("inbox",),
     registry=REGISTRY,

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from bridge.chat.diagnosis import ProblemKind, Trouble
 from bridge.config.credentials import ConfiguredCredentials
 from bridge.config.inbox import Inbox, Smtp
 from bridge.model import InboxId, RecipientStatus
@@ -46,9 +47,9 @@ async def test_T45_a_known_certificate_is_needed_before_the_password_goes_out(
     server = ScriptedSmtp(tmp_path / "accepted.jsonl", password="secret", tls=context)
     await server.start()
     try:
-        status, reply = await send(server, tls="implicit")
-        assert status is RecipientStatus.DEFERRED
-        assert "certificate" in reply.lower()
+        with pytest.raises(Trouble) as caught:
+            await send(server, tls="implicit")
+        assert caught.value.problem is ProblemKind.UNTRUSTED
         status, _ = await send(server, tls="implicit", ca_file=tmp_path / "ca.pem")
         assert status is RecipientStatus.SENT
         assert server.accepted()[0]["raw"] == MIME
@@ -60,21 +61,21 @@ async def test_T45_a_server_without_starttls_gets_no_password(tmp_path: Path) ->
     server = ScriptedSmtp(tmp_path / "accepted.jsonl", password="secret")
     await server.start()
     try:
-        status, reply = await send(server, tls="starttls")
-        assert status is RecipientStatus.DEFERRED
-        assert "STARTTLS" in reply
+        with pytest.raises(Trouble) as caught:
+            await send(server, tls="starttls")
+        assert caught.value.problem is ProblemKind.NO_STARTTLS
     finally:
         await server.stop()
 
 
-async def test_a_wrong_password_defers_and_says_so(tmp_path: Path) -> None:
+async def test_a_wrong_password_is_told_in_the_servers_words(tmp_path: Path) -> None:
     server = ScriptedSmtp(tmp_path / "accepted.jsonl", password="other")
     await server.start()
     try:
-        assert await send(server, tls="none") == (
-            RecipientStatus.DEFERRED,
-            "535 5.7.8 wrong password",
-        )
+        with pytest.raises(Trouble) as caught:
+            await send(server, tls="none")
+        assert caught.value.problem is ProblemKind.LOGIN
+        assert caught.value.said == "535 5.7.8 wrong password"
     finally:
         await server.stop()
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 
-import aiosmtplib
 import pytest
 
+from bridge.chat.diagnosis import Trouble
 from bridge.config.credentials import ConfiguredCredentials
 from bridge.config.inbox import Imap, Server, Smtp
 from bridge.config.redact import masked
@@ -14,7 +14,7 @@ from bridge.imap import account
 from bridge.imap.syntax import LoginRefused
 from bridge.model import Permanent
 from bridge.model.login import AccessToken, Login, Password
-from bridge.smtp.sender import dial
+from bridge.smtp.connection import dial
 from tests.servers.lines import IMAP, SMTP, serving
 
 USER, SECRET = "support@acme.example", "geheim-1234"
@@ -103,7 +103,7 @@ async def test_a_refusal_by_smtp_repeats_no_secret(login: Login, coded: str) -> 
         "AUTH": f"535 5.7.8 {coded} is wrong",
     }
     async with serving(talks) as port:
-        with pytest.raises(aiosmtplib.SMTPAuthenticationError, match="… is wrong") as caught:
+        with pytest.raises(Trouble, match="… is wrong") as caught:
             await dial(smtp(port), "acme.example", login)
     assert coded not in str(caught.value)
 
@@ -115,7 +115,7 @@ async def test_the_first_refusal_counts_where_the_server_then_hangs_up() -> None
         "AUTH LOGIN": None,
     }
     async with serving(talks) as port:
-        with pytest.raises(aiosmtplib.SMTPAuthenticationError, match="Application-specific"):
+        with pytest.raises(Trouble, match="Application-specific"):
             await dial(smtp(port), "acme.example", Password(USER, SECRET))
 
 

@@ -58,6 +58,7 @@ class ProblemKind(StrEnum):
     EXPIRED = "expired"
     UNTRUSTED = "untrusted"
     LOGIN = "log-in"
+    LOGIN_BROKEN = "log-in broken off"
     NO_LOGIN_HERE = "no log-in here"
     LOGIN_WANTED = "log-in wanted"
     NO_FOLDER = "no folder"
@@ -66,8 +67,20 @@ class ProblemKind(StrEnum):
     BROKEN = "broken"
 
 
+LASTING = frozenset({
+    ProblemKind.LOGIN, ProblemKind.LOGIN_BROKEN, ProblemKind.NO_LOGIN_HERE,
+    ProblemKind.LOGIN_WANTED, ProblemKind.TURNED_AWAY, ProblemKind.NOT_TLS,
+    ProblemKind.TLS_AT_ONCE, ProblemKind.NO_STARTTLS, ProblemKind.WRONG_NAME, ProblemKind.EXPIRED,
+    ProblemKind.UNTRUSTED,
+})  # fmt: skip
+"""Problems that seldom pass by themselves, so that admins are told of them at once."""
+EXPIRED, UNTRUSTED = 10, (18, 19, 20, 21)
+"""Codes of OpenSSL's X509_verify_cert_error."""
+
+
 class Trouble(Exception):
-    """A step of a test failed. `said` is the server's reply, `facts` are values for the text."""
+    """A mail server cannot be used, or a step of a test failed. `said` is the server's reply,
+    `facts` are values for the text."""
 
     def __init__(self, problem: ProblemKind, said: str, facts: tuple[str, ...] = ()) -> None:
         super().__init__(f"{problem}: {said}")
@@ -75,6 +88,14 @@ class Trouble(Exception):
         plain = re.sub(r"^(?:NO|BAD) (?:\[[^]]*\] ?)?", "", clean_line(said, 200)).rstrip(". ")
         self.problem, self.said, self.facts = problem, plain or said[:100], facts
         self.whole = said
+
+
+def of_certificate(code: int, message: str) -> Trouble:
+    """What is wrong with a certificate, by OpenSSL's code and message."""
+    if code == EXPIRED:
+        return Trouble(ProblemKind.EXPIRED, message)
+    kind = ProblemKind.UNTRUSTED if code in UNTRUSTED else ProblemKind.WRONG_NAME
+    return Trouble(kind, message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +192,9 @@ def text(inbox: Inbox, server: Server, trouble: Trouble) -> str:
         case ProblemKind.SENDER:
             return (f"{place} does not let {_user(server)} send as {inbox.address} ({said}). Allow"
                     " that address there, or log in as its owner.")  # fmt: skip
+        case ProblemKind.LOGIN_BROKEN:
+            return (f"{place} broke the log-in of {_user(server)} off ({said}). Test again, and ask"
+                    " its operator when it stays so.")  # fmt: skip
         case ProblemKind.LATER:
             return f"{place} is not ready for us now ({said}). Wait some minutes and test again."
         case _:

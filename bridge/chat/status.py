@@ -60,7 +60,8 @@ def text(delivery: Delivery, question: str, now: float) -> str:
             return f"→ {who} · {delivery.detail or 'sending …'}"
         case DeliveryState.DEFERRED:
             next_try = clock(delivery.run_at, now)
-            return f"⏳ deferred ({delivery.detail}), next try {next_try} → {who}"
+            stops = " · ❌ stops it (!undo)" if delivery.waits_for_server else ""
+            return f"⏳ deferred ({delivery.detail}), next try {next_try}{stops} → {who}"
         case DeliveryState.UNKNOWN:
             asks = "🔁 sends again · ✅ it arrived (!retry, !yes)"
             return f"❓ the server did not confirm · {asks} → {who}"

@@ -120,6 +120,11 @@ class Smtp(Server):
     auth: Literal["password", "none"] = "password"
 
     @property
+    def account(self) -> str:
+        """Name of the account; what keeps one inbox from sending keeps all with the same one."""
+        return f"{self.user}@{self.host}:{self.at_port}"
+
+    @property
     def at_port(self) -> int:
         return self.port or {"implicit": 465, "starttls": 587, "none": 25}[self.tls]
 

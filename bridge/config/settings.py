@@ -191,6 +191,14 @@ class Settings(Section):
                 found[way.account] = (*found.get(way.account, ()), inbox)
         return found
 
+    def sending_through(self, account: str) -> list[Inbox]:
+        """The inboxes that send through an account of an outgoing server."""
+        return [
+            inbox
+            for inbox in self.inboxes.values()
+            if inbox.smtp is not None and inbox.smtp.account == account
+        ]
+
 
 def without_password(url: str) -> str:
     """A database URL without its password, for logs and messages."""

@@ -27,6 +27,7 @@ from bridge.model.delivery import (
     DeliveryState,
     Form,
     Recipient,
+    SendingProblem,
 )
 from bridge.model.errors import (
     BridgeError,
@@ -110,6 +111,7 @@ __all__ = [
     "Room",
     "RoomId",
     "SenderKind",
+    "SendingProblem",
     "Shows",
     "State",
     "Timing",

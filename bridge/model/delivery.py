@@ -115,6 +115,30 @@ class Delivery:
     shown_at: float = 0.0
     """When the newest preview was posted in the room, epoch seconds."""
 
+    @property
+    def waits_for_server(self) -> bool:
+        """Whether it is tried again later and reached nobody yet, so that it can be stopped."""
+        reached = any(each.status.arrived for each in self.recipients)
+        return self.state is DeliveryState.DEFERRED and not reached
+
+
+@dataclass(frozen=True, slots=True)
+class SendingProblem:
+    """Why no mail can be sent through an account of an outgoing server."""
+
+    account: str
+    kind: str
+    """A chat.diagnosis.ProblemKind."""
+    said: str
+    """What the server replied."""
+    since: float
+    tries: int
+    """Failed tries so far."""
+    next_at: float
+    """When it is tried again, epoch seconds."""
+    is_told: bool
+    """Whether the admins were told of it."""
+
 
 class DeliveryChanges(TypedDict, total=False):
     """The columns of a delivery that can be updated."""

@@ -98,6 +98,16 @@ class Deliver(Task):
 
 
 @dataclass(frozen=True, slots=True)
+class TrySending(Task):
+    """Log in to an outgoing server again through which no mail could be sent."""
+
+    kind = "sending"
+    share = "again"
+    title = "trying the outgoing server"
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
 class CopyToSent(Task):
     """Append a sent mail to the Sent folder."""
 

@@ -18,7 +18,7 @@ from bridge.model.oversight import Finding, Grade
 from bridge.operate.reach import reach
 from bridge.operate.roundtrip import round_trip
 from bridge.ports import Credentials, Mailbox, Sender
-from bridge.smtp.sender import dial
+from bridge.smtp.connection import dial
 
 EXPIRES_SOON = 14 * 86400.0
 SMALL = 10_000_000
@@ -74,7 +74,7 @@ class Prober:
 
     async def _smtp(self, inbox: Inbox, smtp: Smtp) -> AsyncIterator[Finding]:
         yield await self._reached(smtp)
-        client = await self._dialled(inbox, smtp)
+        client = await dial(smtp, inbox.domain, await self._credentials.of(smtp))
         try:
             if smtp.auth == "password":
                 yield Finding(Grade.GOOD, f"SMTP lets {smtp.user} in")
@@ -90,23 +90,6 @@ class Prober:
                 )
         finally:
             client.close()
-
-    async def _dialled(self, inbox: Inbox, smtp: Smtp) -> aiosmtplib.SMTP:
-        try:
-            return await dial(smtp, inbox.domain, await self._credentials.of(smtp))
-        except aiosmtplib.SMTPAuthenticationError as error:
-            problem = ProblemKind.LATER if error.code < 500 else ProblemKind.LOGIN
-            raise Trouble(problem, f"{error.code} {error.message}") from error
-        except aiosmtplib.SMTPResponseException as error:
-            problem = ProblemKind.LATER if error.code < 500 else ProblemKind.BROKEN
-            raise Trouble(problem, f"{error.code} {error.message}") from error
-        except aiosmtplib.SMTPException as error:
-            no_auth = "AUTH" in str(error)
-            raise Trouble(
-                ProblemKind.NO_LOGIN_HERE if no_auth else ProblemKind.BROKEN, str(error)
-            ) from error
-        except OSError as error:
-            raise Trouble(ProblemKind.BROKEN, str(error)) from error
 
     async def _sends_as(self, inbox: Inbox, client: aiosmtplib.SMTP) -> Finding:
         try:

@@ -9,13 +9,11 @@ import ssl
 from collections.abc import AsyncIterator
 from typing import Any
 
-from bridge.chat.diagnosis import SILENCE, ProblemKind, Trouble
+from bridge.chat.diagnosis import SILENCE, ProblemKind, Trouble, of_certificate
 from bridge.config.inbox import Imap, Server
 
 PATIENCE = 10.0
 """Seconds for each step: connecting, the greeting, the TLS handshake."""
-EXPIRED, UNTRUSTED_CODES = 10, (18, 19, 20, 21)
-"""Codes of OpenSSL's X509_verify_cert_error."""
 
 
 async def reach(server: Server) -> dict[str, Any]:
@@ -85,11 +83,7 @@ def _tls_troubles() -> Any:
     try:
         yield
     except ssl.SSLCertVerificationError as error:
-        if error.verify_code == EXPIRED:
-            raise Trouble(ProblemKind.EXPIRED, error.verify_message) from error
-        if error.verify_code in UNTRUSTED_CODES:
-            raise Trouble(ProblemKind.UNTRUSTED, error.verify_message) from error
-        raise Trouble(ProblemKind.WRONG_NAME, error.verify_message) from error
+        raise of_certificate(error.verify_code, error.verify_message) from error
     except ssl.SSLError as error:
         if error.reason in ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST"):
             raise Trouble(ProblemKind.NOT_TLS, str(error.reason)) from error

@@ -52,7 +52,11 @@ async def _send(
         subject="Postroom test", at=time.time(), html="", automatic="auto-generated",
         text=f"Postroom sent this mail to test {inbox.address}. You can delete it.",
     )  # fmt: skip
-    statuses = await sender.send(inbox, inbox.address, [to], compose.build(mail), _nothing_to_note)
+    mime = compose.build(mail)
+    try:
+        statuses = await sender.send(inbox, inbox.address, [to], mime, _nothing_to_note)
+    except diagnosis.Trouble as trouble:
+        return None, trouble.said
     status, said = statuses[to]
     return (message_id if status in (RecipientStatus.SENT, RecipientStatus.UNKNOWN) else None), said
 

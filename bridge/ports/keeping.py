@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from bridge.model import Event, HeldMail, InboxId, Job, Letter, Mxid, Number, Post, RoomId
+from bridge.model import (
+    Event,
+    HeldMail,
+    InboxId,
+    Job,
+    Letter,
+    Mxid,
+    Number,
+    Post,
+    RoomId,
+    SendingProblem,
+)
 from bridge.model.job import TaskT
 from bridge.model.oversight import AuditEntry, JobStatus, StoredInbox
 from bridge.model.task import Task
@@ -62,6 +73,15 @@ class HeldMails(Protocol):
     async def forget(self, account: str, folder: str) -> None: ...
     async def of_folder(self, account: str, folder: str, validity: int) -> list[HeldMail]: ...
     async def of_account(self, account: str) -> tuple[int, str]: ...
+
+
+class SendingProblems(Protocol):
+    """Accounts of outgoing servers through which no mail can be sent now."""
+
+    async def get(self, account: str) -> SendingProblem | None: ...
+    async def put(self, problem: SendingProblem) -> None: ...
+    async def end(self, account: str) -> None: ...
+    async def all(self) -> list[SendingProblem]: ...
 
 
 class Inboxes(Protocol):

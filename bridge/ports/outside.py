@@ -69,6 +69,7 @@ class Sender(Protocol):
         mime: bytes,
         data_begun: Callable[[], Awaitable[None]],
     ) -> Mapping[str, tuple[RecipientStatus, str]]: ...
+    async def check(self, inbox: Inbox) -> None: ...
 
 
 class Reader(Protocol):

@@ -19,7 +19,15 @@ from bridge.ports.desk import (
     Rules,
     Snippets,
 )
-from bridge.ports.keeping import Audit, Erasing, HeldMails, Inboxes, Jobs, StoredSettings
+from bridge.ports.keeping import (
+    Audit,
+    Erasing,
+    HeldMails,
+    Inboxes,
+    Jobs,
+    SendingProblems,
+    StoredSettings,
+)
 from bridge.ports.matrix import Events, Posts, Rooms
 
 
@@ -58,6 +66,8 @@ class Tx(Protocol):
     def posts(self) -> Posts: ...
     @property
     def deliveries(self) -> Deliveries: ...
+    @property
+    def sending(self) -> SendingProblems: ...
     @property
     def events(self) -> Events: ...
     @property

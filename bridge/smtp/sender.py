@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import aiosmtplib
 import structlog
 
 from bridge import failpoint
-from bridge.config.inbox import Inbox, Smtp
+from bridge.chat.diagnosis import ProblemKind, Trouble
+from bridge.config.inbox import Inbox
 from bridge.config.redact import masked
 from bridge.mail.address import idna
-from bridge.mail.charset import clean_line, decode
 from bridge.mail.limits import size
-from bridge.model import BridgeError, RecipientStatus
-from bridge.model.login import AccessToken, Login
+from bridge.model import BridgeError, RecipientStatus, Transient
 from bridge.ports import Credentials
+from bridge.smtp.connection import dial
 
 log = structlog.get_logger("egress")
 
-DIAL_TIMEOUT = 30.0
 COMMAND_TIMEOUT = 120.0
 DATA_TIMEOUT = 600.0
 """Seconds; RFC 5321 §4.5.3.2.6 gives the server ten minutes after the final dot."""
@@ -44,15 +42,13 @@ class SmtpSender:
         data_begun: Callable[[], Awaitable[None]],
     ) -> Mapping[str, tuple[RecipientStatus, str]]:
         """Send `mime` unchanged; `data_begun` is called before DATA. Returns (status, server reply)
-        for each recipient."""
-        assert inbox.smtp is not None
-        client = _client(inbox.smtp, inbox.domain)
+        for each recipient. Raises Trouble where the server cannot be reached or does not let us in:
+        no mail can be sent then."""
+        client = await self._dialled(inbox)
         statuses: Statuses = {}
         try:
-            async with failpoint.around("smtp.dial"):
-                await _log_in(client, await self._credentials.of(inbox.smtp))
             accepted = await _envelope(client, sender, recipients, mime, statuses)
-        except (aiosmtplib.SMTPException, OSError, BridgeError) as error:
+        except (aiosmtplib.SMTPException, OSError) as error:
             client.close()
             return {spec: statuses.get(spec, _before_data(error)) for spec in recipients}
         try:
@@ -64,61 +60,19 @@ class SmtpSender:
             await _hang_up(client)
         return statuses
 
+    async def check(self, inbox: Inbox) -> None:
+        """Connect and log in, as for a mail. Raises Trouble where that fails."""
+        await _hang_up(await self._dialled(inbox))
 
-def _client(smtp: Smtp, domain: str) -> aiosmtplib.SMTP:
-    context = ssl.create_default_context(cafile=str(smtp.ca_file) if smtp.ca_file else None)
-    return aiosmtplib.SMTP(
-        hostname=smtp.host,
-        port=smtp.at_port,
-        local_hostname=domain,  # the default would reveal this machine's name
-        use_tls=smtp.tls == "implicit",
-        start_tls=smtp.tls == "starttls",
-        tls_context=None if smtp.tls == "none" else context,
-        timeout=DIAL_TIMEOUT,
-    )
-
-
-async def dial(smtp: Smtp, domain: str, login: Login | None) -> aiosmtplib.SMTP:
-    """Connect and log in. Raises SMTPException or OSError."""
-    client = _client(smtp, domain)
-    await _log_in(client, login)
-    return client
-
-
-async def _log_in(client: aiosmtplib.SMTP, login: Login | None) -> None:
-    await client.connect()
-    if login is None:
-        return
-    try:
-        if isinstance(login, AccessToken):
-            await client.auth_xoauth2(login.user, login.secret)
-        else:
-            await _by_password(client, login)
-    except aiosmtplib.SMTPResponseException as error:
-        # `from None`: a log would show the original error with the password
-        raise type(error)(error.code, masked(error.message, login)) from None
-    except aiosmtplib.SMTPException as error:
-        raise type(error)(masked(str(error), login)) from None
-
-
-async def _by_password(client: aiosmtplib.SMTP, login: Login) -> None:
-    """Try the mechanisms that both sides know. The first refusal is the one that counts: some
-    servers hang up at the next try, or refuse that one as a protocol error."""
-    await client._ehlo_or_helo_if_needed()
-    refusal: aiosmtplib.SMTPAuthenticationError | None = None
-    for mechanism in client.supported_auth_methods if client.supports_extension("auth") else ():
+    async def _dialled(self, inbox: Inbox) -> aiosmtplib.SMTP:
+        assert inbox.smtp is not None
         try:
-            await getattr(client, f"auth_{mechanism.replace('-', '')}")(login.user, login.secret)
-        except aiosmtplib.SMTPAuthenticationError as error:
-            refusal = refusal or error
-        except (aiosmtplib.SMTPException, OSError) as error:
-            raise refusal or error from None
-        else:
-            return
-    if refusal is None:
-        await client.login(login.user, login.secret)  # it says why no mechanism is there
-        return
-    raise refusal
+            login = await self._credentials.of(inbox.smtp)
+        except BridgeError as error:
+            kind = ProblemKind.LATER if isinstance(error, Transient) else ProblemKind.LOGIN
+            raise Trouble(kind, str(error)) from error
+        async with failpoint.around("smtp.dial"):
+            return await dial(inbox.smtp, inbox.domain, login)
 
 
 async def _envelope(
@@ -167,23 +121,17 @@ async def _data(client: aiosmtplib.SMTP, mime: bytes) -> tuple[RecipientStatus, 
     try:
         async with failpoint.around("smtp.data"):
             code, text = await client.data(mime, timeout=DATA_TIMEOUT)
-        return RecipientStatus.SENT, _clean_reply(f"{code} {text}")
+        return RecipientStatus.SENT, masked(f"{code} {text}", None)
     except aiosmtplib.SMTPDataError as error:
         return _refusal(error.code, error.message)
     except (aiosmtplib.SMTPException, OSError) as error:
-        log.warning("no answer after DATA", error=_clean_reply(str(error)))
-        return RecipientStatus.UNKNOWN, _clean_reply(str(error))
+        log.warning("no answer after DATA", error=masked(str(error), None))
+        return RecipientStatus.UNKNOWN, masked(str(error), None)
 
 
 def _refusal(code: int, message: str) -> tuple[RecipientStatus, str]:
-    return (RecipientStatus.FAILED if code >= 500 else RecipientStatus.DEFERRED), _clean_reply(
-        f"{code} {message}"
-    )
-
-
-def _clean_reply(text: str) -> str:
-    """A server's reply, in any charset, as one clean line for the database."""
-    return clean_line(decode(text.encode("utf-8", "surrogateescape"), None), 600)
+    status = RecipientStatus.FAILED if code >= 500 else RecipientStatus.DEFERRED
+    return status, masked(f"{code} {message}", None)
 
 
 def _before_data(error: Exception) -> tuple[RecipientStatus, str]:
@@ -192,8 +140,8 @@ def _before_data(error: Exception) -> tuple[RecipientStatus, str]:
     if isinstance(error, aiosmtplib.SMTPSenderRefused):
         return _refusal(error.code, error.message)
     if isinstance(error, aiosmtplib.SMTPResponseException):
-        return RecipientStatus.DEFERRED, _clean_reply(f"{error.code} {error.message}")
-    return RecipientStatus.DEFERRED, _clean_reply(str(error)) or type(error).__name__
+        return RecipientStatus.DEFERRED, masked(f"{error.code} {error.message}", None)
+    return RecipientStatus.DEFERRED, masked(str(error), None) or type(error).__name__
 
 
 async def _hang_up(client: aiosmtplib.SMTP) -> None:

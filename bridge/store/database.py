@@ -30,6 +30,7 @@ from bridge.store.pins import Pins
 from bridge.store.posts import Posts
 from bridge.store.rooms import Rooms
 from bridge.store.rules import Rules
+from bridge.store.sending import SendingProblems
 from bridge.store.settings import StoredSettings
 from bridge.store.snippets import Snippets
 from bridge.store.sqlite import Sqlite
@@ -56,6 +57,7 @@ class Work:
         self.blocked = Blocked(conn)
         self.held = HeldMails(conn)
         self.deliveries = Deliveries(conn)
+        self.sending = SendingProblems(conn)
         self.events = Events(conn, self.jobs)
         self.settings = StoredSettings(conn)
         self.inboxes = Inboxes(conn)

@@ -47,6 +47,18 @@ CREATE TABLE held_mail (
 );
 """
 """From version 8: mails that a server does not give are held, in place of counted failures."""
+SENDING_PROBLEMS = """
+CREATE TABLE sending_problem (
+    account TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    said TEXT NOT NULL,
+    since DOUBLE PRECISION NOT NULL,
+    tries INTEGER NOT NULL,
+    next_at DOUBLE PRECISION NOT NULL,
+    is_told BOOLEAN NOT NULL DEFAULT FALSE
+);
+"""
+"""From version 9: accounts through which no mail can be sent."""
 POSTS = """
 ALTER TABLE keep RENAME TO setting;
 ALTER TABLE post ADD COLUMN shows TEXT NOT NULL DEFAULT 'answer';

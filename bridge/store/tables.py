@@ -311,6 +311,16 @@ CREATE TABLE account_check (
     told_at DOUBLE PRECISION NOT NULL
 );
 
+CREATE TABLE sending_problem (
+    account TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    said TEXT NOT NULL,
+    since DOUBLE PRECISION NOT NULL,
+    tries INTEGER NOT NULL,
+    next_at DOUBLE PRECISION NOT NULL,
+    is_told BOOLEAN NOT NULL DEFAULT FALSE
+);
+
 CREATE TABLE inbox (
     id TEXT PRIMARY KEY,
     state TEXT NOT NULL,

@@ -11,7 +11,7 @@ from aiohttp import web
 from bridge import metrics
 from bridge.config.inbox import Inbox
 from bridge.desk.directory import Directory
-from bridge.model import CONTROL, Transient
+from bridge.model import CONTROL, SendingProblem, Transient
 from bridge.model.task import FillRoom, RemakeRoom, SetUp, UploadFile
 from bridge.ports import Store, Tx
 from bridge.web.listener import Listener
@@ -53,6 +53,8 @@ class HealthPage:
                     parts[f"inbox {inbox.id}"] = _inbox(inbox, health, now)
                 for inbox in self._directory.settings.inboxes.values():  # those that only send
                     parts.setdefault(f"inbox {inbox.id}", "paused" if inbox.paused else "ok")
+                for inbox, outage in await self._senders(tx):
+                    parts[f"sending {inbox.id}"] = outage.said[:200] if outage else "ok"
         except Transient as error:
             parts["database"] = str(error)
         for name, problem in self._directory.problems.items():
@@ -74,6 +76,14 @@ class HealthPage:
             for inbox in inboxes
         ]
 
+    async def _senders(self, tx: Tx) -> list[tuple[Inbox, SendingProblem | None]]:
+        """Each inbox with an outgoing server, and why it cannot send."""
+        return [
+            (inbox, await tx.sending.get(inbox.smtp.account))
+            for inbox in self._directory.settings.inboxes.values()
+            if inbox.smtp is not None
+        ]
+
     async def _metrics(self, request: web.Request) -> web.Response:
         now = time.time()
         metrics.homeserver_up.set(self._homeserver.away_since is None)
@@ -84,6 +94,9 @@ class HealthPage:
                 metrics.set_part_gauges({name: text == "ok" for name, text in parts.items()})
                 age = now - (await tx.jobs.oldest_due(now) or now)
                 metrics.set_job_gauges(await tx.jobs.counts(), age)
+                metrics.smtp_up.clear()
+                for inbox, problem in await self._senders(tx):
+                    metrics.smtp_up.labels(inbox.id).set(problem is None)
                 metrics.imap_up.clear()
                 metrics.imap_check_age.clear()
                 for inbox, health in await self._inboxes(tx):

@@ -14,7 +14,7 @@ from bridge.desk.command import CommandSpec
 from bridge.desk.context import Request
 from bridge.desk.desk import Desk
 from bridge.desk.directory import touch
-from bridge.desk.outbound import decisions
+from bridge.desk.outbound import decisions, outage
 from bridge.desk.team.agents import refuse_unfit
 from bridge.model import InboxId, Permanent, Refused, Role
 from bridge.model.oversight import InboxState, StoredInbox
@@ -105,6 +105,8 @@ async def set_(tx: Tx, desk: Desk, asked: Request) -> str:
     await tx.inboxes.save(changed)
     if stored.state is LIVE:
         await touch(tx)
+        if key.startswith("smtp.") and stored.id in desk.settings.inboxes:
+            await outage.forget(tx, desk, desk.settings.inboxes[stored.id])
     await tx.audit.add(desk.now(), asked.who, f"inbox {stored.id}: {deed}")
     return done + todo
 

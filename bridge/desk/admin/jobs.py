@@ -7,6 +7,7 @@ from bridge.desk.admin import question
 from bridge.desk.command import CommandSpec
 from bridge.desk.context import Request
 from bridge.desk.desk import Desk
+from bridge.desk.outbound import outage
 from bridge.mail.parse import headers_only, senders
 from bridge.model import Address, Refused, Role, words
 from bridge.model.oversight import JobStatus
@@ -21,10 +22,12 @@ HEAD = 10_000
 
 
 async def show(tx: Tx, desk: Desk, asked: Request) -> str:
-    return texts.queue(
+    outages = [outage.line(desk, problem, named=True) for problem in await tx.sending.all()]
+    shown = texts.queue(
         await tx.jobs.counts(), await tx.jobs.waiting(SHOWN), await tx.jobs.dead(SHOWN),
         desk.now(), desk.settings.command_prefix,
     )  # fmt: skip
+    return "\n".join((*outages, shown))
 
 
 async def retry(tx: Tx, desk: Desk, asked: Request) -> str:

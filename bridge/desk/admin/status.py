@@ -9,6 +9,7 @@ from bridge.config.inbox import Inbox
 from bridge.desk.command import CommandSpec
 from bridge.desk.context import Request
 from bridge.desk.desk import Desk
+from bridge.desk.outbound import outage
 from bridge.desk.outbound.dispatch import show_status
 from bridge.desk.rooms.refresh import answer, tell_control
 from bridge.mail.limits import size
@@ -38,7 +39,7 @@ async def status(tx: Tx, desk: Desk, asked: Request) -> str:
         total, free, _ = await tx.conversations.waiting(inbox.id, 0)
         lines.append(
             f"{inbox.name} <{inbox.address}>: {await _intake(tx, inbox, now)};"
-            f" {total} waiting, {free} not taken"
+            f" {await _sending(tx, desk, inbox)}{total} waiting, {free} not taken"
         )
     lines += [f"{name}: cannot be used: {why}" for name, why in desk.directory.problems.items()]
     if counts.get("dead"):
@@ -63,6 +64,12 @@ async def _intake(tx: Tx, inbox: Inbox, now: float) -> str:
         else:
             found.append(f"checked {since}{await _slow(tx, way.account)}")
     return ", ".join(found) or "no incoming server"
+
+
+async def _sending(tx: Tx, desk: Desk, inbox: Inbox) -> str:
+    """What keeps an inbox from sending, as a part of its line; empty for nothing."""
+    problem = await tx.sending.get(inbox.smtp.account) if inbox.smtp is not None else None
+    return f"{outage.line(desk, problem)}; " if problem is not None else ""
 
 
 async def _slow(tx: Tx, account: str) -> str:
@@ -107,6 +114,7 @@ async def tell_failure(desk: Desk, telling: Job[TellOfFailure]) -> None:
 async def watch(desk: Desk) -> None:
     """Raise or end the alarms of the disk and of each mail account; called periodically."""
     await _watch_disk(desk)
+    await outage.watch(desk)
     now = desk.now()
     for account, inboxes in desk.settings.accounts().items():
         if all(inbox.paused for inbox in inboxes):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bridge.chat import status
 from bridge.chat.command import AGAIN, CROSS, TICK
 from bridge.config.inbox import Inbox
@@ -59,15 +61,17 @@ async def delivery_meant(
 
 async def undo(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!undo`, ❌ on the status, or `!no` to a question: stop the delivery."""
-    delivery = await delivery_meant(tx, context, context.points_at, STOPPABLE_DELIVERIES)
+    states = (*STOPPABLE_DELIVERIES, DeliveryState.DEFERRED)
+    delivery = await delivery_meant(tx, context, context.points_at, states)
     return await stop(tx, desk, delivery, f"stopped by {context.who}")
 
 
 async def stop(tx: Tx, desk: Desk, delivery: Delivery, why: str) -> str | None:
-    """Cancel a delivery that was not attempted yet. Returns an answer when it is too late."""
+    """Cancel a delivery that reached nobody and is not being attempted. Returns an answer when it
+    is too late."""
     if delivery.state is DeliveryState.CANCELLED:
         return None
-    if delivery.state not in STOPPABLE_DELIVERIES:
+    if delivery.state not in STOPPABLE_DELIVERIES and not delivery.waits_for_server:
         return f"Too late: {status.text(delivery, '', desk.now())}"
     await tx.jobs.drop(Deliver(delivery.id))
     delivery = await tx.deliveries.update(
@@ -152,8 +156,10 @@ async def retry(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     if delivery.state not in RETRYABLE_DELIVERIES:
         raise Refused(f"Nothing to try again: {status.text(delivery, '', desk.now())}")
     if delivery.state is DeliveryState.DEFERRED:
-        await tx.jobs.reschedule(Deliver(delivery.id), desk.now())
-        await tx.deliveries.update(delivery.id, run_at=desk.now())
+        now = desk.now()
+        await tx.jobs.reschedule(Deliver(delivery.id), now)
+        await tx.deliveries.update(delivery.id, run_at=now)
+        await _try_server(tx, context.inbox, now)
         return None
     live = await tx.deliveries.live(delivery.source)
     if live is not None and live.id != delivery.id:
@@ -173,7 +179,15 @@ async def retry(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     )  # fmt: skip
     await schedule_attempt(tx, delivery)
     await show_status(tx, desk, delivery)
+    await _try_server(tx, context.inbox, now)
     return None
+
+
+async def _try_server(tx: Tx, inbox: Inbox, now: float) -> None:
+    """Let the next mail try an outgoing server that could not be used: an agent wants it."""
+    problem = await tx.sending.get(inbox.smtp.account) if inbox.smtp is not None else None
+    if problem is not None:
+        await tx.sending.put(replace(problem, next_at=now))
 
 
 COMMANDS: tuple[CommandSpec[CommandContext], ...] = (

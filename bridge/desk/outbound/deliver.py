@@ -8,9 +8,10 @@ from collections.abc import Mapping
 import structlog
 
 from bridge import metrics
+from bridge.chat.diagnosis import Trouble
 from bridge.config.inbox import Inbox
 from bridge.desk.desk import Desk
-from bridge.desk.outbound import preview, unseen, writing
+from bridge.desk.outbound import outage, preview, unseen, writing
 from bridge.desk.outbound.decisions import stop
 from bridge.desk.outbound.dispatch import show_status
 from bridge.desk.outbound.outcome import next_try, settle
@@ -83,6 +84,9 @@ async def _attempt(
             await tx.jobs.finish(job)
             return
         _refuse_old_words(delivery, current)
+        problem = await tx.sending.get(outage.account_of(inbox))
+        if problem is not None and await outage.holds(tx, desk, job, inbox, current, problem):
+            return
         attempts = current.attempts + 1
         await tx.deliveries.update(
             delivery.id, state=DeliveryState.SENDING, attempts=attempts, data_begun=False,
@@ -99,7 +103,14 @@ async def _attempt(
         for r in current.recipients
         if r.status in (RecipientStatus.PENDING, RecipientStatus.DEFERRED)
     ]
-    statuses = await desk.sender.send(inbox, inbox.address, open_, mime, data_begun)
+    try:
+        statuses = await desk.sender.send(inbox, inbox.address, open_, mime, data_begun)
+    except Trouble as trouble:
+        await outage.failed(desk, job, inbox, current, trouble)
+        return
+    if problem is not None:
+        async with desk.store.transaction("told") as tx:
+            await outage.works(tx, desk, problem.account)
     unknown = [spec for spec, (status, _) in statuses.items() if status is RecipientStatus.UNKNOWN]
     if unknown and await _found_in_sent(desk, inbox, delivery):
         statuses = {
