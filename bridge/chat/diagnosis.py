@@ -20,6 +20,12 @@ def came_back(address: str, folder: str, junk: bool, seconds: float) -> str:
     return f"A mail to {address} came back after {max(1, round(seconds))} s"
 
 
+OTHER_ID = (
+    "The outgoing server gives mails Message-IDs of its own: each mail names ours in References, so"
+    " that answers find their conversation"
+)
+
+
 def not_back(address: str, seconds: float) -> str:
     return (f"A mail to {address} left and was not in the mailbox after {seconds:.0f} s. Look for a"
             f" bounce, and whether the provider delivers {address} to this mailbox.")  # fmt: skip

@@ -11,7 +11,9 @@ from bridge.config.inbox import Inbox
 from bridge.imap.account import connect
 from bridge.imap.connection import ImapConnection
 from bridge.imap.syntax import CommandRefused, Folder, ImapError
+from bridge.mail.relay import OWN_ID
 from bridge.model import MessageId, Permanent, Transient
+from bridge.model.oversight import ReturnedMail
 from bridge.ports import Credentials
 
 SEARCH_INTERVAL = 1.0
@@ -33,19 +35,19 @@ class Folders:
         self._credentials = credentials
 
     async def find_sent(self, inbox: Inbox, message_id: MessageId) -> bool:
-        """Whether the Sent folder holds a mail with this Message-ID."""
+        """Whether the Sent folder holds a mail that we gave this Message-ID."""
         async with _Session(inbox, self._credentials) as connection:
             folder = await _folder(connection)
             if folder is None:
                 return False
             await connection.select(folder)
-            return bool(await connection.search(f'HEADER Message-ID "{quoted(message_id)}"'))
+            return await _found_by(connection, message_id) != ""
 
     async def wait_for(
         self, inbox: Inbox, message_id: MessageId, seconds: float
-    ) -> tuple[str, bool]:
-        """Wait for a mail; returns (folder, whether that is the junk folder), with an empty name if
-        the mail did not arrive within `seconds`."""
+    ) -> ReturnedMail | None:
+        """Wait for a mail that we gave this Message-ID; None if it did not arrive within
+        `seconds`."""
         assert inbox.imap is not None
         deadline = time.monotonic() + seconds
         async with _Session(inbox, self._credentials) as connection:
@@ -54,16 +56,25 @@ class Folders:
             while True:
                 for folder in folders:
                     await connection.select(folder)
-                    if await connection.search(f'HEADER Message-ID "{quoted(message_id)}"'):
-                        return str(getattr(folder, "name", folder)), folder is junk
+                    if name := await _found_by(connection, message_id):
+                        where = str(getattr(folder, "name", folder))
+                        return ReturnedMail(where, folder is junk, name == OWN_ID)
                 if time.monotonic() > deadline:
-                    return "", False
+                    return None
                 await asyncio.sleep(SEARCH_INTERVAL)
 
     async def append_sent(self, inbox: Inbox, mime: bytes) -> None:
         async with _Session(inbox, self._credentials) as connection:
             folder = await _folder(connection) or await _make_sent(connection)
             await connection.append(folder, mime, ["\\Seen"], datetime.now(UTC))
+
+
+async def _found_by(connection: ImapConnection, message_id: MessageId) -> str:
+    """The header by which a mail of ours is found in the selected folder; empty for none."""
+    for name in ("Message-ID", OWN_ID):
+        if await connection.search(f'HEADER {name} "{quoted(message_id)}"'):
+            return name
+    return ""
 
 
 class _Session:

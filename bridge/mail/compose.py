@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.headerregistry import Address as HeaderAddress
-from email.headerregistry import HeaderRegistry, UnstructuredHeader
+from email.headerregistry import HeaderRegistry
 from email.message import EmailMessage
-from email.policy import SMTP, EmailPolicy
+from email.policy import SMTP
 from email.utils import format_datetime
 from typing import Literal
 
@@ -18,39 +18,19 @@ from bridge.mail.address import idna
 from bridge.mail.bare_links import linked
 from bridge.mail.charset import clean, clean_line
 from bridge.mail.html import from_text
+from bridge.mail.message_ids import MessageIds, can_stand
 from bridge.mail.named_part import NamedContentType, add_name
+from bridge.mail.relay import OWN_ID
 from bridge.mail.thread import base_subject
 from bridge.mail.written import to_html
 from bridge.model import Address, MessageId, Permanent
 
-MAX_REFERENCES = 40
-"""Maximum ids in References: the first and the newest ones (RFC 5322 §3.6.4 allows trimming)."""
-MAX_ID = 970
-"""Maximum characters of an id, so that it fits in one line with the header's name."""
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 """Picture types that every mail program shows inline."""
 
 
-class MessageIds(UnstructuredHeader):
-    """In-Reply-To, References and Message-ID: one id per folded line, never encoded.
-
-    The email package would write a long id as an encoded word, which breaks threading
-    (python/cpython#100991).
-    """
-
-    name: str
-
-    @classmethod
-    def parse(cls, value: str, kwds: dict[str, object]) -> None:
-        """Keep the value as it is: an id may look like an encoded word, but is not one."""
-        kwds["decoded"], kwds["parse_tree"] = value, None
-
-    def fold(self, *, policy: EmailPolicy) -> str:
-        return f"{self.name}: {(policy.linesep + ' ').join(str(self).split())}{policy.linesep}"
-
-
 _registry = HeaderRegistry()
-for _name in ("in-reply-to", "references", "message-id"):
+for _name in ("in-reply-to", "references", "message-id", OWN_ID.lower()):
     _registry.map_to_type(_name, MessageIds)  # type: ignore[arg-type]  # the registry mixes BaseHeader in
 _registry.map_to_type("content-type", NamedContentType)  # type: ignore[arg-type]  # the same
 POLICY = SMTP.clone(header_factory=_registry, max_line_length=78, cte_type="7bit")
@@ -105,6 +85,8 @@ class Outgoing:
     forwarded: tuple[Passage, ...] = ()
     automatic: Literal["", "auto-generated", "auto-replied"] = ""
     """Value of Auto-Submitted (RFC 3834 §5); empty for mail written by a person."""
+    refers_to_itself: bool = False
+    """Whether its own id stands first in References, as a relay may replace Message-ID."""
 
 
 def build(mail: Outgoing) -> bytes:
@@ -145,11 +127,13 @@ def _headers(mail: Outgoing) -> list[tuple[str, object]]:
         ("Subject", _no_word(clean_line(mail.subject, 900))),
         ("Date", format_datetime(datetime.fromtimestamp(mail.at, UTC))),
         ("Message-ID", mail.message_id),
+        (OWN_ID, mail.message_id),
     ]
-    if mail.in_reply_to and _can_stand(mail.in_reply_to):
+    if mail.in_reply_to and can_stand(mail.in_reply_to):
         found.append(("In-Reply-To", mail.in_reply_to))
-    if mail.references:
-        found.append(("References", " ".join(mail.references)))
+    references = ((mail.message_id,) if mail.refers_to_itself else ()) + mail.references
+    if references:
+        found.append(("References", " ".join(references)))
     return found
 
 
@@ -269,18 +253,6 @@ def reply_subject(subject: str) -> str:
     """The subject with exactly one `Re:` in place of its prefixes."""
     base = base_subject(subject)
     return f"Re: {base}" if base else "Re: your message"
-
-
-def references_for(parent: MessageId, older: Sequence[MessageId]) -> tuple[MessageId, ...]:
-    """References of an answer: `older`, the references of the parent, and the parent's id, trimmed
-    to MAX_REFERENCES."""
-    chain = tuple(each for each in dict.fromkeys((*older, parent)) if _can_stand(each))
-    return chain if len(chain) <= MAX_REFERENCES else (chain[0], *chain[1 - MAX_REFERENCES :])
-
-
-def _can_stand(message_id: MessageId) -> bool:
-    """Whether an id can be written: ASCII, and short enough for a line (RFC 5322 §2.1.1)."""
-    return message_id.isascii() and len(message_id) <= MAX_ID
 
 
 def _no_word(text: str) -> str:

@@ -9,7 +9,18 @@ from email import policy
 from email.message import Message
 from email.parser import BytesHeaderParser, BytesParser
 
-from bridge.mail import body, forwarded, header, limits, machine, reaction, report, tree, trust
+from bridge.mail import (
+    body,
+    forwarded,
+    header,
+    limits,
+    machine,
+    reaction,
+    relay,
+    report,
+    tree,
+    trust,
+)
 from bridge.mail.charset import clean, decode
 from bridge.model import Address, Mail, MessageId, SenderKind
 
@@ -164,4 +175,5 @@ def _read(
         report=report.read(message, sender_kind, len(raw)),
         forwarded=inner if sender_kind is SenderKind.PERSON else (),
         problem=problem or contents.problem,
+        own_id=next(iter(header.ids(message, relay.OWN_ID, 1)), None),
     )

@@ -14,6 +14,7 @@ import flufl.bounce
 from bridge.mail import header, tree
 from bridge.mail.address import parse_list
 from bridge.mail.charset import clean_line, decode
+from bridge.mail.relay import OWN_ID
 from bridge.mail.transfer import coding, payload
 from bridge.model import MessageId, RecipientStatus, Report, SenderKind
 
@@ -43,12 +44,12 @@ def read(message: Message, sender_kind: SenderKind, size: int) -> Report | None:
         elif kind in ("message/rfc822", "message/global"):
             inner = part.get_payload()
             if isinstance(inner, list) and inner and isinstance(inner[0], Message):
-                originals += header.ids(inner[0], "message-id", 1)
+                originals += _ids(inner[0])
                 senders |= {each.key for each in parse_list(header.text(inner[0], "from"))}
         elif kind in ("text/rfc822-headers", "message/global-headers"):
             text = decode(payload(part)[:MAX_SCAN], None)
             returned = HeaderParser(policy=compat32).parsestr(text)
-            originals += header.ids(returned, "message-id", 1)
+            originals += _ids(returned)
             senders |= {each.key for each in parse_list(header.text(returned, "from"))}
     if not statuses and sender_kind is SenderKind.BOUNCE and size <= MAX_GUESSED:
         statuses = _guessed(message, parts)
@@ -57,6 +58,12 @@ def read(message: Message, sender_kind: SenderKind, size: int) -> Report | None:
     originals += [*header.ids(message, "in-reply-to"), *reversed(header.ids(message, "references"))]
     is_formal = message.get_content_type() == "multipart/report"
     return Report(tuple(dict.fromkeys(originals))[:20], statuses, frozenset(senders), is_formal)
+
+
+def _ids(returned: Message) -> list[MessageId]:
+    """The ids of a returned mail: its Message-ID, and ours where a relay replaced that."""
+    ids = [*header.ids(returned, "message-id", 1), *header.ids(returned, OWN_ID, 1)]
+    return [*ids, *header.ids(returned, "references")[:1]]
 
 
 def _blocks(part: Message) -> list[Message]:

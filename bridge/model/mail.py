@@ -149,6 +149,8 @@ class Mail:
     forwarded: tuple[Forwarded, ...] = ()
     """The mails it forwards, nearest first."""
     problem: str = ""
+    own_id: MessageId | None = None
+    """The Message-ID that we gave to it, where it says that it is a mail of ours."""
 
     def ancestors(self) -> tuple[MessageId, ...]:
         """Message-IDs of the mails this one answers, nearest first (RFC 5322 §3.6.4)."""

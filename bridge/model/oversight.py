@@ -63,6 +63,16 @@ class Grade(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ReturnedMail:
+    """Where a mail that an inbox sent to itself arrived."""
+
+    folder: str
+    is_junk: bool
+    has_other_id: bool
+    """Whether a relay replaced its Message-ID."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """Result of one step of an inbox test, with its text for an admin."""
 
@@ -70,3 +80,5 @@ class Finding:
     text: str
     tags: bool | None = None
     """Whether mail to +tag addresses arrives; None if this step did not test that."""
+    replaces_ids: bool | None = None
+    """Whether the outgoing server replaces Message-IDs; None if this step did not test that."""

@@ -30,13 +30,16 @@ async def round_trip(
         return
     # a server without +tags refuses this mail now or bounces it later; that is no failure
     tagged, _ = await _send(sender, tokens, inbox, f"{local}+test{secrets.token_hex(3)}@{domain}")
-    folder, is_junk = await mailbox.wait_for(inbox, plain, RETURN)
-    if not folder:
+    found = await mailbox.wait_for(inbox, plain, RETURN)
+    if found is None:
         yield Finding(Grade.BAD, diagnosis.not_back(inbox.address, RETURN))
         return
-    text = diagnosis.came_back(inbox.address, folder, is_junk, time.monotonic() - began)
-    yield Finding(Grade.WARNING if is_junk else Grade.GOOD, text)
-    arrived = bool(tagged and (await mailbox.wait_for(inbox, tagged, TAG_RETURN))[0])
+    text = diagnosis.came_back(inbox.address, found.folder, found.is_junk, time.monotonic() - began)
+    yield Finding(Grade.WARNING if found.is_junk else Grade.GOOD, text,
+                  replaces_ids=found.has_other_id)  # fmt: skip
+    if found.has_other_id:
+        yield Finding(Grade.GOOD, diagnosis.OTHER_ID)
+    arrived = bool(tagged and await mailbox.wait_for(inbox, tagged, TAG_RETURN))
     grade = Grade.GOOD if arrived else Grade.WARNING
     yield Finding(grade, diagnosis.tags(inbox.address, arrive=arrived), tags=arrived)
 

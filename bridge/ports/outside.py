@@ -10,7 +10,7 @@ from bridge.config.inbox import Inbox, Server
 from bridge.mail.quote import Body
 from bridge.model import Content, EventId, Mail, MessageId, Mxid, RecipientStatus, RoomId
 from bridge.model.login import Login
-from bridge.model.oversight import Finding
+from bridge.model.oversight import Finding, ReturnedMail
 
 
 class Chat(Protocol):
@@ -96,7 +96,7 @@ class Mailbox(Protocol):
     async def find_sent(self, inbox: Inbox, message_id: MessageId) -> bool: ...
     async def wait_for(
         self, inbox: Inbox, message_id: MessageId, seconds: float
-    ) -> tuple[str, bool]: ...
+    ) -> ReturnedMail | None: ...
     async def append_sent(self, inbox: Inbox, mime: bytes) -> None: ...
 
 

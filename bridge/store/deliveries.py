@@ -78,11 +78,19 @@ class Deliveries:
         return None if row is None else await self._whole(row)
 
     async def by_message_id(self, inbox: InboxId, message_id: MessageId) -> Delivery | None:
-        """The delivery of an inbox whose mail has this Message-ID."""
+        """The delivery of an inbox whose mail has this Message-ID, from us or from a relay."""
         row = await self._conn.fetchrow(
-            "SELECT * FROM delivery WHERE message_id = $1 AND inbox = $2", message_id, inbox
+            "SELECT * FROM delivery WHERE (message_id = $1 OR relay_id = $1) AND inbox = $2",
+            message_id,
+            inbox,
         )
         return None if row is None else await self._whole(row)
+
+    async def set_relay_id(self, delivery: int, message_id: MessageId) -> None:
+        """Store the Message-ID that a relay gave in place of ours."""
+        await self._conn.execute(
+            "UPDATE delivery SET relay_id = $2 WHERE id = $1", delivery, message_id
+        )
 
     async def newest_to(self, inbox: InboxId, spec: str, since: float) -> Delivery | None:
         """The newest delivery sent to an address, unless it is older than `since`."""

@@ -102,14 +102,18 @@ class Mails:
             letter.forwarded.key if letter.forwarded is not None else "",
         )
         for message_id in dict.fromkeys((letter.message_id, *known_as)):
-            await self._conn.execute(
-                "INSERT INTO known_id (inbox, message_id, number) VALUES ($1, $2, $3)"
-                " ON CONFLICT (inbox, message_id, number) DO NOTHING",
-                letter.inbox,
-                message_id,
-                letter.conversation,
-            )
+            await self.add_known_id(letter.inbox, message_id, letter.conversation)
         return MailId(int(mail))
+
+    async def add_known_id(self, inbox: InboxId, message_id: MessageId, number: Number) -> None:
+        """Let mails that name this Message-ID find the conversation."""
+        await self._conn.execute(
+            "INSERT INTO known_id (inbox, message_id, number) VALUES ($1, $2, $3)"
+            " ON CONFLICT (inbox, message_id, number) DO NOTHING",
+            inbox,
+            message_id,
+            number,
+        )
 
     async def letter(self, mail: MailId) -> Letter | None:
         row = await self._conn.fetchrow("SELECT * FROM mail WHERE id = $1", mail)

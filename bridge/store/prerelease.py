@@ -47,7 +47,7 @@ CREATE TABLE held_mail (
 );
 """
 """From version 8: mails that a server does not give are held, in place of counted failures."""
-SENDING_PROBLEMS = """
+RELAYS = """
 CREATE TABLE sending_problem (
     account TEXT PRIMARY KEY,
     kind TEXT NOT NULL,
@@ -57,8 +57,10 @@ CREATE TABLE sending_problem (
     next_at DOUBLE PRECISION NOT NULL,
     is_told BOOLEAN NOT NULL DEFAULT FALSE
 );
+ALTER TABLE delivery ADD COLUMN relay_id TEXT NOT NULL DEFAULT '';
+CREATE INDEX delivery_relay_id ON delivery (relay_id) WHERE relay_id <> '';
 """
-"""From version 9: accounts through which no mail can be sent."""
+"""From version 9: accounts through which no mail can be sent, and ids that relays give."""
 POSTS = """
 ALTER TABLE keep RENAME TO setting;
 ALTER TABLE post ADD COLUMN shows TEXT NOT NULL DEFAULT 'answer';

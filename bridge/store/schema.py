@@ -77,7 +77,7 @@ async def _v9(conn: Connection, scheme: Scheme) -> None:
 
 
 async def _v10(conn: Connection, scheme: Scheme) -> None:
-    await _step(conn, scheme, prerelease.SENDING_PROBLEMS)
+    await _step(conn, scheme, prerelease.RELAYS)
 
 
 upgrades.register(_new, description="the tables of 1.0", upgrades_to=FIRST)
@@ -87,4 +87,4 @@ upgrades.register(_v6, description="shares of the worker's slots")
 upgrades.register(_v7, description="what posts show and belong to")
 upgrades.register(_v8, description="who posts for a user that cannot")
 upgrades.register(_v9, description="mails that a server does not give yet")
-upgrades.register(_v10, description="accounts through which no mail can be sent")
+upgrades.register(_v10, description="outgoing servers: accounts that do not work, ids they give")

@@ -258,6 +258,7 @@ CREATE TABLE delivery (
     shown TEXT NOT NULL DEFAULT '',
     shown_at DOUBLE PRECISION NOT NULL DEFAULT 0,
     message_id TEXT,
+    relay_id TEXT NOT NULL DEFAULT '',
     mime BYTEA,
     run_at DOUBLE PRECISION NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0,
@@ -271,6 +272,7 @@ CREATE UNIQUE INDEX delivery_live ON delivery (source)
 CREATE INDEX delivery_number ON delivery (number, id);
 CREATE INDEX delivery_form ON delivery (inbox, form, created_at);
 CREATE INDEX delivery_message_id ON delivery (message_id);
+CREATE INDEX delivery_relay_id ON delivery (relay_id) WHERE relay_id <> '';
 
 CREATE TABLE recipient (
     delivery BIGINT NOT NULL REFERENCES delivery (id),

@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 from bridge.mail import quote
 from bridge.mail.address import idna
 from bridge.mail.charset import clean, clean_line
-from bridge.mail.compose import File, Outgoing, Quote, build, references_for
+from bridge.mail.compose import File, Outgoing, Quote, build
 from bridge.mail.limits import over
+from bridge.mail.message_ids import references_for
 from bridge.mail.parse import parse
 from bridge.mail.written import from_matrix
 from bridge.model import Address, MessageId, SenderKind

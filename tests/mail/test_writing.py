@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.mail.compose import MAX_REFERENCES, File, Outgoing, build, references_for, reply_subject
+from bridge.mail.compose import File, Outgoing, build, reply_subject
+from bridge.mail.message_ids import MAX_REFERENCES, references_for
 from bridge.mail.parse import parse
+from bridge.mail.relay import OWN_ID
 from bridge.mail.thread import Joined, Reason, ThreadEvidence, Unmatched, base_subject, place
 from bridge.mail.token import Tokens
 from bridge.mail.written import from_matrix, to_html
@@ -58,7 +60,7 @@ def test_T20_any_text_round_trips_and_adds_no_header(
     assert raw.isascii()
     message = BytesParser(policy=default).parsebytes(raw)
     assert sorted(message.keys()) == [
-        "Content-Type", "Date", "From", "MIME-Version", "Message-ID", "Subject", "To"
+        "Content-Type", "Date", "From", "MIME-Version", "Message-ID", "Subject", "To", OWN_ID
     ]  # fmt: skip
     found = parse(raw)
     assert "".join(found.subject.split()) == "".join(clean(subject).split())

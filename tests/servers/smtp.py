@@ -40,6 +40,8 @@ class ScriptedSmtp:
     port: int = 0
     relay: Callable[[list[str], bytes], Awaitable[None]] | None = None
     """Brings what was accepted to where it is addressed."""
+    rewrites: Callable[[bytes], tuple[bytes, str]] | None = None
+    """What becomes of a mail on its way, and what the server answers to it."""
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(
@@ -129,17 +131,25 @@ class ScriptedSmtp:
                 raw = await reader.readuntil(b"\r\n.\r\n")
                 if await meets("dot"):
                     continue
-                self._accept(sender, recipients, raw[:-3].replace(b"\r\n..", b"\r\n."))
-                if self.relay is not None:
-                    await self.relay(recipients, raw[:-3].replace(b"\r\n..", b"\r\n."))
+                said = await self._take(sender, recipients, raw[:-3].replace(b"\r\n..", b"\r\n."))
                 if not await meets("after"):
-                    writer.write(b"250 2.0.0 accepted\r\n")
+                    writer.write(f"{said}\r\n".encode())
             elif verb == "QUIT":
                 writer.write(b"221 bye\r\n")
                 return
             else:
                 writer.write(b"250 ok\r\n")
             await writer.drain()
+
+    async def _take(self, sender: str, recipients: list[str], raw: bytes) -> str:
+        """Accept a mail; returns the answer to it."""
+        said = "250 2.0.0 accepted"
+        if self.rewrites is not None:
+            raw, said = self.rewrites(raw)
+        self._accept(sender, recipients, raw)
+        if self.relay is not None:
+            await self.relay(recipients, raw)
+        return said
 
     async def _log_in(
         self, line: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

@@ -9,7 +9,7 @@ from bridge.desk.admin import inboxes
 from bridge.desk.command import CommandSpec
 from bridge.desk.context import Request
 from bridge.desk.desk import Desk
-from bridge.desk.outbound import outage
+from bridge.desk.outbound import outage, relayed
 from bridge.desk.rooms.refresh import answer_with
 from bridge.model import CONTROL, EventId, Job, Permanent, Refused, Role
 from bridge.model.admin_task import TestInbox
@@ -53,6 +53,8 @@ async def test(desk: Desk, job: Job[TestInbox]) -> None:
         for finding in findings:
             if finding.tags is not None:
                 await tx.settings.set_value(f"tags:{inbox.address}", "1" if finding.tags else "")
+            if finding.replaces_ids is not None:
+                await relayed.note_test(tx, inbox, replaced=finding.replaces_ids)
         failed = next((each.text for each in findings if each.grade is Grade.BAD), "")
         if not failed and inbox.smtp is not None:
             await outage.works(tx, desk, inbox.smtp.account)

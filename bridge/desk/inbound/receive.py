@@ -13,11 +13,12 @@ from bridge.desk.desk import Desk
 from bridge.desk.inbound.again import says_nothing_new
 from bridge.desk.inbound.arrival import Arrival
 from bridge.desk.inbound.file import file
+from bridge.desk.outbound.relayed import note_id
 from bridge.desk.rules import Placed, matching_rules, of_inbox
 from bridge.mail.limits import size
 from bridge.mail.quote import Body
 from bridge.mail.reading import is_large
-from bridge.model import InboxId, Job, Mail, Transient
+from bridge.model import Job, Mail, Transient, Verdict
 from bridge.model.task import ReceiveMail
 from bridge.ports import Tx
 
@@ -100,7 +101,7 @@ async def _file(desk: Desk, mails: Sequence[_ReadMail]) -> None:
     async with desk.store.transaction("receive") as tx:
         for each in mails:
             arrival, result = each.arrival, "known"
-            echo = await _is_echo(tx, desk, arrival.inbox.id, arrival.mail)
+            echo = await _is_echo(tx, desk, arrival.inbox, arrival.mail)
             if not echo and not await says_nothing_new(
                 tx, arrival.inbox.id, arrival.mail, arrival.body
             ):
@@ -134,13 +135,17 @@ def _headed(arrival: Arrival, known: Mapping[str, int]) -> Arrival:
     )
 
 
-async def _is_echo(tx: Tx, desk: Desk, inbox: InboxId, mail: Mail) -> bool:
+async def _is_echo(tx: Tx, desk: Desk, inbox: Inbox, mail: Mail) -> bool:
     """Whether a mail is not to be filed: it was received before, we sent it ourselves and it came
     back to this inbox, or it is the inbox's own test mail."""
-    if desk.tokens.is_test(mail.message_id):
+    is_ours = mail.own_id is not None and mail.sender.is_of(desk.own_addresses)
+    own_id = mail.own_id if is_ours and mail.own_id is not None else mail.message_id
+    if desk.tokens.is_test(own_id):
         return True
-    if await tx.mails.is_known(inbox, mail.message_id, mail.body_hash):
+    if await tx.mails.is_known(inbox.id, mail.message_id, mail.body_hash):
         return True
-    if desk.tokens.read(mail.message_id) is None:
-        return False
-    return bool(await tx.mails.conversations_of(inbox, [mail.message_id]))
+    signed = desk.tokens.read_delivery(own_id)
+    homes = await tx.mails.conversations_of(inbox.id, [own_id]) if signed is not None else []
+    if signed and homes and own_id != mail.message_id and mail.sender_verdict is not Verdict.FAIL:
+        await note_id(tx, inbox, signed[1], homes[0][1], mail.message_id)  # a relay replaced it
+    return bool(homes)

@@ -6,6 +6,7 @@ from bridge.chat import render
 from bridge.config.inbox import Inbox
 from bridge.desk.desk import Desk
 from bridge.desk.outbound.dispatch import show_status
+from bridge.desk.outbound.relayed import note_reply
 from bridge.desk.rooms.refresh import refresh
 from bridge.mail.parse import headers_only
 from bridge.model import (
@@ -96,6 +97,7 @@ async def settle(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery) -> Delive
     if state in (DeliveryState.SENT, DeliveryState.UNKNOWN, DeliveryState.BOUNCED):
         # also when unknown: a reply to this mail must find the conversation
         await _keep(tx, desk, delivery, now)
+        await note_reply(tx, inbox, delivery)
     if state is DeliveryState.SENT:
         await _update_after_answer(tx, desk, inbox, delivery, now)
     await show_status(tx, desk, delivery)

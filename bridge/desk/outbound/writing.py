@@ -11,9 +11,11 @@ from bridge.chat.render import FORMAT
 from bridge.config.inbox import Inbox
 from bridge.desk.desk import Desk
 from bridge.desk.outbound import forwarding, quotation
+from bridge.desk.outbound.relayed import replaces_ids
 from bridge.mail import compose, limits
 from bridge.mail.charset import clean_line
 from bridge.mail.mentions import with_names
+from bridge.mail.message_ids import references_for
 from bridge.mail.written import from_matrix
 from bridge.model import (
     ANSWER_FORMS,
@@ -59,6 +61,7 @@ async def outgoing(desk: Desk, inbox: Inbox, delivery: Delivery) -> compose.Outg
         letter = await tx.mails.letter(delivery.answers) if delivery.answers else None
         tags = inbox.reply_tokens == "auto" and await tx.settings.value(f"tags:{inbox.address}")
         said_in = await tx.events.get(delivery.source)
+        refers_to_itself = await replaces_ids(tx, inbox)
     if conversation.room is None and conversation.contact.spec:
         raise Transient(f"the room of #{conversation.number} is not made yet", retry_after=1.0)
     if conversation.room is None or queue is None:
@@ -97,7 +100,7 @@ async def outgoing(desk: Desk, inbox: Inbox, delivery: Delivery) -> compose.Outg
         files=tuple(files), reply_to=reply_to,
         quote=await quotation.of(desk, inbox, letter, to) if quoted else None,
         forwarded=tuple(each.passage for each in forwarded),
-        automatic="auto-replied" if automatic else "",
+        automatic="auto-replied" if automatic else "", refers_to_itself=refers_to_itself,
     )  # fmt: skip
 
 
@@ -114,7 +117,7 @@ def _named(delivery: Delivery, field: str) -> tuple[Address, ...]:
 def _references(letter: Letter | None) -> tuple[MessageId, ...]:
     if letter is None:
         return ()
-    return compose.references_for(letter.message_id, letter.references)
+    return references_for(letter.message_id, letter.references)
 
 
 def digest(mail: compose.Outgoing, delivery: Delivery) -> str:
