@@ -27,7 +27,7 @@ DESK: dict[str, float] = {
 PURE_LIBRARIES = {"nh3", "selectolax", "inscriptis", "markdown_it", "cchardet",
                   "authres", "itsdangerous", "pydantic", "ruamel", "structlog",
                   "cryptography", "prometheus_client", "tnefparse", "icalendar",
-                  "flufl", "PIL"}  # fmt: skip
+                  "flufl", "idna", "PIL"}  # fmt: skip
 ADAPTER_LIBRARIES = {"mautrix", "aiohttp", "aiosmtplib", "aioimaplib", "asyncpg", "aiosmtpd",
                      "aiosqlite", "pymap"}  # fmt: skip
 IO_MODULES = {"socket", "sqlite3", "time", "asyncio", "subprocess", "os", "random"}

@@ -69,6 +69,7 @@ class ProblemKind(StrEnum):
     LOGIN_WANTED = "log-in wanted"
     NO_FOLDER = "no folder"
     SENDER = "sender"
+    NOT_ASCII = "not ASCII"
     LATER = "later"
     BROKEN = "broken"
 
@@ -198,6 +199,9 @@ def text(inbox: Inbox, server: Server, trouble: Trouble) -> str:
         case ProblemKind.SENDER:
             return (f"{place} does not let {_user(server)} send as {inbox.address} ({said}). Allow"
                     " that address there, or log in as its owner.")  # fmt: skip
+        case ProblemKind.NOT_ASCII:
+            return (f"{place} takes no address that is not ASCII, such as {inbox.address}. Use"
+                    " another address, or a server with SMTPUTF8.")  # fmt: skip
         case ProblemKind.LOGIN_BROKEN:
             return (f"{place} broke the log-in of {_user(server)} off ({said}). Test again, and ask"
                     " its operator when it stays so.")  # fmt: skip

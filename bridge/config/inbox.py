@@ -21,7 +21,8 @@ from pydantic import (
 
 from bridge.config.rule import Rule
 from bridge.config.section import MatrixId, Section
-from bridge.model import InboxId
+from bridge.mail.address import fault
+from bridge.model import InboxId, ascii_domain, key_of
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -191,8 +192,8 @@ class Inbox(Section):
         for spec in (value,) if isinstance(value, str) else value:
             if not spec and info.field_name == "reply_to":
                 continue
-            if not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", spec):
-                raise ValueError(f"{spec!r} is not a valid email address")
+            if why := fault(spec):
+                raise ValueError(f"{spec!r} is not a valid email address: {why}")
         return value
 
     @field_validator("name", "sender_name", "authserv_id", "department")
@@ -231,7 +232,7 @@ class Inbox(Section):
     @model_validator(mode="after")
     def _no_circle(self) -> Inbox:
         for spec in self.bcc:
-            if spec.casefold() in self.own:
+            if key_of(spec) in self.own:
                 raise ValueError(f"bcc: {spec} is this inbox itself")
         return self
 
@@ -242,9 +243,10 @@ class Inbox(Section):
 
     @property
     def own(self) -> frozenset[str]:
-        """All addresses of this inbox, case-folded."""
-        return frozenset(spec.casefold() for spec in (self.address, *self.aliases))
+        """The keys of all addresses of this inbox."""
+        return frozenset(key_of(spec) for spec in (self.address, *self.aliases))
 
     @property
     def domain(self) -> str:
-        return self.address.rpartition("@")[2]
+        """The domain of the address, in ASCII."""
+        return ascii_domain(self.address.rpartition("@")[2])

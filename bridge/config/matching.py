@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from bridge.config.rule import Rule, When
-from bridge.model import Address, Mail
+from bridge.model import Address, Mail, ascii_domain
 
 LONGEST = 100_000
 """Maximum characters of a body that are matched."""
@@ -51,7 +51,7 @@ def _all(when: When, facts: Facts) -> bool:
 def _address(patterns: Sequence[str], addresses: Sequence[Address]) -> bool:
     """Whether an address fits a pattern: `alice@acme.com`, `*@acme.com`, or `@acme.com` and
     `acme.com`, which include subdomains."""
-    for pattern in (each.casefold() for each in patterns):
+    for pattern in map(_in_one_form, patterns):
         for address in addresses:
             if "@" in pattern.lstrip("@"):
                 if fnmatchcase(address.key, pattern):
@@ -61,6 +61,12 @@ def _address(patterns: Sequence[str], addresses: Sequence[Address]) -> bool:
                 if fnmatchcase(address.domain, domain) or address.domain.endswith(f".{domain}"):
                     return True
     return False
+
+
+def _in_one_form(pattern: str) -> str:
+    """A pattern in the form in which addresses are compared, its domain in ASCII."""
+    local, at, domain = pattern.casefold().rpartition("@")
+    return local + at + ".".join(map(ascii_domain, domain.split(".")))
 
 
 def _words(patterns: Sequence[str], text: str) -> bool:

@@ -6,12 +6,16 @@ import re
 
 from bridge.mail.charset import clean_line
 from bridge.mail.free_mail import BRANDS, DOMAINS, SUFFIX
-from bridge.model import Address
+from bridge.model import Address, ascii_domain
 
 MAX_ADDRESSES = 1000
 SPEC = re.compile(r"[^\s<>()@,;:\"\[\]]+@[^\s<>()@,;:\"]+")
 QUOTED_SPEC = re.compile(r"\"(?:[^\"\\]|\\.)*\"@[^\s<>()@,;:\"]+")
 
+DOMAIN = re.compile(
+    r"(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+)
+"""The name of a domain in ASCII and lower case; some have an underscore against RFC 1123."""
 MAILTO = re.compile(r"^\[?mailto:|\]$", re.IGNORECASE)
 
 
@@ -114,13 +118,23 @@ def bare(text: str) -> Address | None:
     return found[0] if len(found) == 1 else None
 
 
+def fault(spec: str) -> str:
+    """Why no mail can be sent from or to an address as it is written; empty where one can be."""
+    local, _, domain = spec.rpartition("@")
+    found = bare(spec)
+    if found is None or found.spec != spec:
+        return "write the address alone, like support@acme.example"
+    if not local.startswith('"') and ".." in f".{local}.":
+        return "the part before the @ has a dot at its start, its end or beside another"
+    if len(local.encode()) > 64:
+        return "the part before the @ has more than 64 bytes"
+    if DOMAIN.fullmatch(ascii_domain(domain)) is None:
+        return f"{domain} is not the name of a domain"
+    return ""
+
+
 def idna(spec: str) -> str:
     """The address with its domain in ASCII (RFC 5890), if the domain has such a form. A local part
     that is not ASCII has none: the server has to support SMTPUTF8 (RFC 6531)."""
     local, at, domain = spec.rpartition("@")
-    if domain.isascii() or len(domain) > 255:
-        return spec
-    try:
-        return f"{local}{at}{domain.encode('idna').decode()}"
-    except UnicodeError:
-        return spec
+    return f"{local}{at}{ascii_domain(domain) if not domain.isascii() else domain.rstrip('.')}"

@@ -98,10 +98,19 @@ def _word_bytes(encoding: str, payload: str) -> bytes:
 def addresses(message: Message, name: str) -> tuple[Address, ...]:
     """The addresses of a header. Names are decoded after the list is split, as they have commas."""
     return tuple(
-        Address(address.spec, clean_line(decode_words(address.name), 120))
+        Address(_spec(address), clean_line(decode_words(address.name), 120))
         for value in raw_values(message, name, MAX_LIST)
         for address in parse_list(value) or _hidden(value)
     )
+
+
+def _spec(address: Address) -> str:
+    """The address as it was meant: Python's email package, for one, writes a domain that is not
+    ASCII as encoded words, against RFC 2047 §5."""
+    if "=?" not in address.spec:
+        return address.spec
+    found = parse_list(clean_line(decode_words(address.spec)))
+    return found[0].spec if len(found) == 1 and not found[0].name else address.spec
 
 
 def _hidden(value: str) -> tuple[Address, ...]:
@@ -115,7 +124,10 @@ def senders(message: Message) -> tuple[tuple[Address, ...], bool]:
     """(the addresses of From, or of Sender where From has none; whether From is as it should be,
     so that a server that checked it read the same)."""
     found = addresses(message, "from")
-    is_plain = any(parse_list(value) for value in raw_values(message, "from", MAX_LIST))
+    written = [
+        each for value in raw_values(message, "from", MAX_LIST) for each in parse_list(value)
+    ]
+    is_plain = bool(written) and not any("=?" in each.spec for each in written)
     return found or addresses(message, "sender"), is_plain
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import authres
 
 from bridge.mail import header
-from bridge.model import Verdict
+from bridge.model import Verdict, ascii_domain
 
 MARKS = re.compile(r'\\.|["()]', re.DOTALL)
 TWO_SENDERS = "⚠️ two senders in From: nobody can say who wrote this"
@@ -35,7 +35,7 @@ def verdict(message: Message, authserv_id: str, domain: str, *, unsure: bool = F
         words = named.split()
         if not words or words[0].strip('"').lower() != authserv_id.lower():
             continue
-        return _read(rest, domain.lower())
+        return _read(rest, ascii_domain(domain))
     return Verdict.NONE
 
 
@@ -108,7 +108,7 @@ def _domains(result: object) -> set[str]:
     vouched = (("spf", "smtp", "mailfrom"), ("dkim", "header", "d"), ("dkim", "header", "i"))
     method = getattr(result, "method", "")
     return {
-        str(prop.value).lower().rpartition("@")[2]
+        ascii_domain(str(prop.value).rpartition("@")[2])
         for prop in getattr(result, "properties", ())
         if (method, prop.type, prop.name) in vouched
     }

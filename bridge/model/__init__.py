@@ -1,5 +1,6 @@
 """Domain types: mails, conversations, deliveries, posts, jobs, and the error tree."""
 
+from bridge.model.address import Address, ascii_domain, forms_of, key_of
 from bridge.model.conversation import (
     FINISHED_CONVERSATIONS,
     Contact,
@@ -40,7 +41,6 @@ from bridge.model.errors import (
 from bridge.model.ids import Content, EventId, InboxId, MailId, MessageId, Mxid, Number, RoomId
 from bridge.model.job import SLOTS, Job, share_of
 from bridge.model.mail import (
-    Address,
     Attachment,
     Forwarded,
     HeldMail,
@@ -118,6 +118,9 @@ __all__ = [
     "Transient",
     "Verdict",
     "Wanted",
+    "ascii_domain",
     "events_lane",
+    "forms_of",
+    "key_of",
     "share_of",
 ]

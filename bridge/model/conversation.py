@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import TypedDict
 
+from bridge.model.address import Address
 from bridge.model.ids import EventId, InboxId, MailId, Mxid, Number, RoomId
-from bridge.model.mail import Address
 
 
 class Priority(IntEnum):

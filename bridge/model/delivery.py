@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypedDict
 
+from bridge.model.address import Address
 from bridge.model.ids import EventId, InboxId, MailId, MessageId, Mxid, Number
-from bridge.model.mail import Address, RecipientStatus
+from bridge.model.mail import RecipientStatus
 
 
 class DeliveryState(StrEnum):

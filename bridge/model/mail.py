@@ -6,37 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bridge.model.address import Address
 from bridge.model.ids import InboxId, MailId, MessageId, Number
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """One mailbox of RFC 5322 §3.4: written in its original form, compared by `key`."""
-
-    spec: str
-    name: str = ""
-
-    @property
-    def key(self) -> str:
-        return self.spec.casefold()
-
-    @property
-    def untagged(self) -> str:
-        """The key without a +tag: mail to support+x@ is mail to support@."""
-        local, at, domain = self.key.rpartition("@")
-        return local.partition("+")[0] + at + domain
-
-    def is_of(self, own: frozenset[str]) -> bool:
-        """Whether this is one of the addresses `own`, case-folded, or a +tag of one."""
-        return self.key in own or self.untagged in own
-
-    @property
-    def domain(self) -> str:
-        return self.key.rpartition("@")[2]
-
-    def __str__(self) -> str:
-        return f"{self.name} <{self.spec}>" if self.name else self.spec
-
 
 WHOLE_MAIL, WHOLE_TEXT = -1, -2
 """Values of Attachment.part that are not a part: the raw mail, and its whole text as a file."""

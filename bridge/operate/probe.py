@@ -13,6 +13,7 @@ from bridge.chat import diagnosis
 from bridge.chat.diagnosis import ProblemKind, Trouble
 from bridge.config.inbox import Inbox, Server, Smtp
 from bridge.ingress.kinds import KINDS
+from bridge.mail.address import idna
 from bridge.mail.token import Tokens
 from bridge.model.oversight import Finding, Grade
 from bridge.operate.reach import reach
@@ -92,8 +93,12 @@ class Prober:
             client.close()
 
     async def _sends_as(self, inbox: Inbox, client: aiosmtplib.SMTP) -> Finding:
+        address = idna(inbox.address)
+        utf8 = [] if address.isascii() else ["SMTPUTF8"]
+        if utf8 and not client.supports_extension("smtputf8"):
+            raise Trouble(ProblemKind.NOT_ASCII, "no SMTPUTF8")
         try:
-            await client.mail(inbox.address)
+            await client.mail(address, options=utf8, encoding="utf-8" if utf8 else "ascii")
             await client.rset()
         except aiosmtplib.SMTPResponseException as error:
             said = f"{error.code} {error.message}"

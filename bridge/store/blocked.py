@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.model import InboxId, Mxid
+from bridge.model import InboxId, Mxid, key_of
 from bridge.store.connection import Connection
 
 
@@ -42,8 +42,8 @@ class Blocked:
 
     async def holds(self, inbox: InboxId, spec: str) -> bool:
         """Whether an address is blocked: itself, its domain, or a domain above that."""
-        labels = spec.casefold().rpartition("@")[2].split(".")
-        names = [spec.casefold(), *(".".join(labels[n:]) for n in range(len(labels)))]
+        labels = key_of(spec).rpartition("@")[2].split(".")
+        names = [key_of(spec), *(".".join(labels[n:]) for n in range(len(labels)))]
         marks = ", ".join(f"${n}" for n in range(2, len(names) + 2))
         return bool(
             await self._conn.fetchval(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.model import Address, Contact, InboxId
+from bridge.model import Address, Contact, InboxId, key_of
 from bridge.store.connection import Connection
 
 
@@ -17,7 +17,7 @@ class Contacts:
             " ON contact_address.contact = contact.id"
             " WHERE contact_address.inbox = $1 AND address = $2",
             inbox,
-            spec.casefold(),
+            key_of(spec),
         )
         if row is None:
             return None
@@ -45,14 +45,14 @@ class Contacts:
             "INSERT INTO contact_address (inbox, address, spec, contact) VALUES ($1, $2, $3, $4)"
             " ON CONFLICT (inbox, address) DO UPDATE SET contact = $4",
             inbox,
-            spec.casefold(),
+            key_of(spec),
             spec,
             contact,
         )
 
     async def remove_address(self, inbox: InboxId, spec: str) -> None:
         await self._conn.execute(
-            "DELETE FROM contact_address WHERE inbox = $1 AND address = $2", inbox, spec.casefold()
+            "DELETE FROM contact_address WHERE inbox = $1 AND address = $2", inbox, key_of(spec)
         )
 
     async def update(self, contact: int, name: str, notes: str) -> None:

@@ -18,6 +18,8 @@ from bridge.model import (
     Priority,
     RoomId,
     State,
+    forms_of,
+    key_of,
 )
 from bridge.model.conversation import NewConversation
 from bridge.store.connection import Connection
@@ -218,7 +220,7 @@ class Conversations:
             f"SELECT * FROM conversation WHERE inbox = $1 AND contact_key IN ({marks})"
             " AND merged IS NULL ORDER BY number DESC LIMIT 20",
             inbox,
-            *(spec.casefold() for spec in specs),
+            *(key_of(spec) for spec in specs),
         )
         return [_conversation(row) for row in rows]
 
@@ -233,7 +235,7 @@ class Conversations:
                 "INSERT INTO participant (number, address) VALUES ($1, $2)"
                 " ON CONFLICT (number, address) DO NOTHING",
                 number,
-                spec.casefold(),
+                key_of(spec),
             )
 
     async def remove_participants(self, number: Number, specs: Sequence[str]) -> None:
@@ -241,7 +243,7 @@ class Conversations:
             await self._conn.execute(
                 "DELETE FROM participant WHERE number = $1 AND address = $2",
                 number,
-                spec.casefold(),
+                key_of(spec),
             )
 
     async def overrides(self, number: Number) -> list[tuple[str, str, bool]]:
@@ -255,7 +257,9 @@ class Conversations:
     async def override(self, number: Number, field: str, spec: str, present: bool) -> None:
         """Set whether an address is in a field; replaces an earlier setting for it in any field."""
         await self._conn.execute(
-            "DELETE FROM override WHERE number = $1 AND LOWER(spec) = $2", number, spec.lower()
+            "DELETE FROM override WHERE number = $1 AND LOWER(spec) IN ($2, $3)",
+            number,
+            *forms_of(spec),
         )
         await self._conn.execute(
             "INSERT INTO override (number, field, spec, present) VALUES ($1, $2, $3, $4)",

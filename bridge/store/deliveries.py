@@ -24,6 +24,7 @@ from bridge.model import (
     Permanent,
     Recipient,
     RecipientStatus,
+    forms_of,
 )
 from bridge.store.connection import Connection
 from bridge.store.words import listed
@@ -96,11 +97,11 @@ class Deliveries:
         """The newest delivery sent to an address, unless it is older than `since`."""
         row = await self._conn.fetchrow(
             "SELECT delivery.* FROM delivery JOIN recipient ON recipient.delivery = delivery.id"
-            " WHERE inbox = $1 AND LOWER(spec) = $2"
+            " WHERE inbox = $1 AND LOWER(spec) IN ($2, $3)"
             f" AND state IN ({listed(DELIVERIES_THAT_LEFT)})"
-            " AND finished_at >= $3 ORDER BY delivery.id DESC LIMIT 1",
+            " AND finished_at >= $4 ORDER BY delivery.id DESC LIMIT 1",
             inbox,
-            spec.lower(),
+            *forms_of(spec),
             since,
         )
         return None if row is None else await self._whole(row)
@@ -148,9 +149,9 @@ class Deliveries:
         else:
             where = (
                 "(number = $2 OR EXISTS (SELECT 1 FROM recipient"
-                " WHERE recipient.delivery = delivery.id AND LOWER(spec) = $3))"
+                " WHERE recipient.delivery = delivery.id AND LOWER(spec) IN ($3, $4)))"
             )
-            args = [number, spec.lower()]
+            args = [number, *forms_of(spec)]
         query = "SELECT COUNT(*) FROM delivery WHERE form = 'automatic' AND created_at >= $1 AND "
         return int(await self._conn.fetchval(query + where, since, *args))
 

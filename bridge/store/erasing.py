@@ -17,6 +17,8 @@ from bridge.model import (
     PostKey,
     RoomId,
     Shows,
+    forms_of,
+    key_of,
 )
 from bridge.model.erased import Erased, erased
 from bridge.store.connection import Connection
@@ -92,14 +94,15 @@ class Erasing:
             "SELECT number FROM conversation WHERE contact_key = $1 OR EXISTS (SELECT 1 FROM mail"
             " WHERE mail.number = conversation.number AND forwarded_key = $1"
             " AND contact_key IN (sender_key, $2)) ORDER BY number",
-            spec.casefold(),
+            key_of(spec),
             NOBODY,
         )
         # a merged conversation has no mails, but its card may still show the forwarded mail
         empty = await self._conn.fetch(
             "SELECT number, preview FROM conversation WHERE merged IS NOT NULL AND preview <> ''"
         )
-        rows += [each for each in empty if f"<{spec.casefold()}>" in each["preview"].casefold()]
+        named = [f"<{form}>" for form in forms_of(spec)]
+        rows += [row for row in empty if any(name in row["preview"].casefold() for name in named)]
         return sorted({Number(row["number"]) for row in rows})
 
     async def letters_from(self, spec: str) -> list[Letter]:
@@ -108,7 +111,7 @@ class Erasing:
             "SELECT mail.* FROM mail JOIN conversation ON conversation.number = mail.number"
             " WHERE (sender_key = $1 OR forwarded_key = $1) AND contact_key <> $1"
             " AND NOT outbound ORDER BY mail.id",
-            spec.casefold(),
+            key_of(spec),
         )
         return [letter_of(row) for row in rows]
 
@@ -197,14 +200,17 @@ class Erasing:
         """The posts that contain an address (case-folded): in the control room, and in lists and
         search results."""
         # JSON escapes other characters: then SQL filters nothing, and the check below decides
-        part = spec if spec.isascii() and '"' not in spec and "\\" not in spec else ""
+        forms = forms_of(spec)
+        is_plain = forms[0] == forms[1] and spec.isascii() and not {*'"\\'} & {*spec}
+        part = spec if is_plain else ""
         rows = await self._conn.fetch(
             f"SELECT * FROM post WHERE (place = 'control' OR shows IN ({NAMING}, 'notify'))"
             f" AND event IS NOT NULL AND ($1 = '' OR {contains('LOWER(content)').format('$1')})",
             part,
         )
         found = [post_of(row) for row in rows]
-        return [post for post in found if spec in str(post.content).casefold()]
+        return [post for post in found
+                if any(form in str(post.content).casefold() for form in forms)]  # fmt: skip
 
     async def forget_person(self, number: Number, ghost: Mxid) -> None:
         """Delete the post that let a ghost join a conversation's room."""
@@ -219,12 +225,12 @@ class Erasing:
             ("contact_address", "address"),
             ("begun", "sender"),
         ):
-            await self._conn.execute(f"DELETE FROM {table} WHERE {column} = $1", spec.casefold())
+            await self._conn.execute(f"DELETE FROM {table} WHERE {column} = $1", key_of(spec))
         await self._conn.execute(
             "DELETE FROM contact WHERE id NOT IN (SELECT contact FROM contact_address)"
         )
         for row in await self._conn.fetch("SELECT DISTINCT spec FROM override"):
-            if row["spec"].casefold() == spec.casefold():
+            if key_of(row["spec"]) == key_of(spec):
                 await self._conn.execute("DELETE FROM override WHERE spec = $1", row["spec"])
 
     async def forget(self, number: Number, room: RoomId | None, *, ids: bool) -> None:

@@ -7,7 +7,17 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from bridge.model import Address, InboxId, Letter, MailId, MessageId, Number, SenderKind, Verdict
+from bridge.model import (
+    Address,
+    InboxId,
+    Letter,
+    MailId,
+    MessageId,
+    Number,
+    SenderKind,
+    Verdict,
+    key_of,
+)
 from bridge.store.connection import Connection
 
 
@@ -247,9 +257,9 @@ class Mails:
         found: set[str] = set()
         for row in rows:
             headers = json.loads(row["headers"])
-            named = {spec.casefold() for _, spec in (*headers["to"], *headers["cc"])}
+            named = {key_of(spec) for _, spec in (*headers["to"], *headers["cc"])}
             unproven = set() if row["verdict"] == Verdict.PASS else set(headers["new"])
-            found |= (named - unproven) | {row["sender"].casefold()}
+            found |= (named - unproven) | {key_of(row["sender"])}
         return frozenset(found)
 
 

@@ -256,6 +256,14 @@ async def test_a_sending_server_that_refuses(name: str) -> None:
         told(f"SMTP: {name}", await looked(inbox(user, smtp=smtp(port, user=user))))
 
 
+async def test_an_address_that_the_sending_server_cannot_write() -> None:
+    async with serving(SMTP) as port:
+        told("SMTP: no SMTPUTF8", await looked(inbox("süpport@acme.example", smtp=smtp(port))))
+    async with serving({**SMTP, "EHLO": "250-here\r\n250-SMTPUTF8\r\n250 AUTH PLAIN"}) as port:
+        found = await looked(inbox("süpport@müller.example", smtp=smtp(port)))
+        assert {finding.grade for finding in found} == {Grade.GOOD}
+
+
 async def test_a_relay_that_wants_a_log_in() -> None:
     async with serving({**SMTP, "MAIL": "530 5.7.0 Authentication required"}) as port:
         about = inbox(smtp=smtp(port, auth="none", user="", password=""))

@@ -31,6 +31,7 @@ from bridge.model import (
     RoomId,
     Shows,
     Transient,
+    forms_of,
 )
 from bridge.model.admin_task import EmptyLog, ForgetPerson, Purge, RedactMentions
 from bridge.model.task import Task
@@ -79,7 +80,8 @@ async def erase_confirmed(tx: Tx, desk: Desk, asked: Request, spec: str) -> str:
     await tx.erasing.forget_participant(spec)
     for kind in (question.ASKED, question.DEED):
         for name, value in (await tx.settings.values(kind)).items():
-            if spec in json.loads(value)["about"].casefold():
+            about = json.loads(value)["about"].casefold()
+            if any(form in about for form in forms_of(spec)):
                 await tx.settings.drop_value(name)
     mark = hashlib.sha256(spec.encode()).hexdigest()[:16]
     what = texts.erased(len(numbers), len(letters) + len(stuck))

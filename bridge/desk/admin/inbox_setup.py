@@ -10,7 +10,7 @@ from bridge.desk.admin import question, sealed
 from bridge.desk.command import CommandSpec
 from bridge.desk.context import Request
 from bridge.desk.desk import Desk
-from bridge.model import InboxId, Permanent, Refused, Role
+from bridge.model import InboxId, Permanent, Refused, Role, key_of
 from bridge.model.oversight import InboxState, StoredInbox
 from bridge.ports import Tx
 
@@ -33,7 +33,7 @@ async def _begin(tx: Tx, desk: Desk, asked: Request, address: str) -> str:
     _refuse_taken(desk, address)
     known = await tx.inboxes.all()
     begun = "nothing happens with it before it is published."
-    before = [each for each in known if _address(each) == address.casefold()]
+    before = [each for each in known if _address(each) == key_of(address)]
     if before and before[0].state is InboxState.DRAFT:
         return await _ask_next(tx, desk, asked, before[0])
     if before:
@@ -50,12 +50,12 @@ async def _begin(tx: Tx, desk: Desk, asked: Request, address: str) -> str:
 
 
 def _address(stored: StoredInbox) -> str:
-    return str(stored.values.get("address", "")).casefold()
+    return key_of(str(stored.values.get("address", "")))
 
 
 def _refuse_taken(desk: Desk, address: str) -> None:
     for inbox in desk.settings.inboxes.values():
-        if address.casefold() in inbox.own:
+        if key_of(address) in inbox.own:
             raise Refused(f"{address} belongs to inbox {inbox.id} already; !inbox show {inbox.id}")
 
 

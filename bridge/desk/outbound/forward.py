@@ -11,7 +11,18 @@ from bridge.desk.context import CommandContext
 from bridge.desk.desk import Desk, mail_meant
 from bridge.desk.outbound import dispatch
 from bridge.mail.compose import forward_subject
-from bridge.model import Address, Delivery, EventId, Form, Letter, Number, Recipient, Refused, Role
+from bridge.model import (
+    Address,
+    Delivery,
+    EventId,
+    Form,
+    Letter,
+    Number,
+    Recipient,
+    Refused,
+    Role,
+    key_of,
+)
 from bridge.ports import Tx
 
 USAGE = "Say to whom: !forward ADDRESS… [TEXT]. As a reply to a mail it forwards that mail."
@@ -75,7 +86,7 @@ def recipients(inbox: Inbox, addresses: Sequence[Address]) -> tuple[Recipient, .
     """The addresses as To recipients, and those that get a blind copy of every mail."""
     named = {each.key: Recipient(each, "to") for each in addresses}
     for spec in inbox.bcc:
-        named.setdefault(spec.casefold(), Recipient(Address(spec), "bcc"))
+        named.setdefault(key_of(spec), Recipient(Address(spec), "bcc"))
     return tuple(named.values())
 
 

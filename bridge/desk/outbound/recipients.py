@@ -9,7 +9,7 @@ from bridge.config.inbox import Inbox
 from bridge.desk.desk import Desk
 from bridge.mail import author
 from bridge.mail.address import same_domain
-from bridge.model import Address, Conversation, Letter, Recipient, Verdict
+from bridge.model import Address, Conversation, Letter, Recipient, Verdict, key_of
 from bridge.ports import Tx
 
 
@@ -64,10 +64,10 @@ def address(
     for spec in bcc:
         _add(chosen, Address(spec), "bcc")
     for field, spec, present in overrides:
-        chosen.pop(spec.casefold(), None)
+        chosen.pop(key_of(spec), None)
         if present:
             contact = conversation.contact
-            added = contact if contact.key == spec.casefold() else Address(spec)
+            added = contact if contact.key == key_of(spec) else Address(spec)
             _add(chosen, added, field)
     order = {"to": 0, "cc": 1, "bcc": 2}
     recipients = sorted(chosen.values(), key=lambda each: order[each.field])
@@ -106,7 +106,7 @@ def _whom(
         return letter.author, ""
     if letter.forwarded is not None and letter.forwarded.key == contact.key:
         return contact, ""
-    decided = {spec.casefold() for _, spec, _ in overrides}
+    decided = {key_of(spec) for _, spec, _ in overrides}
     sender, passed = letter.sender, letter.sender_verdict is Verdict.PASS
     wanted = author.other_reply_to(sender, letter.reply_to, own)
     to = sender
@@ -118,7 +118,7 @@ def _whom(
             return to, _reply_to_question(letter, wanted, through=through)
     elif sender.is_of(own):
         to = contact
-    chosen = any(present and spec.casefold() == contact.key for _, spec, present in overrides)
+    chosen = any(present and key_of(spec) == contact.key for _, spec, present in overrides)
     if contact.key not in (sender.key, to.key) and not chosen:
         return to, f"This answers {to.spec}, not the contact {contact.spec}. Send?"
     return to, ""
@@ -137,7 +137,7 @@ def _bypasses_colleague(
 ) -> bool:
     """Whether an answer to a colleague's mail goes to somebody else than that colleague."""
     sender = letter.sender.key
-    dropped = any(not present and spec.casefold() == sender for _, spec, present in overrides)
+    dropped = any(not present and key_of(spec) == sender for _, spec, present in overrides)
     return author.is_internal(letter, own) and (dropped or to.key != sender)
 
 

@@ -9,7 +9,7 @@ from bridge.desk.context import CommandContext
 from bridge.desk.desk import Desk
 from bridge.desk.triage import state
 from bridge.mail.address import bare, is_free_mail
-from bridge.model import Address, Conversation, Refused, Role, State
+from bridge.model import Address, Conversation, Refused, Role, State, key_of
 from bridge.ports import Tx
 
 DOMAIN = re.compile(r"(?=.{4,253}\Z)(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W\d_][^\W_]{1,62}")
@@ -50,7 +50,7 @@ async def unblock(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
 
 def _named(text: str) -> str:
     """The case-folded address or domain in a command. Raises Refused for anything else."""
-    word = text.strip().casefold()
+    word = key_of(text.strip())
     if "@" in word.lstrip("@"):
         address = bare(text.strip())
         if address is not None:

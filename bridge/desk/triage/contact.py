@@ -22,6 +22,7 @@ from bridge.model import (
     Role,
     Shows,
     Wanted,
+    key_of,
 )
 from bridge.ports import Tx
 
@@ -101,7 +102,7 @@ async def _note(tx: Tx, context: CommandContext, text: str) -> str:
 async def _add(tx: Tx, desk: Desk, context: CommandContext, text: str) -> str:
     address = _address(desk, context, text)
     known = await tx.contacts.begin(context.inbox.id, context.conversation.contact)
-    if address.key in {spec.casefold() for spec in known.specs}:
+    if address.key in {key_of(spec) for spec in known.specs}:
         return f"{address.spec} is known as theirs already."
     await tx.contacts.add_address(context.inbox.id, known.id, address.spec)
     return (f"{address.spec} belongs to them, too; !history shows both. Emails still go to the same"
@@ -111,7 +112,7 @@ async def _add(tx: Tx, desk: Desk, context: CommandContext, text: str) -> str:
 async def _remove(tx: Tx, context: CommandContext, text: str) -> str:
     address = bare(text.strip())
     known = await tx.contacts.of(context.inbox.id, context.conversation.contact.spec)
-    theirs = {spec.casefold() for spec in known.specs} if known is not None else set()
+    theirs = {key_of(spec) for spec in known.specs} if known is not None else set()
     if address is None or address.key not in theirs:
         raise Refused(f"{text.strip()[:80] or 'That'} is not an address of this contact.")
     if address.key == context.conversation.contact.key:

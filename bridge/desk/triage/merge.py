@@ -32,6 +32,7 @@ from bridge.model import (
     Shows,
     State,
     Wanted,
+    key_of,
     words,
 )
 from bridge.model.conversation import NewConversation
@@ -83,7 +84,7 @@ async def _same_person(tx: Tx, one: Conversation, other: Conversation) -> bool:
         return True
     known = await tx.contacts.of(one.inbox, one.contact.spec)
     specs = known.specs if known is not None else ()
-    return other.contact.key in {each.casefold() for each in specs}
+    return other.contact.key in {key_of(each) for each in specs}
 
 
 async def claimed(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
