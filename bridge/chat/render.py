@@ -111,9 +111,11 @@ def marks(conversation: Conversation) -> str:
     return " ".join(parts)
 
 
-def card(conversation: Conversation, server: str, *, quiet: bool = False) -> Content:
+def card(
+    conversation: Conversation, server: str, claimed: Address | None = None, *, quiet: bool = False
+) -> Content:
     """The card of a conversation in the queue room: an m.text, so that clients notify, unless it is
-    `quiet`."""
+    `quiet`. `claimed`: the contact of the conversation it claims to belong to, if another one."""
     number, subject = conversation.number, conversation.subject or "(no subject)"
     lines = [f"#{number} {conversation.contact}", subject, "", conversation.preview]
     formatted = (
@@ -128,9 +130,10 @@ def card(conversation: Conversation, server: str, *, quiet: bool = False) -> Con
         lines.append(conversation.files)
         formatted += f"{html.escape(conversation.files)}<br>"
     if conversation.claim:
-        claim = f"claims to belong to #{conversation.claim} · 🔗 merges it with that"
+        whose = f", which is with {claimed}" if claimed is not None else ""
+        claim = f"claims to belong to #{conversation.claim}{whose} · 🔗 merges it with that"
         lines.append(claim)
-        formatted += f"{claim}<br>"
+        formatted += f"{html.escape(claim)}<br>"
     if conversation.follows:
         follows = f"follows #{conversation.follows}, which was closed"
         lines.append(follows)

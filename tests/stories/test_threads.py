@@ -30,7 +30,8 @@ async def test_a_strangers_answer_gets_a_room_that_claims_to_belong(stage: Stage
     await stage.mail(mail("I am Carla, really", sender="mallory@elsewhere.example",
                           message_id="<x@elsewhere.example>", **REPLY))  # fmt: skip
     queue = await stage.queue()
-    await stage.sees(queue, "claims to belong to #1")
+    whose = "which is with Carla Customer <carla@customer.example>"  # whom 🔗 would merge it with
+    await stage.sees(queue, f"claims to belong to #1, {whose} · 🔗 merges it with that")
     room = await stage.conversation(2)
     await stage.sees(room, "I am Carla, really")
     assert "really" not in " ".join(stage.hs.bodies(await stage.conversation(1)))

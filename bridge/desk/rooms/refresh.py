@@ -13,6 +13,7 @@ from bridge.desk.rooms.vacate import return_to
 from bridge.model import (
     CONTROL,
     FINISHED_CONVERSATIONS,
+    Address,
     Content,
     Conversation,
     EventId,
@@ -51,12 +52,22 @@ async def _card(tx: Tx, desk: Desk, conversation: Conversation) -> None:
     quiet = conversation.waiting_since is None
     if shown is not None and shown.sent:
         quiet = shown.content.get("msgtype") == "m.notice"
-    content = render.card(conversation, desk.server_name, quiet=quiet)
+    claimed = await _claimed(tx, conversation)
+    content = render.card(conversation, desk.server_name, claimed, quiet=quiet)
     await tx.posts.put(Wanted.message(card, queue, desk.bot, content))
     await tx.posts.put(Wanted.reaction(hand, queue, desk.bot, HAND, card))
     if conversation.claim or await tx.posts.by_key(claim) is not None:
         emoji = LINK if conversation.claim else ""
         await tx.posts.put(Wanted.reaction(claim, queue, desk.bot, emoji, card))
+
+
+async def _claimed(tx: Tx, conversation: Conversation) -> Address | None:
+    """The contact of the conversation that one claims to belong to, if it is somebody else."""
+    claim, inbox = conversation.claim, conversation.inbox
+    if claim is None or not await tx.conversations.exists(inbox, claim):
+        return None
+    contact = (await tx.conversations.get(claim)).contact
+    return contact if contact.spec and contact.key != conversation.contact.key else None
 
 
 async def _is_silent(tx: Tx, conversation: Conversation) -> bool:
