@@ -148,5 +148,12 @@ def lines_above(
     return lines
 
 
+def by_hand(mail: Mail, *, proven: bool) -> str:
+    """The line above a mail that somebody wrote as one of our inboxes in another mail program."""
+    if proven:
+        return f"↗ sent from another mail program to {people((*mail.to, *mail.cc)[:10])}"
+    return f"⚠️ written as {mail.sender.spec}, and nothing proves that one of you sent it"
+
+
 def _is_changed(subject: str, before: str) -> bool:
     return bool(subject) and base_subject(subject).casefold() != base_subject(before).casefold()

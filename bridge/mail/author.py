@@ -45,6 +45,16 @@ def author(sender: Address, reply_to: Sequence[Address], own: frozenset[str]) ->
     return Address(NOBODY, sender.name or sender.spec) if sender.is_of(own) else sender
 
 
+def by_hand(mail: Mail, own: frozenset[str]) -> Address | None:
+    """The outsider to whom somebody wrote as one of our inboxes in another mail program, with a copy
+    to us. None for every other mail."""
+    if mail.sender_kind is not SenderKind.PERSON or not mail.sender.is_of(own):
+        return None
+    if other_reply_to(mail.sender, mail.reply_to, own) is not None:
+        return None
+    return next((each for each in (*mail.to, *mail.cc) if not is_from_us(each, own)), None)
+
+
 def is_internal(letter: Letter, own: frozenset[str]) -> bool:
     """Whether a colleague wrote it for the team, so that only the people it was sent to may read
     it."""

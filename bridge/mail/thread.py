@@ -63,6 +63,8 @@ class ThreadEvidence:
     """The conversation of the sent mail that this bounce or receipt reports on."""
     our_domains: frozenset[str] = frozenset()
     """Our own domains. Sharing one of them proves nothing: our machines send from there, too."""
+    is_ours: bool = False
+    """Whether we sent the mail."""
 
 
 def place(mail: Mail, known: ThreadEvidence) -> Joined | Unmatched:
@@ -77,11 +79,11 @@ def place(mail: Mail, known: ThreadEvidence) -> Joined | Unmatched:
         return Joined(known.reported_on, Reason.REPORT)
     claim = None
     for _, number in known.ids:
-        if took_part(mail.sender, known, number):
+        if known.is_ours or took_part(mail.sender, known, number):
             return Joined(number, Reason.REFERENCE)
         claim = claim or number
     for number in known.awaited:
-        if took_part(mail.sender, known, number):
+        if known.is_ours or took_part(mail.sender, known, number):
             return Joined(number, Reason.AWAITED)
         claim = claim or number
     if claim is not None:

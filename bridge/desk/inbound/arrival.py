@@ -8,7 +8,7 @@ from bridge.config import matching
 from bridge.config.inbox import Inbox
 from bridge.mail.header import values_of
 from bridge.mail.quote import Body
-from bridge.model import Mail
+from bridge.model import Address, Mail
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,10 @@ class Arrival:
     """Bytes of the whole mail where it stayed in the mailbox and `raw` is only its head."""
     left: tuple[str, ...] = ()
     """Names of the attachments that stayed in the mailbox with it."""
+    by_hand_to: Address | None = None
+    """Whom it was sent to, where somebody wrote it as one of our inboxes elsewhere."""
+    is_ours: bool = False
+    """Whether that is proven, so that it is a mail that we sent."""
 
     @property
     def facts(self) -> matching.Facts:

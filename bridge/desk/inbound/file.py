@@ -17,6 +17,7 @@ from bridge.desk.rooms.refresh import refresh
 from bridge.desk.rules import Incoming, Placed, matching_rules, of_inbox
 from bridge.mail import author
 from bridge.model import (
+    FINISHED_CONVERSATIONS,
     Conversation,
     Letter,
     Mail,
@@ -25,6 +26,7 @@ from bridge.model import (
     PostKey,
     SenderKind,
     Shows,
+    State,
     Wanted,
 )
 from bridge.model.task import MakeRoom
@@ -64,7 +66,9 @@ async def file(tx: Tx, desk: Desk, arrival: Arrival, fits: Sequence[Placed]) -> 
     await tx.mails.add_missing_parents(
         inbox.id, [each for each in ancestors if each in missing], number
     )
-    if mail.sender_kind is SenderKind.PERSON and not mail.sender.is_of(desk.own_addresses):
+    if arrival.is_ours:
+        conversation = await _answered(tx, desk, arrival, conversation)
+    elif mail.sender_kind is SenderKind.PERSON and not mail.sender.is_of(desk.own_addresses):
         await tx.conversations.add_participants(number, [mail.sender.spec])
     if fresh:
         await tx.jobs.add(MakeRoom(number), f"{Place.of(number)}:out")
@@ -73,7 +77,7 @@ async def file(tx: Tx, desk: Desk, arrival: Arrival, fits: Sequence[Placed]) -> 
     if delivery is not None and mail.report is not None:
         await bounces.apply_report(tx, desk, inbox, delivery, mail.report, mail_id)
         conversation = await tx.conversations.get(number)
-    if delivery is None and not conversation.is_overflow:
+    if delivery is None and arrival.by_hand_to is None and not conversation.is_overflow:
         incoming = Incoming.whole(mail, arrival.body, arrival.raw, letter, fresh)
         if arrival.too_large is not None:
             incoming = replace(incoming, size=arrival.too_large, files=arrival.left)
@@ -87,6 +91,24 @@ async def file(tx: Tx, desk: Desk, arrival: Arrival, fits: Sequence[Placed]) -> 
     return fresh
 
 
+async def _answered(
+    tx: Tx, desk: Desk, arrival: Arrival, conversation: Conversation
+) -> Conversation:
+    """The conversation after a mail that we sent from another program: its recipients take part,
+    and nobody waits any more whose mail is older."""
+    mail, number = arrival.mail, conversation.number
+    outsiders = [each.spec for each in (*mail.to, *mail.cc) if not each.is_of(desk.own_addresses)]
+    await tx.conversations.add_participants(number, outsiders)
+    latest = await tx.mails.latest(number)
+    answers_it = latest is None or latest.message_id in mail.ancestors()
+    is_newer = latest is not None and not answers_it and latest.at > mail.date
+    if is_newer or conversation.state in (*FINISHED_CONVERSATIONS, State.SNOOZED):
+        return conversation
+    return await tx.conversations.update(
+        number, state=State.ANSWERED, waiting_since=None, changed_at=arrival.at
+    )
+
+
 async def _letter(tx: Tx, desk: Desk, arrival: Arrival, conversation: Conversation) -> Letter:
     """The Letter (database row) of a mail, not yet saved."""
     mail, own = arrival.mail, desk.own_addresses
@@ -94,12 +116,15 @@ async def _letter(tx: Tx, desk: Desk, arrival: Arrival, conversation: Conversati
     named = (*mail.to, *mail.cc, *mail.reply_to)
     origin = author.forwarded(mail, own)
     return Letter(
-        id=MailId(0), inbox=arrival.inbox.id, conversation=conversation.number, outbound=False,
+        id=MailId(0), inbox=arrival.inbox.id, conversation=conversation.number,
+        outbound=arrival.is_ours,
         message_id=mail.message_id, sender=mail.sender, to=mail.to, cc=mail.cc,
         reply_to=mail.reply_to, subject=mail.subject, references=mail.references,
         sender_kind=mail.sender_kind, sender_verdict=mail.sender_verdict,
         at=arrival.at, raw=arrival.raw_id,
-        new_addresses=tuple(a.key for a in named if a.key not in known and not a.is_of(own)),
+        new_addresses=() if arrival.is_ours else tuple(
+            a.key for a in named if a.key not in known and not a.is_of(own)
+        ),
         forwarded=origin.sender if origin else None,
         forwarded_subject=origin.subject if origin else "",
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bridge.chat import file_event
 from bridge.chat.mail_event import FORWARDED
@@ -39,7 +40,8 @@ async def conversation_for(
     """The conversation of a mail, and whether it is new. `reported_on`: where the mail is a report,
     the conversation of the mail it reports on."""
     inbox, mail, at = arrival.inbox, arrival.mail, arrival.at
-    found = place(mail, await _known(tx, desk, inbox.id, mail, reported_on))
+    known = await _known(tx, desk, inbox.id, mail, reported_on)
+    found = place(mail, replace(known, is_ours=arrival.is_ours))
     follows = None
     if isinstance(found, Joined):
         old = await tx.conversations.get(found.number)
@@ -47,11 +49,16 @@ async def conversation_for(
         if not old.contact.spec:  # erased
             found = Unmatched(Reason.FRESH)
     person = author.author(mail.sender, mail.reply_to, desk.own_addresses)
-    blocked = await tx.blocked.holds(inbox.id, person.spec)
+    if arrival.is_ours and arrival.by_hand_to is not None:
+        person = arrival.by_hand_to
+    waits = _waits(desk, mail) and arrival.by_hand_to is None
+    blocked = not arrival.is_ours and await tx.blocked.holds(inbox.id, person.spec)
     if isinstance(found, Joined):
         long_over = old.state is State.CLOSED and at - (old.closed_at or at) > REOPENS_FOR
         if not gone and not long_over:  # gone: moved to an inbox that does not exist any more
-            if blocked or mail.sender_kind is not SenderKind.PERSON or old.state is State.SPAM:
+            if blocked or arrival.by_hand_to or mail.sender_kind is not SenderKind.PERSON:
+                return old, False
+            if old.state is State.SPAM:
                 return old, False
             return await state.reopen_for_mail(tx, old, at), False
         follows = old.number
@@ -65,7 +72,7 @@ async def conversation_for(
         inbox.id, contact, base_subject(mail.subject) or mail.subject, at,
         preview=_preview(desk, mail, arrival.body), files=file_event.names(mail.attachments),
         claim=found.claim if isinstance(found, Unmatched) else None, follows=follows,
-        waits=_waits(desk, mail) and not blocked,
+        waits=waits and not blocked,
     )  # fmt: skip
     conversation = await tx.conversations.create(new)
     if blocked:
@@ -76,7 +83,7 @@ async def conversation_for(
         conversation = await tx.conversations.update(
             conversation.number, department=inbox.department
         )
-    if _waits(desk, mail) and (agent := await next_in_turn(tx, inbox)) is not None:
+    if waits and (agent := await next_in_turn(tx, inbox)) is not None:
         conversation = await tx.conversations.update(conversation.number, assignee=agent)
     return conversation, True
 

@@ -15,10 +15,11 @@ from bridge.desk.inbound.arrival import Arrival
 from bridge.desk.inbound.file import file
 from bridge.desk.outbound.relayed import note_id
 from bridge.desk.rules import Placed, matching_rules, of_inbox
+from bridge.mail import author
 from bridge.mail.limits import size
 from bridge.mail.quote import Body
 from bridge.mail.reading import is_large
-from bridge.model import Job, Mail, Transient, Verdict
+from bridge.model import BridgeError, Job, Mail, Transient, Verdict
 from bridge.model.task import ReceiveMail
 from bridge.ports import Tx
 
@@ -90,10 +91,29 @@ async def _read(desk: Desk, accepted: _Accepted) -> _ReadMail:
     arrival = Arrival(inbox, mail, body, raw, accepted.raw_id, accepted.at, counts=counts)
     if accepted.note:
         arrival = _headed(arrival, json.loads(accepted.note))
+    to = author.by_hand(mail, desk.own_addresses)
+    if to is not None:
+        ours = await _is_proven(desk, mail)
+        return _ReadMail(job, replace(arrival, by_hand_to=to, is_ours=ours), ())
     # rules are matched before the write transaction, which blocks all other writers
     async with desk.store.reading() as tx:
         rules = await of_inbox(tx, inbox)
     return _ReadMail(job, arrival, matching_rules(rules, arrival.facts) if rules else ())
+
+
+async def _is_proven(desk: Desk, mail: Mail) -> bool:
+    """Whether a mail that is written as one of our inboxes was sent by us: its sender check passed,
+    or the inbox's Sent folder has it."""
+    if mail.sender_verdict is not Verdict.NONE:
+        return mail.sender_verdict is Verdict.PASS
+    inboxes = desk.settings.inboxes.values()
+    sender = next((each for each in inboxes if mail.sender.is_of(each.own)), None)
+    if sender is None or sender.imap is None:
+        return False
+    try:
+        return await desk.mailbox.find_sent(sender, mail.message_id)
+    except BridgeError:  # nothing proves it, and agents are told so
+        return False
 
 
 async def _file(desk: Desk, mails: Sequence[_ReadMail]) -> None:

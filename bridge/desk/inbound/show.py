@@ -44,14 +44,20 @@ async def show(
     room, shown = Place.of(number), PostKey.of_mail(Shows.MAIL, letter.id)
     agents = [mxid[1:].partition(":")[0] for mxid in await tx.rooms.agents(inbox.id)]
     ours = (*(each.name for each in desk.settings.inboxes.values()), *agents)
+    named = replace(mail, to=(), cc=()) if arrival.is_ours else mail
     above = mail_event.lines_above(
-        mail, inbox, conversation, letter.new_addresses, ours, person, letter.forwarded
+        named, inbox, conversation, letter.new_addresses, ours, person, letter.forwarded
     )  # fmt: skip
+    if arrival.by_hand_to is not None:
+        above = [mail_event.by_hand(mail, proven=arrival.is_ours), *above]
     if beyond:
         above = [overflow.line(mail, desk.settings.command_prefix), *above]
     matters = mail.sender_kind is SenderKind.PERSON and conversation.state is not State.SPAM
+    matters = matters and not arrival.is_ours
     mention = conversation.assignee if matters else None
     content, too_long = mail_event.content(mail, body, above, mention)
+    if arrival.is_ours:  # whoever sent it knows of it
+        content["msgtype"] = "m.notice"
     await tx.posts.put(Wanted.message(shown, room, ghost, content))
     if letter.forwarded is not None and not beyond:
         await contact.offer(tx, desk, number, shown)
