@@ -22,6 +22,7 @@ MAX_CUT = 8_000
 """Characters shown of the text of a mail that is too long for one event."""
 EARLIER, SIGNATURE = "Earlier in this thread", "Signature"
 FORWARDED = "↪ forwarded: "
+SPAM = "🚮 your mail server calls this spam"
 MACHINES = {
     SenderKind.BOUNCE: "delivery report",
     SenderKind.LIST: "mailing list",

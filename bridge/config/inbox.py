@@ -174,6 +174,11 @@ class Inbox(Section):
     """Maximum number of automatic answers in 10 minutes; further ones are not sent."""
     answers_in_hour: int = Field(30, ge=0)
     answers_in_day: int = Field(100, ge=0)
+    spam: Literal["ignore", "tell", "mark"] = "ignore"
+    """What is done with a new mail that our own mail server calls spam: nothing, a line above it,
+    or state spam."""
+    spam_headers: tuple[str, ...] = ("X-Spam-Flag: yes",)
+    """Headers by which our mail server calls a mail spam, each with its value; `*` is any text."""
     time_zone: str = ""
     """IANA name of the team's time zone, in which the times of invitations are shown as well."""
     department: str = Field("", max_length=40)
@@ -194,6 +199,14 @@ class Inbox(Section):
                 continue
             if why := fault(spec):
                 raise ValueError(f"{spec!r} is not a valid email address: {why}")
+        return value
+
+    @field_validator("spam_headers")
+    @classmethod
+    def _headers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            if re.fullmatch(r"[!-9;-~]{1,100}:\s*\S.{0,200}", each) is None:
+                raise ValueError(f"{each!r} is no header with a value, like X-Spam-Flag: yes")
         return value
 
     @field_validator("name", "sender_name", "authserv_id", "department")

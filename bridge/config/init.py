@@ -87,6 +87,8 @@ inboxes:
     answers_in_10_minutes: 10     # automatic answers of rules that may leave in that time
     answers_in_hour: 30
     answers_in_day: 100
+    spam: ignore                  # what your mail server calls spam: ignore, tell or mark it
+    spam_headers: ["X-Spam-Flag: yes"] # how it says so; mail in a watched junk folder is spam, too
     time_zone: ""                 # like Europe/Berlin: invitations say the time there, too
     department: ""                # a label for lists and rules
     rules: []                     # what is done with mails; docs/rules.md shows how

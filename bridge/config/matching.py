@@ -25,6 +25,18 @@ class Facts:
     files: tuple[str, ...]
     """Names of its files."""
     header: Callable[[str], Sequence[str]]
+    spam: str = ""
+    """By what our own mail server calls it spam; empty if it does not."""
+
+
+def spam_said(wanted: Sequence[str], header: Callable[[str], Sequence[str]]) -> str:
+    """The header by which our mail server calls a mail spam, of those `wanted`, as `Name: value`;
+    empty for none. Whoever writes such a header into a mail harms that mail alone."""
+    for name, _, pattern in (each.partition(":") for each in wanted):
+        for value in header(name):
+            if _glob(pattern.strip(), value.strip()):
+                return f"{name}: {value.strip()[:80]}"
+    return ""
 
 
 def applies_to(rule: Rule, *, is_new: bool) -> bool:
@@ -110,6 +122,7 @@ CONDITIONS: Mapping[str, Callable[[Any, Facts], bool]] = {
     "larger": lambda size, facts: facts.size > size,
     "verdict": lambda verdict, facts: facts.mail.sender_verdict.value == verdict,
     "kind": lambda kind, facts: facts.mail.sender_kind.value == kind,
+    "spam": lambda spam, facts: bool(facts.spam) is spam,
     "header": _header,
 }
 """Matching function of each key of `when`. The costly functions are last."""

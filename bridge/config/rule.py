@@ -74,6 +74,8 @@ class When(Section):
     verdict: Literal["pass", "fail", "none"] | None = None
     """Result of the sender check."""
     kind: Literal["person", "automatic", "list", "bounce", "receipt"] | None = None
+    spam: bool | None = None
+    """Whether our own mail server calls it spam."""
 
 
 class Then(Section):

@@ -31,6 +31,8 @@ class Incoming:
     mailbox."""
     files: tuple[str, ...]
     """Names of all its attachments, including those that stayed in the mailbox."""
+    spam: str = ""
+    """By what our own mail server calls it spam."""
 
     @classmethod
     def whole(cls, mail: Mail, body: Body, raw: bytes, letter: Letter, is_new: bool) -> Incoming:
@@ -42,7 +44,7 @@ class Incoming:
     def facts(self) -> matching.Facts:
         return matching.Facts(
             self.mail, self.body.text, self.size, self.files,
-            lambda name: values_of(self.raw, name),
+            lambda name: values_of(self.raw, name), self.spam,
         )  # fmt: skip
 
 

@@ -77,6 +77,17 @@ async def _found_by(connection: ImapConnection, message_id: MessageId) -> str:
     return ""
 
 
+async def is_junk(connection: ImapConnection, name: str) -> bool:
+    """Whether a folder is the one into which the server puts spam."""
+    if name.upper() == "INBOX":
+        return False
+    try:
+        junk = await _special(connection, "\\junk", JUNK)
+    except CommandRefused:  # it lists no folders, and gives their mails all the same
+        return False
+    return junk is not None and junk.name == name
+
+
 class _Session:
     """A connection for one task. Turns ImapError into Transient, CommandRefused into Permanent."""
 

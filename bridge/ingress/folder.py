@@ -13,6 +13,7 @@ import structlog
 
 from bridge.desk.inbound.accept import accept, addressed
 from bridge.imap.connection import ImapConnection
+from bridge.imap.folders import is_junk
 from bridge.imap.syntax import CommandRefused, ConnectionLost, ImapError, NoSuchMessage
 from bridge.ingress.account import MailAccount
 from bridge.ingress.cursor import FolderCursor
@@ -65,6 +66,8 @@ class FolderReader:
         """UID of the mail at which the connection was lost last."""
         self._one_by_one = False
         """Whether fetching several mails at once failed; then each mail is fetched on its own."""
+        self._is_junk: bool | None = None
+        """Whether the server puts spam into it; None before it was asked."""
 
     async def take_new(self, connection: ImapConnection) -> None:
         """Accept every mail above the cursor, and those held that are due. Raises CommandRefused if
@@ -73,6 +76,8 @@ class FolderReader:
         async with self._store.reading() as tx:
             cursor = await tx.settings.cursor(self._account.name, self.name)
         await self._cursor.began()
+        if self._is_junk is None:
+            self._is_junk = await is_junk(connection, self.name)
         if cursor is None:
             since = self._account.imap.starts_at
             last = (uid_next or 1) - 1 if since is None else 0
@@ -257,7 +262,8 @@ class FolderReader:
                 own = addressed(inboxes, recipients(mail.raw) if several else ())
                 waited = mail.uid in self._waiting
                 key = self._account.key(self.name, validity, mail.uid)
-                await accept(tx, own, key, mail.raw, mail.oversize, time.time(), was_waiting=waited)
+                note = self._note(mail)
+                await accept(tx, own, key, mail.raw, note, time.time(), was_waiting=waited)
                 if mail.uid in self._held:
                     await tx.held.release(self._account.name, self.name, validity, mail.uid)
             last = mails[-1].uid
@@ -269,6 +275,12 @@ class FolderReader:
                 await connection.store_seen([mail.uid for mail in mails])
             except CommandRefused as error:
                 log.info("Seen not set", account=self._account.name, error=str(error))
+
+    def _note(self, mail: Fetched) -> str:
+        """What is to be known of a mail beside its bytes; see desk.inbound.accept."""
+        if not self._is_junk:
+            return mail.oversize
+        return json.dumps({**json.loads(mail.oversize or "{}"), "junk": self.name})
 
     async def _hold(self, validity: int, uid: int, error: ImapError) -> None:
         """Hold a mail back, and go on with the others."""

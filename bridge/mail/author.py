@@ -46,8 +46,8 @@ def author(sender: Address, reply_to: Sequence[Address], own: frozenset[str]) ->
 
 
 def by_hand(mail: Mail, own: frozenset[str]) -> Address | None:
-    """The outsider to whom somebody wrote as one of our inboxes in another mail program, with a copy
-    to us. None for every other mail."""
+    """The outsider to whom somebody wrote as one of our inboxes, in another mail program and with a
+    copy to us. None for every other mail."""
     if mail.sender_kind is not SenderKind.PERSON or not mail.sender.is_of(own):
         return None
     if other_reply_to(mail.sender, mail.reply_to, own) is not None:

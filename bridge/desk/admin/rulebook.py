@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from bridge.chat import admin as texts
 from bridge.chat import render
 from bridge.chat.when import when
 from bridge.config.inbox import Inbox
+from bridge.config.matching import spam_said
 from bridge.config.rule import EXAMPLE, Rule, read
 from bridge.desk.command import CommandSpec
 from bridge.desk.context import Request
 from bridge.desk.desk import Desk
 from bridge.desk.rules import Incoming, applicable, matching_rules, of_inbox
+from bridge.mail.header import values_of
 from bridge.model import (
     CONTROL,
     InboxId,
@@ -140,7 +144,8 @@ async def rehearse(desk: Desk, job: Job[RehearseRules]) -> None:
         except Transient:
             continue
         is_new = bool(first) and first[0].id == letter.id
-        facts = Incoming.whole(mail, body, raw, letter, is_new).facts
+        spam = spam_said(inbox.spam_headers, functools.partial(values_of, raw))
+        facts = replace(Incoming.whole(mail, body, raw, letter, is_new), spam=spam).facts
         held = applicable(matching_rules(rules, facts), is_new=is_new)
         if held:
             done = "; ".join(f"{rule.name}: {_said(rule.then)}" for _, rule in held)

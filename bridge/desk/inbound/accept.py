@@ -32,8 +32,9 @@ async def accept(
 ) -> None:
     """Store an arrived mail and add a receive job for each inbox, in the caller's transaction.
 
-    `note` is not empty where `raw` is only the head of a mail that was too large. `was_waiting`:
-    it arrived while the bridge did not fetch, so it does not count for the hourly limits.
+    `note`: JSON with `size` and `limit` where `raw` is only the head of a mail that was too large,
+    and `junk`, its name, where the mail was in a junk folder; empty otherwise. `was_waiting`: it
+    arrived while the bridge did not fetch, so it does not count for the hourly limits.
     """
     kept = await tx.mails.keep_raw(raw)
     for inbox in inboxes:

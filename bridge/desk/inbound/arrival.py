@@ -28,6 +28,8 @@ class Arrival:
     """Bytes of the whole mail where it stayed in the mailbox and `raw` is only its head."""
     left: tuple[str, ...] = ()
     """Names of the attachments that stayed in the mailbox with it."""
+    spam: str = ""
+    """By what our own mail server calls it spam; empty if it does not."""
     by_hand_to: Address | None = None
     """Whom it was sent to, where somebody wrote it as one of our inboxes elsewhere."""
     is_ours: bool = False
@@ -40,5 +42,6 @@ class Arrival:
         names = tuple(each.name for each in self.mail.attachments) if whole else self.left
         size = len(self.raw) if self.too_large is None else self.too_large
         return matching.Facts(
-            self.mail, self.body.text, size, names, lambda name: values_of(self.raw, name)
-        )
+            self.mail, self.body.text, size, names,
+            lambda name: values_of(self.raw, name), self.spam,
+        )  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bridge.chat import file_event
-from bridge.chat.mail_event import FORWARDED
+from bridge.chat.mail_event import FORWARDED, SPAM
 from bridge.chat.preview import preview_of
 from bridge.desk.desk import Desk
 from bridge.desk.inbound import bounces, overflow
@@ -14,7 +14,6 @@ from bridge.desk.inbound.arrival import Arrival
 from bridge.desk.triage import state
 from bridge.desk.triage.assign import next_in_turn
 from bridge.mail import author
-from bridge.mail.quote import Body
 from bridge.mail.thread import Joined, Reason, ThreadEvidence, Unmatched, base_subject, place
 from bridge.model import (
     Address,
@@ -70,12 +69,12 @@ async def conversation_for(
     contact = Address(person.spec, who.name) if who and who.name else person
     new = NewConversation(
         inbox.id, contact, base_subject(mail.subject) or mail.subject, at,
-        preview=_preview(desk, mail, arrival.body), files=file_event.names(mail.attachments),
+        preview=_preview(desk, arrival), files=file_event.names(mail.attachments),
         claim=found.claim if isinstance(found, Unmatched) else None, follows=follows,
         waits=waits and not blocked,
     )  # fmt: skip
     conversation = await tx.conversations.create(new)
-    if blocked:
+    if blocked or (arrival.spam and inbox.spam == "mark" and not arrival.is_ours):
         return await tx.conversations.update(
             conversation.number, state=State.SPAM, closed_at=at
         ), True
@@ -156,9 +155,11 @@ async def _same_subject(tx: Tx, desk: Desk, inbox: InboxId, mail: Mail) -> Numbe
     return None
 
 
-def _preview(desk: Desk, mail: Mail, body: Body) -> str:
+def _preview(desk: Desk, arrival: Arrival) -> str:
     """The first words of the mail; of a forwarded mail, the words of the customer."""
-    origin = author.forwarded(mail, desk.own_addresses)
-    if origin is None or not origin.text.strip():
-        return preview_of(body.text)
-    return preview_of(f"{FORWARDED}{origin.sender}\n{origin.text}")
+    origin = author.forwarded(arrival.mail, desk.own_addresses)
+    text = arrival.body.text
+    if origin is not None and origin.text.strip():
+        text = f"{FORWARDED}{origin.sender}\n{origin.text}"
+    is_told = arrival.spam and arrival.inbox.spam != "ignore"
+    return preview_of(f"{SPAM}\n{text}" if is_told else text)

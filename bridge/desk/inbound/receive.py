@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bridge import metrics
 from bridge.config.inbox import Inbox
+from bridge.config.matching import spam_said
 from bridge.desk.desk import Desk
 from bridge.desk.inbound.again import says_nothing_new
 from bridge.desk.inbound.arrival import Arrival
@@ -16,6 +18,7 @@ from bridge.desk.inbound.file import file
 from bridge.desk.outbound.relayed import note_id
 from bridge.desk.rules import Placed, matching_rules, of_inbox
 from bridge.mail import author
+from bridge.mail.header import values_of
 from bridge.mail.limits import size
 from bridge.mail.quote import Body
 from bridge.mail.reading import is_large
@@ -89,8 +92,12 @@ async def _read(desk: Desk, accepted: _Accepted) -> _ReadMail:
         mail, body = await desk.reader.read(raw, inbox.authserv_id, inbox.own)
     counts = not job.task.was_waiting
     arrival = Arrival(inbox, mail, body, raw, accepted.raw_id, accepted.at, counts=counts)
-    if accepted.note:
-        arrival = _headed(arrival, json.loads(accepted.note))
+    known = json.loads(accepted.note) if accepted.note else {}
+    if "size" in known:
+        arrival = _headed(arrival, known["size"], known["limit"])
+    junk = f"the folder {known['junk']}" if "junk" in known else ""
+    said = spam_said(inbox.spam_headers, functools.partial(values_of, raw))
+    arrival = replace(arrival, spam=junk or said)
     to = author.by_hand(mail, desk.own_addresses)
     if to is not None:
         ours = await _is_proven(desk, mail)
@@ -135,12 +142,12 @@ async def _file(desk: Desk, mails: Sequence[_ReadMail]) -> None:
         metrics.arrival.labels(arrival.inbox.id).observe(max(0.0, desk.now() - arrival.at))
 
 
-def _headed(arrival: Arrival, known: Mapping[str, int]) -> Arrival:
+def _headed(arrival: Arrival, whole: int, most: int) -> Arrival:
     """The arrival of a mail that is too large and stayed in the mailbox: only its first bytes
     are stored, and its text says so."""
     mail = arrival.mail
     left = tuple(each.name for each in mail.attachments)
-    has, limit = size(known["size"]), size(known["limit"])
+    has, limit = size(whole), size(most)
     lines = [f"⚠️ This mail has {has}, over the limit of {limit}. It stays in the mailbox."]
     if left:
         lines.append(f"Left there: {', '.join(left)}")
@@ -150,7 +157,7 @@ def _headed(arrival: Arrival, known: Mapping[str, int]) -> Arrival:
         arrival,
         mail=replace(mail, html="", attachments=()),
         body=Body("\n".join(lines), "", "", ""),
-        too_large=known["size"],
+        too_large=whole,
         left=left,
     )
 
