@@ -152,6 +152,8 @@ async def _shown(
 
 
 WORD = re.compile(r"\w+")
+ENCODED = re.compile(r"(?ms)^begin [0-7]{3,4}\b.*?^end\r?$")
+"""A file that was written into a text by uuencode."""
 
 
 def _missing(
@@ -162,7 +164,10 @@ def _missing(
     message, formatted = message_from_bytes(raw), str(events[0].get("formatted_body", ""))
     shown = "\n".join(clients.lines(formatted))
     found = set(WORD.findall(f"{events[0]['body']} {shown}"))
-    missing = _words_of(_texts(message, "text/plain")) - found
+    texts = [*_texts(message, "text/plain")]
+    if sum(len(ENCODED.findall(text)) for text in texts) <= len(files):
+        texts = [ENCODED.sub("", text) for text in texts]
+    missing = _words_of(texts) - found
     # the words of HTML are apart in the client that drops most tags
     missing |= _words_of(_texts(message, "text/html")) - (
         set(WORD.findall(shown)) if formatted else found

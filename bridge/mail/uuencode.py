@@ -8,7 +8,7 @@ import re
 from bridge.mail.charset import clean_line, decode
 from bridge.mail.packed import Packed
 
-BEGIN = re.compile(rb"^begin [0-7]{3,4} ([^\r\n]{1,200})\r?\n", re.MULTILINE)
+BEGIN = re.compile(rb"^begin [0-7]{3,4}(?: ([^\r\n]{0,200}))?\r?\n", re.MULTILINE)
 END = (b"end",)
 MAX_FILES = 100
 
@@ -27,7 +27,7 @@ def split(data: bytes) -> tuple[bytes, tuple[Packed, ...]]:
             kept.append(data[at:end])
         else:
             kept.append(data[at : match.start()])
-            files.append(Packed(clean_line(decode(match[1], None), 500), content))
+            files.append(Packed(clean_line(decode(match[1] or b"", None), 500), content))
         at = end
     return (b"".join((*kept, data[at:])), tuple(files)) if files else (data, ())
 

@@ -147,6 +147,16 @@ def test_files_inside_the_text(uu: str) -> None:
     assert [part_bytes(mail, each.part) for each in found.attachments] == [PNG, PNG]
 
 
+@pytest.mark.parametrize("nameless", ["begin 644 \n", "begin 644\n"])
+def test_a_file_inside_the_text_needs_no_name(nameless: str) -> None:
+    uu = UU.replace("begin 644 photo.png\n", nameless)
+    mail = raw("Content-Type: text/plain", f"See:\n\n{uu}Bye")
+    found, body = read(mail)
+    assert body.text.split() == ["See:", "Bye"]
+    assert [part_bytes(mail, each.part) for each in found.attachments] == [PNG]
+    assert found.attachments[0].name
+
+
 def test_text_that_looks_like_a_file_stays_text() -> None:
     for text in ("begin 644 a.txt\nis how such a file starts.", "begin 644 x\n" * 500):
         found, body = read(raw("Content-Type: text/plain", text))
