@@ -118,6 +118,10 @@ class ImapConnection(Session):
         size first. Raises NoSuchMessage."""
         return await self._fetch_body(uid, "", "", limit)
 
+    async def fetch_header(self, uid: int, limit: int) -> bytes:
+        """The header of a message, with the empty line behind it."""
+        return await self._fetch_body(uid, "HEADER", "", limit)
+
     async def fetch_partial(self, uid: int, n_bytes: int) -> bytes:
         return await self._fetch_body(uid, "", f"<0.{n_bytes}>", n_bytes)
 

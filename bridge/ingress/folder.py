@@ -110,7 +110,7 @@ class FolderReader:
         except ImapError:
             await self._held.judge()
             raise
-        await self._held.judge()
+        await self._held.judge(connection)
         self._one_by_one = False
         self._looked_at = time.monotonic()
 
@@ -278,9 +278,9 @@ class FolderReader:
 
     def _note(self, mail: Fetched) -> str:
         """What is to be known of a mail beside its bytes; see desk.inbound.accept."""
-        if not self._is_junk:
-            return mail.oversize
-        return json.dumps({**json.loads(mail.oversize or "{}"), "junk": self.name})
+        junk = {"junk": self.name} if self._is_junk else {}
+        known = {**json.loads(mail.oversize or "{}"), **junk, **self._held.note(mail.uid)}
+        return json.dumps(known) if known else ""
 
     async def _hold(self, validity: int, uid: int, error: ImapError) -> None:
         """Hold a mail back, and go on with the others."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -20,6 +21,7 @@ from bridge.ingress.account import MailAccount
 from bridge.ingress.folder import MAILS_PER_COMMIT, FolderReader
 from bridge.ingress.held import ENOUGH, PAUSE, PAUSE_REPORTED, SEVERAL, TRIES
 from bridge.ingress.source import SourceContext
+from bridge.mail.parse import parse
 from bridge.model import InboxId
 from bridge.store.connection import Engine
 from bridge.store.database import Database, Work
@@ -198,6 +200,36 @@ async def test_one_mail_that_is_never_given_is_told_of_and_asked_for_again(
         gives = True
         await later(reader, server, PAUSE_REPORTED)
         assert await taken(database) == [*found, (3, server.mails[3])]
+
+
+async def test_what_is_told_of_a_mail_has_its_header_where_the_server_gives_that(
+    tmp_path: Path,
+) -> None:
+    gives = False
+
+    def answer(verb: str, args: str) -> bytes | None:
+        if verb != "UID FETCH" or "BODY" not in args or not is_asked(args, 3) or gives:
+            return None
+        if "HEADER" not in args:
+            return b"TAG NO cannot be read\r\n"
+        head = server.mails[3].partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+        return b"* 3 FETCH (UID 3 BODY[HEADER] {%d}\r\n%s)\r\nTAG OK done\r\n" % (len(head), head)
+
+    async with reading(tmp_path, 6, answer) as (reader, server, database):
+        await look(reader, server)
+        for _ in range(TRIES - 1):
+            await later(reader, server)
+        told = parse((await taken(database))[-1][1])
+        real = parse(server.mails[3])
+        assert (told.sender, told.subject, told.message_id) == (
+            real.sender, real.subject, real.message_id
+        )  # fmt: skip
+        assert "Mail 3 in folder INBOX" in told.text
+        gives = True
+        await later(reader, server, PAUSE_REPORTED)
+        async with database.reading() as tx:
+            rows = await tx.conn.fetch("SELECT note FROM intake ORDER BY id")
+        assert "instead" in json.loads(rows[-1]["note"])
 
 
 async def test_one_mail_alone_is_told_of_after_hours_only(tmp_path: Path) -> None:

@@ -33,8 +33,9 @@ async def accept(
     """Store an arrived mail and add a receive job for each inbox, in the caller's transaction.
 
     `note`: JSON with `size` and `limit` where `raw` is only the head of a mail that was too large,
-    and `junk`, its name, where the mail was in a junk folder; empty otherwise. `was_waiting`: it
-    arrived while the bridge did not fetch, so it does not count for the hourly limits.
+    with `junk`, its name, where the mail was in a junk folder, with `instead`, a Message-ID, where
+    another mail told that it could not be fetched; empty otherwise. `was_waiting`: it arrived while
+    the bridge did not fetch, so it does not count for the hourly limits.
     """
     kept = await tx.mails.keep_raw(raw)
     for inbox in inboxes:

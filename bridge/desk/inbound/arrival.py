@@ -8,7 +8,7 @@ from bridge.config import matching
 from bridge.config.inbox import Inbox
 from bridge.mail.header import values_of
 from bridge.mail.quote import Body
-from bridge.model import Address, Mail
+from bridge.model import Address, Mail, MessageId
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,8 @@ class Arrival:
     """Names of the attachments that stayed in the mailbox with it."""
     spam: str = ""
     """By what our own mail server calls it spam; empty if it does not."""
+    instead_of: MessageId | None = None
+    """The mail that told of this one when it could not be fetched."""
     by_hand_to: Address | None = None
     """Whom it was sent to, where somebody wrote it as one of our inboxes elsewhere."""
     is_ours: bool = False

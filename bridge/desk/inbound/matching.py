@@ -51,6 +51,13 @@ async def conversation_for(
     if arrival.is_ours and arrival.by_hand_to is not None:
         person = arrival.by_hand_to
     waits = _waits(desk, mail) and arrival.by_hand_to is None
+    stub = await _stub(tx, arrival) if isinstance(found, Unmatched) else None
+    if stub is not None:
+        changed = await tx.conversations.update(
+            stub.number, contact=person, subject=base_subject(mail.subject) or mail.subject,
+            preview=_preview(desk, arrival),
+        )  # fmt: skip
+        return await state.reopen_for_mail(tx, changed, at) if waits else changed, False
     blocked = not arrival.is_ours and await tx.blocked.holds(inbox.id, person.spec)
     if isinstance(found, Joined):
         long_over = old.state is State.CLOSED and at - (old.closed_at or at) > REOPENS_FOR
@@ -85,6 +92,18 @@ async def conversation_for(
     if waits and (agent := await next_in_turn(tx, inbox)) is not None:
         conversation = await tx.conversations.update(conversation.number, assignee=agent)
     return conversation, True
+
+
+async def _stub(tx: Tx, arrival: Arrival) -> Conversation | None:
+    """The conversation that was begun to tell that this mail could not be fetched, with nobody yet
+    as its contact."""
+    if arrival.instead_of is None:
+        return None
+    for _, number in await tx.mails.conversations_of(arrival.inbox.id, [arrival.instead_of]):
+        conversation = await tx.conversations.get(number)
+        if conversation.contact.domain == "invalid":
+            return conversation
+    return None
 
 
 async def _known(

@@ -97,7 +97,7 @@ async def _read(desk: Desk, accepted: _Accepted) -> _ReadMail:
         arrival = _headed(arrival, known["size"], known["limit"])
     junk = f"the folder {known['junk']}" if "junk" in known else ""
     said = spam_said(inbox.spam_headers, functools.partial(values_of, raw))
-    arrival = replace(arrival, spam=junk or said)
+    arrival = replace(arrival, spam=junk or said, instead_of=known.get("instead"))
     to = author.by_hand(mail, desk.own_addresses)
     if to is not None:
         ours = await _is_proven(desk, mail)
