@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from bridge.desk.inbound.accept import accept, addressed
+from bridge.desk.inbound.accept import Age, accept, addressed
 from bridge.imap.connection import ImapConnection
 from bridge.imap.folders import is_junk
 from bridge.imap.syntax import CommandRefused, ConnectionLost, ImapError, NoSuchMessage
@@ -60,6 +60,8 @@ class FolderReader:
         """When the folder was last checked, in seconds of the monotonic clock."""
         self._waiting: frozenset[int] = frozenset()
         """UIDs of mails that arrived during an outage."""
+        self._old: frozenset[int] = frozenset()
+        """UIDs of mails that were there before the folder was watched, or was made anew."""
         self._cursor = FolderCursor(account, folder)
         self._held = HeldBack(account, folder)
         self._lost_at = 0
@@ -101,6 +103,7 @@ class FolderReader:
         self._waiting = frozenset(uids if nobody_looked else ())
         since, below = await self._cursor.rescanning(validity)
         old, fresh = [u for u in uids if u < below], [u for u in uids if u >= below]
+        self._old = frozenset(old)
         try:
             for some, limit in ((old, since), (fresh, None)):
                 for start in range(0, len(some), UIDS_PER_FETCH):
@@ -260,10 +263,10 @@ class FolderReader:
         async with self._store.transaction("accept") as tx:
             for mail in mails:
                 own = addressed(inboxes, recipients(mail.raw) if several else ())
-                waited = mail.uid in self._waiting
                 key = self._account.key(self.name, validity, mail.uid)
-                note = self._note(mail)
-                await accept(tx, own, key, mail.raw, note, time.time(), was_waiting=waited)
+                age: Age = "waited" if mail.uid in self._waiting else "new"
+                age = "old" if mail.uid in self._old else age
+                await accept(tx, own, key, mail.raw, self._note(mail), time.time(), age=age)
                 if mail.uid in self._held:
                     await tx.held.release(self._account.name, self.name, validity, mail.uid)
             last = mails[-1].uid

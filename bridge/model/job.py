@@ -9,16 +9,19 @@ from typing import Generic, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from bridge.model import admin_task, task
-from bridge.model.task import Deliver, Task, Unreadable
+from bridge.model.task import Deliver, ReceiveMail, Task, Unreadable
 
 TaskT = TypeVar("TaskT", bound=Task, covariant=True)
 
 SLOTS: Mapping[str, int] = {
-    "event": 4, "deliver": 12, "again": 4, "mail": 12, "upload": 4, "hook": 2, "preview": 2,
-    "rest": 2,
+    "event": 4, "deliver": 12, "again": 4, "mail": 12, "old": 1, "upload": 4, "hook": 2,
+    "preview": 2, "rest": 2,
 }  # fmt: skip
 """How many jobs of each share run at once in a process. Commands and the first attempts of
 deliveries have slots of their own, because people wait for them."""
+GIVES_WAY, BUSY = {"old": "mail"}, 20
+"""Shares whose jobs are not begun while BUSY jobs of another one are due: the rooms of 20,000 old
+mails would keep new mail and its rooms waiting for hours."""
 TASKS: Sequence[type[Task]] = [
     each
     for each in (vars(task) | vars(admin_task)).values()
@@ -31,7 +34,9 @@ SHARES = {each.kind: each.share for each in TASKS}
 
 def share_of(kind: str, lane: str) -> str:
     """The share of a job. The lane of a deferred delivery is no longer its conversation's, and its
-    retries use the share `again`."""
+    retries use the share `again`; old mail has a lane and a share of its own."""
+    if kind == ReceiveMail.kind and lane.endswith(":old"):
+        return "old"
     if kind == Deliver.kind and lane.startswith("delivery:"):
         return "again"
     return SHARES.get(kind, Task.share)

@@ -42,7 +42,7 @@ class ReceiveMail(Task):
     intake: int
     _: KW_ONLY
     was_waiting: bool = False
-    """Arrived during an outage, so it does not count towards the hourly limits."""
+    """Arrived during an outage or before, so it does not count towards the hourly limits."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,18 @@ class Jobs(JobStatuses):
         rows = await self._conn.fetch(" UNION ALL ".join(looks), now) if shares else []
         return [row["share"] for row in rows]
 
+    async def due_in(self, share: str, limit: int) -> int:
+        """The number of due jobs of a share, at most `limit`."""
+        return int(
+            await self._conn.fetchval(
+                "SELECT COUNT(*) FROM (SELECT 1 FROM job WHERE share = $1 AND dead_at IS NULL"
+                " AND run_after <= $2 LIMIT $3) AS found",
+                share,
+                self._now(),
+                limit,
+            )
+        )
+
     async def next_due(self, now: float) -> float | None:
         """When the next job that nobody holds becomes due."""
         value = await self._conn.fetchval(

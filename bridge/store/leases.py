@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bridge.model import Job
+from bridge.model.job import BUSY, GIVES_WAY
 from bridge.model.task import Task
 from bridge.store.database import Database
 
@@ -20,6 +21,9 @@ class Leases:
             due = await tx.jobs.due(
                 self._database.now(), [share for share, count in free.items() if count]
             )
+            for share in [each for each in due if each in GIVES_WAY]:
+                if await tx.jobs.due_in(GIVES_WAY[share], BUSY) >= BUSY:
+                    due.remove(share)
         if not due:
             return []
         async with self._database.transaction("lease") as tx:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from bridge.config.inbox import Inbox
 from bridge.model import Address
 from bridge.model.task import ReceiveMail
 from bridge.ports import Tx
+
+Age = Literal["new", "waited", "old"]
 
 
 def addressed(inboxes: Sequence[Inbox], recipients: Sequence[str]) -> list[Inbox]:
@@ -28,18 +31,19 @@ async def accept(
     note: str,
     now: float,
     *,
-    was_waiting: bool = False,
+    age: Age = "new",
 ) -> None:
     """Store an arrived mail and add a receive job for each inbox, in the caller's transaction.
 
     `note`: JSON with `size` and `limit` where `raw` is only the head of a mail that was too large,
     with `junk`, its name, where the mail was in a junk folder, with `instead`, a Message-ID, where
-    another mail told that it could not be fetched; empty otherwise. `was_waiting`: it arrived while
-    the bridge did not fetch, so it does not count for the hourly limits.
+    another mail told that it could not be fetched; empty otherwise. `age`: `waited` where it came
+    while the bridge did not fetch, so that it does not count for the hourly limits; `old` where it
+    was there before the mailbox was watched, so that new mail goes first.
     """
     kept = await tx.mails.keep_raw(raw)
     for inbox in inboxes:
         intake = await tx.mails.accept(inbox.id, source_key, kept, note, now)
         if intake is not None:
-            task = ReceiveMail(intake, was_waiting=was_waiting)
-            await tx.jobs.add(task, f"inbox:{inbox.id}:receive")
+            task = ReceiveMail(intake, was_waiting=age != "new")
+            await tx.jobs.add(task, f"inbox:{inbox.id}:{'old' if age == 'old' else 'receive'}")
