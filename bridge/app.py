@@ -159,8 +159,7 @@ class App:
         )
         await self.desk.directory.load(self.database)
         await search.order_index(self.database)
-        async with self.database.transaction("settings") as tx:
-            await tx.jobs.run_now([task.TrySending])  # the settings of its server may be new
+        await outage.try_at_start(self.desk)
         take = functools.partial(listen.store_events, self.desk)
         self.reconciler = Reconciler(self.homeserver, self.database, take)
         await self._listen(take)

@@ -77,8 +77,8 @@ def _address(patterns: Sequence[str], addresses: Sequence[Address]) -> bool:
 
 def _in_one_form(pattern: str) -> str:
     """A pattern in the form in which addresses are compared, its domain in ASCII."""
-    local, at, domain = pattern.casefold().rpartition("@")
-    return local + at + ".".join(map(ascii_domain, domain.split(".")))
+    local, at, domain = pattern.rpartition("@")
+    return local.casefold() + at + ".".join(map(ascii_domain, domain.split(".")))
 
 
 def _words(patterns: Sequence[str], text: str) -> bool:

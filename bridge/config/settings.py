@@ -191,12 +191,19 @@ class Settings(Section):
                 found[way.account] = (*found.get(way.account, ()), inbox)
         return found
 
+    def sending_account(self, inbox: Inbox) -> str:
+        """The name of the log-in through which an inbox sends: of its account, and of the first
+        inbox with the same password, as one of several may have an older one."""
+        assert inbox.smtp is not None
+        same = (each.id for each in self.inboxes.values() if each.smtp == inbox.smtp)
+        return f"{inbox.smtp.account} of {next(same, inbox.id)}"
+
     def sending_through(self, account: str) -> list[Inbox]:
-        """The inboxes that send through an account of an outgoing server."""
+        """The inboxes that send through a log-in."""
         return [
             inbox
             for inbox in self.inboxes.values()
-            if inbox.smtp is not None and inbox.smtp.account == account
+            if inbox.smtp is not None and self.sending_account(inbox) == account
         ]
 
 

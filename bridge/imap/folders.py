@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -16,6 +17,8 @@ from bridge.model import MessageId, Permanent, Transient
 from bridge.model.oversight import ReturnedMail
 from bridge.ports import Credentials
 
+LOOKS_IN_HOUR, LOOK = 60, 20.0
+"""Looks into Sent folders that the mails of others may cause, and the seconds of each."""
 SEARCH_INTERVAL = 1.0
 """Seconds between searches for an expected mail."""
 JUNK = (
@@ -33,6 +36,26 @@ class Folders:
 
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
+        self._one_at_a_time = asyncio.Lock()
+        self._looks: deque[float] = deque(maxlen=LOOKS_IN_HOUR)
+        """When mails of others had us look into a Sent folder, by the monotonic clock."""
+
+    async def sent_copy(self, inbox: Inbox, message_id: MessageId, limit: int) -> bytes | None:
+        """The mail with this Message-ID in the Sent folder, if it has at most `limit` bytes. A
+        stranger's mail may ask for it, so there are few looks in an hour, one at a time; None
+        beyond that."""
+        if not (message_id.isascii() and message_id.isprintable()):
+            return None
+        async with self._one_at_a_time:
+            now = time.monotonic()
+            if len(self._looks) == LOOKS_IN_HOUR and now - self._looks[0] < 3600.0:
+                return None
+            self._looks.append(now)
+            try:
+                async with asyncio.timeout(LOOK), _Session(inbox, self._credentials) as connection:
+                    return await _sent_copy(connection, message_id, limit)
+            except TimeoutError as error:
+                raise Transient("the Sent folder was not searched in time") from error
 
     async def find_sent(self, inbox: Inbox, message_id: MessageId) -> bool:
         """Whether the Sent folder holds a mail that we gave this Message-ID."""
@@ -67,6 +90,18 @@ class Folders:
         async with _Session(inbox, self._credentials) as connection:
             folder = await _folder(connection) or await _make_sent(connection)
             await connection.append(folder, mime, ["\\Seen"], datetime.now(UTC))
+
+
+async def _sent_copy(connection: ImapConnection, message_id: MessageId, limit: int) -> bytes | None:
+    folder = await _folder(connection)
+    if folder is None:
+        return None
+    await connection.select(folder)
+    for uid in await connection.search(f'HEADER Message-ID "{quoted(message_id)}"'):
+        for _, size, _ in await connection.fetch_meta([uid]):
+            if size <= limit:
+                return await connection.fetch_raw(uid, limit)
+    return None
 
 
 async def _found_by(connection: ImapConnection, message_id: MessageId) -> str:

@@ -27,7 +27,7 @@ TRIES, ENOUGH = 3, 12
 with, after which people are told of it."""
 MAX_HEAD = 100_000
 """Maximum bytes of a header."""
-FIELD = re.compile(rb"[!-9;-~]+[ \t]*:.*\n(?:[ \t].*\n)*")
+FIELD = re.compile(rb"(?m)^[!-9;-~]++[ \t]*+:.*\n(?:[ \t].*\n)*+")
 """A field of a header, its continuation lines included."""
 SEVERAL = 5
 """Refusals one after the other, with nothing given between, that are the server's fault."""

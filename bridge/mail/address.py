@@ -128,9 +128,14 @@ def fault(spec: str) -> str:
         return "the part before the @ has a dot at its start, its end or beside another"
     if len(local.encode()) > 64:
         return "the part before the @ has more than 64 bytes"
-    if DOMAIN.fullmatch(ascii_domain(domain)) is None:
+    if not is_domain(domain):
         return f"{domain} is not the name of a domain"
     return ""
+
+
+def is_domain(text: str) -> bool:
+    """Whether a text is the name of a domain, in ASCII or Unicode."""
+    return DOMAIN.fullmatch(ascii_domain(text)) is not None
 
 
 def idna(spec: str) -> str:

@@ -52,6 +52,8 @@ def by_hand(mail: Mail, own: frozenset[str]) -> Address | None:
         return None
     if other_reply_to(mail.sender, mail.reply_to, own) is not None:
         return None
+    if any(each.is_of(own) for each in mail.to):  # a form on a website, with a copy to its visitor
+        return None
     return next((each for each in (*mail.to, *mail.cc) if not is_from_us(each, own)), None)
 
 

@@ -14,7 +14,7 @@ from email.policy import compat32
 from email.utils import parsedate_to_datetime
 from urllib.parse import unquote_to_bytes
 
-from bridge.mail.address import parse_list
+from bridge.mail.address import is_domain, parse_list
 from bridge.mail.charset import clean, clean_line, decode
 from bridge.model import Address, MessageId
 
@@ -107,10 +107,11 @@ def addresses(message: Message, name: str) -> tuple[Address, ...]:
 def _spec(address: Address) -> str:
     """The address as it was meant: Python's email package, for one, writes a domain that is not
     ASCII as encoded words, against RFC 2047 §5."""
-    if "=?" not in address.spec:
+    local, at, domain = address.spec.rpartition("@")
+    if "=?" not in domain:
         return address.spec
-    found = parse_list(clean_line(decode_words(address.spec)))
-    return found[0].spec if len(found) == 1 and not found[0].name else address.spec
+    meant = clean_line(decode_words(domain))
+    return f"{local}{at}{meant}" if is_domain(meant) else address.spec
 
 
 def _hidden(value: str) -> tuple[Address, ...]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
-from bridge.model import MessageId
+from bridge.model import MessageId, key_of
 
 OWN_ID = "X-Postroom-ID"
 """A header of every mail of ours: the Message-ID that we gave it, signed, which a relay may have
@@ -19,13 +20,18 @@ def replaces_ids(host: str) -> bool:
     return SES.fullmatch(host) is not None
 
 
-def given_id(host: str, reply: str, own: MessageId) -> MessageId | None:
+def given_id(
+    host: str, reply: str, own: MessageId, recipients: Collection[str]
+) -> MessageId | None:
     """The Message-ID that an outgoing server gave to a mail in place of `own`, by its reply to the
-    mail: `250 Ok 0100…` of Amazon SES, `250 2.0.0 OK <…@…>` of others. None where it names none."""
+    mail: `250 Ok 0100…` of Amazon SES, `250 2.0.0 OK <…@…>` of others. None where it names none, or
+    a recipient; `recipients` are their keys."""
     ses, ident = SES.fullmatch(host), SES_ID.match(reply)
     if ses and ident:
         region = ses[1].lower()
         domain = "email" if region == "us-east-1" else region
         return MessageId(f"<{ident[1]}@{domain}.amazonses.com>")
     named = BRACKETED.search(reply) if reply.startswith("250") else None
-    return MessageId(named[0]) if named is not None and named[0] != own else None
+    if named is None or named[0] == own or key_of(named[0].strip("<>")) in recipients:
+        return None
+    return MessageId(named[0])

@@ -62,8 +62,7 @@ def read(message: Message, sender_kind: SenderKind, size: int) -> Report | None:
 
 def _ids(returned: Message) -> list[MessageId]:
     """The ids of a returned mail: its Message-ID, and ours where a relay replaced that."""
-    ids = [*header.ids(returned, "message-id", 1), *header.ids(returned, OWN_ID, 1)]
-    return [*ids, *header.ids(returned, "references")[:1]]
+    return [*header.ids(returned, "message-id", 1), *header.ids(returned, OWN_ID, 1)]
 
 
 def _blocks(part: Message) -> list[Message]:

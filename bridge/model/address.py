@@ -52,7 +52,7 @@ def ascii_domain(domain: str) -> str:
     if plain.isascii() or len(plain) > 255:
         return plain
     try:
-        return idna.encode(plain, uts46=True).decode()
+        return idna.encode(plain, uts46=True).decode().rstrip(".")
     except idna.IDNAError:
         return plain
 

@@ -118,9 +118,9 @@ class Delivery:
 
     @property
     def waits_for_server(self) -> bool:
-        """Whether it is tried again later and reached nobody yet, so that it can be stopped."""
-        reached = any(each.status.arrived for each in self.recipients)
-        return self.state is DeliveryState.DEFERRED and not reached
+        """Whether it waits for an outgoing server that took no attempt of it yet, so that it can be
+        stopped: an attempt may have arrived though the server did not confirm it."""
+        return self.state is DeliveryState.DEFERRED and self.attempts == 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,6 @@ from bridge.model import (
     Priority,
     RoomId,
     State,
-    forms_of,
     key_of,
 )
 from bridge.model.conversation import NewConversation
@@ -256,11 +255,11 @@ class Conversations:
 
     async def override(self, number: Number, field: str, spec: str, present: bool) -> None:
         """Set whether an address is in a field; replaces an earlier setting for it in any field."""
-        await self._conn.execute(
-            "DELETE FROM override WHERE number = $1 AND LOWER(spec) IN ($2, $3)",
-            number,
-            *forms_of(spec),
-        )
+        for _, known, _ in await self.overrides(number):
+            if key_of(known) == key_of(spec):
+                await self._conn.execute(
+                    "DELETE FROM override WHERE number = $1 AND spec = $2", number, known
+                )
         await self._conn.execute(
             "INSERT INTO override (number, field, spec, present) VALUES ($1, $2, $3, $4)",
             number,

@@ -24,7 +24,7 @@ from bridge.model import (
     Permanent,
     Recipient,
     RecipientStatus,
-    forms_of,
+    key_of,
 )
 from bridge.store.connection import Connection
 from bridge.store.words import listed
@@ -88,20 +88,22 @@ class Deliveries:
         return None if row is None else await self._whole(row)
 
     async def set_relay_id(self, delivery: int, message_id: MessageId) -> None:
-        """Store the Message-ID that a relay gave in place of ours."""
+        """Store the Message-ID that a relay gave in place of ours; the first one counts."""
         await self._conn.execute(
-            "UPDATE delivery SET relay_id = $2 WHERE id = $1", delivery, message_id
+            "UPDATE delivery SET relay_id = $2 WHERE id = $1 AND relay_id = ''",
+            delivery,
+            message_id,
         )
 
     async def newest_to(self, inbox: InboxId, spec: str, since: float) -> Delivery | None:
         """The newest delivery sent to an address, unless it is older than `since`."""
         row = await self._conn.fetchrow(
             "SELECT delivery.* FROM delivery JOIN recipient ON recipient.delivery = delivery.id"
-            " WHERE inbox = $1 AND LOWER(spec) IN ($2, $3)"
+            " WHERE inbox = $1 AND recipient.key = $2"
             f" AND state IN ({listed(DELIVERIES_THAT_LEFT)})"
-            " AND finished_at >= $4 ORDER BY delivery.id DESC LIMIT 1",
+            " AND finished_at >= $3 ORDER BY delivery.id DESC LIMIT 1",
             inbox,
-            *forms_of(spec),
+            key_of(spec),
             since,
         )
         return None if row is None else await self._whole(row)
@@ -149,9 +151,9 @@ class Deliveries:
         else:
             where = (
                 "(number = $2 OR EXISTS (SELECT 1 FROM recipient"
-                " WHERE recipient.delivery = delivery.id AND LOWER(spec) IN ($3, $4)))"
+                " WHERE recipient.delivery = delivery.id AND recipient.key = $3))"
             )
-            args = [number, *forms_of(spec)]
+            args = [number, key_of(spec)]
         query = "SELECT COUNT(*) FROM delivery WHERE form = 'automatic' AND created_at >= $1 AND "
         return int(await self._conn.fetchval(query + where, since, *args))
 
@@ -182,8 +184,8 @@ class Deliveries:
         await self._conn.execute("DELETE FROM recipient WHERE delivery = $1", delivery)
         for position, recipient in enumerate(recipients):
             await self._conn.execute(
-                "INSERT INTO recipient (delivery, position, spec, name, field, fate, reply)"
-                " VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                "INSERT INTO recipient (delivery, position, spec, name, field, fate, reply, key)"
+                " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
                 delivery,
                 position,
                 recipient.address.spec,
@@ -191,6 +193,7 @@ class Deliveries:
                 recipient.field,
                 recipient.status,
                 recipient.reply,
+                recipient.address.key,
             )
 
     async def set_statuses(

@@ -18,13 +18,10 @@ from bridge.model import (
     Verdict,
     key_of,
 )
-from bridge.store.connection import Connection
+from bridge.store.mail_ids import MailIds
 
 
-class Mails:
-    def __init__(self, conn: Connection) -> None:
-        self._conn = conn
-
+class Mails(MailIds):
     async def keep_raw(self, raw: bytes) -> int:
         """Store the bytes of a mail, the same bytes only once. Returns the row's id."""
         digest = hashlib.sha256(raw).hexdigest()
@@ -49,7 +46,7 @@ class Mails:
     ) -> int | None:
         """Store that a mail arrived. Returns the intake's id, None when the key is known.
 
-        `note`: JSON about a mail that was too large and stayed in the mailbox, otherwise empty.
+        `note`: what is to be known of it besides, see desk.inbound.accept.
         """
         value = await self._conn.fetchval(
             "INSERT INTO intake (inbox, source_key, raw, note, at) VALUES ($1, $2, $3, $4, $5)"
@@ -115,16 +112,6 @@ class Mails:
             await self.add_known_id(letter.inbox, message_id, letter.conversation)
         return MailId(int(mail))
 
-    async def add_known_id(self, inbox: InboxId, message_id: MessageId, number: Number) -> None:
-        """Let mails that name this Message-ID find the conversation."""
-        await self._conn.execute(
-            "INSERT INTO known_id (inbox, message_id, number) VALUES ($1, $2, $3)"
-            " ON CONFLICT (inbox, message_id, number) DO NOTHING",
-            inbox,
-            message_id,
-            number,
-        )
-
     async def letter(self, mail: MailId) -> Letter | None:
         row = await self._conn.fetchrow("SELECT * FROM mail WHERE id = $1", mail)
         return None if row is None else letter_of(row)
@@ -188,44 +175,6 @@ class Mails:
             inbox,
         )
         return [letter_of(row) for row in rows]
-
-    async def conversations_of(
-        self, inbox: InboxId, ids: Sequence[MessageId]
-    ) -> list[tuple[MessageId, Number]]:
-        """The conversations of known Message-IDs, in the order of `ids`, newest first for each."""
-        found = []
-        for message_id in ids:
-            rows = await self._conn.fetch(
-                "SELECT number FROM known_id WHERE inbox = $1 AND message_id = $2"
-                " ORDER BY number DESC",
-                inbox,
-                message_id,
-            )
-            found += [(message_id, Number(row["number"])) for row in rows]
-        return found
-
-    async def add_missing_parents(
-        self, inbox: InboxId, parents: Sequence[MessageId], number: Number
-    ) -> None:
-        """Store the Message-IDs of parent mails that are missing: when such a mail arrives, it
-        joins the conversation."""
-        for parent in parents:
-            await self._conn.execute(
-                "INSERT INTO awaited (inbox, message_id, number) VALUES ($1, $2, $3)"
-                " ON CONFLICT (inbox, message_id, number) DO NOTHING",
-                inbox,
-                parent,
-                number,
-            )
-
-    async def conversations_missing(self, inbox: InboxId, message_id: MessageId) -> list[Number]:
-        """The conversations that miss this mail as a parent, oldest first."""
-        rows = await self._conn.fetch(
-            "SELECT number FROM awaited WHERE inbox = $1 AND message_id = $2 ORDER BY number",
-            inbox,
-            message_id,
-        )
-        return [Number(row["number"]) for row in rows]
 
     async def relocate(self, mails: Sequence[Letter], to: Number) -> None:
         """Move mails and their Message-IDs to another conversation; their missing parents will

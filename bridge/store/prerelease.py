@@ -8,7 +8,7 @@ from typing import Any
 
 from mautrix.util.async_db import Connection
 
-from bridge.model import share_of
+from bridge.model import key_of, share_of
 from bridge.model.admin_task import EmptyLog
 from bridge.model.ids import MailId
 from bridge.model.job import dumped
@@ -59,8 +59,19 @@ CREATE TABLE sending_problem (
 );
 ALTER TABLE delivery ADD COLUMN relay_id TEXT NOT NULL DEFAULT '';
 CREATE INDEX delivery_relay_id ON delivery (relay_id) WHERE relay_id <> '';
+ALTER TABLE recipient ADD COLUMN key TEXT NOT NULL DEFAULT '';
+DROP INDEX recipient_spec;
+CREATE INDEX recipient_key ON recipient (key);
 """
-"""From version 9: accounts through which no mail can be sent, and ids that relays give."""
+"""From version 9: accounts through which no mail can be sent, ids that relays give, keys of
+recipients."""
+KEYS = (
+    ("mail", "sender_key", ""), ("mail", "forwarded_key", ""),
+    ("conversation", "contact_key", ""), ("begun", "sender", ""),
+    ("participant", "address", "number"), ("blocked", "sender", "inbox"),
+    ("contact_address", "address", "inbox"),
+)  # fmt: skip
+"""Columns with keys of addresses: (table, column, the column with which it is unique)."""
 POSTS = """
 ALTER TABLE keep RENAME TO setting;
 ALTER TABLE post ADD COLUMN shows TEXT NOT NULL DEFAULT 'answer';
@@ -98,6 +109,27 @@ async def share_out(conn: Connection) -> None:
         "UPDATE job SET share = $1 WHERE id = $2",
         [(share_of(row["kind"], row["lane"]), row["id"]) for row in rows],
     )
+
+
+async def compare_in_one_form(conn: Connection) -> None:
+    """Rewrite the keys of addresses, which were only case-folded before."""
+    for row in await conn.fetch("SELECT DISTINCT spec FROM recipient"):
+        await conn.execute(
+            "UPDATE recipient SET key = $1 WHERE spec = $2", key_of(row["spec"]), row["spec"]
+        )
+    for table, column, owner in KEYS:
+        for row in await conn.fetch(f"SELECT DISTINCT {column} AS old FROM {table}"):
+            old, new = row["old"], key_of(row["old"])
+            if old == new:
+                continue
+            if owner:  # the other form may be there already
+                await conn.execute(
+                    f"DELETE FROM {table} WHERE {column} = $1 AND {owner} IN"
+                    f" (SELECT {owner} FROM {table} WHERE {column} = $2)",
+                    old,
+                    new,
+                )
+            await conn.execute(f"UPDATE {table} SET {column} = $1 WHERE {column} = $2", new, old)
 
 
 async def tell_apart(conn: Connection) -> None:

@@ -78,6 +78,7 @@ async def _v9(conn: Connection, scheme: Scheme) -> None:
 
 async def _v10(conn: Connection, scheme: Scheme) -> None:
     await _step(conn, scheme, prerelease.RELAYS)
+    await prerelease.compare_in_one_form(conn)
 
 
 upgrades.register(_new, description="the tables of 1.0", upgrades_to=FIRST)

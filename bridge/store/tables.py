@@ -278,13 +278,14 @@ CREATE TABLE recipient (
     delivery BIGINT NOT NULL REFERENCES delivery (id),
     position INTEGER NOT NULL,
     spec TEXT NOT NULL,
+    key TEXT NOT NULL,
     name TEXT NOT NULL,
     field TEXT NOT NULL,
     fate TEXT NOT NULL,
     reply TEXT NOT NULL,
     PRIMARY KEY (delivery, spec)
 );
-CREATE INDEX recipient_spec ON recipient (LOWER(spec));
+CREATE INDEX recipient_key ON recipient (key);
 
 CREATE TABLE mailbox_cursor (
     account TEXT NOT NULL,

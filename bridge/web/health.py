@@ -77,11 +77,12 @@ class HealthPage:
         ]
 
     async def _senders(self, tx: Tx) -> list[tuple[Inbox, SendingProblem | None]]:
-        """Each inbox with an outgoing server, and why it cannot send."""
+        """Each inbox that may send, and why it cannot."""
+        settings = self._directory.settings
         return [
-            (inbox, await tx.sending.get(inbox.smtp.account))
-            for inbox in self._directory.settings.inboxes.values()
-            if inbox.smtp is not None
+            (inbox, await tx.sending.get(settings.sending_account(inbox)))
+            for inbox in settings.inboxes.values()
+            if inbox.smtp is not None and not inbox.paused
         ]
 
     async def _metrics(self, request: web.Request) -> web.Response:

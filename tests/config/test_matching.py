@@ -128,3 +128,12 @@ def test_no_pattern_takes_long() -> None:
 def test_every_key_of_a_rule_has_its_row() -> None:
     assert set(matching.CONDITIONS) == set(When.model_fields)
     assert set(ACTIONS) == set(Then.model_fields)
+
+
+@pytest.mark.parametrize("pattern", ["@straße.example", "*@*.STRASSE.example", "strasse.example"])
+def test_a_domain_in_a_rule_is_compared_as_in_addresses(pattern: str) -> None:
+    written = When.model_validate({"from": pattern})
+    for spec in ("a@straße.example", "a@xn--strae-oqa.example", "a@x.strasse.example"):
+        is_other = ("ß" in pattern) is ("strasse" in spec)
+        mail = Mail(MessageId("<1@x>"), "h", Address(spec))
+        assert matching._all(written, facts(mail)) is not is_other, spec

@@ -381,3 +381,18 @@ def test_openpgp_inside_the_text_is_named(text: str) -> None:
     assert [note[0] for note in found.notes] == [sign]
     assert words in body.text
     assert "SIGNATURE" not in body.text
+
+
+@pytest.mark.parametrize("sender", [
+    "carla=?utf-8?q?=40customer.example=28?=@evil.example",
+    "=?utf-8?q?carla=40customer.example=2C?=@evil.example",
+    "eve@evil.example=?utf-8?q?=2C_carla=40customer.example?=",
+])  # fmt: skip
+def test_encoded_words_in_an_address_make_no_other_domain_of_it(sender: str) -> None:
+    found, _ = read(raw(f"From: {sender}", "x", mail=""))
+    assert found.sender.domain != "customer.example"
+
+
+def test_encoded_words_in_a_domain_are_what_they_say() -> None:
+    found, _ = read(raw("From: c@=?utf-8?q?m=C3=BCller?=.example", "x", mail=""))
+    assert found.sender.spec == "c@müller.example"

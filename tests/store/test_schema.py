@@ -193,6 +193,25 @@ async def test_jobs_that_waited_are_done_by_this_version(url: str) -> None:
     assert (jobs[1]["lane"], jobs[2]["lane"]) == (f"upload:{file}", "inbox:support:receive")
 
 
+async def test_keys_of_addresses_come_to_the_one_form(tmp_path: Path) -> None:
+    path = tmp_path / "postroom.db"
+    in_sqlite(path, 7)
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        (number, key), *_ = db.execute("SELECT number, address FROM participant").fetchall()
+        db.execute("UPDATE participant SET address = 'a@müller.example' WHERE address = ?", (key,))
+        db.execute("INSERT INTO participant VALUES (?, 'a@xn--mller-kva.example')", (number,))
+        db.execute("UPDATE recipient SET spec = 'A@Müller.example.'")
+        db.commit()
+    database = await Database.open(f"sqlite:{path}")
+    try:
+        async with database.reading() as tx:
+            assert "a@xn--mller-kva.example" in await tx.conversations.participants(Number(number))
+            rows = await tx.conn.fetch("SELECT DISTINCT key FROM recipient")
+            assert [row["key"] for row in rows] == ["a@xn--mller-kva.example"]
+    finally:
+        await database.close()
+
+
 async def test_what_is_older_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "postroom.db"
     in_sqlite(path, 5)

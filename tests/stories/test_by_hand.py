@@ -7,6 +7,7 @@ from email.utils import formatdate
 
 import pytest
 
+from bridge.model import InboxId
 from tests.stage import ALICE, AUTHSERV, CUSTOMER, SUPPORT, Stage, mail
 from tests.stories.desk import begun
 
@@ -44,7 +45,9 @@ async def test_what_the_sent_folder_has_is_ours_and_begins_no_waiting(stage: Sta
     await stage.open()
     await stage.queue(ALICE)
     raw = sent("A word of ours.", In_Reply_To="")
-    await stage.app.desk.mailbox.append_sent(stage.app.desk.settings.inboxes["support"], raw)  # type: ignore[index]  # InboxId is a str
+    await stage.app.desk.mailbox.append_sent(
+        stage.app.desk.settings.inboxes[InboxId("support")], raw
+    )
     await stage.mail(raw)
     queue = await stage.room("Support queue")
     card = await stage.sees(queue, f"#1 {CARLA}")
@@ -100,3 +103,31 @@ async def test_a_mail_to_the_team_alone_is_none_of_that(stage: Stage) -> None:
     room = await stage.conversation()
     shown = await stage.sees(room, "Backup failed.")
     assert "↗" not in shown["content"]["body"]
+
+
+async def test_a_message_id_that_we_sent_once_proves_nothing(stage: Stage) -> None:
+    """T1: whoever gets a mail of ours knows its id."""
+    room = await begun(stage)
+    support = stage.app.desk.settings.inboxes[InboxId("support")]
+    await stage.app.desk.mailbox.append_sent(support, sent("What we wrote.", In_Reply_To=""))
+    await stage.mail(sent("What Mallory wrote."))
+    other = await stage.conversation(2)
+    await stage.sees(other, "nothing proves that one of you sent it")
+    await stage.quiet()
+    assert not [body for body in stage.hs.bodies(room) if "Mallory" in body]
+
+
+async def test_an_id_that_no_search_can_hold_proves_nothing(stage: Stage) -> None:
+    await begun(stage)
+    raw = sent("Odd.").replace(b"<hand1@acme.example>", "<h\u00e4nd@acme.example>".encode())
+    await stage.mail(raw)
+    await stage.sees(await stage.conversation(2), "nothing proves that one of you sent it")
+
+
+async def test_a_form_with_a_copy_to_its_visitor_waits(stage: Stage) -> None:
+    await stage.open()
+    await stage.queue(ALICE)
+    await stage.mail(mail("I want to buy it.", sender=f"Website <{SUPPORT}>", to=SUPPORT,
+                          Cc=CUSTOMER, message_id="<f@acme.example>"))  # fmt: skip
+    card = await stage.sees(await stage.room("Support queue"), "I want to buy it.")
+    assert card["content"]["msgtype"] == "m.text"

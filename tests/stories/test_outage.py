@@ -51,6 +51,7 @@ async def tried_now(stage: Stage) -> None:
     """Let the next log-in be due."""
     async with stage.app.database.transaction("settings") as tx:
         (problem,) = await tx.sending.all()
+        await tx.sending.put(replace(problem, next_at=1.0))
         await tx.jobs.reschedule(TrySending(problem.account), 1.0)
 
 
@@ -128,6 +129,50 @@ async def test_what_waits_leaves_at_once(stage: Stage, way: str) -> None:
         await stage.sees(room, "✅ sent")
 
 
+async def test_many_mails_at_once_make_one_try(stage: Stage) -> None:
+    await stage.open(smtp=with_password(stage), sent_copy="never")
+    await stage.queue(ALICE)
+    rooms = []
+    for number in range(1, 7):
+        who = f"c{number}@customer.example"
+        await stage.mail(mail(f"I am {who}.", sender=who, message_id=f"<{who}>"))
+        rooms.append(await stage.conversation(number))
+        await stage.sees(rooms[-1], who)
+        stage.hs.join(ALICE, rooms[-1].id)
+    stage.smtp.password = "another"
+    for room in rooms:
+        stage.hs.say(ALICE, room.id, "!reply Hello")
+    for room in rooms:
+        await stage.sees(room, "⏳ deferred (")
+    assert await problem_tries(stage, 1)
+    stage.hs.say(ALICE, rooms[0].id, "!retry")  # a try that somebody wants counts for nothing
+    before = stage.smtp.connections
+    await until(lambda: stage.smtp.connections > before, "that try")
+    await until(lambda: problem_tries(stage, 1), "its end")
+
+
+async def test_an_older_password_of_one_inbox_keeps_that_one_alone(stage: Stage) -> None:
+    stage.smtp.password = PASSWORD
+    config = stage.config(smtp=with_password(stage), sent_copy="never")
+    sales = {**config["inboxes"]["support"], "name": "Sales", "address": "sales@acme.example",
+             "smtp": {**with_password(stage), "password": "older"}}  # fmt: skip
+    config["inboxes"]["support"]["default"] = True
+    config["inboxes"]["sales"] = sales
+    await stage.open(config)
+    control = await control_room(stage)
+    await stage.enter("Sales queue", ALICE)
+    await stage.mail(mail(to="sales@acme.example"))
+    room = await stage.conversation()
+    await stage.sees(room, "dark")
+    stage.hs.join(ALICE, room.id)
+    stage.hs.say(ALICE, room.id, "!reply Hello")
+    await stage.sees(room, "⏳ deferred (535 5.7.8 wrong password)")
+    await tried_now(stage)
+    await until(lambda: problem_tries(stage, 2), "the next try")
+    await stage.sees(control, "⚠️ Sales: no mail can be sent since")
+    assert not await told(stage, control, "can be sent again")
+
+
 async def test_a_changed_password_is_tried_at_once(stage: Stage) -> None:
     control = await empty(stage)
     await set_up(stage, control)
@@ -145,6 +190,7 @@ async def test_a_changed_password_is_tried_at_once(stage: Stage) -> None:
     await stage.sees(control, TOLD)
     await ask(stage, control, f"!inbox set support smtp.password {PASSWORD}", "Kept encrypted")
     await stage.sees(room, "✅ sent")
+    await stage.sees(control, "Support: the outgoing server has new settings; what waits is tried")
 
 
 async def test_a_server_that_is_away_is_told_of_when_it_stays_away(stage: Stage) -> None:

@@ -99,10 +99,24 @@ async def test_an_answer_that_names_only_the_relays_id_joins(stage: Stage, told:
     await stage.mail(mail("From my phone.", message_id="<m2@customer.example>",
                           subject="Re: Dark display", In_Reply_To=ids["Message-ID"]))  # fmt: skip
     await stage.sees(room, "From my phone.")
-    # from then on our id is in References as well
     stage.hs.say(ALICE, room.id, "!reply Fine")
     sent = (await stage.sent(2))[-1]
-    assert str(sent["References"]).split()[0] == str(sent[OWN_ID])
+    # what the server says of itself counts for all mails, a copy that anybody may send does not
+    assert (str(sent["References"]).split()[0] == str(sent[OWN_ID])) is by_reply
+
+
+async def test_a_forged_copy_teaches_nothing(stage: Stage) -> None:
+    stage.smtp.rewrites = Renaming("250 2.0.0 queued")
+    room, ids = await answered(stage)
+    await stage.mail(mail("Not what you sent.", message_id="<forged@evil.example>",
+                          sender=f"Support <{SUPPORT}>", to="eve@evil.example",
+                          X_Postroom_ID=ids[OWN_ID]))  # fmt: skip
+    other = await stage.conversation(2)
+    await stage.sees(other, "nothing proves that one of you sent it")
+    await stage.mail(mail("An answer.", message_id="<m2@evil.example>", sender="eve@evil.example",
+                          In_Reply_To="<forged@evil.example>"))  # fmt: skip
+    await stage.quiet()
+    assert not [body for body in stage.hs.bodies(room) if "An answer." in body]
 
 
 @pytest.mark.parametrize("proof", ["our header", "the answer to the mail"])
@@ -133,10 +147,14 @@ async def test_a_customer_who_repeats_our_header_hides_nothing(stage: Stage) -> 
         ("smtp.example.com", "250 2.0.0 OK <abc@relay.example> [Hostname=x]",
          "<abc@relay.example>"),
         ("smtp.example.com", "250 2.0.0 OK <own@acme.example> queued", None),
+        ("smtp.example.com", "250 2.1.5 <Carla@customer.example> accepted", None),
         ("smtp.example.com", "250 OK id=1abCde-0001-AB", None),
         ("smtp.example.com", "found in the Sent folder", None),
         (f"{SES}.eu-west-1.amazonaws.com", "250 Ok", None),
     ],
 )  # fmt: skip
 def test_the_id_that_a_server_names_in_its_answer(host: str, reply: str, given: str | None) -> None:
-    assert relay.given_id(host, reply, MessageId("<own@acme.example>")) == given
+    assert (
+        relay.given_id(host, reply, MessageId("<own@acme.example>"), {"carla@customer.example"})
+        == given
+    )

@@ -68,7 +68,9 @@ async def _intake(tx: Tx, inbox: Inbox, now: float) -> str:
 
 async def _sending(tx: Tx, desk: Desk, inbox: Inbox) -> str:
     """What keeps an inbox from sending, as a part of its line; empty for nothing."""
-    problem = await tx.sending.get(inbox.smtp.account) if inbox.smtp is not None else None
+    problem = None
+    if inbox.smtp is not None:
+        problem = await tx.sending.get(desk.settings.sending_account(inbox))
     return f"{outage.line(desk, problem)}; " if problem is not None else ""
 
 

@@ -57,7 +57,7 @@ async def test(desk: Desk, job: Job[TestInbox]) -> None:
                 await relayed.note_test(tx, inbox, replaced=finding.replaces_ids)
         failed = next((each.text for each in findings if each.grade is Grade.BAD), "")
         if not failed and inbox.smtp is not None:
-            await outage.works(tx, desk, inbox.smtp.account)
+            await outage.works(tx, desk, desk.settings.sending_account(inbox))
         if stored is not None:
             noted = f"{stored.changed_at}\n{failed}" if failed else ""
             await tx.settings.set_value(inboxes.testing_failed(inbox_id), noted)

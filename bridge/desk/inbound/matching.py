@@ -51,13 +51,10 @@ async def conversation_for(
     if arrival.is_ours and arrival.by_hand_to is not None:
         person = arrival.by_hand_to
     waits = _waits(desk, mail) and arrival.by_hand_to is None
-    stub = await _stub(tx, arrival) if isinstance(found, Unmatched) else None
+    is_marked = bool(arrival.spam) and inbox.spam == "mark" and not arrival.is_ours
+    stub = await _stub(tx, desk, arrival, person) if isinstance(found, Unmatched) else None
     if stub is not None:
-        changed = await tx.conversations.update(
-            stub.number, contact=person, subject=base_subject(mail.subject) or mail.subject,
-            preview=_preview(desk, arrival),
-        )  # fmt: skip
-        return await state.reopen_for_mail(tx, changed, at) if waits else changed, False
+        return await state.reopen_for_mail(tx, stub, at) if waits else stub, False
     blocked = not arrival.is_ours and await tx.blocked.holds(inbox.id, person.spec)
     if isinstance(found, Joined):
         long_over = old.state is State.CLOSED and at - (old.closed_at or at) > REOPENS_FOR
@@ -78,10 +75,10 @@ async def conversation_for(
         inbox.id, contact, base_subject(mail.subject) or mail.subject, at,
         preview=_preview(desk, arrival), files=file_event.names(mail.attachments),
         claim=found.claim if isinstance(found, Unmatched) else None, follows=follows,
-        waits=waits and not blocked,
+        waits=waits and not blocked and not is_marked,
     )  # fmt: skip
     conversation = await tx.conversations.create(new)
-    if blocked or (arrival.spam and inbox.spam == "mark" and not arrival.is_ours):
+    if blocked or is_marked:
         return await tx.conversations.update(
             conversation.number, state=State.SPAM, closed_at=at
         ), True
@@ -94,15 +91,18 @@ async def conversation_for(
     return conversation, True
 
 
-async def _stub(tx: Tx, arrival: Arrival) -> Conversation | None:
-    """The conversation that was begun to tell that this mail could not be fetched, with nobody yet
-    as its contact."""
+async def _stub(tx: Tx, desk: Desk, arrival: Arrival, person: Address) -> Conversation | None:
+    """The conversation with the mail that told that this one could not be fetched, which has an id
+    of its own, or this one's. It gets the subject, and the contact where it has none."""
     if arrival.instead_of is None:
         return None
-    for _, number in await tx.mails.conversations_of(arrival.inbox.id, [arrival.instead_of]):
-        conversation = await tx.conversations.get(number)
-        if conversation.contact.domain == "invalid":
-            return conversation
+    ids = [arrival.instead_of, arrival.mail.message_id]
+    for _, number in await tx.mails.conversations_of(arrival.inbox.id, ids):
+        stub, subject = await tx.conversations.get(number), arrival.mail.subject
+        return await tx.conversations.update(
+            number, contact=person if stub.contact.domain == "invalid" else stub.contact,
+            subject=base_subject(subject) or subject, preview=_preview(desk, arrival),
+        )  # fmt: skip
     return None
 
 

@@ -20,9 +20,10 @@ from bridge.desk.rules import Placed, matching_rules, of_inbox
 from bridge.mail import author
 from bridge.mail.header import values_of
 from bridge.mail.limits import size
+from bridge.mail.parse import body_hash
 from bridge.mail.quote import Body
 from bridge.mail.reading import is_large
-from bridge.model import BridgeError, Job, Mail, Transient, Verdict
+from bridge.model import BridgeError, Job, Mail, MessageId, Transient, Verdict
 from bridge.model.task import ReceiveMail
 from bridge.ports import Tx
 
@@ -100,7 +101,7 @@ async def _read(desk: Desk, accepted: _Accepted) -> _ReadMail:
     arrival = replace(arrival, spam=junk or said, instead_of=known.get("instead"))
     to = author.by_hand(mail, desk.own_addresses)
     if to is not None:
-        ours = await _is_proven(desk, mail)
+        ours = await _is_proven(desk, mail, len(raw))
         return _ReadMail(job, replace(arrival, by_hand_to=to, is_ours=ours), ())
     # rules are matched before the write transaction, which blocks all other writers
     async with desk.store.reading() as tx:
@@ -108,9 +109,10 @@ async def _read(desk: Desk, accepted: _Accepted) -> _ReadMail:
     return _ReadMail(job, arrival, matching_rules(rules, arrival.facts) if rules else ())
 
 
-async def _is_proven(desk: Desk, mail: Mail) -> bool:
+async def _is_proven(desk: Desk, mail: Mail, size: int) -> bool:
     """Whether a mail that is written as one of our inboxes was sent by us: its sender check passed,
-    or the inbox's Sent folder has it."""
+    or the inbox's Sent folder has the same mail. A Message-ID proves nothing: whoever gets a mail
+    of ours knows it."""
     if mail.sender_verdict is not Verdict.NONE:
         return mail.sender_verdict is Verdict.PASS
     inboxes = desk.settings.inboxes.values()
@@ -118,9 +120,10 @@ async def _is_proven(desk: Desk, mail: Mail) -> bool:
     if sender is None or sender.imap is None:
         return False
     try:
-        return await desk.mailbox.find_sent(sender, mail.message_id)
+        copy = await desk.mailbox.sent_copy(sender, mail.message_id, 2 * size)
     except BridgeError:  # nothing proves it, and agents are told so
         return False
+    return copy is not None and body_hash(copy) == mail.body_hash
 
 
 async def _file(desk: Desk, mails: Sequence[_ReadMail]) -> None:
@@ -165,14 +168,25 @@ def _headed(arrival: Arrival, whole: int, most: int) -> Arrival:
 async def _is_echo(tx: Tx, desk: Desk, inbox: Inbox, mail: Mail) -> bool:
     """Whether a mail is not to be filed: it was received before, we sent it ourselves and it came
     back to this inbox, or it is the inbox's own test mail."""
-    is_ours = mail.own_id is not None and mail.sender.is_of(desk.own_addresses)
-    own_id = mail.own_id if is_ours and mail.own_id is not None else mail.message_id
-    if desk.tokens.is_test(own_id):
-        return True
     if await tx.mails.is_known(inbox.id, mail.message_id, mail.body_hash):
         return True
-    signed = desk.tokens.read_delivery(own_id)
-    homes = await tx.mails.conversations_of(inbox.id, [own_id]) if signed is not None else []
-    if signed and homes and own_id != mail.message_id and mail.sender_verdict is not Verdict.FAIL:
-        await note_id(tx, inbox, signed[1], homes[0][1], mail.message_id)  # a relay replaced it
-    return bool(homes)
+    for own_id in dict.fromkeys((mail.message_id, mail.own_id or mail.message_id)):
+        if desk.tokens.is_test(own_id):
+            return True
+        signed = desk.tokens.read_delivery(own_id)
+        homes = await tx.mails.conversations_of(inbox.id, [own_id]) if signed is not None else []
+        if own_id == mail.message_id and homes:
+            return True
+        # others know our header, too: a relay replaced the id only if this is the mail we sent
+        if signed and homes and await _is_sent(tx, inbox, own_id, mail):
+            await note_id(tx, inbox, signed[1], homes[0][1], mail.message_id)
+            return True
+    return False
+
+
+async def _is_sent(tx: Tx, inbox: Inbox, own_id: MessageId, mail: Mail) -> bool:
+    """Whether a mail is one that we sent under another id: our server vouches for its sender, or
+    it is the same to the letter."""
+    if mail.sender.is_of(inbox.own) and mail.sender_verdict is Verdict.PASS:
+        return True
+    return await tx.mails.is_sent(inbox.id, own_id, mail.body_hash)

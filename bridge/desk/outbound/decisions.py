@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from bridge.chat import status
 from bridge.chat.command import AGAIN, CROSS, TICK
 from bridge.config.inbox import Inbox
 from bridge.desk.command import CommandSpec, ReactionSpec
 from bridge.desk.context import CommandContext
 from bridge.desk.desk import Desk
-from bridge.desk.outbound import approval
+from bridge.desk.outbound import approval, outage
 from bridge.desk.outbound.dispatch import schedule_attempt, show_status
 from bridge.desk.outbound.outcome import settle
 from bridge.model import (
@@ -159,7 +157,7 @@ async def retry(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
         now = desk.now()
         await tx.jobs.reschedule(Deliver(delivery.id), now)
         await tx.deliveries.update(delivery.id, run_at=now)
-        await _try_server(tx, context.inbox, now)
+        await _try_server(tx, desk, context.inbox)
         return None
     live = await tx.deliveries.live(delivery.source)
     if live is not None and live.id != delivery.id:
@@ -179,15 +177,17 @@ async def retry(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     )  # fmt: skip
     await schedule_attempt(tx, delivery)
     await show_status(tx, desk, delivery)
-    await _try_server(tx, context.inbox, now)
+    await _try_server(tx, desk, context.inbox)
     return None
 
 
-async def _try_server(tx: Tx, inbox: Inbox, now: float) -> None:
+async def _try_server(tx: Tx, desk: Desk, inbox: Inbox) -> None:
     """Let the next mail try an outgoing server that could not be used: an agent wants it."""
-    problem = await tx.sending.get(inbox.smtp.account) if inbox.smtp is not None else None
+    if inbox.smtp is None:
+        return
+    problem = await tx.sending.get(desk.settings.sending_account(inbox))
     if problem is not None:
-        await tx.sending.put(replace(problem, next_at=now))
+        await outage.try_now(tx, desk, problem)
 
 
 COMMANDS: tuple[CommandSpec[CommandContext], ...] = (

@@ -84,7 +84,7 @@ async def _attempt(
             await tx.jobs.finish(job)
             return
         _refuse_old_words(delivery, current)
-        problem = await tx.sending.get(outage.account_of(inbox))
+        problem = await tx.sending.get(desk.settings.sending_account(inbox))
         if problem is not None and await outage.holds(tx, desk, job, inbox, current, problem):
             return
         attempts = current.attempts + 1
@@ -108,9 +108,6 @@ async def _attempt(
     except Trouble as trouble:
         await outage.failed(desk, job, inbox, current, trouble)
         return
-    if problem is not None:
-        async with desk.store.transaction("told") as tx:
-            await outage.works(tx, desk, problem.account)
     unknown = [spec for spec, (status, _) in statuses.items() if status is RecipientStatus.UNKNOWN]
     if unknown and await _found_in_sent(desk, inbox, delivery):
         statuses = {
@@ -118,6 +115,9 @@ async def _attempt(
             **dict.fromkeys(unknown, (RecipientStatus.SENT, "found in the Sent folder")),
         }
     await _verdict(desk, job, inbox, delivery, statuses)
+    if problem is not None:  # after the verdict: what was accepted must not become unknown
+        async with desk.store.transaction("told") as tx:
+            await outage.works(tx, desk, problem.account)
 
 
 def _refuse_old_words(begun: Delivery, current: Delivery) -> None:

@@ -41,7 +41,7 @@ async def holds(
     """Make a delivery wait with the others of a server that cannot be used. False where the next
     try is due: then this delivery is the try."""
     if problem.next_at <= desk.now():
-        await tx.sending.put(replace(problem, next_at=desk.now() + next_try(problem.tries + 1)))
+        await _claim(tx, desk, problem)
         return False
     await _wait(tx, desk, job, inbox, delivery, problem)
     return True
@@ -61,13 +61,47 @@ async def try_again(desk: Desk, job: Job[TrySending]) -> None:
     """Log in again without a mail. Where that works, the mails that wait leave."""
     account = job.task.account
     inboxes = desk.settings.sending_through(account)
-    trouble = await _trouble(desk, inboxes[0]) if inboxes else None
+    used = [inbox for inbox in inboxes if not inbox.paused]
+    async with desk.store.transaction("told") as tx:
+        problem = await tx.sending.get(account)
+        if problem is None or not used:
+            await tx.jobs.finish(job)
+            await (tx.sending.end(account) if inboxes else works(tx, desk, account))
+            return
+        if problem.next_at > desk.now():  # a mail tried meanwhile
+            await tx.jobs.finish(job)
+            await tx.jobs.add(job.task, run_after=problem.next_at)
+            return
+        await _claim(tx, desk, problem)
+    trouble = await _trouble(desk, used[0])
     async with desk.store.transaction("told") as tx:
         await tx.jobs.finish(job)
         if trouble is None:
             await works(tx, desk, account)
         elif await tx.sending.get(account) is not None:
-            await _note(tx, desk, inboxes[0], trouble)
+            await _note(tx, desk, used[0], trouble)
+
+
+async def try_at_start(desk: Desk) -> None:
+    """Try every server again: a restart may have brought it other settings."""
+    async with desk.store.transaction("settings") as tx:
+        for problem in await tx.sending.all():
+            await try_now(tx, desk, problem)
+
+
+async def try_now(tx: Tx, desk: Desk, problem: SendingProblem) -> None:
+    """Let the next try be now. One that a person wants makes the following ones no rarer."""
+    tries = max(0, problem.tries - 1)
+    await tx.sending.put(replace(problem, next_at=desk.now(), tries=tries))
+    await tx.jobs.reschedule(TrySending(problem.account), desk.now())
+
+
+async def _claim(tx: Tx, desk: Desk, problem: SendingProblem) -> None:
+    """Note that the next try is made now: one counts, however many mails wait."""
+    tries = problem.tries + 1
+    claimed = replace(problem, tries=tries, next_at=desk.now() + next_try(tries))
+    await tx.sending.put(claimed)
+    await tx.jobs.reschedule(TrySending(problem.account), claimed.next_at)
 
 
 async def works(tx: Tx, desk: Desk, account: str) -> None:
@@ -104,11 +138,23 @@ async def release(tx: Tx, desk: Desk, inbox: Inbox) -> int:
 
 async def forget(tx: Tx, desk: Desk, inbox: Inbox) -> None:
     """After the settings of an outgoing server changed: what was wrong with it before says nothing
-    any more."""
-    if inbox.smtp is not None and await tx.sending.get(inbox.smtp.account) is not None:
-        await tx.sending.end(inbox.smtp.account)
-        await tx.jobs.drop(TrySending(inbox.smtp.account))
-        await release(tx, desk, inbox)
+    any more. `inbox` is as it was before."""
+    if inbox.smtp is None:
+        return
+    account = desk.settings.sending_account(inbox)
+    problem = await tx.sending.get(account)
+    if problem is None:
+        return
+    await tx.sending.end(account)
+    await tx.jobs.drop(TrySending(account))
+    inboxes = desk.settings.sending_through(account)
+    for each in inboxes:
+        await release(tx, desk, each)
+    if problem.is_told:
+        await tell_control(
+            tx, desk, PostKey.other(Shows.ALARM_OVER, f"smtp:{account}", int(problem.since)),
+            f"{_names(inboxes)}: the outgoing server has new settings; what waits is tried now.",
+        )  # fmt: skip
 
 
 async def watch(desk: Desk) -> None:
@@ -144,14 +190,11 @@ async def _trouble(desk: Desk, inbox: Inbox) -> Trouble | None:
 async def _note(tx: Tx, desk: Desk, inbox: Inbox, trouble: Trouble) -> SendingProblem:
     """Store that an account cannot be used and when it is tried again. Tells the admins at once,
     and once, of what seldom passes by itself."""
-    account, now = account_of(inbox), desk.now()
+    account, now = desk.settings.sending_account(inbox), desk.now()
     before = await tx.sending.get(account)
-    tries = before.tries + 1 if before is not None else 1
-    problem = SendingProblem(
-        account=account, kind=trouble.problem, said=trouble.whole,
-        since=before.since if before is not None else now, tries=tries,
-        next_at=now + next_try(tries), is_told=before is not None and before.is_told,
-    )  # fmt: skip
+    if before is None:
+        before = SendingProblem(account, "", "", now, 1, now + next_try(1), is_told=False)
+    problem = replace(before, kind=trouble.problem, said=trouble.whole)
     await tx.sending.put(problem)
     if not await tx.jobs.reschedule(TrySending(account), problem.next_at):
         await tx.jobs.add(TrySending(account), run_after=problem.next_at)
@@ -198,12 +241,6 @@ async def _wait(
         delivery.id, run_at=problem.next_at, attempts=delivery.attempts
     )
     await settle(tx, desk, inbox, waiting)
-
-
-def account_of(inbox: Inbox) -> str:
-    """The name of the account through which an inbox sends; it must have an outgoing server."""
-    assert inbox.smtp is not None
-    return inbox.smtp.account
 
 
 def _names(inboxes: list[Inbox]) -> str:

@@ -86,6 +86,7 @@ async def settle(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery) -> Delive
         )
         state = DeliveryState.DEFERRED
         replies = ["the server did not confirm"]
+        await _keep(tx, desk, delivery, now)  # it may have arrived
     final = state in (DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.BOUNCED)
     delivery = await tx.deliveries.update(
         delivery.id, state=state, detail=replies[0] if replies else "",

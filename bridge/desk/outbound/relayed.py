@@ -27,10 +27,12 @@ async def note_reply(tx: Tx, inbox: Inbox, delivery: Delivery) -> None:
     """Store the id that the outgoing server named when it took a mail."""
     if inbox.smtp is None or delivery.message_id is None:
         return
+    keys = {each.address.key for each in delivery.recipients}
     for recipient in delivery.recipients:
-        given = relay.given_id(inbox.smtp.host, recipient.reply, delivery.message_id)
+        given = relay.given_id(inbox.smtp.host, recipient.reply, delivery.message_id, keys)
         if recipient.status.arrived and given is not None:
             await note_id(tx, inbox, delivery.id, delivery.conversation, given)
+            await note_test(tx, inbox, replaced=True)
             return
 
 
@@ -38,7 +40,6 @@ async def note_id(tx: Tx, inbox: Inbox, delivery: int, number: Number, given: Me
     """Store the id that a relay gave to the mail of a delivery."""
     await tx.deliveries.set_relay_id(delivery, given)
     await tx.mails.add_known_id(inbox.id, given, number)
-    await note_test(tx, inbox, replaced=True)
 
 
 def _setting(account: str) -> str:

@@ -12,7 +12,8 @@ from bridge.mail.address import bare, is_free_mail
 from bridge.model import Address, Conversation, Refused, Role, State, key_of
 from bridge.ports import Tx
 
-DOMAIN = re.compile(r"(?=.{4,253}\Z)(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W\d_][^\W_]{1,62}")
+LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
+DOMAIN = re.compile(rf"(?=.{{4,253}}\Z)(?:{LABEL}\.)+(?!\d){LABEL}")
 
 
 async def block(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
