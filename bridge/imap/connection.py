@@ -170,6 +170,19 @@ class ImapConnection(Session):
         async with self._exclusive_use() as p:
             await p.command("CREATE", mailbox(folder))
 
+    async def personal_prefix(self) -> str:
+        """What names of folders of one's own begin with, such as `INBOX.` (RFC 2342); empty where
+        the server does not say."""
+        if "NAMESPACE" not in self.capabilities:
+            return ""
+        async with self._exclusive_use() as p:
+            done = await p.command("NAMESPACE", want=(b"NAMESPACE",))
+            for reply in done.replies:
+                match parse(reply):
+                    case [_, [[bytes(prefix), *_], *_], *_]:
+                        return utf7_decode(prefix.decode("ascii", "replace"))
+        return ""
+
     async def list_folders(self) -> list[Folder]:
         extended = {"SPECIAL-USE", "LIST-EXTENDED"} <= self.capabilities
         async with self._exclusive_use() as p:

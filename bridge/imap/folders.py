@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -155,9 +156,14 @@ async def _folder(connection: ImapConnection) -> Folder | None:
 
 
 async def _make_sent(connection: ImapConnection) -> str:
-    """Make a Sent folder, as mail programs do. Raises CommandRefused."""
+    """Make a Sent folder where the server has folders of one's own, as mail programs do. Raises
+    CommandRefused."""
+    prefix = ""
+    with contextlib.suppress(CommandRefused):
+        prefix = await connection.personal_prefix()
+    sent = f"{prefix}Sent"
     try:
-        await connection.create("Sent")
+        await connection.create(sent)
     except CommandRefused:
         inbox = next(
             (f for f in await connection.list_folders() if f.name.upper() == "INBOX"), None
@@ -167,7 +173,7 @@ async def _make_sent(connection: ImapConnection) -> str:
         name = f"INBOX{inbox.delimiter}Sent"  # where all personal folders are inside INBOX
         await connection.create(name)
         return name
-    return "Sent"
+    return sent
 
 
 async def _special(connection: ImapConnection, mark: str, names: Sequence[str]) -> Folder | None:

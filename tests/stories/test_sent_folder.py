@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
+
 from bridge.config.credentials import ConfiguredCredentials
 from bridge.config.inbox import Imap, Inbox
 from bridge.imap.folders import Folders
@@ -17,8 +19,8 @@ LISTED = b'* LIST (\\HasChildren) "." INBOX\r\n* LIST () "." INBOX.Drafts\r\nTAG
 
 
 @asynccontextmanager
-async def scripted(answer: Answer) -> AsyncIterator[ScriptedImap]:
-    server = ScriptedImap(answer=answer)
+async def scripted(answer: Answer, *more: str) -> AsyncIterator[ScriptedImap]:
+    server = ScriptedImap(answer=answer, capabilities=" ".join(("IMAP4rev1", *more)))
     await server.start()
     try:
         yield server
@@ -42,6 +44,26 @@ async def test_a_folder_is_made_where_all_folders_are_inside_inbox() -> None:
         ]  # fmt: skip
         assert server.commands[-2].startswith('APPEND "INBOX.Sent" (\\Seen)')
         assert server.appended == [b"Subject: x\r\n\r\nx"]
+
+
+@pytest.mark.parametrize(("said", "made"), [
+    (b'* NAMESPACE (("INBOX." ".")) NIL NIL\r\nTAG OK done\r\n', "INBOX.Sent"),
+    (b'* NAMESPACE (("" "/")) (("Other/" "/")) NIL\r\nTAG OK done\r\n', "Sent"),
+    (b"* NAMESPACE NIL NIL NIL\r\nTAG OK done\r\n", "Sent"),
+    (b"TAG NO not now\r\n", "Sent"),
+])  # fmt: skip
+async def test_a_folder_is_made_where_the_server_has_those_of_ones_own(
+    said: bytes, made: str
+) -> None:
+    def answer(verb: str, args: str) -> bytes | None:
+        return {"LIST": b"TAG OK done\r\n", "NAMESPACE": said}.get(verb)
+
+    async with scripted(answer, "NAMESPACE") as server:
+        imap = Imap(host="127.0.0.1", port=server.port, tls="none", user="s", password="secret")
+        inbox = Inbox(id=InboxId("support"), name="Support", address=SUPPORT, imap=imap)
+        await Folders(ConfiguredCredentials()).append_sent(inbox, b"Subject: x\r\n\r\nx")
+        created = [each for each in server.commands if each.startswith("CREATE")]
+        assert created == [f'CREATE "{made}"']
 
 
 async def test_a_refused_folder_is_told_once_and_every_mail_is_sent(stage: Stage) -> None:
