@@ -388,7 +388,7 @@ def test_openpgp_inside_the_text_is_named(text: str) -> None:
     "=?utf-8?q?carla=40customer.example=2C?=@evil.example",
     "eve@evil.example=?utf-8?q?=2C_carla=40customer.example?=",
 ])  # fmt: skip
-def test_encoded_words_in_an_address_make_no_other_domain_of_it(sender: str) -> None:
+def test_T06_encoded_words_in_an_address_make_no_other_domain_of_it(sender: str) -> None:
     found, _ = read(raw(f"From: {sender}", "x", mail=""))
     assert found.sender.domain != "customer.example"
 

@@ -22,10 +22,13 @@ pictures of mails, or reads such headers."""
 MUTANTS = (
     Mutant("T01", "took_part", "if sender.key in participants:", "if True:"),
     Mutant("T01", "took_part", "sender.domain not in known.our_domains and any(", "any("),
+    Mutant("T01", "_is_proven", "copy is not None and body_hash(copy) == mail.body_hash", "copy is not None"),
+    Mutant("T01", "_is_echo", "and await _is_sent(tx, inbox, own_id, mail)", ""),
     Mutant("T02", "took_part", "if sender.key in participants:", "if True:"),
     Mutant("T04", "address", "and other.key not in known:", "and False:"),
     Mutant("T05", "_whom", "is_plain = passed and (", "is_plain = ("),
     Mutant("T06", "_items", "in_angle, has_angle, angle = True, True, []", "in_angle, has_angle = True, True"),
+    Mutant("T06", "_spec", "if is_domain(meant)", "if True"),
     Mutant("T07", "verdict", "words[0].strip('\"').lower() != authserv_id.lower()", "False"),
     Mutant("T08", "resembles", "skeleton(each) == seen", "each == name"),
     Mutant("T09", "ghost_localpart", "[a-z0-9._/-]", "[a-z0-9._/=-]"),

@@ -105,8 +105,8 @@ async def test_a_mail_to_the_team_alone_is_none_of_that(stage: Stage) -> None:
     assert "↗" not in shown["content"]["body"]
 
 
-async def test_a_message_id_that_we_sent_once_proves_nothing(stage: Stage) -> None:
-    """T1: whoever gets a mail of ours knows its id."""
+async def test_T01_a_message_id_that_we_sent_once_proves_nothing(stage: Stage) -> None:
+    """Whoever gets a mail of ours knows its id."""
     room = await begun(stage)
     support = stage.app.desk.settings.inboxes[InboxId("support")]
     await stage.app.desk.mailbox.append_sent(support, sent("What we wrote.", In_Reply_To=""))

@@ -105,7 +105,7 @@ async def test_an_answer_that_names_only_the_relays_id_joins(stage: Stage, told:
     assert (str(sent["References"]).split()[0] == str(sent[OWN_ID])) is by_reply
 
 
-async def test_a_forged_copy_teaches_nothing(stage: Stage) -> None:
+async def test_T01_a_forged_copy_teaches_nothing(stage: Stage) -> None:
     stage.smtp.rewrites = Renaming("250 2.0.0 queued")
     room, ids = await answered(stage)
     await stage.mail(mail("Not what you sent.", message_id="<forged@evil.example>",
