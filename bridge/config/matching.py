@@ -25,8 +25,8 @@ class Facts:
     files: tuple[str, ...]
     """Names of its files."""
     header: Callable[[str], Sequence[str]]
-    spam: str = ""
-    """By what our own mail server calls it spam; empty if it does not."""
+    spam: Callable[[], str]
+    """Returns by what our own mail server calls it spam; empty if it does not."""
 
 
 def spam_said(wanted: Sequence[str], header: Callable[[str], Sequence[str]]) -> str:
@@ -122,7 +122,7 @@ CONDITIONS: Mapping[str, Callable[[Any, Facts], bool]] = {
     "larger": lambda size, facts: facts.size > size,
     "verdict": lambda verdict, facts: facts.mail.sender_verdict.value == verdict,
     "kind": lambda kind, facts: facts.mail.sender_kind.value == kind,
-    "spam": lambda spam, facts: bool(facts.spam) is spam,
+    "spam": lambda spam, facts: bool(facts.spam()) is spam,
     "header": _header,
 }
 """Matching function of each key of `when`. The costly functions are last."""

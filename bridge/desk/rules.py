@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bridge.config import matching
@@ -31,8 +31,8 @@ class Incoming:
     mailbox."""
     files: tuple[str, ...]
     """Names of all its attachments, including those that stayed in the mailbox."""
-    spam: str = ""
-    """By what our own mail server calls it spam."""
+    spam: Callable[[], str] = str
+    """Returns by what our own mail server calls it spam."""
 
     @classmethod
     def whole(cls, mail: Mail, body: Body, raw: bytes, letter: Letter, is_new: bool) -> Incoming:

@@ -117,6 +117,12 @@ class Delivery:
     """When the newest preview was posted in the room, epoch seconds."""
 
     @property
+    def open_recipients(self) -> list[Recipient]:
+        """Those that an attempt still has to reach."""
+        statuses = (RecipientStatus.PENDING, RecipientStatus.DEFERRED)
+        return [each for each in self.recipients if each.status in statuses]
+
+    @property
     def waits_for_server(self) -> bool:
         """Whether it waits for an outgoing server that took no attempt of it yet, so that it can be
         stopped: an attempt may have arrived though the server did not confirm it."""

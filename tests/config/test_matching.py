@@ -24,7 +24,7 @@ MAIL = Mail(
 
 def facts(mail: Mail = MAIL, text: str = "Please pay\nsoon.") -> Facts:
     files = tuple(each.name for each in mail.attachments)
-    return Facts(mail, text, 6_000_000, files, lambda name: values_of(RAW, name))
+    return Facts(mail, text, 6_000_000, files, lambda name: values_of(RAW, name), str)
 
 
 def rule(when: str, **more: str) -> str:

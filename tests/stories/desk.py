@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import imaplib
 from typing import Any
 from urllib.parse import unquote
 
 from tests.servers.matrix_state import Room
-from tests.stage import ADMIN, ALICE, Stage, mail, until
+from tests.stage import ADMIN, ALICE, PASSWORD, SUPPORT, Stage, mail, until
 
 
 async def begun(stage: Stage, raw: bytes | None = None, *agents: str, **inbox: Any) -> Room:
@@ -44,6 +45,18 @@ async def ask(stage: Stage, room: Room, text: str, *answers: str) -> str:
     for answer in answers:
         assert answer in body, body
     return body
+
+
+async def junk_folder(stage: Stage) -> None:
+    """Make a folder Junk in the mailbox."""
+
+    def create() -> None:
+        client = imaplib.IMAP4("127.0.0.1", stage.imap.port)
+        client.login(SUPPORT, PASSWORD)
+        client.create("Junk")
+        client.logout()
+
+    await asyncio.to_thread(create)
 
 
 async def control_room(stage: Stage) -> Room:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import imaplib
 import re
 
 import pytest
@@ -11,8 +9,8 @@ import pytest
 from bridge.operate import roundtrip
 from tests import golden
 from tests.servers.smtp import Fault
-from tests.stage import ADMIN, ALICE, PASSWORD, SUPPORT, Stage, mail
-from tests.stories.desk import begun
+from tests.stage import ADMIN, ALICE, SUPPORT, Stage, mail
+from tests.stories.desk import begun, junk_folder
 
 GOLDEN = "inbox_test.txt"
 
@@ -97,19 +95,9 @@ async def test_a_provider_without_tags_is_told_and_gets_none(stage: Stage) -> No
 
 async def test_a_mail_that_comes_back_as_junk_is_found_there(stage: Stage) -> None:
     await stage.open()
-    await junk(stage)
+    await junk_folder(stage)
     deliver(stage, tags=False, folder="Junk")
     assert "came back into Junk" in await answer_to_test(stage, "junk")
-
-
-async def junk(stage: Stage) -> None:
-    def create() -> None:
-        client = imaplib.IMAP4("127.0.0.1", stage.imap.port)
-        client.login(SUPPORT, PASSWORD)
-        client.create("Junk")
-        client.logout()
-
-    await asyncio.to_thread(create)
 
 
 async def test_a_mail_that_never_comes_back_is_told(stage: Stage) -> None:

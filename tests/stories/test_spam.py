@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import imaplib
-
 import pytest
 
-from tests.stage import ALICE, CUSTOMER, PASSWORD, SUPPORT, Stage, mail
-from tests.stories.desk import begun
+from tests.stage import ALICE, CUSTOMER, SUPPORT, Stage, mail
+from tests.stories.desk import begun, junk_folder
 
 TOLD = "🚮 your mail server calls this spam"
 
@@ -71,13 +68,7 @@ async def test_rules_know_of_it(stage: Stage, flag: str, tagged: bool) -> None:
 
 
 async def test_mail_in_a_watched_junk_folder_is_spam(stage: Stage) -> None:
-    def create() -> None:
-        client = imaplib.IMAP4("127.0.0.1", stage.imap.port)
-        client.login(SUPPORT, PASSWORD)
-        client.create("Junk")
-        client.logout()
-
-    await asyncio.to_thread(create)
+    await junk_folder(stage)
     config = stage.config(spam="tell")
     config["inboxes"]["support"]["imap"]["folders"] = ["INBOX", "Junk"]
     await stage.open(config)

@@ -144,7 +144,8 @@ async def rehearse(desk: Desk, job: Job[RehearseRules]) -> None:
         except Transient:
             continue
         is_new = bool(first) and first[0].id == letter.id
-        spam = spam_said(inbox.spam_headers, functools.partial(values_of, raw))
+        header = functools.partial(values_of, raw)
+        spam = functools.partial(spam_said, inbox.spam_headers, header)
         facts = replace(Incoming.whole(mail, body, raw, letter, is_new), spam=spam).facts
         held = applicable(matching_rules(rules, facts), is_new=is_new)
         if held:

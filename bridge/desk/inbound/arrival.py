@@ -28,8 +28,10 @@ class Arrival:
     """Bytes of the whole mail where it stayed in the mailbox and `raw` is only its head."""
     left: tuple[str, ...] = ()
     """Names of the attachments that stayed in the mailbox with it."""
+    junk: str = ""
+    """The name of the junk folder that it was in."""
     spam: str = ""
-    """By what our own mail server calls it spam; empty if it does not."""
+    """By what our own mail server calls it spam, where the inbox does anything about that."""
     instead_of: MessageId | None = None
     """The mail that told of this one when it could not be fetched."""
     by_hand_to: Address | None = None
@@ -45,5 +47,11 @@ class Arrival:
         size = len(self.raw) if self.too_large is None else self.too_large
         return matching.Facts(
             self.mail, self.body.text, size, names,
-            lambda name: values_of(self.raw, name), self.spam,
+            lambda name: values_of(self.raw, name), self.spam_said,
         )  # fmt: skip
+
+    def spam_said(self) -> str:
+        """By what our own mail server calls it spam; parses the header, so ask only if needed."""
+        if self.junk:
+            return f"the folder {self.junk}"
+        return matching.spam_said(self.inbox.spam_headers, lambda name: values_of(self.raw, name))

@@ -79,7 +79,7 @@ async def file(tx: Tx, desk: Desk, arrival: Arrival, fits: Sequence[Placed]) -> 
         conversation = await tx.conversations.get(number)
     if delivery is None and arrival.by_hand_to is None and not conversation.is_overflow:
         incoming = Incoming.whole(mail, arrival.body, arrival.raw, letter, fresh)
-        incoming = replace(incoming, spam=arrival.spam)
+        incoming = replace(incoming, spam=arrival.spam_said)
         if arrival.too_large is not None:
             incoming = replace(incoming, size=arrival.too_large, files=arrival.left)
         if home.id != inbox.id:  # the conversation was moved to another inbox: use its rules

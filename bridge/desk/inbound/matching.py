@@ -180,5 +180,4 @@ def _preview(desk: Desk, arrival: Arrival) -> str:
     text = arrival.body.text
     if origin is not None and origin.text.strip():
         text = f"{FORWARDED}{origin.sender}\n{origin.text}"
-    is_told = arrival.spam and arrival.inbox.spam != "ignore"
-    return preview_of(f"{SPAM}\n{text}" if is_told else text)
+    return preview_of(f"{SPAM}\n{text}" if arrival.spam else text)

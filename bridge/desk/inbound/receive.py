@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bridge import metrics
 from bridge.config.inbox import Inbox
-from bridge.config.matching import spam_said
 from bridge.desk.desk import Desk
 from bridge.desk.inbound.again import says_nothing_new
 from bridge.desk.inbound.arrival import Arrival
@@ -18,7 +16,6 @@ from bridge.desk.inbound.file import file
 from bridge.desk.outbound.relayed import note_id
 from bridge.desk.rules import Placed, matching_rules, of_inbox
 from bridge.mail import author
-from bridge.mail.header import values_of
 from bridge.mail.limits import size
 from bridge.mail.parse import body_hash
 from bridge.mail.quote import Body
@@ -96,9 +93,9 @@ async def _read(desk: Desk, accepted: _Accepted) -> _ReadMail:
     known = json.loads(accepted.note) if accepted.note else {}
     if "size" in known:
         arrival = _headed(arrival, known["size"], known["limit"])
-    junk = f"the folder {known['junk']}" if "junk" in known else ""
-    said = spam_said(inbox.spam_headers, functools.partial(values_of, raw))
-    arrival = replace(arrival, spam=junk or said, instead_of=known.get("instead"))
+    arrival = replace(arrival, junk=known.get("junk", ""), instead_of=known.get("instead"))
+    if inbox.spam != "ignore":
+        arrival = replace(arrival, spam=arrival.spam_said())
     to = author.by_hand(mail, desk.own_addresses)
     if to is not None:
         ours = await _is_proven(desk, mail, len(raw))

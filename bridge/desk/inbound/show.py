@@ -48,7 +48,7 @@ async def show(
     above = mail_event.lines_above(
         named, inbox, conversation, letter.new_addresses, ours, person, letter.forwarded
     )  # fmt: skip
-    if arrival.spam and arrival.inbox.spam != "ignore":
+    if arrival.spam:
         above = [f"{mail_event.SPAM} ({arrival.spam})", *above]
     if arrival.by_hand_to is not None:
         above = [mail_event.by_hand(mail, proven=arrival.is_ours), *above]

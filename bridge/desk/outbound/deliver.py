@@ -98,11 +98,7 @@ async def _attempt(
             await tx.jobs.assert_leased(job)
             await tx.deliveries.update(delivery.id, data_begun=True)
 
-    open_ = [
-        r.address.spec
-        for r in current.recipients
-        if r.status in (RecipientStatus.PENDING, RecipientStatus.DEFERRED)
-    ]
+    open_ = [each.address.spec for each in current.open_recipients]
     try:
         statuses = await desk.sender.send(inbox, inbox.address, open_, mime, data_begun)
     except Trouble as trouble:
@@ -161,12 +157,8 @@ async def _resolve_unknown(desk: Desk, job: Job[Deliver], inbox: Inbox, delivery
         if found
         else (RecipientStatus.UNKNOWN, "")
     )
-    open_ = [
-        r
-        for r in delivery.recipients
-        if r.status in (RecipientStatus.PENDING, RecipientStatus.DEFERRED)
-    ]
-    await _verdict(desk, job, inbox, delivery, {r.address.spec: status for r in open_})
+    statuses = {each.address.spec: status for each in delivery.open_recipients}
+    await _verdict(desk, job, inbox, delivery, statuses)
 
 
 async def _found_in_sent(desk: Desk, inbox: Inbox, delivery: Delivery) -> bool:

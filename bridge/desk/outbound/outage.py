@@ -109,13 +109,7 @@ async def works(tx: Tx, desk: Desk, account: str) -> None:
     problem = await tx.sending.get(account)
     if problem is None:
         return
-    await tx.sending.end(account)
-    await tx.jobs.drop(TrySending(account))
-    inboxes = desk.settings.sending_through(account)
-    released = 0
-    # of an account that nobody uses any more: it is not known whose mails waited for it
-    for inbox in inboxes or desk.settings.inboxes.values():
-        released += await release(tx, desk, inbox)
+    inboxes, released = await _end(tx, desk, account)
     if problem.is_told and inboxes:
         mails = {0: "", 1: " 1 mail that waited leaves now."}.get(
             released, f" {released} mails that waited leave now."
@@ -126,7 +120,18 @@ async def works(tx: Tx, desk: Desk, account: str) -> None:
         )  # fmt: skip
 
 
-async def release(tx: Tx, desk: Desk, inbox: Inbox) -> int:
+async def _end(tx: Tx, desk: Desk, account: str) -> tuple[list[Inbox], int]:
+    """Forget what is wrong with an account. Returns its inboxes, and how many mails leave now."""
+    await tx.sending.end(account)
+    await tx.jobs.drop(TrySending(account))
+    inboxes, released = desk.settings.sending_through(account), 0
+    # of an account that nobody uses any more: it is not known whose mails waited for it
+    for inbox in inboxes or desk.settings.inboxes.values():
+        released += await _release(tx, desk, inbox)
+    return inboxes, released
+
+
+async def _release(tx: Tx, desk: Desk, inbox: Inbox) -> int:
     """Let the deferred mails of an inbox be attempted now. Returns how many there are."""
     now, released = desk.now(), 0
     for delivery in await tx.deliveries.under_way(inbox.id):
@@ -145,11 +150,7 @@ async def forget(tx: Tx, desk: Desk, inbox: Inbox) -> None:
     problem = await tx.sending.get(account)
     if problem is None:
         return
-    await tx.sending.end(account)
-    await tx.jobs.drop(TrySending(account))
-    inboxes = desk.settings.sending_through(account)
-    for each in inboxes:
-        await release(tx, desk, each)
+    inboxes, _ = await _end(tx, desk, account)
     if problem.is_told:
         await tell_control(
             tx, desk, PostKey.other(Shows.ALARM_OVER, f"smtp:{account}", int(problem.since)),
@@ -228,14 +229,9 @@ async def _wait(
     problem: SendingProblem,
 ) -> None:
     await tx.jobs.finish(job)
-    open_ = (RecipientStatus.PENDING, RecipientStatus.DEFERRED)
+    waits = RecipientStatus.DEFERRED, problem.said
     await tx.deliveries.set_statuses(
-        delivery.id,
-        {
-            each.address.spec: (RecipientStatus.DEFERRED, problem.said)
-            for each in delivery.recipients
-            if each.status in open_
-        },
+        delivery.id, {each.address.spec: waits for each in delivery.open_recipients}
     )
     waiting = await tx.deliveries.update(
         delivery.id, run_at=problem.next_at, attempts=delivery.attempts

@@ -59,11 +59,7 @@ async def settle(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery) -> Delive
     """Store the new state of a delivery, store the mail once it was sent, and update the room."""
     now = desk.now()
     if now - delivery.created_at > GIVE_UP:
-        left = [
-            r
-            for r in delivery.recipients
-            if r.status in (RecipientStatus.DEFERRED, RecipientStatus.PENDING)
-        ]
+        left = delivery.open_recipients
         await tx.deliveries.set_statuses(
             delivery.id,
             {r.address.spec: (RecipientStatus.FAILED, f"given up: {r.reply}") for r in left},
