@@ -29,9 +29,12 @@ class Facts:
     """Returns by what our own mail server calls it spam; empty if it does not."""
 
 
-def spam_said(wanted: Sequence[str], header: Callable[[str], Sequence[str]]) -> str:
-    """The header by which our mail server calls a mail spam, of those `wanted`, as `Name: value`;
-    empty for none. Whoever writes such a header into a mail harms that mail alone."""
+def spam_said(wanted: Sequence[str], header: Callable[[str], Sequence[str]], junk: str = "") -> str:
+    """By what our mail server calls a mail spam: `junk`, the name of the folder that it put the
+    mail into, or a header of those `wanted`, as `Name: value`; empty for nothing. Whoever writes
+    such a header into a mail harms that mail alone."""
+    if junk:
+        return f"the folder {junk}"
     for name, _, pattern in (each.partition(":") for each in wanted):
         for value in header(name):
             if _glob(pattern.strip(), value.strip()):

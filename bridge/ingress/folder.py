@@ -30,8 +30,12 @@ HEAD = 200_000
 """Bytes fetched of a mail that is over the size limit."""
 UIDS_PER_FETCH = 250
 """Maximum UIDs in one FETCH of sizes and dates."""
-MAILS_PER_COMMIT, BYTES_PER_COMMIT = 20, 500_000
-"""Maximum mails, and their bytes, that are fetched by one command and accepted by one commit."""
+MAILS_PER_COMMIT, OLD_PER_COMMIT = 20, 100
+"""Maximum mails that are fetched by one command and accepted by one commit: of those that arrive,
+and of those that were in the mailbox before, where nobody waits for the first."""
+BYTES_PER_MAIL = 25_000
+"""Maximum average of the bytes of mails that share a commit, as the server says their sizes."""
+BYTES_PER_FETCH = 2 * OLD_PER_COMMIT * BYTES_PER_MAIL
 NOT_GIVEN = "NO the server lists this mail and does not give it"
 """The refusal that counts for a mail that FETCH leaves out and SEARCH does not."""
 
@@ -97,9 +101,8 @@ class FolderReader:
         await self._held.begin(validity)
         found = await connection.search(f"UID {last + 1}:*")
         uids = [uid for uid in found if uid > last and uid not in self._held]
-        now, before = time.monotonic(), self._looked_at
-        outage = max(OUTAGE, 2.0 * self._account.imap.poll)
-        nobody_looked = before is None or now - before > outage
+        before, outage = self._looked_at, max(OUTAGE, 2.0 * self._account.imap.poll)
+        nobody_looked = before is None or time.monotonic() - before > outage
         self._waiting = frozenset(uids if nobody_looked else ())
         since, below = await self._cursor.rescanning(validity)
         old, fresh = [u for u in uids if u < below], [u for u in uids if u >= below]
@@ -137,7 +140,7 @@ class FolderReader:
             for uid, (size, when) in known.items()
             if since is None or when is None or when.timestamp() >= since - 60
         }
-        for run in self._runs(wanted):
+        for run in self._runs(wanted, MAILS_PER_COMMIT if since is None else OLD_PER_COMMIT):
             await self._take_run(connection, validity, {uid: wanted[uid] for uid in run})
         if uids[-1] not in wanted:
             await self._skip(validity, uids[-1])
@@ -173,30 +176,29 @@ class FolderReader:
         with contextlib.suppress(CommandRefused):
             sizes = await connection.fetch_meta(others[-10:]) if others else []
             size, other = min(((size, one) for one, size, _ in sizes if size), default=(0, 0))
-            if 0 < size <= BYTES_PER_COMMIT:
-                await connection.fetch_raw(other, 2 * BYTES_PER_COMMIT)
+            if 0 < size <= BYTES_PER_FETCH // 2:
+                await connection.fetch_raw(other, BYTES_PER_FETCH)
                 self._held.give(1)
 
     async def _listed(self, connection: ImapConnection, uids: Sequence[int]) -> list[int]:
-        """Those of the UIDs that are still in the folder: a mail is gone only when a search says
-        so, not when a FETCH leaves it out."""
+        """Those of the UIDs that a search finds: a FETCH may leave out a mail that is there."""
         if not uids:
             return []
         there = await connection.search(f"UID {','.join(map(str, uids))}")
         return [uid for uid in there if uid in uids]
 
-    def _runs(self, sizes: Mapping[int, int]) -> Iterator[list[int]]:
-        """Runs of UIDs in order; small mails share a run."""
+    def _runs(self, sizes: Mapping[int, int], count: int) -> Iterator[list[int]]:
+        """Runs of up to `count` UIDs in order; small mails share a run."""
         run: list[int] = []
-        total = 0
+        total, most = 0, min(count * BYTES_PER_MAIL, self._limits.mail_size)
         for uid in sorted(sizes):
-            alone = self._one_by_one or not sizes[uid]  # a size that the server does not say
-            total += sizes[uid] or BYTES_PER_COMMIT
-            most = 0 if alone else min(BYTES_PER_COMMIT, self._limits.mail_size)
-            if run and (len(run) == MAILS_PER_COMMIT or total > most):
+            # a mail whose size the server does not say is alone
+            size = most if self._one_by_one or not sizes[uid] else sizes[uid]
+            if run and (len(run) == count or total + size > most):
                 yield run
-                run, total = [], sizes[uid]
+                run, total = [], 0
             run.append(uid)
+            total += size
         if run:
             yield run
 
@@ -207,7 +209,7 @@ class FolderReader:
         self._have_room(sizes.values())
         if len(sizes) > 1:
             try:
-                raws = await connection.fetch_raws(list(sizes), 2 * BYTES_PER_COMMIT)
+                raws = await connection.fetch_raws(list(sizes), BYTES_PER_FETCH)
             except ImapError:
                 self._one_by_one = True
                 if connection.closed:

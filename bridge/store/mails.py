@@ -64,6 +64,17 @@ class Mails(MailIds):
         (row,) = await self._conn.fetch("SELECT * FROM intake WHERE id = $1", intake)
         return InboxId(row["inbox"]), row["raw"], row["note"], row["at"]
 
+    async def note(self, inbox: InboxId, raw: int) -> str:
+        """The note of the mail with these bytes, of its last arrival; see `accept`."""
+        return str(
+            await self._conn.fetchval(
+                "SELECT note FROM intake WHERE inbox = $1 AND raw = $2 ORDER BY id DESC LIMIT 1",
+                inbox,
+                raw,
+            )
+            or ""
+        )
+
     async def is_known(self, inbox: InboxId, message_id: MessageId, body_hash: str) -> bool:
         """Whether this mail was filed already; the same Message-ID with another body is new."""
         return (

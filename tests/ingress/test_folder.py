@@ -18,7 +18,7 @@ from bridge.config.settings import Limits
 from bridge.imap.connection import ImapConnection
 from bridge.imap.syntax import ConnectionLost
 from bridge.ingress.account import MailAccount
-from bridge.ingress.folder import MAILS_PER_COMMIT, FolderReader
+from bridge.ingress.folder import MAILS_PER_COMMIT, OLD_PER_COMMIT, FolderReader
 from bridge.ingress.held import ENOUGH, FIELD, PAUSE, PAUSE_REPORTED, SEVERAL, TRIES
 from bridge.ingress.source import SourceContext
 from bridge.mail.parse import parse
@@ -116,11 +116,22 @@ async def taken(database: Database) -> list[tuple[int, bytes]]:
 
 
 async def test_waiting_mails_are_accepted_together(tmp_path: Path) -> None:
-    async with reading(tmp_path, 3 * MAILS_PER_COMMIT - 5) as (reader, server, database):
+    async with reading(tmp_path, 2 * OLD_PER_COMMIT - 5) as (reader, server, database):
         await look(reader, server)
         assert await taken(database) == list(server.mails.items())
-        assert database.commits["accept"] == 3
-        assert sum("BODY" in command for command in server.commands) == 3
+        assert database.commits["accept"] == 2
+        assert sum("BODY" in command for command in server.commands) == 2
+
+
+async def test_mails_that_arrive_share_a_commit_in_smaller_runs(tmp_path: Path) -> None:
+    async with reading(tmp_path, 1) as (reader, server, database):
+        await look(reader, server)
+        for number in range(2, 2 * MAILS_PER_COMMIT):
+            server.mails[number] = mail(f"Mail {number}", message_id=f"<{number}@x.example>")
+        database.commits.clear()
+        await look(reader, server)
+        assert await taken(database) == list(server.mails.items())
+        assert database.commits["accept"] == 2
 
 
 async def test_what_the_server_refuses_together_is_taken_one_by_one(tmp_path: Path) -> None:
@@ -335,7 +346,7 @@ async def test_mails_larger_than_the_server_said_are_taken(tmp_path: Path) -> No
         )
 
     async with reading(tmp_path, 0, answer) as (reader, server, database):
-        server.mails = {uid: mail("x" * 200_000, message_id=f"<{uid}@x>") for uid in range(1, 12)}
+        server.mails = {uid: mail("x" * 200_000, message_id=f"<{uid}@x>") for uid in range(1, 32)}
         with pytest.raises(Exception, match="announced"):
             await look(reader, server)
         await look(reader, server)

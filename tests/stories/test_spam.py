@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.stage import ALICE, CUSTOMER, SUPPORT, Stage, mail
-from tests.stories.desk import begun, junk_folder
+from tests.stage import ADMIN, ALICE, CUSTOMER, SUPPORT, Stage, mail
+from tests.stories.desk import begun, control_room, junk_folder
 
 TOLD = "🚮 your mail server calls this spam"
 
@@ -84,3 +84,8 @@ async def test_mail_in_a_watched_junk_folder_is_spam(stage: Stage) -> None:
         f"{TOLD} (the folder Junk)"
     ]
     assert not [body for body in bodies if "my display" in body and "🚮" in body]
+    control = await control_room(stage)
+    stage.hs.say(ADMIN, control.id, "!rule test support\nname: junk\nwhen: {spam: true}\n"
+                 "then: {tag: junk}")  # fmt: skip
+    tried = await stage.sees(control, "of the last 2 mails rules hold for 1")
+    assert "Offer (shop@spam.example) → junk: tag junk" in tried["content"]["body"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -135,6 +136,7 @@ async def rehearse(desk: Desk, job: Job[RehearseRules]) -> None:
     for letter in letters:
         async with desk.store.reading() as tx:
             raw = await tx.mails.raw(letter.raw) if letter.raw is not None else b""
+            note = await tx.mails.note(inbox.id, letter.raw) if letter.raw is not None else ""
             first = (await tx.mails.of_conversation(letter.conversation))[:1]
         if not raw:
             continue
@@ -145,7 +147,8 @@ async def rehearse(desk: Desk, job: Job[RehearseRules]) -> None:
             continue
         is_new = bool(first) and first[0].id == letter.id
         header = functools.partial(values_of, raw)
-        spam = functools.partial(spam_said, inbox.spam_headers, header)
+        junk = json.loads(note or "{}").get("junk", "")
+        spam = functools.partial(spam_said, inbox.spam_headers, header, junk)
         facts = replace(Incoming.whole(mail, body, raw, letter, is_new), spam=spam).facts
         held = applicable(matching_rules(rules, facts), is_new=is_new)
         if held:

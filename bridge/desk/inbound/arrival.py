@@ -52,6 +52,6 @@ class Arrival:
 
     def spam_said(self) -> str:
         """By what our own mail server calls it spam; parses the header, so ask only if needed."""
-        if self.junk:
-            return f"the folder {self.junk}"
-        return matching.spam_said(self.inbox.spam_headers, lambda name: values_of(self.raw, name))
+        return matching.spam_said(
+            self.inbox.spam_headers, lambda name: values_of(self.raw, name), self.junk
+        )

@@ -1,0 +1,106 @@
+"""How fast what lies in a mailbox is accepted when it is first read."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from bridge.config.credentials import ConfiguredCredentials
+from bridge.config.inbox import Imap, Inbox
+from bridge.config.settings import Limits
+from bridge.imap.connection import ImapConnection
+from bridge.ingress import folder
+from bridge.ingress.account import MailAccount
+from bridge.ingress.source import SourceContext
+from bridge.model import InboxId
+from bridge.store.sqlite import Sqlite
+from tests import provision
+from tests.ingress.test_folder import CountingDatabase
+from tests.servers.dovecot import DovecotServer
+from tests.stage import SUPPORT, mail
+
+OLD = 20_000 if os.environ.get("FULL") else 2_000
+SOME = 200
+"""How many are enough to measure one by one."""
+
+
+@pytest.fixture
+async def dovecot(town_folder: Path) -> AsyncIterator[DovecotServer]:
+    if not provision.dovecot():
+        pytest.skip("needs Dovecot: python -m tests.provision")
+    server = DovecotServer(str(town_folder), {"support": "secret", "few": "secret"})
+    await server.start()
+    yield server
+    await server.stop()
+
+
+def fill(server: DovecotServer, user: str, count: int) -> None:
+    """Put mails of a common size into a mailbox, as an import would."""
+    words = "Some words, as people write them.\n" * 60
+    home = Path(server.maildir(user))
+    for name in ("cur", "new", "tmp"):
+        (home / name).mkdir(parents=True)
+    for number in range(count):
+        raw = mail(f"Mail {number}\n{words}", message_id=f"<{number}@x.example>")
+        (home / "new" / f"{1_700_000_000 + number}.M{number}.host").write_bytes(raw)
+    if os.geteuid() == 0:
+        owner = pwd.getpwnam(server.mail_user)
+        for path in (home.parent, home, *home.rglob("*")):
+            os.chown(path, owner.pw_uid, owner.pw_gid)
+
+
+@asynccontextmanager
+async def first_read(
+    server: DovecotServer, user: str, at: Path
+) -> AsyncIterator[tuple[CountingDatabase, float]]:
+    """Read a mailbox for the first time; gives the database and the mails accepted a second."""
+    imap = Imap(
+        host="127.0.0.1", port=server.imap_port, tls="none", user=user, password="secret",
+        since="2020-01-01",
+    )  # fmt: skip
+    inbox = Inbox(id=InboxId("support"), name="Support", address=SUPPORT, imap=imap)
+    database = CountingDatabase(await Sqlite.open(f"sqlite:{at}/{user}.db"))
+
+    async def refused(source: str, said: str) -> None:
+        raise AssertionError(f"{source}: {said}")
+
+    context = SourceContext(
+        database, ConfiguredCredentials(), Limits(), lambda: None, refused, time.time
+    )
+    connection = await ImapConnection.connect("127.0.0.1", server.imap_port, "none", timeout=60)
+    try:
+        await connection.login(user, "secret")
+        await connection.select("INBOX")  # the server reads its folder before the clock runs
+        reader = folder.FolderReader(MailAccount(context, [inbox], imap), "INBOX")
+        began = time.perf_counter()
+        await reader.take_new(connection)
+        took = time.perf_counter() - began
+        async with database.reading() as tx:
+            count = await tx.conn.fetchval("SELECT COUNT(*) FROM intake")
+            assert await tx.settings.cursor(imap.account, "INBOX") is not None
+        yield database, count / took
+    finally:
+        await connection.close()
+        await database.close()
+
+
+async def test_old_mail_is_accepted_in_batches_at_five_times_the_rate_of_one_by_one(
+    dovecot: DovecotServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(dovecot, "few", SOME)
+    fill(dovecot, "support", OLD)
+    with monkeypatch.context() as patch:
+        patch.setattr(folder, "OLD_PER_COMMIT", 1)
+        async with first_read(dovecot, "few", tmp_path) as (_, one_by_one):
+            pass
+    async with first_read(dovecot, "support", tmp_path) as (database, in_batches):
+        async with database.reading() as tx:
+            assert await tx.conn.fetchval("SELECT COUNT(*) FROM intake") == OLD
+        assert database.commits["accept"] <= OLD / 50
+    assert in_batches > 5 * one_by_one, f"{in_batches:.0f} a second, {one_by_one:.0f} one by one"
