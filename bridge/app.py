@@ -11,13 +11,24 @@ from typing import Any, TypeVar
 
 import structlog
 
-from bridge.config.credentials import ConfiguredCredentials
 from bridge.config.settings import Registration, Settings
 from bridge.config.vault import Keys, Vault
-from bridge.desk.admin import erase, export, janitor, report, restored, rulebook, status, testing
+from bridge.desk.admin import (
+    access,
+    erase,
+    export,
+    janitor,
+    login,
+    report,
+    restored,
+    rulebook,
+    status,
+    testing,
+)
 from bridge.desk.desk import Desk
 from bridge.desk.directory import Directory
 from bridge.desk.events import commands, converse, listen
+from bridge.desk.grants import Grants
 from bridge.desk.inbound import receive, webhook
 from bridge.desk.outbound import deliver, outage, preview
 from bridge.desk.rooms import post, upload
@@ -30,6 +41,7 @@ from bridge.matrix.homeserver import Homeserver
 from bridge.matrix.reconcile import Reconciler
 from bridge.matrix.service import Service
 from bridge.model import HomeserverError, Job, Permanent, Transient, admin_task, task
+from bridge.oauth.client import AuthorizationServers
 from bridge.operate.probe import Prober
 from bridge.sandbox.reader import MailReader
 from bridge.sandbox.starter import ReadingProcess
@@ -85,6 +97,11 @@ ACTS = dict((
     _act(task.CallHook, webhook.hook),
     _act(admin_task.RehearseRules, rulebook.rehearse),
     _act(admin_task.TellOfFailure, status.tell_failure),
+    _act(admin_task.RenewGrant, access.renew),
+    _act(admin_task.TellOfGrant, access.tell),
+    _act(admin_task.BeginLogin, login.begin),
+    _act(admin_task.FinishLogin, login.finish),
+    _act(admin_task.WaitForCode, login.wait_for_code),
 ))  # fmt: skip
 
 
@@ -140,7 +157,8 @@ class App:
             keys = Keys.of(
                 encryption_keys, await tx.settings.secret(), await tx.settings.former_ids()
             )
-        credentials = ConfiguredCredentials()
+        directory = Directory(settings, vault)
+        credentials = Grants(self.database, directory, AuthorizationServers(), time.time)
         sender, mailbox = SmtpSender(credentials), Folders(credentials)
         reader = MailReader(self._started_reading())
         self._stop.callback(reader.close)
@@ -152,7 +170,8 @@ class App:
             reader=reader,
             prober=Prober(sender, mailbox, credentials, Tokens(keys.ids, keys.former)),
             hooks=Hooks(),
-            directory=Directory(settings, vault),
+            directory=directory,
+            grants=credentials,
             keys=keys,
             now=time.time,
             command_words=commands.WORDS,
@@ -160,6 +179,7 @@ class App:
         await self.desk.directory.load(self.database)
         await search.order_index(self.database)
         await outage.try_at_start(self.desk)
+        await access.begin(self.desk)
         take = functools.partial(listen.store_events, self.desk)
         self.reconciler = Reconciler(self.homeserver, self.database, take)
         await self._listen(take)
@@ -241,7 +261,7 @@ class App:
     async def _watch_health(self) -> None:
         while True:
             await asyncio.sleep(ALARM_EVERY)
-            for look in (status.watch, remind.remind):
+            for look in (status.watch, access.watch, remind.remind):
                 try:
                     await look(self.desk)
                 except Exception as error:  # noqa: BLE001 - mail goes on, whatever an alarm raises

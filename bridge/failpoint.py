@@ -44,6 +44,7 @@ COMMITS = {
     "erased": "a conversation is forgotten",
     "janitor": "what is over its days is forgotten, or ordered to be",
     "settings": "a value kept for the whole installation",
+    "grant": "an OAuth2 grant's new tokens, its end, or who renews it",
 }
 EFFECTS = {
     "migrate": "one step of the schema",
@@ -58,6 +59,7 @@ EFFECTS = {
     "smtp.data": "DATA, body and final dot",
     "imap.seen": "the Seen flag is set on the server",
     "hook.post": "another program is told of a mail",
+    "oauth.post": "an authorization server is asked for a token",
     "imap.append": "a copy is put into the Sent folder",
 }
 

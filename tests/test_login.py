@@ -34,6 +34,9 @@ class Given:
             raise self._login
         return self._login
 
+    async def refused(self, server: Server) -> None:
+        """Nothing else is known."""
+
 
 def imap(port: int) -> Imap:
     return Imap(host="127.0.0.1", port=port, tls="none", user=USER, password="in the settings")

@@ -44,11 +44,13 @@ def inbox_line(id: str, name: str, address: str, state: str, source: str) -> str
     return f"{id} · {name} <{address}> · {state} · {source}"
 
 
-def complete(id: str, prefix: str) -> str:
+def complete(inbox: Inbox, prefix: str) -> str:
     """Tells that a draft inbox is complete, and what can be done with it."""
+    id = inbox.id
+    login = f" First, {prefix}inbox login {id} logs it in." if inbox.grants else ""
     return (
-        f"Draft {id} is complete. {prefix}inbox test {id} tries it, {prefix}inbox show {id} lists"
-        f" what is set, {prefix}inbox publish {id} takes it live."
+        f"Draft {id} is complete.{login} {prefix}inbox test {id} tries it, {prefix}inbox show {id}"
+        f" lists what is set, {prefix}inbox publish {id} takes it live."
     )
 
 

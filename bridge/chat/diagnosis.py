@@ -63,6 +63,8 @@ class ProblemKind(StrEnum):
     WRONG_NAME = "wrong name"
     EXPIRED = "expired"
     UNTRUSTED = "untrusted"
+    NO_ACCESS = "no access"
+    """There are no credentials; the server was not asked."""
     LOGIN = "log-in"
     LOGIN_BROKEN = "log-in broken off"
     NO_LOGIN_HERE = "no log-in here"
@@ -153,7 +155,7 @@ def _provider(inbox: Inbox, server: Server) -> Provider | None:
 def text(inbox: Inbox, server: Server, trouble: Trouble) -> str:
     """The text for an admin: the setting or server at fault, its value, and the fix."""
     match trouble.problem:
-        case ProblemKind.LOGIN:
+        case ProblemKind.LOGIN | ProblemKind.NO_ACCESS:
             return _login(inbox, server, trouble)
         case (
             ProblemKind.NOT_TLS
@@ -264,6 +266,9 @@ def _certificate(server: Server, trouble: Trouble) -> str:
 
 
 def _login(inbox: Inbox, server: Server, trouble: Trouble) -> str:
+    if trouble.problem is ProblemKind.NO_ACCESS:
+        why = trouble.whole.replace("INBOX", inbox.id).rstrip(".")
+        return f"{why[:1].upper()}{why[1:]}."
     said, kind, known = trouble.said, _kind(server), _provider(inbox, server)
     who = known.label if known else f"{server.host}"
     page = known.app_passwords if known else "the provider's security page"
@@ -271,9 +276,15 @@ def _login(inbox: Inbox, server: Server, trouble: Trouble) -> str:
         if re.search(each.pattern, trouble.whole, re.IGNORECASE):
             return each.text.format(who=who, page=page, user=server.user, said=said,
                                     key=f"{kind}.password")  # fmt: skip
+    if server.oauth:
+        return (f"{who} refuses the log-in of {server.user} ({said}), though the access is good."
+                f" {kind.upper()} has to be switched on for that mailbox; an account that opens a"
+                " shared mailbox needs full access to it, and an app that logs in by itself needs"
+                " Add-MailboxPermission.")  # fmt: skip
     if known is not None and not known.takes_passwords:
         return (f"{who} refuses the log-in of {server.user}: it takes no passwords of programs any"
-                " more. Forward that mailbox to one that does, and set up that one.")  # fmt: skip
+                f" more. Log in by OAuth2: docs/oauth.md shows how, then !inbox set {inbox.id}"
+                f" {kind}.oauth does it.")  # fmt: skip
     if known is not None:
         return (f"{who} refuses the log-in of {server.user}. It takes an app password, not the"
                 f" account's own: make one at {page} and set {kind}.password to it.")  # fmt: skip

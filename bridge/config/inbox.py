@@ -23,6 +23,7 @@ from bridge.config.rule import Rule
 from bridge.config.section import MatrixId, Section
 from bridge.mail.address import fault
 from bridge.model import InboxId, ascii_domain, key_of
+from bridge.model.grant import grant_name
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -56,6 +57,8 @@ class Server(Section):
     ca_file: Path | None = None
     user: str = ""
     password: Secret = SecretStr("")
+    oauth: str = Field("", max_length=40)
+    """The section of `oauth` through which it logs in; empty for a password."""
 
     @property
     def at_port(self) -> int:
@@ -97,7 +100,7 @@ class Imap(Server):
 
     @model_validator(mode="after")
     def _check_credentials(self) -> Imap:
-        if not self.user or not self.password.get_secret_value():
+        if not self.user or not (self.oauth or self.password.get_secret_value()):
             raise ValueError("imap needs user and password")
         return self
 
@@ -131,7 +134,8 @@ class Smtp(Server):
 
     @model_validator(mode="after")
     def _check_credentials(self) -> Smtp:
-        if self.auth == "password" and not (self.user and self.password.get_secret_value()):
+        secret = self.oauth or self.password.get_secret_value()
+        if self.auth == "password" and not (self.user and secret):
             raise ValueError("smtp needs user and password, or auth: none")
         return self
 
@@ -253,6 +257,16 @@ class Inbox(Section):
     def sources(self) -> tuple[Imap, ...]:
         """The sections that configure sources of mail; ingress/kinds.py lists their types."""
         return (self.imap,) if self.imap is not None else ()
+
+    @property
+    def grants(self) -> dict[str, tuple[str, str]]:
+        """Name of each OAuth2 grant that it needs: (section of `oauth`, user)."""
+        servers = [*self.sources, *([self.smtp] if self.smtp is not None else [])]
+        return {
+            grant_name(each.oauth, each.user): (each.oauth, each.user)
+            for each in servers
+            if each.oauth
+        }
 
     @property
     def own(self) -> frozenset[str]:

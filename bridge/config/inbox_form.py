@@ -124,6 +124,8 @@ def _complete(whole: Values) -> None:
         smtp.setdefault("user", (imap or {}).get("user") or whole.get("address", ""))
         if imap and "password" in imap:
             smtp.setdefault("password", imap["password"])
+        if imap and "oauth" in imap and "password" not in smtp:
+            smtp.setdefault("oauth", imap["oauth"])
 
 
 def _sentence(inbox: InboxId, fault: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 from pydantic import (
     SecretStr,
@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
 from bridge.config.inbox import Inbox
+from bridge.config.oauth import OAuthClient
 from bridge.config.settings import KEY_FILE, ConfigError, Registration, Settings
 from bridge.config.vault import new_key
 
@@ -134,15 +135,14 @@ def _line(data: Any, loc: tuple[int | str, ...]) -> int:
 def _known(loc: tuple[int | str, ...]) -> list[str]:
     """The valid keys of the section at `loc`."""
     section: Any = Settings
+    is_map = False
     for key in loc:
-        if section is Settings and key == "inboxes":
-            section = dict
-        elif section is dict:
-            section = Inbox
-        else:
-            inner = section.model_fields[str(key)].annotation
-            section = next(
-                (part for part in getattr(inner, "__args__", (inner,)) if part is not type(None)),
-                None,
-            )
-    return [name for name in section.model_fields if name != "id" or section is not Inbox]
+        if is_map:  # a name that somebody chose
+            is_map = False
+            continue
+        inner = section.model_fields[str(key)].annotation
+        is_map = get_origin(inner) is dict
+        parts = [part for part in getattr(inner, "__args__", (inner,)) if part is not type(None)]
+        section = parts[-1] if is_map else parts[0]
+    given = section in (Inbox, OAuthClient)  # their id is the name in the map
+    return [name for name in section.model_fields if not (given and name == "id")]

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from bridge.config.inbox import Inbox, Secret, secret
+from bridge.config.oauth import OAuthClient
 from bridge.config.section import MatrixId, Section
 from bridge.model import BridgeError, InboxId
 
@@ -111,6 +112,8 @@ class Settings(Section):
     command_prefix: str = Field("!", min_length=1, max_length=3)
     encryption_key: Secret = SecretStr("")
     """Fernet keys, newest first, separated by white space; they encrypt passwords given in chat."""
+    oauth: dict[str, OAuthClient] = Field(default_factory=dict)
+    """The clients of this installation at providers that want OAuth2, each under a short name."""
     inboxes: dict[InboxId, Inbox] = Field(default_factory=dict)
 
     @field_validator("database")
@@ -141,12 +144,13 @@ class Settings(Section):
     @model_validator(mode="before")
     @classmethod
     def _name_inboxes(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("inboxes"), dict):
-            named = {
-                key: {**value, "id": key} if isinstance(value, dict) else value
-                for key, value in data["inboxes"].items()
-            }
-            data = {**data, "inboxes": named}
+        for section in ("inboxes", "oauth"):
+            if isinstance(data, dict) and isinstance(data.get(section), dict):
+                named = {
+                    key: {**value, "id": key} if isinstance(value, dict) else value
+                    for key, value in data[section].items()
+                }
+                data = {**data, section: named}
         return data
 
     @model_validator(mode="after")
@@ -164,6 +168,13 @@ class Settings(Section):
                 if spec in seen:
                     raise ValueError(f"{spec} belongs to inbox {seen[spec]} and to {inbox.id}")
                 seen[spec] = inbox.id
+            for name, _ in inbox.grants.values():
+                if name not in self.oauth:
+                    there = ", ".join(self.oauth) or "none"
+                    raise ValueError(
+                        f"inbox {inbox.id} logs in through oauth {name}, and config.yaml has"
+                        f" {there} under oauth; docs/oauth.md shows how"
+                    )
         for account, shared in self.accounts().items():
             if sum(inbox.default for inbox in shared) != 1 and len(shared) > 1:
                 raise ValueError(f"{account} serves {len(shared)} inboxes: give one default: true")
@@ -190,6 +201,10 @@ class Settings(Section):
             for way in inbox.sources:
                 found[way.account] = (*found.get(way.account, ()), inbox)
         return found
+
+    def using(self, grant: str) -> list[Inbox]:
+        """The inboxes that log in with a grant."""
+        return [inbox for inbox in self.inboxes.values() if grant in inbox.grants]
 
     def sending_account(self, inbox: Inbox) -> str:
         """The name of the log-in through which an inbox sends: of its account, and of the first

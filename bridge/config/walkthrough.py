@@ -1,53 +1,18 @@
-"""The questions of `!inbox add`, asked one at a time until the inbox is complete. Pure."""
+"""The walk-through of `!inbox add`: which question comes next, or again, and its answer. Pure."""
 
 from __future__ import annotations
 
 import copy
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
-from bridge.config.inbox import LOOPBACK
-from bridge.config.inbox_form import RESET, Values
-from bridge.config.section import MXID
-from bridge.mail import provider
-from bridge.model import Refused
+from bridge.config.inbox_form import Values
+from bridge.config.questions import NO_OAUTH, STEPS, Draft, Question
 
 YES = ("ok", "yes", "y", "ja", "oui", "same")
 EXPLAIN, BACK, STOP = ("?", "？", "help"), ("back",), ("stop", "cancel")
-IMAP_PORTS = {143: "starttls", 993: "implicit"}
-SMTP_PORTS = {587: "starttls", 25: "starttls", 465: "implicit"}
-"""Ports that tell how a connection is encrypted."""
 SAID = frozenset((*YES, *EXPLAIN, *BACK, *STOP, "no"))
 """Words that answer the walk-through itself, and are no password and no name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A question to the admin about one key."""
-
-    key: str
-    text: str
-    more: str
-    """What `?` explains."""
-    suggestion: str = ""
-    """The value used if the admin answers `ok`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One key that an inbox needs: its question, and how the answer is stored."""
-
-    key: str
-    ask: Callable[[Values, Mapping[str, str]], Question | None]
-    """The question, given the values and the encrypted secrets; None if it is answered already."""
-    take: Callable[[Values, str], Values]
-    """The values with the answer. Raises Refused with the fault if it has to be asked again."""
-    undo: Callable[[Values], Values] | None = None
-    """The values without the answer; None for a step that `back` does not reach."""
-    drops: tuple[str, ...] = ()
-    """The secrets that go with it."""
 
 
 def word(text: str, prefix: str = "!") -> str:
@@ -59,7 +24,10 @@ def word(text: str, prefix: str = "!") -> str:
 
 
 def before(
-    values: Mapping[str, Any], secrets: Mapping[str, str], key: str
+    values: Mapping[str, Any],
+    secrets: Mapping[str, str],
+    key: str,
+    oauth: Mapping[str, str] = NO_OAUTH,
 ) -> tuple[Values, dict[str, str]] | None:
     """Values and secrets without the last answer before the question about `key`, so that it is
     asked again; None where there is none."""
@@ -69,14 +37,18 @@ def before(
             continue
         left = step.undo(copy.deepcopy(dict(values)))
         kept = {name: token for name, token in secrets.items() if name not in step.drops}
-        if (left, kept) != (values, secrets) and step.ask(left, kept) is not None:
+        asks = step.ask(Draft(left, kept, oauth)) is not None
+        if (left, kept) != (values, secrets) and asks:
             return left, kept
     return None
 
 
-def next_question(values: Mapping[str, Any], secrets: Mapping[str, str]) -> Question | None:
-    """The first question about a draft inbox that is not answered; None if it is complete."""
-    questions = (step.ask(dict(values), secrets) for step in STEPS)
+def next_question(
+    values: Mapping[str, Any], secrets: Mapping[str, str], oauth: Mapping[str, str] = NO_OAUTH
+) -> Question | None:
+    """The first question about a draft inbox that is not answered; None if it is complete.
+    `oauth`: see Draft."""
+    questions = (step.ask(Draft(values, secrets, oauth)) for step in STEPS)
     return next((question for question in questions if question is not None), None)
 
 
@@ -86,212 +58,3 @@ def answer(values: Mapping[str, Any], question: Question, text: str) -> Values:
     text = (question.suggestion or text) if text.casefold() in YES else text
     (step,) = (step for step in STEPS if step.key == question.key)
     return step.take(copy.deepcopy(dict(values)), text)
-
-
-def _ask_address(values: Values, secrets: Mapping[str, str]) -> Question | None:
-    if values.get("address"):
-        return None
-    return Question(
-        "address", "Which address is it? Like support@example.com.",
-        "The shared address that customers write to, not the address of one person.",
-    )  # fmt: skip
-
-
-def with_address(values: Values, text: str) -> Values:
-    """The values with the address, and with the server settings of its provider if known."""
-    if re.fullmatch(r"[^@\s<>]+@[^@\s<>.]+(\.[^@\s<>.]+)+", text) is None:
-        raise Refused(
-            f"{text[:100]} is not a valid email address; write it like support@example.com."
-        )
-    changed = {**values, "address": text}
-    known = provider.of_domain(text.rpartition("@")[2])
-    if known is not None and not changed.get("imap"):
-        changed |= known.settings()
-    return changed
-
-
-def _ask_imap(values: Values, secrets: Mapping[str, str]) -> Question | None:
-    if _imap(values).get("host"):
-        return None
-    names = ", ".join(each.key for each in provider.PROVIDERS)
-    text = f"Where is the mailbox? A provider ({names}) or its IMAP server's name,"
-    return Question(
-        "imap.host", f"{text} like imap.example.com or imap.example.com:143.",
-        "The server that keeps the mail of this address: your provider's help calls it the IMAP or"
-        " incoming server. Without a port it is 993, encrypted.",
-    )  # fmt: skip
-
-
-def _take_imap(values: Values, text: str) -> Values:
-    known = provider.named(text)
-    if known is not None:
-        return values | known.settings()
-    return values | {"imap": {**_imap(values), **_server(text, IMAP_PORTS)}}
-
-
-def _ask_tls(kind: str, ports: Mapping[int, str]) -> Callable[..., Question | None]:
-    """The question for the encryption of a server whose port does not tell it."""
-
-    def ask(values: Values, secrets: Mapping[str, str]) -> Question | None:
-        server = dict(values.get(kind) or {})
-        if not server.get("host") or "tls" in server or server.get("port", 0) in (0, *ports):
-            return None
-        return Question(
-            f"{kind}.tls",
-            f"How is port {server['port']} of {server['host']} encrypted: implicit, starttls or"
-            " none?",
-            "implicit: from the first byte on, as on port 993 and 465. starttls: after a first"
-            " command, as on 143 and 587. none: only for a server on this machine.",
-        )
-
-    return ask
-
-
-def _take_tls(kind: str) -> Callable[[Values, str], Values]:
-    def take(values: Values, text: str) -> Values:
-        server, mode = dict(values[kind]), text.casefold()
-        if mode not in ("implicit", "starttls", "none"):
-            raise Refused("Say implicit, starttls or none.")
-        if mode == "none" and server["host"] not in LOOPBACK:
-            raise Refused(f"none would send the password to {server['host']} in the clear.")
-        return values | {kind: {**server, "tls": mode}}
-
-    return take
-
-
-def _without(kind: str, key: str) -> Callable[[Values], Values]:
-    def undo(values: Values) -> Values:
-        server = {name: value for name, value in (values.get(kind) or {}).items() if name != key}
-        return values | {kind: server} if kind in values else values
-
-    return undo
-
-
-def _ask_password(values: Values, secrets: Mapping[str, str]) -> Question | None:
-    if "imap.password" in secrets:
-        return None
-    imap = _imap(values)
-    known = provider.of_host(imap["host"])
-    app = ""
-    if known is not None and not known.takes_passwords:
-        app = f" {known.label} may refuse it: it takes no passwords of programs any more."
-    elif known is not None:
-        app = f" {known.label} wants an app password: {known.app_passwords}"
-    user = imap.get("user") or values["address"]
-    text = f"What is the password of {user} at {imap['host']}?{app}"
-    more = "It is kept encrypted, and shown to nobody."
-    if known is None:
-        more += " With two-factor log-in the provider may want an app password, made for programs."
-    return Question("imap.password", f"{text} Your message is redacted at once.", more)
-
-
-def _ask_smtp(values: Values, secrets: Mapping[str, str]) -> Question | None:
-    if values.get("smtp") is not None:
-        return None
-    guess = re.sub(r"^imap\b", "smtp", _imap(values)["host"])
-    text = f"Which server sends its mail? ok for {guess}, or another name;"
-    return Question(
-        "smtp.host",
-        f"{text} local for a relay on this machine without log-in, none to only receive.",
-        "The SMTP or outgoing server. Answers leave through it, with the address as their sender."
-        " Without a port it is 465, encrypted.",
-        guess,
-    )
-
-
-def _take_smtp(values: Values, text: str) -> Values:
-    if text.casefold() == "none":
-        return values | {"smtp": {}}
-    server: Values = {"host": "127.0.0.1", "tls": "none", "auth": "none"}
-    if text.casefold() != "local":
-        server = _server(text, SMTP_PORTS)
-    return values | {"smtp": {**(values.get("smtp") or {}), **server}}
-
-
-def _ask_smtp_password(values: Values, secrets: Mapping[str, str]) -> Question | None:
-    smtp = dict(values.get("smtp") or {})
-    host = smtp.get("host")
-    if not host or smtp.get("auth") == "none" or "user" in smtp or "smtp.password" in secrets:
-        return None
-    if provider.of_host(host) is not None:  # one account for both
-        return None
-    user = _imap(values).get("user") or values["address"]
-    return Question(
-        "smtp.password",
-        f"Does {host} take the same user ({user}) and password? ok for the same, or give its"
-        " password; your message is redacted at once.",
-        "Most providers have one password for both. Where the user differs, too, say ok here and"
-        " !inbox set … smtp.user and smtp.password afterwards.",
-        "same",
-    )
-
-
-def _take_smtp_password(values: Values, text: str) -> Values:
-    """Note that user and password are those of the mailbox."""
-    user = _imap(values).get("user") or values["address"]
-    return values | {"smtp": {**values["smtp"], "user": user}}
-
-
-def _ask_agents(values: Values, secrets: Mapping[str, str]) -> Question | None:
-    if "agents" in values:
-        return None
-    text = "Who answers this mail? Matrix ids like @bob:example.com, with spaces between;"
-    return Question(
-        "agents", f"{text} - for nobody yet.",
-        "They are invited into the queue room of the inbox, see its mail and answer it. !agent add"
-        " and !agent remove change that later.",
-    )  # fmt: skip
-
-
-def _take_agents(values: Values, text: str) -> Values:
-    words = [] if text == RESET else [word for word in re.split(r"[\s,;]+", text) if word]
-    for word in words:
-        if MXID.fullmatch(word) is None:
-            raise Refused(f"{word[:100]} is not a Matrix ID; write it like @bob:example.com.")
-    return values | {"agents": words}
-
-
-def _imap(values: Values) -> Values:
-    return dict(values.get("imap") or {})
-
-
-def _server(text: str, by_port: Mapping[int, str]) -> Values:
-    """Keys from `host` or `host:port`; `by_port` gives the TLS mode of well-known ports."""
-    match = re.fullmatch(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(?::(\d{1,5}))?", text)
-    if match is None or (match[2] and not 0 < int(match[2]) < 65536):
-        raise Refused(f"{text[:100]} is not a server name; write it like mail.example.com.")
-    keys: Values = {"host": match[1].strip("[]")}
-    if match[2]:
-        keys["port"] = int(match[2])
-        if int(match[2]) in by_port:
-            keys["tls"] = by_port[int(match[2])]
-    return keys
-
-
-def _unchanged(values: Values) -> Values:
-    return values
-
-
-STEPS = (
-    Step("address", _ask_address, with_address),
-    Step(
-        "imap.host", _ask_imap, _take_imap,
-        lambda values: {k: v for k, v in values.items() if k not in ("imap", "smtp")},
-        ("imap.password", "smtp.password"),
-    ),
-    Step("imap.tls", _ask_tls("imap", IMAP_PORTS), _take_tls("imap"), _without("imap", "tls")),
-    Step(
-        "imap.password", _ask_password, lambda values, _: values, _unchanged, ("imap.password",)
-    ),
-    Step(
-        "smtp.host", _ask_smtp, _take_smtp,
-        lambda values: {k: v for k, v in values.items() if k != "smtp"}, ("smtp.password",),
-    ),
-    Step("smtp.tls", _ask_tls("smtp", SMTP_PORTS), _take_tls("smtp"), _without("smtp", "tls")),
-    Step(
-        "smtp.password", _ask_smtp_password, _take_smtp_password, _without("smtp", "user"),
-        ("smtp.password",),
-    ),
-    Step("agents", _ask_agents, _take_agents),
-)  # fmt: skip
-"""Steps in the order in which they are asked."""

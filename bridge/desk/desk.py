@@ -11,6 +11,7 @@ from bridge.config.inbox import Inbox
 from bridge.config.settings import Settings
 from bridge.config.vault import Keys
 from bridge.desk.directory import Directory
+from bridge.desk.grants import Grants
 from bridge.mail.token import Links, Tokens
 from bridge.model import (
     Address,
@@ -44,6 +45,7 @@ class Desk:
     prober: Prober
     hooks: Hooks
     directory: Directory
+    grants: Grants
     keys: Keys
     now: Callable[[], float]
     command_words: Collection[str]

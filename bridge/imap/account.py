@@ -8,7 +8,7 @@ from bridge import __version__
 from bridge.config.inbox import Imap
 from bridge.config.redact import masked
 from bridge.imap.connection import ImapConnection
-from bridge.imap.syntax import ConnectionLost, ImapError, LoginLost, LoginRefused
+from bridge.imap.syntax import ConnectionLost, ImapError, LoginLost, LoginRefused, NotLoggedIn
 from bridge.model import Permanent, Transient
 from bridge.model.login import AccessToken, Login
 from bridge.ports import Credentials
@@ -19,7 +19,7 @@ async def connect(imap: Imap, credentials: Credentials, timeout: float = 60.0) -
     try:
         login = await credentials.of(imap)
     except Permanent as error:
-        raise LoginRefused(str(error)) from error
+        raise NotLoggedIn(str(error)) from error
     except Transient as error:
         raise ConnectionLost(str(error)) from error
     assert login is not None, "IMAP always wants a log-in"
@@ -32,6 +32,8 @@ async def connect(imap: Imap, credentials: Credentials, timeout: float = 60.0) -
         await connection.identify(__version__)
     except ImapError as error:
         await connection.close()
+        if isinstance(error, LoginRefused):
+            await credentials.refused(imap)
         kind = LoginLost if isinstance(error, ConnectionLost) else type(error)
         # `from None`: a log would show the original error with the password
         raise kind(masked(str(error), login)) from None

@@ -68,6 +68,10 @@ class LoginRefused(CommandRefused):
         return self.code in LATER
 
 
+class NotLoggedIn(LoginRefused):
+    """There are no credentials: a person has to act first. No server was asked."""
+
+
 class NoSuchMessage(CommandRefused):
     """The message was expunged."""
 

@@ -12,7 +12,7 @@ from bridge.chat.diagnosis import ProblemKind, Trouble
 from bridge.config.inbox import Inbox
 from bridge.imap.account import connect
 from bridge.imap.connection import ImapConnection
-from bridge.imap.syntax import CommandRefused, ImapError, LoginLost, LoginRefused
+from bridge.imap.syntax import CommandRefused, ImapError, LoginLost, LoginRefused, NotLoggedIn
 from bridge.ingress.account import MailAccount
 from bridge.ingress.folder import DiskFull, FolderReader
 from bridge.ingress.source import SourceContext
@@ -26,6 +26,7 @@ TIMEOUT = 60.0
 """Seconds without data after which a connection is closed."""
 FIRST_WAIT = 1.0
 LONGEST_WAIT = 300.0
+LONGEST_WAIT_FOR_PERSON = 15.0
 LONGEST_WAIT_LOGGED_IN = 1200.0
 """The same after a log-in, granted or refused: where each is followed by an error, many of them
 keep the error up, or lock the account."""
@@ -56,6 +57,10 @@ class Watcher:
                     await self._watch(connection)
                 finally:
                     await connection.close()
+            except NotLoggedIn as error:
+                await self._failed(str(error))
+                await self._tell_refused(str(error))
+                longest = LONGEST_WAIT_FOR_PERSON
             except LoginRefused as error:
                 await self._failed(f"log-in refused: {Trouble(ProblemKind.LOGIN, str(error)).said}")
                 longest = LONGEST_WAIT_LOGGED_IN

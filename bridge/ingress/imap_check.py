@@ -9,7 +9,7 @@ from bridge.config.inbox import Imap
 from bridge.config.redact import masked
 from bridge.imap.account import connect
 from bridge.imap.connection import ImapConnection
-from bridge.imap.syntax import CommandRefused, ConnectionLost, ImapError, LoginRefused
+from bridge.imap.syntax import CommandRefused, ConnectionLost, ImapError, LoginRefused, NotLoggedIn
 from bridge.ingress.source import Reached
 from bridge.model.oversight import Finding, Grade
 from bridge.ports import Credentials
@@ -34,6 +34,8 @@ async def check(imap: Imap, credentials: Credentials, reached: Reached) -> Async
 async def _logged_in(imap: Imap, credentials: Credentials) -> ImapConnection:
     try:
         return await connect(imap, credentials, TIMEOUT)
+    except NotLoggedIn as error:
+        raise Trouble(ProblemKind.NO_ACCESS, str(error)) from error
     except LoginRefused as error:
         if error.is_temporary:
             raise Trouble(ProblemKind.LATER, str(error)) from error

@@ -132,11 +132,9 @@ def _buttons(mail: Mail, url: str, view: View) -> str:
     return "".join(found)
 
 
-def refusal(text: str, nonce: str) -> str:
-    """An error page that says why the mail cannot be shown."""
-    return (
-        f"{_head('Postroom', nonce)}<main><h1>Nothing to see here</h1><p>{_safe(text)}</p></main>"
-    )
+def notice(title: str, text: str, nonce: str) -> str:
+    """A page that says one thing."""
+    return f"{_head('Postroom', nonce)}<main><h1>{_safe(title)}</h1><p>{_safe(text)}</p></main>"
 
 
 def inner(mail: Mail, url: str, view: View) -> str:

@@ -22,6 +22,8 @@ class Provider:
     """Whether the provider stores sent mails in the Sent folder by itself."""
     takes_passwords: bool = True
     """Whether log-in with a password works; False if IMAP needs OAuth2."""
+    oauth: str = "other"
+    """The kind of its clients in `oauth` of config.yaml."""
 
     def settings(self) -> dict[str, Any]:
         """The keys of an inbox that the provider determines."""
@@ -33,13 +35,14 @@ class Provider:
 
 PROVIDERS: tuple[Provider, ...] = (
     Provider("gmail", "Gmail", ("gmail.com", "googlemail.com"), "imap.gmail.com",
-             "smtp.gmail.com", "implicit", "https://myaccount.google.com/apppasswords", True),
+             "smtp.gmail.com", "implicit", "https://myaccount.google.com/apppasswords", True,
+             oauth="google"),
     Provider("microsoft365", "Microsoft 365", ("onmicrosoft.com",), "outlook.office365.com",
              "smtp.office365.com", "starttls",
-             "https://mysignins.microsoft.com/security-info", True, False),
+             "https://mysignins.microsoft.com/security-info", True, False, "microsoft"),
     Provider("outlook", "Outlook.com", ("outlook.com", "hotmail.com", "live.com", "msn.com"),
              "outlook.office365.com", "smtp-mail.outlook.com", "starttls",
-             "https://account.live.com/proofs/AppPassword", True, False),
+             "https://account.live.com/proofs/AppPassword", True, False, "microsoft"),
     Provider("yahoo", "Yahoo", ("yahoo.com", "ymail.com", "rocketmail.com", "yahoo.de",
              "yahoo.fr", "yahoo.co.uk"), "imap.mail.yahoo.com", "smtp.mail.yahoo.com",
              "implicit", "https://login.yahoo.com/account/security"),

@@ -127,3 +127,62 @@ class TellOfFailure(Task):
     title = "telling of a failure"
     job: int
     leases: int
+
+
+@dataclass(frozen=True, slots=True)
+class RenewGrant(Task):
+    """Renew an OAuth2 grant when half of its token's life is over."""
+
+    kind, share = "renew", "rest"
+    title = "renewing an access"
+    grant: str
+
+
+@dataclass(frozen=True, slots=True)
+class TellOfGrant(Task):
+    """Tell the control room that a grant ended, or that it is good again."""
+
+    kind, share = "grant", "rest"
+    title = "telling of an access"
+    grant: str
+
+
+@dataclass(frozen=True, slots=True)
+class BeginLogin(Task):
+    """Answer `event` with a link, or a code, by which a person logs in to a mailbox."""
+
+    kind, share = "login", "rest"
+    title = "a log-in"
+    event: EventId
+    _: KW_ONLY
+    inbox: InboxId
+    client: str
+    user: str
+    by_code: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FinishLogin(Task):
+    """Get the tokens for a log-in that ended in a browser."""
+
+    kind, share = "logged-in", "rest"
+    title = "a log-in"
+    state: str
+    """Digest of the state that the browser brought back."""
+    _: KW_ONLY
+    sealed: str
+    """What the log-in was begun with, and what the browser brought back, encrypted."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitForCode(Task):
+    """Ask until a person has logged in by a code, which `event` asked for."""
+
+    kind, share = "code", "rest"
+    title = "a log-in by code"
+    event: EventId
+    _: KW_ONLY
+    sealed: str
+    """What the log-in was begun with, and the device code, encrypted."""
+    interval: float
+    """Seconds between questions."""

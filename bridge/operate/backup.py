@@ -11,6 +11,7 @@ import shutil
 import sqlite3
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from bridge.config.load import key_file, write_private
@@ -175,6 +176,9 @@ async def _rotate(database: Database, keys: list[str]) -> int:
                 "UPDATE inbox SET secrets = $1 WHERE id = $2", json.dumps(secrets), stored.id
             )
             count += len(secrets)
+        for grant in await tx.grants.all():
+            await tx.grants.put(replace(grant, sealed=vault.rotate(grant.sealed)))
+            count += 1
         rows = await tx.conn.fetch(
             "SELECT id, content FROM event WHERE content LIKE $1", f"%{SEALED}%"
         )

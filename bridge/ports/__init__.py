@@ -1,8 +1,18 @@
 """Protocols for storage, chat and mail servers, through which the desk uses them."""
 
-from bridge.ports.outside import Chat, Credentials, Hooks, Mailbox, Prober, Reader, Sender
+from bridge.ports.outside import (
+    Authorizer,
+    Chat,
+    Credentials,
+    Hooks,
+    Mailbox,
+    Prober,
+    Reader,
+    Sender,
+)
 from bridge.ports.store import Store, Tx
 
 __all__ = [
-    "Chat", "Credentials", "Hooks", "Mailbox", "Prober", "Reader", "Sender", "Store", "Tx",
+    "Authorizer", "Chat", "Credentials", "Hooks", "Mailbox", "Prober", "Reader", "Sender", "Store",
+    "Tx",
 ]  # fmt: skip

@@ -7,8 +7,10 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from bridge.config.inbox import Inbox, Server
+from bridge.config.oauth import Endpoints, OAuthClient
 from bridge.mail.quote import Body
 from bridge.model import Content, EventId, Mail, MessageId, Mxid, RecipientStatus, RoomId
+from bridge.model.grant import DeviceLogin, Tokens
 from bridge.model.login import Login
 from bridge.model.oversight import Finding, ReturnedMail
 
@@ -56,6 +58,24 @@ class Credentials(Protocol):
         """Credentials for one immediate log-in; None if the server needs no log-in. Raises
         Transient if they are not available now, Permanent if a person has to act first."""
         ...
+
+    async def refused(self, server: Server) -> None:
+        """Note that the server refused them."""
+        ...
+
+
+class Authorizer(Protocol):
+    """Authorization servers (RFC 6749). Every method raises GrantRefused where the server refuses,
+    Transient where it is away or busy, Permanent where it says nothing of use."""
+
+    async def endpoints(self, client: OAuthClient) -> Endpoints: ...
+    async def exchange(
+        self, client: OAuthClient, code: str, verifier: str, redirect: str
+    ) -> Tokens: ...
+    async def renew(self, client: OAuthClient, refresh: str) -> Tokens: ...
+    async def own(self, client: OAuthClient, user: str) -> Tokens: ...
+    async def begin_device(self, client: OAuthClient) -> DeviceLogin: ...
+    async def ask_device(self, client: OAuthClient, device_code: str) -> Tokens: ...
 
 
 class Sender(Protocol):

@@ -26,6 +26,7 @@ from bridge.ports.keeping import (
     Inboxes,
     Jobs,
     SendingProblems,
+    StoredGrants,
     StoredSettings,
 )
 from bridge.ports.matrix import Events, Posts, Rooms
@@ -72,6 +73,8 @@ class Tx(Protocol):
     def events(self) -> Events: ...
     @property
     def settings(self) -> StoredSettings: ...
+    @property
+    def grants(self) -> StoredGrants: ...
     @property
     def inboxes(self) -> Inboxes: ...
     @property

@@ -69,10 +69,15 @@ class SmtpSender:
         try:
             login = await self._credentials.of(inbox.smtp)
         except BridgeError as error:
-            kind = ProblemKind.LATER if isinstance(error, Transient) else ProblemKind.LOGIN
+            kind = ProblemKind.LATER if isinstance(error, Transient) else ProblemKind.NO_ACCESS
             raise Trouble(kind, str(error)) from error
         async with failpoint.around("smtp.dial"):
-            return await dial(inbox.smtp, inbox.domain, login)
+            try:
+                return await dial(inbox.smtp, inbox.domain, login)
+            except Trouble as trouble:
+                if trouble.problem is ProblemKind.LOGIN:
+                    await self._credentials.refused(inbox.smtp)
+                raise
 
 
 async def _envelope(

@@ -20,6 +20,7 @@ from bridge.store.conversations import Conversations
 from bridge.store.deliveries import Deliveries
 from bridge.store.erasing import Erasing
 from bridge.store.events import Events
+from bridge.store.grants import Grants
 from bridge.store.held import HeldMails
 from bridge.store.inboxes import Audit, Inboxes
 from bridge.store.jobs import Jobs
@@ -60,6 +61,7 @@ class Work:
         self.sending = SendingProblems(conn)
         self.events = Events(conn, self.jobs)
         self.settings = StoredSettings(conn)
+        self.grants = Grants(conn)
         self.inboxes = Inboxes(conn)
         self.audit = Audit(conn)
         self.erasing = Erasing(conn)

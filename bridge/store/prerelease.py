@@ -65,6 +65,24 @@ CREATE INDEX recipient_key ON recipient (key);
 """
 """From version 9: accounts through which no mail can be sent, ids that relays give, keys of
 recipients."""
+GRANTS = """
+CREATE TABLE oauth_grant (
+    name TEXT PRIMARY KEY,
+    state TEXT NOT NULL,
+    sealed TEXT NOT NULL,
+    access_ends DOUBLE PRECISION NOT NULL,
+    got_at DOUBLE PRECISION NOT NULL,
+    refresh_ends DOUBLE PRECISION NOT NULL,
+    scope TEXT NOT NULL,
+    account TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    claimed_until DOUBLE PRECISION NOT NULL,
+    problem TEXT NOT NULL
+);
+CREATE INDEX intake_raw ON intake (raw);
+"""
+"""From version 10: OAuth2 grants; what arrived is found by its bytes."""
 KEYS = (
     ("mail", "sender_key", ""), ("mail", "forwarded_key", ""),
     ("conversation", "contact_key", ""), ("begun", "sender", ""),

@@ -36,6 +36,7 @@ CREATE TABLE intake (
     at DOUBLE PRECISION NOT NULL,
     UNIQUE (inbox, source_key)
 );
+CREATE INDEX intake_raw ON intake (raw);
 
 CREATE TABLE begun (
     inbox TEXT NOT NULL,
@@ -322,6 +323,21 @@ CREATE TABLE sending_problem (
     tries INTEGER NOT NULL,
     next_at DOUBLE PRECISION NOT NULL,
     is_told BOOLEAN NOT NULL DEFAULT FALSE
+);
+
+CREATE TABLE oauth_grant (
+    name TEXT PRIMARY KEY,
+    state TEXT NOT NULL,
+    sealed TEXT NOT NULL,
+    access_ends DOUBLE PRECISION NOT NULL,
+    got_at DOUBLE PRECISION NOT NULL,
+    refresh_ends DOUBLE PRECISION NOT NULL,
+    scope TEXT NOT NULL,
+    account TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    claimed_until DOUBLE PRECISION NOT NULL,
+    problem TEXT NOT NULL
 );
 
 CREATE TABLE inbox (

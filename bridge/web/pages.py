@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -18,18 +17,12 @@ from bridge.mail import compose, page
 from bridge.mail.compose import PICTURES
 from bridge.mail.page import View
 from bridge.model import DeliveryState, Mail, MailId, Permanent, Refused, Transient
+from bridge.web.answers import COMMON, html, refused
+from bridge.web.callback import Callback
 from bridge.web.listener import Listener
 
 SOURCE = 2_000_000
 """Maximum bytes of a mail's source that are shown; the .eml has all of it."""
-COMMON = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "private, no-store",
-    "X-Robots-Tag": "noindex, nofollow",
-    "X-DNS-Prefetch-Control": "off",
-    "Cross-Origin-Resource-Policy": "same-site",
-}
 SEALED = {"Content-Security-Policy": "sandbox; default-src 'none'"}
 MAX_CACHED_MAILS = 8
 """Maximum number of parsed mails in the cache."""
@@ -64,19 +57,20 @@ class Pages:
             mail: self._frame, f"{mail}/body": self._body,
             mail + r"/part/{part:\d{1,4}}": self._part,
             f"{mail}/source": self._source, f"{mail}/mail.eml": self._eml,
+            "/oauth/callback": Callback(desk).answer,
         })  # fmt: skip
 
     async def _frame(self, request: web.Request) -> web.Response:
         mail, _ = await self._mail(request)
         nonce, url = secrets.token_urlsafe(16), self._url(request)
         text = await asyncio.to_thread(page.frame, mail, url, _view(request), nonce)
-        return _html(text, page.outer_policy(url, nonce))
+        return html(text, page.outer_policy(url, nonce))
 
     async def _body(self, request: web.Request) -> web.Response:
         mail, _ = await self._mail(request)
         view, url = _view(request), self._url(request)
         text = await asyncio.to_thread(page.inner, mail, url, view)
-        return _html(text, page.inner_policy(url, view))
+        return html(text, page.inner_policy(url, view))
 
     async def _part(self, request: web.Request) -> web.Response:
         """An inline picture of the mail; other files are not served here, they are in the room."""
@@ -94,7 +88,7 @@ class Pages:
         except Permanent as error:
             raise web.HTTPNotFound(headers=COMMON) from error
         except Transient as error:
-            raise _refused(web.HTTPServiceUnavailable, BUSY) from error
+            raise refused(web.HTTPServiceUnavailable, BUSY) from error
         headers = {**COMMON, **SEALED}
         # the sandboxed frame has no origin, so its requests are cross-origin
         headers["Cross-Origin-Resource-Policy"] = "cross-origin"
@@ -122,7 +116,7 @@ class Pages:
             try:
                 mail, _ = await self._desk.reader.read(source.raw, inbox.authserv_id, inbox.own)
             except Transient as error:
-                raise _refused(web.HTTPServiceUnavailable, BUSY) from error
+                raise refused(web.HTTPServiceUnavailable, BUSY) from error
         if request.match_info["kind"] == "mail":  # a draft changes
             self._read[key] = mail
             if len(self._read) > MAX_CACHED_MAILS:
@@ -134,13 +128,13 @@ class Pages:
         links = self._desk.preview_links if is_draft else self._desk.original_links
         number = links.read(request.match_info["token"])
         if number is None:
-            raise _refused(web.HTTPNotFound, self._desk.with_prefix(EXPIRED))
+            raise refused(web.HTTPNotFound, self._desk.with_prefix(EXPIRED))
         try:
             return await (self._draft if is_draft else self._kept)(number)
         except Refused as error:
-            raise _refused(web.HTTPGone, f"There is no such draft any more: {error}.") from error
+            raise refused(web.HTTPGone, f"There is no such draft any more: {error}.") from error
         except (Transient, Permanent) as error:
-            raise _refused(web.HTTPServiceUnavailable, BUSY) from error
+            raise refused(web.HTTPServiceUnavailable, BUSY) from error
 
     async def _kept(self, number: int) -> Source:
         """The source of a stored mail."""
@@ -150,7 +144,7 @@ class Pages:
             if letter is not None and letter.raw is not None:
                 raw = await tx.mails.raw(letter.raw)
         if letter is None or not raw:
-            raise _refused(web.HTTPGone, FORGOTTEN)
+            raise refused(web.HTTPGone, FORGOTTEN)
         name = f"conversation-{letter.conversation}"
         return Source(self._desk.inbox(letter.inbox), raw, f"raw:{letter.raw}", name)
 
@@ -179,16 +173,3 @@ class Pages:
 
 def _view(request: web.Request) -> View:
     return View("text" in request.query, "pictures" in request.query)
-
-
-def _html(text: str, policy: str) -> web.Response:
-    headers = {**COMMON, "Content-Security-Policy": policy}
-    return web.Response(text=text, content_type="text/html", headers=headers)
-
-
-def _refused(kind: type[web.HTTPException], text: str) -> web.HTTPException:
-    nonce = secrets.token_urlsafe(16)
-    headers: Mapping[str, str] = {
-        **COMMON, "Content-Security-Policy": f"default-src 'none'; style-src 'nonce-{nonce}'"
-    }  # fmt: skip
-    return kind(text=page.refusal(text, nonce), content_type="text/html", headers=headers)

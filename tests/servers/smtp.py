@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.servers.oauth import CHALLENGE, token_of
+
 
 @dataclass
 class Fault:
@@ -35,6 +37,8 @@ class ScriptedSmtp:
     journal: Path
     script: list[Fault] = field(default_factory=list)
     password: str = ""
+    lets_in: Callable[[str, str], bool] | None = None
+    """Whether a user with an access token may log in; None for no XOAUTH2."""
     smtputf8: bool = False
     tls: ssl.SSLContext | None = None
     port: int = 0
@@ -109,6 +113,7 @@ class ScriptedSmtp:
             if verb == "EHLO":
                 words = ["scripted", "8BITMIME", *["SMTPUTF8"] * self.smtputf8]
                 words += ["AUTH PLAIN"] if self.password else []
+                words += ["AUTH XOAUTH2"] if self.lets_in is not None else []
                 for word in words[:-1]:
                     writer.write(f"250-{word}\r\n".encode())
                 writer.write(f"250 {words[-1]}\r\n".encode())
@@ -157,6 +162,13 @@ class ScriptedSmtp:
         import base64
 
         words = line.split(" ")
+        if self.lets_in is not None and words[1].upper() == "XOAUTH2":
+            user, token = token_of(words[2])
+            if self.lets_in(user, token):
+                return b"235 2.7.0 welcome\r\n"
+            writer.write(f"334 {CHALLENGE}\r\n".encode())
+            await reader.readline()
+            return b"535 5.7.3 Authentication unsuccessful\r\n"
         if words[1].upper() == "PLAIN" and len(words) > 2:
             given = base64.b64decode(words[2]).split(b"\0")[2].decode()
         else:

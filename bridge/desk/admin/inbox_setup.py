@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bridge.chat import admin as texts
-from bridge.config import inbox_form, walkthrough
+from bridge.config import inbox_form, questions, walkthrough
 from bridge.desk.admin import question, sealed
 from bridge.desk.command import CommandSpec
 from bridge.desk.context import Request
@@ -29,7 +29,7 @@ async def add(tx: Tx, desk: Desk, asked: Request) -> str:
 
 
 async def _begin(tx: Tx, desk: Desk, asked: Request, address: str) -> str:
-    values = walkthrough.with_address({}, address)
+    values = questions.with_address({}, address)
     _refuse_taken(desk, address)
     known = await tx.inboxes.all()
     begun = "nothing happens with it before it is published."
@@ -49,6 +49,11 @@ async def _begin(tx: Tx, desk: Desk, asked: Request, address: str) -> str:
     return f"Draft {stored.id} begun; {begun}\n{await _ask_next(tx, desk, asked, stored)}"
 
 
+def _clients(desk: Desk) -> dict[str, str]:
+    """The provider of each OAuth2 client of the configuration."""
+    return {name: client.provider for name, client in desk.settings.oauth.items()}
+
+
 def _address(stored: StoredInbox) -> str:
     return key_of(str(stored.values.get("address", "")))
 
@@ -61,14 +66,14 @@ def _refuse_taken(desk: Desk, address: str) -> None:
 
 async def _ask_next(tx: Tx, desk: Desk, asked: Request, stored: StoredInbox) -> str:
     """Ask the next question of the walk-through; after the last, say how to publish the inbox."""
-    next_ = walkthrough.next_question(stored.values, stored.secrets)
+    next_ = walkthrough.next_question(stored.values, stored.secrets, _clients(desk))
     if next_ is None:
         await question.forget(tx, asked.who)
         try:
-            desk.directory.built(stored)
+            inbox = desk.directory.built(stored)
         except Permanent as error:
             return f"{error}"
-        return texts.complete(stored.id, desk.settings.command_prefix)
+        return texts.complete(inbox, desk.settings.command_prefix)
     await question.ask(tx, asked.who, next_.key, stored.id, desk.now())
     return f"{next_.text}\n{texts.STOPS}"
 
@@ -94,7 +99,7 @@ async def answered(tx: Tx, desk: Desk, asked: Request, about: question.Asked) ->
     if stored is None or stored.state is not InboxState.DRAFT:
         await question.forget(tx, asked.who)
         return None
-    next_ = walkthrough.next_question(stored.values, stored.secrets)
+    next_ = walkthrough.next_question(stored.values, stored.secrets, _clients(desk))
     if next_ is None or next_.key != about.what:
         return await _ask_next(tx, desk, asked, stored)
     if word in walkthrough.EXPLAIN:
@@ -116,15 +121,15 @@ async def answered(tx: Tx, desk: Desk, asked: Request, about: question.Asked) ->
     return await _ask_next(tx, desk, asked, changed)
 
 
-def _again(said: str, asks: walkthrough.Question) -> str:
+def _again(said: str, asks: questions.Question) -> str:
     return f"{said}\n{asks.text}\n{texts.STOPS}"
 
 
 async def _back(
-    tx: Tx, desk: Desk, asked: Request, stored: StoredInbox, next_: walkthrough.Question
+    tx: Tx, desk: Desk, asked: Request, stored: StoredInbox, next_: questions.Question
 ) -> str:
     """Take the last answer back and ask for it again."""
-    found = walkthrough.before(stored.values, stored.secrets, next_.key)
+    found = walkthrough.before(stored.values, stored.secrets, next_.key, _clients(desk))
     if found is None:
         return _again(FIRST, next_)
     values, secrets = found
@@ -133,7 +138,7 @@ async def _back(
     return await _ask_next(tx, desk, asked, stored)
 
 
-def _with(desk: Desk, stored: StoredInbox, next_: walkthrough.Question, text: str) -> StoredInbox:
+def _with(desk: Desk, stored: StoredInbox, next_: questions.Question, text: str) -> StoredInbox:
     is_same = bool(next_.suggestion) and walkthrough.word(text) in walkthrough.YES
     if next_.key in inbox_form.SECRETS and not is_same:
         if not text.isprintable():

@@ -9,7 +9,7 @@ from bridge.config import inbox_form
 from bridge.config.inbox import Inbox
 from bridge.config.settings import ConfigError
 from bridge.desk import directory
-from bridge.desk.admin import question
+from bridge.desk.admin import access, question
 from bridge.desk.command import CommandSpec
 from bridge.desk.context import Request
 from bridge.desk.desk import Desk
@@ -185,6 +185,7 @@ async def removed(tx: Tx, desk: Desk, asked: Request, inbox: InboxId) -> str:
     for account, sharing in desk.settings.accounts().items():
         if [each.id for each in sharing] == [inbox]:
             await tx.settings.forget_account(account)
+    await access.forget_unused(tx, desk, stored)
     await save(tx, desk, replace(stored, state=InboxState.REMOVED, secrets={}))
     await tx.audit.add(desk.now(), asked.who, f"inbox {inbox}: removed")
     return f"{inbox} is removed. Its conversations and their mail stay; its passwords are deleted."

@@ -27,6 +27,13 @@ async def publish(tx: Tx, desk: Desk, asked: Request) -> str:
         inboxes.check(desk, inbox)
     except (Permanent, ConfigError) as error:
         raise Refused(f"{stored.id} cannot go live: {error}") from error
+    for name, (client, user) in inbox.grants.items():
+        grant = await tx.grants.get(name)
+        if grant is None and desk.grants.client(client).asks_a_person:
+            raise Refused(
+                f"{stored.id} cannot go live: nobody has logged in to {user} yet. !inbox login"
+                f" {stored.id} does."
+            )
     comment = asked.rest.partition(asked.words[0])[2].strip()
     noted = await tx.settings.value(inboxes.testing_failed(stored.id)) or ""
     tested, _, failed = noted.partition("\n")

@@ -11,8 +11,8 @@ from bridge.ports import Tx
 
 ANSWER_WITHIN = 3600.0
 """Seconds after which a question expires, so that later text is not taken as its answer."""
-REMOVE, ERASE, DROP = "remove", "erase", "drop"
-CONFIRMED_ACTIONS = (REMOVE, ERASE, DROP)
+REMOVE, ERASE, DROP, LOGIN = "remove", "erase", "drop", "login"
+CONFIRMED_ACTIONS = (REMOVE, ERASE, DROP, LOGIN)
 ASKED, DEED = "asked:", "deed:"
 
 

@@ -60,6 +60,15 @@ SPEAK_FREELY = ("help", "snippet", "rule")
 customers how to get a new one."""
 
 
+def is_redirect(text: str) -> bool:
+    """Whether a text holds the address on which a browser ended after a log-in; its code gets the
+    tokens."""
+    return any(
+        re.search(r"[?&#]state=", word) and re.search(r"[?&#](?:code|error)=", word)
+        for word in text.split()
+    )
+
+
 def is_for(desk: Desk, event: Event) -> bool:
     """Whether a message, or an edit, in any room is an `inbox` command of the control room."""
     said = desk.commands.of_text(_text(event))
@@ -89,6 +98,8 @@ def may_hold_secret(desk: Desk, event: Event, said: command.Command | None, aske
     """Whether a message, or an edit, may contain a password: it mentions one, sets a key that may
     be a misspelt password key, or is no command while somebody is `asked` for a password."""
     text = _text(event)
+    if is_redirect(text):
+        return True
     if SPEAKS.search(text.casefold()):
         return said is None or said.name not in SPEAK_FREELY
     if said is None:

@@ -15,11 +15,13 @@ from bridge.desk.rooms.refresh import answer, tell_control
 from bridge.mail.limits import size
 from bridge.model import DeliveryState, Job, PostKey, Role, Shows
 from bridge.model.admin_task import TellOfFailure
+from bridge.model.grant import GrantState, grant_name
 from bridge.model.job import TITLES
 from bridge.model.task import Deliver, HandleEvent, ReceiveMail
 from bridge.ports import Tx
 
 DISK_TOLD = "disk-told"
+RARER = " The next tries come at longer intervals, up to 15 min."
 ALARM_AFTER = 600.0
 """Seconds without a successful check after which the alarm of a mail account is raised."""
 
@@ -181,11 +183,15 @@ async def refused_login(desk: Desk, account: str, text: str) -> None:
             return
         await tx.settings.set_alarm(account, desk.now())
         (way,) = (way for way in inboxes[0].sources if way.account == account)
-        why = diagnosis.text(inboxes[0], way, Trouble(ProblemKind.LOGIN, text))
+        grant = await tx.grants.get(grant_name(way.oauth, way.user))
+        if grant is not None and grant.state is not GrantState.GOOD:
+            return  # told where the grant ended, or asked about
+        kind = ProblemKind.NO_ACCESS if way.oauth and grant is None else ProblemKind.LOGIN
+        why = diagnosis.text(inboxes[0], way, Trouble(kind, text))
         names = ", ".join(each.name for each in inboxes)
         await tell_control(
             tx, desk, PostKey.other(Shows.LOGIN, account, int(desk.now())),
-            f"⚠️ {names}: {why} The next tries come at longer intervals, up to 15 min.",
+            f"⚠️ {names}: {why}{'' if kind is ProblemKind.NO_ACCESS else RARER}",
         )  # fmt: skip
 
 

@@ -20,16 +20,17 @@ from bridge.ports import Tx
 async def order(tx: Tx, desk: Desk, asked: Request) -> str:
     """Add the job that tests an inbox; the answer to the command is edited with each finding."""
     found = await inboxes.named(tx, desk, asked, 1)
-    built = _built(desk, found)
+    inbox = built(desk, found)
     await tx.jobs.add(TestInbox(asked.event.id, inbox=found.id), f"test:{found.id}")
-    return texts.testing(built, [], done=False)
+    return texts.testing(inbox, [], done=False)
 
 
-def _built(desk: Desk, found: Inbox | StoredInbox) -> Inbox:
+def built(desk: Desk, found: Inbox | StoredInbox) -> Inbox:
+    """The inbox, complete. Raises Refused where a setting is missing or wrong."""
     try:
         return desk.directory.built(found) if isinstance(found, StoredInbox) else found
     except (Permanent, ConfigError) as error:
-        raise Refused(f"{found.id} cannot be tested yet: {error}") from error
+        raise Refused(f"{found.id} cannot be used yet: {error}") from error
 
 
 async def test(desk: Desk, job: Job[TestInbox]) -> None:
@@ -41,7 +42,7 @@ async def test(desk: Desk, job: Job[TestInbox]) -> None:
     found = desk.directory.file.inboxes.get(inbox_id) or stored
     if found is None:
         raise Permanent(f"inbox {inbox_id} is gone")
-    inbox = _built(desk, found)
+    inbox = built(desk, found)
     findings: list[Finding] = []
     async for finding in desk.prober.test(inbox):
         findings.append(finding)

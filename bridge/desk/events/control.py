@@ -7,6 +7,7 @@ from bridge.chat import command
 from bridge.config import inbox_form, walkthrough
 from bridge.desk.admin import (
     inbox_setup,
+    login,
     question,
     sealed,
 )
@@ -43,6 +44,8 @@ async def act(tx: Tx, desk: Desk, event: Event) -> Answer | None:
     if await predates_restore(tx, event.at):
         return texts.BEFORE_RESTORE if said is not None else None
     try:
+        if sealed.is_redirect(text):
+            return await login.pasted(tx, desk, Request(event, text))
         if said is not None:
             meant, rest = _meant(said, prefix)
             return await meant.act(tx, desk, Request(event, rest))

@@ -165,6 +165,8 @@ async def watch(desk: Desk) -> None:
     for problem in problems:
         if problem.is_told or desk.now() - problem.since < TOLD_AFTER:
             continue
+        if problem.kind == ProblemKind.NO_ACCESS:  # told where the access ended
+            continue
         async with desk.store.transaction("told") as tx:
             current = await tx.sending.get(problem.account)
             if current is not None and not current.is_told:

@@ -1,0 +1,1 @@
+"""Authorization servers: the client side of OAuth2."""
