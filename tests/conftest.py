@@ -17,8 +17,10 @@ from tests import provision, test_features
 from tests.homeservers import PLAIN, SETTINGS, Setting
 from tests.real import Town
 from tests.servers.bridge import Zygote
+from tests.servers.dovecot import DovecotServer, oauth2_server
+from tests.servers.oauth import AuthorizationServer
 from tests.servers.postgres import PostgresServer
-from tests.stage import Stage
+from tests.stage import SUPPORT, Stage
 
 BOTH_DATABASES = {
     "test_day.py", "test_real.py", "test_intake.py", "test_odd_events.py",
@@ -204,3 +206,22 @@ async def any_town(request: pytest.FixtureRequest, new_town: Town) -> AsyncItera
         setting = replace(setting, synapse={**setting.synapse, "database": server.synapse()})
     async with living(new_town, setting):
         yield new_town
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[AuthorizationServer]:
+    server = AuthorizationServer()
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+async def mailbox(provider: AuthorizationServer, town_folder: Path) -> AsyncIterator[DovecotServer]:
+    """A Dovecot that takes the provider's tokens."""
+    if not provision.dovecot():
+        pytest.skip("needs Dovecot: python -m tests.provision")
+    server = oauth2_server(str(town_folder), {SUPPORT: "unknown"}, provider.url)
+    await server.start()
+    yield server
+    await server.stop()

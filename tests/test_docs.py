@@ -15,6 +15,7 @@ from bridge.chat.command import CommandReader
 from bridge.config.inbox import Inbox
 from bridge.config.init import config_text, registration_text
 from bridge.config.load import load
+from bridge.config.oauth import OAuthClient
 from bridge.config.rule import EXAMPLE as EXAMPLE_RULE
 from bridge.config.rule import Then, When
 from bridge.config.rule import read as read_rules
@@ -29,7 +30,7 @@ def keys(model: type[BaseModel], path: str = "") -> set[str]:
     """Every key of the schema, dotted."""
     found: set[str] = set()
     for name, field in model.model_fields.items():
-        if model is Inbox and name == "id":
+        if model in (Inbox, OAuthClient) and name == "id":
             continue
         inner = [*getattr(field.annotation, "__args__", ()), field.annotation]
         sections = [t for t in inner if isinstance(t, type) and issubclass(t, BaseModel)]
@@ -37,7 +38,7 @@ def keys(model: type[BaseModel], path: str = "") -> set[str]:
         if name == "rules":  # a list; docs/rules.md has its keys
             continue
         for section in sections:
-            middle = "support." if section is Inbox else ""
+            middle = {Inbox: "support.", OAuthClient: "microsoft."}.get(section, "")
             found |= keys(section, f"{path}{name}.{middle}")
     return found
 
@@ -45,7 +46,7 @@ def keys(model: type[BaseModel], path: str = "") -> set[str]:
 def written(data: Any, path: str = "") -> set[str]:
     found: set[str] = set()
     for key, value in data.items():
-        if path != "inboxes.":
+        if path not in ("inboxes.", "oauth."):
             found.add(f"{path}{key}")
         if isinstance(value, dict):
             found |= written(value, f"{path}{key}.")

@@ -122,7 +122,8 @@ def test_a_write_that_loses_its_failpoint_is_found(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "effect", "function"),
     [
-        ("smtp/sender.py", "dial", "_dialled"),
+        ("smtp/sender.py", "dial_with", "_dialled"),
+        ("oauth/client.py", "_ask", "_post"),
         ("smtp/sender.py", "data", "_data"),
         ("imap/connection.py", "STORE", "store_seen"),
         ("imap/connection.py", "APPEND", "append"),

@@ -63,6 +63,22 @@ log_level: INFO                   # DEBUG, INFO, WARNING or ERROR
 log_format: text                  # text, or json for a log collector
 command_prefix: "!"               # commands begin with it
 
+oauth:
+  microsoft:                      # a client of yours at a provider; docs/oauth.md shows how
+    kind: ""                      # google, microsoft or other; empty: as the section is named
+    client_id: change-me
+    client_secret: change-me
+    secret_ends: null             # like 2027-01-31: warns 30, 7 and 1 days before
+    tenant: common                # of Microsoft: your tenant's id or domain
+    flow: code                    # how a mailbox logs in: code (a link), device, client, service
+    service_account: ""           # of Google, for flow service: {{file: PATH}} of its JSON key
+    issuer: ""                    # of others: its address, which tells the next three
+    authorize_url: ""
+    token_url: ""
+    device_url: ""
+    redirect: ""                  # where the browser comes back; empty: public_url/oauth/callback
+    scopes: []                    # of others: what to ask for
+
 inboxes:
   support:                        # a short name of your choice: a-z, 0-9, -
     name: Support                 # the space and the queue room are called so
@@ -106,6 +122,7 @@ inboxes:
       ca_file: null               # a PEM file, where the server's certificate is your own
       user: support@example.com
       password: change-me
+      oauth: ""                   # a section of oauth in place of the password
       folders: [INBOX]
       poll: 120                   # seconds between checks besides IDLE
       mark_seen: false            # set the Seen flag once a mail is stored
@@ -119,6 +136,7 @@ inboxes:
       auth: password              # none: a local relay without log-in
       user: support@example.com
       password: change-me
+      oauth: ""
 """
 
 REGISTRATION = """\
@@ -166,13 +184,17 @@ Give Synapse this file and restart it, then start Postroom and run: postroom che
 
 
 def config_text(server_name: str, admin: str, *, example: bool) -> str:
-    """Text of config.yaml; the inbox is active in the example and commented out in a new file."""
+    """Text of config.yaml; the provider and the inbox are active in the example and commented out
+    in a new file."""
     text = CONFIG.format(server_name=server_name, admin=admin)
     if example:
         return text
-    head, mark, inbox = text.partition("inboxes:\n")
-    commented = "".join(f"#{line}\n" for line in inbox.splitlines())
-    return f"{head}{mark.rstrip()} {{}}  # remove the braces and the # below\n{commented}"
+    head, mark, rest = text.partition("oauth:\n")
+    oauth, also, inbox = rest.partition("\ninboxes:\n")
+    for title, lines in ((mark, oauth), (f"\n{also.strip()}", inbox)):
+        commented = "".join(f"#{line}\n" for line in lines.splitlines())
+        head += f"{title.rstrip()} {{}}  # remove the braces and the # below\n{commented}"
+    return head
 
 
 def registration_text(

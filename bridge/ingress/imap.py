@@ -12,7 +12,14 @@ from bridge.chat.diagnosis import ProblemKind, Trouble
 from bridge.config.inbox import Inbox
 from bridge.imap.account import connect
 from bridge.imap.connection import ImapConnection
-from bridge.imap.syntax import CommandRefused, ImapError, LoginLost, LoginRefused, NotLoggedIn
+from bridge.imap.syntax import (
+    CommandRefused,
+    ConnectionLost,
+    ImapError,
+    LoginLost,
+    LoginRefused,
+    NotLoggedIn,
+)
 from bridge.ingress.account import MailAccount
 from bridge.ingress.folder import DiskFull, FolderReader
 from bridge.ingress.source import SourceContext
@@ -26,10 +33,13 @@ TIMEOUT = 60.0
 """Seconds without data after which a connection is closed."""
 FIRST_WAIT = 1.0
 LONGEST_WAIT = 300.0
-LONGEST_WAIT_FOR_PERSON = 15.0
 LONGEST_WAIT_LOGGED_IN = 1200.0
 """The same after a log-in, granted or refused: where each is followed by an error, many of them
 keep the error up, or lock the account."""
+LONGEST_WAIT_FOR_PERSON = 15.0
+"""The same while a person has to log in first, and no server is asked."""
+LONG = 1800.0
+"""Seconds; a connection that ends after them was a good one."""
 
 
 class Watcher:
@@ -49,9 +59,10 @@ class Watcher:
     async def run(self) -> None:
         """Watch until cancelled; reconnects with jittered exponential back-off."""
         while True:
-            longest = LONGEST_WAIT
+            longest, began = LONGEST_WAIT, self._context.now()
             try:
                 connection = await connect(self._imap, self._context.credentials, TIMEOUT)
+                began = self._context.now()
                 longest = LONGEST_WAIT_LOGGED_IN
                 try:
                     await self._watch(connection)
@@ -67,6 +78,9 @@ class Watcher:
                 if not error.is_temporary:
                     await self._tell_refused(str(error))
             except (ImapError, OSError, DiskFull) as error:
+                if self._is_goodbye(error, self._context.now() - began):
+                    log.info("logging in anew", account=self.account, said=str(error))
+                    continue
                 if isinstance(error, LoginLost):
                     longest = LONGEST_WAIT_LOGGED_IN
                 await self._failed(str(error))
@@ -78,6 +92,12 @@ class Watcher:
             self._tries += 1
             wait = min(longest, FIRST_WAIT * 2.0 ** min(self._tries - 1, 12))
             await self._context.sleep(wait * random.uniform(0.7, 1.3))  # noqa: S311 - jitter is no secret
+
+    def _is_goodbye(self, error: Exception, lasted: float) -> bool:
+        """Whether a connection that went well for long ended as providers end those with an access
+        token, Gmail after an hour: that is no fault, and a new one goes well, too."""
+        is_lost = isinstance(error, ConnectionLost) and not isinstance(error, LoginLost)
+        return is_lost and bool(self._imap.oauth) and lasted >= LONG and self._tries == 0
 
     async def _failed(self, problem: str) -> None:
         log.warning("mailbox not checked", account=self.account, problem=problem)

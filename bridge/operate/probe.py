@@ -19,7 +19,7 @@ from bridge.model.oversight import Finding, Grade
 from bridge.operate.reach import reach
 from bridge.operate.roundtrip import round_trip
 from bridge.ports import Credentials, Mailbox, Sender
-from bridge.smtp.connection import dial
+from bridge.smtp.connection import dial_with
 
 EXPIRES_SOON = 14 * 86400.0
 SMALL = 10_000_000
@@ -75,7 +75,7 @@ class Prober:
 
     async def _smtp(self, inbox: Inbox, smtp: Smtp) -> AsyncIterator[Finding]:
         yield await self._reached(smtp)
-        client = await dial(smtp, inbox.domain, await self._credentials.of(smtp))
+        client = await dial_with(smtp, inbox.domain, self._credentials)
         try:
             if smtp.auth == "password":
                 yield Finding(Grade.GOOD, f"SMTP lets {smtp.user} in")

@@ -10,7 +10,9 @@ import aiosmtplib
 from bridge.chat.diagnosis import ProblemKind, Trouble, of_certificate
 from bridge.config.inbox import Smtp
 from bridge.config.redact import masked
+from bridge.model import BridgeError, Transient
 from bridge.model.login import AccessToken, Login
+from bridge.ports import Credentials
 
 DIAL_TIMEOUT = 30.0
 
@@ -26,6 +28,21 @@ async def dial(smtp: Smtp, domain: str, login: Login | None) -> aiosmtplib.SMTP:
         client.close()
         raise
     return client
+
+
+async def dial_with(smtp: Smtp, domain: str, credentials: Credentials) -> aiosmtplib.SMTP:
+    """Connect and log in with the credentials there are now. Raises Trouble."""
+    try:
+        login = await credentials.of(smtp)
+    except BridgeError as error:
+        kind = ProblemKind.LATER if isinstance(error, Transient) else ProblemKind.NO_ACCESS
+        raise Trouble(kind, str(error)) from error
+    try:
+        return await dial(smtp, domain, login)
+    except Trouble as trouble:
+        if trouble.problem is ProblemKind.LOGIN:
+            await credentials.refused(smtp)
+        raise
 
 
 def _client(smtp: Smtp, domain: str) -> aiosmtplib.SMTP:

@@ -8,14 +8,13 @@ import aiosmtplib
 import structlog
 
 from bridge import failpoint
-from bridge.chat.diagnosis import ProblemKind, Trouble
 from bridge.config.inbox import Inbox
 from bridge.config.redact import masked
 from bridge.mail.address import idna
 from bridge.mail.limits import size
-from bridge.model import BridgeError, RecipientStatus, Transient
+from bridge.model import RecipientStatus
 from bridge.ports import Credentials
-from bridge.smtp.connection import dial
+from bridge.smtp.connection import dial_with
 
 log = structlog.get_logger("egress")
 
@@ -66,18 +65,8 @@ class SmtpSender:
 
     async def _dialled(self, inbox: Inbox) -> aiosmtplib.SMTP:
         assert inbox.smtp is not None
-        try:
-            login = await self._credentials.of(inbox.smtp)
-        except BridgeError as error:
-            kind = ProblemKind.LATER if isinstance(error, Transient) else ProblemKind.NO_ACCESS
-            raise Trouble(kind, str(error)) from error
         async with failpoint.around("smtp.dial"):
-            try:
-                return await dial(inbox.smtp, inbox.domain, login)
-            except Trouble as trouble:
-                if trouble.problem is ProblemKind.LOGIN:
-                    await self._credentials.refused(inbox.smtp)
-                raise
+            return await dial_with(inbox.smtp, inbox.domain, self._credentials)
 
 
 async def _envelope(

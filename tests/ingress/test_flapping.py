@@ -12,17 +12,20 @@ import pytest
 
 from bridge import __version__
 from bridge.config.credentials import ConfiguredCredentials
-from bridge.config.inbox import Imap, Inbox
+from bridge.config.inbox import Imap, Inbox, Server
 from bridge.config.settings import Limits
 from bridge.imap.account import connect
 from bridge.ingress.imap import Watcher
 from bridge.ingress.source import SourceContext
 from bridge.model import InboxId
+from bridge.model.login import AccessToken, Login
+from bridge.ports import Credentials
 from bridge.store.database import Database
 from bridge.store.sqlite import Sqlite
 from tests.servers.scripted_imap import Answer, ScriptedImap
 from tests.stage import SUPPORT, mail, until
 
+PASSWORDS = ConfiguredCredentials()
 DAY = 24 * 3600.0
 MOST = 100
 """Log-ins in a day."""
@@ -56,16 +59,17 @@ class World:
 
 
 @asynccontextmanager
-async def watching(folder: Path, answer: Answer) -> AsyncIterator[tuple[World, Database]]:
-    server = ScriptedImap(answer=answer, capabilities="IMAP4rev1 IDLE")
+async def watching(
+    folder: Path, answer: Answer, credentials: Credentials = PASSWORDS, **more: str
+) -> AsyncIterator[tuple[World, Database]]:
+    server = ScriptedImap(answer=answer, capabilities="IMAP4rev1 IDLE SASL-IR AUTH=XOAUTH2")
     await server.start()
     world = World(server)
     database = Database(await Sqlite.open(f"sqlite:{folder}/postroom.db"))
-    imap = Imap(host="127.0.0.1", port=server.port, tls="none", user="s", password="secret")
+    imap = Imap(host="127.0.0.1", port=server.port, tls="none", user="s", password="secret", **more)
     inbox = Inbox(id=InboxId("support"), name="Support", address=SUPPORT, imap=imap)
     context = SourceContext(
-        database, ConfiguredCredentials(), Limits(), lambda: None, world.refused, world.now,
-        world.sleep,
+        database, credentials, Limits(), lambda: None, world.refused, world.now, world.sleep,
     )  # fmt: skip
     task = asyncio.create_task(Watcher(context, [inbox]).run())
     try:
@@ -123,6 +127,36 @@ async def test_a_day_of_a_flapping_server(tmp_path: Path, fault: str) -> None:
         world.server.cut()
         await until(all_there, "every mail")
         assert sorted(await keys()) == [str(uid) for uid in range(1, 8)]
+
+
+class Token:
+    """Credentials of a provider with OAuth2."""
+
+    async def of(self, server: Server) -> Login:
+        return AccessToken("s", "token")
+
+    async def refused(self, server: Server) -> None:
+        raise AssertionError("no log-in is refused")
+
+
+async def test_a_session_that_a_provider_ends_after_an_hour_is_begun_anew_at_once(
+    tmp_path: Path,
+) -> None:
+    async with watching(tmp_path, lambda verb, args: None, Token(), oauth="google") as (
+        world, database,
+    ):  # fmt: skip
+        idles = world.server.commands.count
+        for hour in range(1, 6):
+            await until(lambda n=hour: idles("IDLE") == n, "a check")  # type: ignore[misc]  # mypy cannot infer a default argument of a lambda
+            world.moved += 3600
+            world.server.cut()
+        await until(lambda: idles("IDLE") == 6, "the last check")
+        assert world.moved == 5 * 3600, "nobody waited"
+        async with database.reading() as tx:
+            health = await tx.settings.health(f"s@127.0.0.1:{world.server.port}")
+        assert health is not None
+        assert not health[1]
+        assert world.told == 0
 
 
 @pytest.mark.parametrize(("capabilities", "password", "first"), [

@@ -309,3 +309,28 @@ class DovecotServer:
         for n in os.listdir(d):
             if n == "dovecot-uidlist" or n.startswith("dovecot.index"):
                 os.unlink(os.path.join(d, n))
+
+
+OAUTH2 = """
+auth_mechanisms = plain login xoauth2 oauthbearer
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {file}
+}}
+"""
+INTROSPECTION = """\
+introspection_url = {url}/introspect
+introspection_mode = auth
+active_attribute = active
+active_value = yes
+username_attribute = username
+"""
+
+
+def oauth2_server(base: str, users: dict[str, str], provider: str) -> DovecotServer:
+    """A Dovecot that takes the tokens of an authorization server, whose URL is `provider`."""
+    settings = os.path.join(base, "oauth2.conf")
+    with open(settings, "w") as f:
+        f.write(INTROSPECTION.format(url=provider))
+    return DovecotServer(os.path.join(base, "d"), users, OAUTH2.format(file=settings))
