@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 from aiohttp import web
 
@@ -12,13 +14,16 @@ from bridge.config.inbox import Inbox
 from bridge.config.settings import Registration, Settings
 from bridge.config.vault import Keys, Vault
 from bridge.desk.directory import Directory
+from bridge.desk.grants import Grants
 from bridge.imap.folders import Folders
 from bridge.mail.token import Tokens
 from bridge.matrix.homeserver import Homeserver
 from bridge.model import BridgeError
 from bridge.model.oversight import Grade
+from bridge.oauth.client import AuthorizationServers
 from bridge.operate.check_homeserver import HomeserverCheck
 from bridge.operate.probe import Prober
+from bridge.ports import Credentials
 from bridge.sandbox import lockdown
 from bridge.sandbox.reader import MailReader
 from bridge.sandbox.starter import ReadingProcess
@@ -38,20 +43,22 @@ async def check(settings: Settings, registration: Registration) -> bool:
         await _try("database", lambda: _database(settings)),
         await _try("reading mail", _reading),
     ]
-    directory, tokens = await _inboxes(settings)
-    credentials = ConfiguredCredentials()
-    prober = Prober(SmtpSender(credentials), Folders(credentials), credentials, tokens)
-    results += [await _inbox(prober, each) for each in directory.settings.inboxes.values()]
+    async with _inboxes(settings) as (directory, credentials, tokens):
+        prober = Prober(SmtpSender(credentials), Folders(credentials), credentials, tokens)
+        results += [await _inbox(prober, each) for each in directory.settings.inboxes.values()]
     for name, problem in directory.problems.items():
         print(f"FAILED  inbox {name}: {problem}")
         results.append(False)
     return all(results)
 
 
-async def _inboxes(settings: Settings) -> tuple[Directory, Tokens | None]:
-    """The inboxes of config.yaml, and those set up by chat; and the tokens that mark a test mail,
-    so that the bridge makes no room for it. Without a database only those of config.yaml, and
-    None."""
+@asynccontextmanager
+async def _inboxes(
+    settings: Settings,
+) -> AsyncIterator[tuple[Directory, Credentials, Tokens | None]]:
+    """The inboxes of config.yaml, and those set up by chat; how they log in; and the tokens that
+    mark a test mail, so that the bridge makes no room for it. Without a database only those of
+    config.yaml, their passwords, and None."""
     encryption_keys = settings.encryption_key.get_secret_value().split()
     directory = Directory(settings, Vault(encryption_keys))
     try:
@@ -61,16 +68,18 @@ async def _inboxes(settings: Settings) -> tuple[Directory, Tokens | None]:
             "        inboxes: those set up by chat, and the mail to itself, are left out while the"
         )
         print("        database cannot be opened; !inbox test in the control room does both")
-        return directory, None
+        yield directory, ConfiguredCredentials(), None
+        return
     try:
         await directory.load(database)
         async with database.transaction("settings") as tx:
             keys = Keys.of(
                 encryption_keys, await tx.settings.secret(), await tx.settings.former_ids()
             )
+        grants = Grants(database, directory, AuthorizationServers(), time.time)
+        yield directory, grants, Tokens(keys.ids, keys.former)
     finally:
         await database.close()
-    return directory, Tokens(keys.ids, keys.former)
 
 
 async def _inbox(prober: Prober, inbox: Inbox) -> bool:

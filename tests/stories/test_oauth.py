@@ -178,3 +178,39 @@ async def test_a_code_is_refused_by_policy_and_works_elsewhere(
     provider.device_answers = ["authorization_pending x"]
     await ask(stage, control, "!inbox login support code", "ABCD-EFGH")
     await stage.sees(control, f"✅ {SUPPORT} is logged in at Microsoft")
+
+
+async def test_a_microsoft_inbox_is_set_up_by_chat(
+    stage: Stage, provider: AuthorizationServer, mailbox: DovecotServer
+) -> None:
+    """From the first question to an answer that left; only the client stands in config.yaml."""
+    config = configured(stage, provider, mailbox)
+    config["inboxes"] = {}
+    config["oauth"] = {"acme": {**config["oauth"]["microsoft"], "kind": "other"}}
+    await stage.open(config)
+    control = await control_room(stage)
+    await ask(stage, control, f"!inbox add {SUPPORT}", "Where is the mailbox?")
+    asks = await ask(stage, control, f"127.0.0.1:{mailbox.imap_port}", "How is port")
+    asks = await ask(stage, control, "none", "How does it log in at 127.0.0.1? ok for a link")
+    assert "acme of oauth in config.yaml" in asks
+    await ask(stage, control, "?", "the provider asks you on its own page")
+    await ask(stage, control, "ok", "Which server sends its mail?")
+    await ask(stage, control, f"127.0.0.1:{stage.smtp.port}", "How is port")
+    await ask(stage, control, "none", "Who answers this mail?")
+    await ask(stage, control, ALICE, "First, !inbox login support logs it in.")
+    await ask(stage, control, "!inbox publish support", "nobody has logged in")
+    count = len(stage.hs.bodies(control))
+    stage.hs.say(ADMIN, control.id, "!inbox login support")
+    stage.hs.say(ADMIN, control.id, await provider.person(await link_in(stage, control, count)))
+    await stage.sees(control, f"✅ {SUPPORT} is logged in at acme. !inbox test support")
+    await ask(stage, control, "!inbox publish support", "is live")
+    await checked(stage)
+    await stage.queue(ALICE)
+    await deliver(mailbox, mail())
+    room = await stage.conversation()
+    stage.hs.join(ALICE, room.id)
+    stage.hs.say(ALICE, room.id, "!reply Hello")
+    await stage.sent(1)
+    await ask(stage, control, "!inbox remove support", "Remove Support")
+    await ask(stage, control, "!yes", "is removed")
+    assert not await rows(stage.database, stage.folder, "SELECT name FROM oauth_grant")

@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from bridge.desk.admin import access
 from bridge.desk.grants import Grants
 from bridge.model import Permanent, Transient
+from bridge.model.admin_task import RenewGrant
 from bridge.oauth.client import AuthorizationServers
 from bridge.operate.backup import backup
 from tests.servers.dovecot import DovecotServer
 from tests.servers.oauth import SECRET, AuthorizationServer, refused
-from tests.stage import ADMIN, ALICE, SUPPORT, Stage, mail
+from tests.stage import ADMIN, ALICE, SUPPORT, Stage, mail, until
 from tests.stories.desk import ask
-from tests.stories.oauth import begun, deliver, link_in
+from tests.stories.oauth import begun, configured, deliver, link_in
 
 
 async def test_a_grant_is_renewed_once_by_all_processes_and_its_new_token_is_kept(
@@ -122,3 +125,35 @@ async def test_T31_tokens_stand_in_no_table_log_room_or_backup(
         assert secret not in printed
         for file in files:
             assert secret.encode() not in file.read_bytes(), file
+
+
+async def test_the_end_of_a_secret_is_told_30_and_7_days_and_a_day_before(
+    stage: Stage, provider: AuthorizationServer, mailbox: DovecotServer
+) -> None:
+    day = datetime.now(UTC).date() + timedelta(days=5)
+    control, _ = await begun(stage, provider, mailbox, secret_ends=day.isoformat())
+    desk = stage.app.desk
+    for now, said in ((0, "ends in 5 days"), (3, ""), (4, "ends tomorrow"), (5, "")):
+        later = replace(desk, now=lambda days=now: time.time() + days * 86400)  # type: ignore[misc]  # mypy cannot infer a default argument of a lambda
+        await access.watch(later)
+        await access.watch(later)
+        if said:
+            await stage.sees(control, f"client_secret of oauth microsoft in config.yaml {said}")
+    await stage.quiet_but("renew")
+    told = [each for each in stage.hs.bodies(control) if "client_secret of oauth" in each]
+    assert len(told) == 2
+
+
+async def test_a_restarted_bridge_renews_what_became_due(
+    stage: Stage, provider: AuthorizationServer, mailbox: DovecotServer
+) -> None:
+    await begun(stage, provider, mailbox)
+    await expire(stage, f"microsoft:{SUPPORT}")
+    async with stage.app.database.transaction("grant") as tx:
+        await tx.jobs.reschedule(RenewGrant(f"microsoft:{SUPPORT}"), time.time() - 1)
+    await stage.close()
+    asked = len(provider.asked)
+    await stage.open(configured(stage, provider, mailbox))
+    await until(lambda: len(provider.asked) > asked, "the renewal")
+    await deliver(mailbox, mail("One more", message_id="<m2@customer.example>"))
+    await stage.conversation(2)
