@@ -29,12 +29,13 @@ from bridge.desk.desk import Desk
 from bridge.desk.directory import Directory
 from bridge.desk.events import commands, converse, listen
 from bridge.desk.grants import Grants
-from bridge.desk.inbound import receive, webhook
+from bridge.desk.inbound import draft_mail, receive, webhook
 from bridge.desk.outbound import deliver, outage, preview
 from bridge.desk.rooms import post, upload
 from bridge.desk.team import conversation_room, direct, setup
 from bridge.desk.triage import remind, search, state
 from bridge.imap.folders import Folders
+from bridge.ingress.http import HttpIngress
 from bridge.ingress.watches import Watches
 from bridge.mail.token import Tokens
 from bridge.matrix.homeserver import Homeserver
@@ -49,6 +50,7 @@ from bridge.smtp.sender import SmtpSender
 from bridge.store.database import Database
 from bridge.store.leases import Leases
 from bridge.web.health import HealthPage
+from bridge.web.listener import Listener
 from bridge.web.pages import Pages
 from bridge.web.webhook import Hooks
 from bridge.worker import Handler, Together, Worker
@@ -102,6 +104,7 @@ ACTS = dict((
     _act(admin_task.BeginLogin, login.begin),
     _act(admin_task.FinishLogin, login.finish),
     _act(admin_task.WaitForCode, login.wait_for_code),
+    _act(admin_task.ShowDraftMail, draft_mail.show),
 ))  # fmt: skip
 
 
@@ -221,9 +224,12 @@ class App:
         await _bind("health", settings.health.host, settings.health.port, health.listener.start)
         self._stop.push_async_callback(health.listener.close)
         if settings.public_url:
-            pages = Pages(self.desk)
-            await _bind("public", settings.public.host, settings.public.port, pages.listener.start)
-            self._stop.push_async_callback(pages.listener.close)
+            self.posts = posts = HttpIngress(self.desk)
+            there = dict.fromkeys(posts.paths, posts.there)
+            public = Listener({**Pages(self.desk).routes, **there},
+                              dict.fromkeys(posts.paths, posts.take))  # fmt: skip
+            await _bind("public", settings.public.host, settings.public.port, public.start)
+            self._stop.push_async_callback(public.close)
 
     def _spawn(self, name: str, work: Awaitable[None]) -> None:
         self._tasks.append(asyncio.ensure_future(work))

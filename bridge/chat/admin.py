@@ -48,6 +48,8 @@ def complete(inbox: Inbox, prefix: str) -> str:
     """Tells that a draft inbox is complete, and what can be done with it."""
     id = inbox.id
     login = f" First, {prefix}inbox login {id} logs it in." if inbox.grants else ""
+    if inbox.http is not None:
+        login += f" {prefix}inbox hook {id} gives the address to which its mail is posted."
     return (
         f"Draft {id} is complete.{login} {prefix}inbox test {id} tries it, {prefix}inbox show {id}"
         f" lists what is set, {prefix}inbox publish {id} takes it live."
@@ -56,7 +58,7 @@ def complete(inbox: Inbox, prefix: str) -> str:
 
 def published(inbox: Inbox, people: str, prefix: str) -> str:
     ways = []
-    if inbox.imap is not None:
+    if inbox.imap is not None or inbox.http is not None:
         ways.append("mail that arrives from now on becomes rooms")
     if inbox.smtp is not None:
         ways.append("agents can answer")

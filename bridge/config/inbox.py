@@ -140,6 +140,15 @@ class Smtp(Server):
         return self
 
 
+class Http(Section):
+    """Mail that a provider or a script posts to an address of ours; `!inbox hook` gives it."""
+
+    kind: Literal["relay", "mailgun", "mandrill", "postmark", "sendgrid", "ses"] = "relay"
+    key: Secret = SecretStr("")
+    """What proves that a request is the provider's: Mailgun's signing key, Mandrill's key,
+    SendGrid's public key, the ARN of the SNS topic. Without one nothing is taken."""
+
+
 class Inbox(Section):
     """One shared mail address, its servers, and how its mail is answered."""
 
@@ -194,6 +203,7 @@ class Inbox(Section):
     on_unknown: Literal["ask", "retry"] = "ask"
     imap: Imap | None = None
     smtp: Smtp | None = None
+    http: Http | None = None
 
     @field_validator("address", "aliases", "reply_to", "bcc")
     @classmethod

@@ -48,6 +48,10 @@ limits:
   rooms_per_inbox: 300            # new conversations of an inbox in an hour
   free_disk: 104857600            # bytes; with less on SQLite's disk mail waits in the mailbox
 
+ingress:                          # mail posted at Rails' addresses; docs/ingress.md
+  password: ""                    # of the user actionmailbox; empty: nothing is taken there
+  others_to: ""                   # the inbox that takes what none owns; empty: refused
+
 retention:                        # days; null keeps for ever
   raw_mail: null                  # the bytes of mails; what rooms show stays
   rooms: 30                       # closed conversations: agents and ghosts leave their rooms
@@ -137,6 +141,9 @@ inboxes:
       user: support@example.com
       password: change-me
       oauth: ""
+    http:                         # mail that is posted to us; docs/ingress.md
+      kind: relay                 # relay, mailgun, mandrill, postmark, sendgrid or ses
+      key: ""                     # what proves that a post is theirs
 """
 
 REGISTRATION = """\

@@ -4,59 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
-from bridge.config.inbox import LOOPBACK
+from bridge.config.inbox import LOOPBACK, Http
 from bridge.config.inbox_form import RESET, Values
 from bridge.config.section import MXID
+from bridge.config.step import Draft, Question, Step
 from bridge.mail import provider
 from bridge.model import Refused
 
+HTTP_KINDS: tuple[str, ...] = get_args(Http.model_fields["kind"].annotation)
 IMAP_PORTS = {143: "starttls", 993: "implicit"}
 SMTP_PORTS = {587: "starttls", 25: "starttls", 465: "implicit"}
 """Ports that tell how a connection is encrypted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A question to the admin about one key."""
-
-    key: str
-    text: str
-    more: str
-    """What `?` explains."""
-    suggestion: str = ""
-    """The value used if the admin answers `ok`."""
-
-
-NO_OAUTH: Mapping[str, str] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """What is known of an inbox that is being set up."""
-
-    values: Mapping[str, Any]
-    secrets: Mapping[str, str]
-    """Encrypted."""
-    oauth: Mapping[str, str]
-    """The provider (google, microsoft, other) of each client in `oauth` of config.yaml."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One key that an inbox needs: its question, and how the answer is stored."""
-
-    key: str
-    ask: Callable[[Draft], Question | None]
-    """The question; None if it is answered already."""
-    take: Callable[[Values, str], Values]
-    """The values with the answer. Raises Refused with the fault if it has to be asked again."""
-    undo: Callable[[Values], Values] | None = None
-    """The values without the answer; None for a step that `back` does not reach."""
-    drops: tuple[str, ...] = ()
-    """The secrets that go with it."""
 
 
 def _ask_address(draft: Draft) -> Question | None:
@@ -82,18 +42,23 @@ def with_address(values: Values, text: str) -> Values:
 
 
 def _ask_imap(draft: Draft) -> Question | None:
-    if _imap(draft.values).get("host"):
+    if _imap(draft.values).get("host") or draft.values.get("http"):
         return None
     names = ", ".join(each.key for each in provider.PROVIDERS)
     text = f"Where is the mailbox? A provider ({names}) or its IMAP server's name,"
     return Question(
-        "imap.host", f"{text} like imap.example.com or imap.example.com:143.",
+        "imap.host",
+        f"{text} like imap.example.com or imap.example.com:143; or who posts its mail to us:"
+        f" {', '.join(HTTP_KINDS)}.",
         "The server that keeps the mail of this address: your provider's help calls it the IMAP or"
-        " incoming server. Without a port it is 993, encrypted.",
+        " incoming server. Without a port it is 993, encrypted. Where Mailgun or another takes the"
+        " mail and posts it here, say its name; relay stands for a script of yours.",
     )  # fmt: skip
 
 
 def _take_imap(values: Values, text: str) -> Values:
+    if text.casefold() in HTTP_KINDS:
+        return values | {"http": {"kind": text.casefold()}}
     known = provider.named(text)
     if known is not None:
         return values | known.settings()
@@ -141,7 +106,7 @@ def _without(kind: str, key: str) -> Callable[[Values], Values]:
 def _ask_oauth(draft: Draft) -> Question | None:
     """Whether it logs in by OAuth2, where config.yaml has a client that fits the server."""
     imap = _imap(draft.values)
-    if "oauth" in imap or "imap.password" in draft.secrets:
+    if "host" not in imap or "oauth" in imap or "imap.password" in draft.secrets:
         return None
     known = provider.of_host(imap["host"])
     wanted = known.oauth if known is not None else "other"
@@ -165,7 +130,7 @@ def _take_oauth(values: Values, text: str) -> Values:
 
 def _ask_password(draft: Draft) -> Question | None:
     imap = _imap(draft.values)
-    if "imap.password" in draft.secrets or imap.get("oauth"):
+    if "host" not in imap or "imap.password" in draft.secrets or imap.get("oauth"):
         return None
     known = provider.of_host(imap["host"])
     app = ""
@@ -184,8 +149,8 @@ def _ask_password(draft: Draft) -> Question | None:
 def _ask_smtp(draft: Draft) -> Question | None:
     if draft.values.get("smtp") is not None:
         return None
-    guess = re.sub(r"^imap\b", "smtp", _imap(draft.values)["host"])
-    text = f"Which server sends its mail? ok for {guess}, or another name;"
+    guess = re.sub(r"^imap\b", "smtp", _imap(draft.values).get("host", ""))
+    text = f"Which server sends its mail?{f' ok for {guess}, or another name;' if guess else ''}"
     return Question(
         "smtp.host",
         f"{text} local for a relay on this machine without log-in, none to only receive.",
@@ -211,6 +176,14 @@ def _ask_smtp_password(draft: Draft) -> Question | None:
         return None
     if "smtp.password" in draft.secrets:
         return None
+    if not imap.get("host"):
+        return Question(
+            "smtp.password",
+            f"What is the password of {draft.values['address']} at {host}? Your message is redacted"
+            " at once.",
+            "It is kept encrypted, and shown to nobody. Where the user differs, too, say"
+            " !inbox set … smtp.user afterwards.",
+        )
     if provider.of_host(host) is not None:  # one account for both
         return None
     user = imap.get("user") or draft.values["address"]
@@ -274,7 +247,7 @@ STEPS = (
     Step("address", _ask_address, with_address),
     Step(
         "imap.host", _ask_imap, _take_imap,
-        lambda values: {k: v for k, v in values.items() if k not in ("imap", "smtp")},
+        lambda values: {k: v for k, v in values.items() if k not in ("imap", "smtp", "http")},
         ("imap.password", "smtp.password"),
     ),
     Step("imap.tls", _ask_tls("imap", IMAP_PORTS), _take_tls("imap"), _without("imap", "tls")),

@@ -80,6 +80,16 @@ class Limits(Section):
     """Bytes to keep free on the disk of an SQLite database: with less, no mail is accepted."""
 
 
+class Ingress(Section):
+    """Mail that is posted to `public_url` at Rails' addresses, as the scripts of a Chatwoot
+    installation do: for all inboxes, each known by the mail's recipient."""
+
+    password: Secret = SecretStr("")
+    """Of the user `actionmailbox`; empty: nothing is taken there."""
+    others_to: InboxId = InboxId("")
+    """The inbox that takes what none of them owns; empty: it is refused."""
+
+
 class Retention(Section):
     """Days after which data is deleted; None keeps it forever."""
 
@@ -104,6 +114,7 @@ class Settings(Section):
     database: Annotated[str, BeforeValidator(secret)] = "sqlite:postroom.db"
     admins: tuple[MatrixId, ...] = Field(min_length=1)
     limits: Limits = Limits()
+    ingress: Ingress = Ingress()
     retention: Retention = Retention()
     webhook_secret: Secret = SecretStr("")
     """Key that signs the webhook calls of rules."""

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from bridge.config.inbox_form import Values
-from bridge.config.questions import NO_OAUTH, STEPS, Draft, Question
+from bridge.config.questions import STEPS
+from bridge.config.step import NO_OAUTH, Draft, Question
 
 YES = ("ok", "yes", "y", "ja", "oui", "same")
 EXPLAIN, BACK, STOP = ("?", "？", "help"), ("back",), ("stop", "cancel")

@@ -186,3 +186,14 @@ class WaitForCode(Task):
     """What the log-in was begun with, and the device code, encrypted."""
     interval: float
     """Seconds between questions."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShowDraftMail(Task):
+    """Show a mail that came for an inbox that is being set up, in the control room."""
+
+    kind, share = "draft-mail", "rest"
+    title = "a mail for a draft inbox"
+    raw: int
+    _: KW_ONLY
+    inbox: InboxId

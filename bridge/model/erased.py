@@ -27,6 +27,7 @@ def erased(shows: Shows) -> Erased:
         case (
             Shows.ANSWER | Shows.REPORT | Shows.REHEARSED | Shows.EXPORT | Shows.DEAD | Shows.HOOK
             | Shows.RULE | Shows.OVERFLOW | Shows.RESTORED | Shows.ORIGINAL | Shows.TELL
+            | Shows.DRAFT_MAIL
         ):  # fmt: skip
             return Erased.WHERE_IT_NAMES
         case (

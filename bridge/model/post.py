@@ -83,6 +83,8 @@ class Shows(StrEnum):
     ALARM = "alarm"
     ALARM_OVER = "alarm-over"
     LOGIN = "login"
+    DRAFT_MAIL = "draft-mail"
+    """Shows a mail that came for an inbox that is not live."""
     DISK = "disk"
     HOOK = "hook"
     RULE = "rule"

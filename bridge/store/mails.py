@@ -64,6 +64,16 @@ class Mails(MailIds):
         (row,) = await self._conn.fetch("SELECT * FROM intake WHERE id = $1", intake)
         return InboxId(row["inbox"]), row["raw"], row["note"], row["at"]
 
+    async def brought(self, inbox: InboxId, source_key: str) -> str | None:
+        """SHA-256 of the bytes that came under a source key, in hex; None where nothing did."""
+        value = await self._conn.fetchval(
+            "SELECT sha256 FROM intake JOIN raw ON raw.id = raw"
+            " WHERE inbox = $1 AND source_key = $2",
+            inbox,
+            source_key,
+        )
+        return None if value is None else str(value)
+
     async def note(self, inbox: InboxId, raw: int) -> str:
         """The note of the mail with these bytes, of its last arrival; see `accept`."""
         return str(

@@ -6,6 +6,7 @@ import json
 import secrets
 from collections.abc import Sequence
 
+from bridge.model import InboxId
 from bridge.store.connection import Connection
 
 FORMER_IDS = "former-ids"
@@ -97,6 +98,15 @@ class StoredSettings:
             "SELECT good_at, problem, told_at FROM account_check WHERE account = $1", account
         )
         return None if row is None else (row["good_at"], row["problem"], row["told_at"])
+
+    async def record_push(self, inbox: InboxId, at: float) -> None:
+        """Store when a mail was last brought to an inbox, epoch seconds."""
+        await self.set_value(f"pushed:{inbox}", str(at))
+
+    async def last_push(self, inbox: InboxId) -> float | None:
+        """When a mail was last brought to an inbox, epoch seconds; None for never."""
+        value = await self.value(f"pushed:{inbox}")
+        return None if value is None else float(value)
 
     async def set_alarm(self, account: str, at: float) -> None:
         """Store that the alarm was raised at `at`, epoch seconds; 0 ends it."""

@@ -10,10 +10,12 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Listener:
-    """Answers GET for the paths of a table; keeps no access log."""
+    """Answers GET for the paths of a table, and POST for those of another; keeps no access log."""
 
-    def __init__(self, routes: Mapping[str, Handler]) -> None:
-        self._routes = routes
+    def __init__(
+        self, routes: Mapping[str, Handler], posts: Mapping[str, Handler] | None = None
+    ) -> None:
+        self._routes, self._posts = routes, posts or {}
         self._runner: web.AppRunner | None = None
 
     async def start(self, host: str, port: int) -> None:
@@ -21,6 +23,8 @@ class Listener:
         app = web.Application()
         for path, handler in self._routes.items():
             app.router.add_get(path, handler)
+        for path, handler in self._posts.items():
+            app.router.add_post(path, handler)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()

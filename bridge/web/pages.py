@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -19,7 +20,7 @@ from bridge.mail.page import View
 from bridge.model import DeliveryState, Mail, MailId, Permanent, Refused, Transient
 from bridge.web.answers import COMMON, html, refused
 from bridge.web.callback import Callback
-from bridge.web.listener import Listener
+from bridge.web.listener import Handler
 
 SOURCE = 2_000_000
 """Maximum bytes of a mail's source that are shown; the .eml has all of it."""
@@ -53,12 +54,12 @@ class Pages:
         self._read: dict[str, Mail] = {}
         """Cache of the mails read last, by token: a page requests its parts one by one."""
         mail = r"/{kind:mail|draft}/{token:[\w.-]{20,200}}"
-        self.listener = Listener({
+        self.routes: Mapping[str, Handler] = {
             mail: self._frame, f"{mail}/body": self._body,
             mail + r"/part/{part:\d{1,4}}": self._part,
             f"{mail}/source": self._source, f"{mail}/mail.eml": self._eml,
             "/oauth/callback": Callback(desk).answer,
-        })  # fmt: skip
+        }  # fmt: skip
 
     async def _frame(self, request: web.Request) -> web.Response:
         mail, _ = await self._mail(request)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from bridge.chat import admin as texts
 from bridge.config import inbox_form, questions, walkthrough
+from bridge.config.step import Question
 from bridge.desk.admin import question, sealed
 from bridge.desk.command import CommandSpec
 from bridge.desk.context import Request
@@ -121,13 +122,11 @@ async def answered(tx: Tx, desk: Desk, asked: Request, about: question.Asked) ->
     return await _ask_next(tx, desk, asked, changed)
 
 
-def _again(said: str, asks: questions.Question) -> str:
+def _again(said: str, asks: Question) -> str:
     return f"{said}\n{asks.text}\n{texts.STOPS}"
 
 
-async def _back(
-    tx: Tx, desk: Desk, asked: Request, stored: StoredInbox, next_: questions.Question
-) -> str:
+async def _back(tx: Tx, desk: Desk, asked: Request, stored: StoredInbox, next_: Question) -> str:
     """Take the last answer back and ask for it again."""
     found = walkthrough.before(stored.values, stored.secrets, next_.key, _clients(desk))
     if found is None:
@@ -138,7 +137,7 @@ async def _back(
     return await _ask_next(tx, desk, asked, stored)
 
 
-def _with(desk: Desk, stored: StoredInbox, next_: questions.Question, text: str) -> StoredInbox:
+def _with(desk: Desk, stored: StoredInbox, next_: Question, text: str) -> StoredInbox:
     is_same = bool(next_.suggestion) and walkthrough.word(text) in walkthrough.YES
     if next_.key in inbox_form.SECRETS and not is_same:
         if not text.isprintable():

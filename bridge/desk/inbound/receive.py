@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bridge import metrics
@@ -20,7 +20,7 @@ from bridge.mail.limits import size
 from bridge.mail.parse import body_hash
 from bridge.mail.quote import Body
 from bridge.mail.reading import is_large
-from bridge.model import BridgeError, Job, Mail, MessageId, Transient, Verdict
+from bridge.model import BridgeError, Job, Mail, MessageId, Transient, Verdict, key_of
 from bridge.model.task import ReceiveMail
 from bridge.ports import Tx
 
@@ -94,8 +94,10 @@ async def _read(desk: Desk, accepted: _Accepted) -> _ReadMail:
     if "size" in known:
         arrival = _headed(arrival, known["size"], known["limit"])
     arrival = replace(arrival, junk=known.get("junk", ""), instead_of=known.get("instead"))
+    arrival = replace(arrival, mail=_brought(arrival.mail, known))
     if inbox.spam != "ignore":
         arrival = replace(arrival, spam=arrival.spam_said())
+    mail = arrival.mail
     to = author.by_hand(mail, desk.own_addresses)
     if to is not None:
         ours = await _is_proven(desk, mail, len(raw))
@@ -104,6 +106,18 @@ async def _read(desk: Desk, accepted: _Accepted) -> _ReadMail:
     async with desk.store.reading() as tx:
         rules = await of_inbox(tx, inbox)
     return _ReadMail(job, arrival, matching_rules(rules, arrival.facts) if rules else ())
+
+
+def _brought(mail: Mail, known: Mapping[str, object]) -> Mail:
+    """A mail with what its bringer, who is proven, says beside it: the envelope's recipients, which
+    a BCC or a forward has nowhere else, and the sender check."""
+    to = known.get("to")
+    brought = tuple(key_of(str(spec)) for spec in to) if isinstance(to, list) else ()
+    verdict = Verdict(str(known.get("verdict") or mail.sender_verdict))
+    if mail.sender_verdict is Verdict.FAIL:
+        verdict = Verdict.FAIL
+    recipients = tuple(dict.fromkeys((*mail.recipients, *brought)))
+    return replace(mail, recipients=recipients, sender_verdict=verdict)
 
 
 async def _is_proven(desk: Desk, mail: Mail, size: int) -> bool:
