@@ -20,8 +20,30 @@ if TYPE_CHECKING:
     from bridge.sandbox.starter import ReadingProcess
 
 
+USAGE = 64
+"""EX_USAGE of sysexits.h, which mail servers know."""
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code: 1 for failures, 2 for a wrong configuration."""
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        chosen = _parser().parse_args(given)
+    except SystemExit as error:
+        if error.code and given[:1] == ["ingest"]:
+            return USAGE
+        raise
+    try:
+        return int(chosen.run(chosen))
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except BridgeError as error:
+        print(f"postroom: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="postroom", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -53,21 +75,17 @@ def main(arguments: list[str] | None = None) -> int:
         "--registration", action="store_true",
         help="write registration.yaml again from FOLDER/config.yaml, with the tokens it has",
     )  # fmt: skip
+    ingest = add("ingest", _ingest, "take one mail on standard input, also while nothing runs")
+    ingest.add_argument("-c", "--config", type=Path, default=Path("config.yaml"))
+    ingest.add_argument("--inbox", required=True, help="its address")
+    ingest.add_argument("--sender", default="", help="of the envelope")
     demo = add("demo", _demo, "a throw-away world: homeserver, mail server, bridge, one story")
     demo.add_argument("--folder", type=Path, default=Path(".demo"))
     demo.add_argument("--once", action="store_true", help="end after the story")
     demo.add_argument("--mail", action="store_true", help="show what the customer got, and end")
     add("failpoints", _failpoints, "list the points BRIDGE_FAILPOINT knows")
     add("version", _version, "print the version")
-    chosen = parser.parse_args(arguments)
-    try:
-        return int(chosen.run(chosen))
-    except ConfigError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except BridgeError as error:
-        print(f"postroom: {error}", file=sys.stderr)
-        return 1
+    return parser
 
 
 async def until_stopped(work: Coroutine[Any, Any, None]) -> None:
@@ -154,6 +172,12 @@ def _init(arguments: argparse.Namespace) -> int:
         return 0
     print(init(arguments.folder, arguments.server_name, arguments.admin))
     return 0
+
+
+def _ingest(arguments: argparse.Namespace) -> int:
+    from bridge.operate.ingest import ingest
+
+    return ingest(arguments.config, arguments.inbox, arguments.sender)
 
 
 def _demo(arguments: argparse.Namespace) -> int:

@@ -36,12 +36,13 @@ from bridge.desk.team import conversation_room, direct, setup
 from bridge.desk.triage import remind, search, state
 from bridge.imap.folders import Folders
 from bridge.ingress.http import HttpIngress
+from bridge.ingress.spool import SpoolWatcher
 from bridge.ingress.watches import Watches
 from bridge.mail.token import Tokens
 from bridge.matrix.homeserver import Homeserver
 from bridge.matrix.reconcile import Reconciler
 from bridge.matrix.service import Service
-from bridge.model import HomeserverError, Job, Permanent, Transient, admin_task, task
+from bridge.model import HomeserverError, Job, Transient, admin_task, task
 from bridge.oauth.client import AuthorizationServers
 from bridge.operate.probe import Prober
 from bridge.sandbox.reader import MailReader
@@ -50,7 +51,7 @@ from bridge.smtp.sender import SmtpSender
 from bridge.store.database import Database
 from bridge.store.leases import Leases
 from bridge.web.health import HealthPage
-from bridge.web.listener import Listener
+from bridge.web.listener import Listener, bind
 from bridge.web.pages import Pages
 from bridge.web.webhook import Hooks
 from bridge.worker import Handler, Together, Worker
@@ -200,6 +201,7 @@ class App:
         self._spawn("reconciler", alone("reconciler", self._reconcile))
         self._spawn("alarms", alone("alarms", self._watch_health))
         self._spawn("janitor", alone("janitor", self._keep_house))
+        self._spawn("spool", SpoolWatcher(self.desk).run())
         self._spawn("watches", Watches(self.database, self.desk, credentials).run())
         log.info("started", inboxes=list(self.desk.settings.inboxes))
 
@@ -217,18 +219,18 @@ class App:
             take, notice, self._ping_after_refused_push, settings.homeserver, self._registration
         )
         self._stop.push_async_callback(self.service.stop)
-        await _bind(
+        await bind(
             "appservice", settings.appservice.host, settings.appservice.port, self.service.start
         )
         health = HealthPage(self.database, self.desk.directory, self.homeserver)
-        await _bind("health", settings.health.host, settings.health.port, health.listener.start)
+        await bind("health", settings.health.host, settings.health.port, health.listener.start)
         self._stop.push_async_callback(health.listener.close)
         if settings.public_url:
             self.posts = posts = HttpIngress(self.desk)
             there = dict.fromkeys(posts.paths, posts.there)
             public = Listener({**Pages(self.desk).routes, **there},
                               dict.fromkeys(posts.paths, posts.take))  # fmt: skip
-            await _bind("public", settings.public.host, settings.public.port, public.start)
+            await bind("public", settings.public.host, settings.public.port, public.start)
             self._stop.push_async_callback(public.close)
 
     def _spawn(self, name: str, work: Awaitable[None]) -> None:
@@ -285,15 +287,3 @@ class App:
             except Exception as error:  # noqa: BLE001 - mail goes on, whatever a cleaning raises
                 log.warning("nothing cleaned", error=f"{type(error).__name__}: {error}")
                 await asyncio.sleep(CLEAN_EVERY)
-
-
-async def _bind(
-    what: str, host: str, port: int, start: Callable[[str, int], Awaitable[None]]
-) -> None:
-    try:
-        await start(host, port)
-    except OSError as error:
-        raise Permanent(
-            f"{what}: cannot listen on {host}:{port}: {error.strerror}; stop what uses the port or"
-            f" choose another one in config.yaml"
-        ) from error

@@ -1,5 +1,5 @@
 """Installs what the tests use beside Python packages: Synapse, and where root may, Dovecot,
-PostgreSQL, Chromium and Perl's MIME parser.
+PostgreSQL, Chromium, Postfix, getmail and Perl's MIME parser.
 
 `python -m tests.provision`; what is there already is left alone, what cannot be had is said, and
 the tests that need it are then skipped by name.
@@ -23,7 +23,7 @@ DRIVER = "psycopg2-binary==2.9.11"
 """Lets Synapse store its data in PostgreSQL."""
 PACKAGES = (
     "dovecot-imapd", "dovecot-lmtpd", "postgresql", "chromium", "fonts-noto-color-emoji",
-    "fonts-ipafont-gothic", "libmime-tools-perl",
+    "fonts-ipafont-gothic", "libmime-tools-perl", "postfix", "getmail6", "curl",
 )  # fmt: skip
 
 
@@ -52,6 +52,15 @@ def chromium() -> str | None:
     return shutil.which("chromium") or shutil.which("chromium-browser")
 
 
+def postfix() -> bool:
+    """Whether Postfix is on the machine, and may be run: it changes users, so root has to."""
+    return shutil.which("postfix", path="/usr/sbin:/usr/bin") is not None and os.geteuid() == 0
+
+
+def getmail() -> bool:
+    return shutil.which("getmail") is not None and shutil.which("curl") is not None
+
+
 def perl_mime() -> bool:
     """Whether Perl can parse mail."""
     perl = shutil.which("perl")
@@ -65,7 +74,8 @@ def _servers() -> dict[str, bool]:
     return {
         "Synapse": synapse(), "Synapse's driver of PostgreSQL": driver(),
         "Dovecot": dovecot(), "PostgreSQL": postgres(),
-        "Chromium": chromium() is not None, "MIME::Parser": perl_mime(),
+        "Chromium": chromium() is not None, "MIME::Parser": perl_mime(), "Postfix": postfix(),
+        "getmail and curl": getmail(),
     }  # fmt: skip
 
 

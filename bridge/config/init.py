@@ -48,6 +48,8 @@ limits:
   rooms_per_inbox: 300            # new conversations of an inbox in an hour
   free_disk: 104857600            # bytes; with less on SQLite's disk mail waits in the mailbox
 
+spool: spool                      # folder of what `postroom ingest` took; relative to this file
+
 ingress:                          # mail posted at Rails' addresses; docs/ingress.md
   password: ""                    # of the user actionmailbox; empty: nothing is taken there
   others_to: ""                   # the inbox that takes what none owns; empty: refused

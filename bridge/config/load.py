@@ -39,7 +39,12 @@ def load(path: Path, *, make_key: bool = False) -> Settings:
     if not key.get_secret_value():
         key = SecretStr(_key_beside(path, make=make_key))
     return settings.model_copy(
-        update={"appservice": appservice, "database": database, "encryption_key": key}
+        update={
+            "appservice": appservice,
+            "database": database,
+            "encryption_key": key,
+            "spool": path.parent / settings.spool,
+        }
     )
 
 

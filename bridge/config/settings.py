@@ -115,6 +115,8 @@ class Settings(Section):
     admins: tuple[MatrixId, ...] = Field(min_length=1)
     limits: Limits = Limits()
     ingress: Ingress = Ingress()
+    spool: Path = Path("spool")
+    """Folder of mails that `postroom ingest` took and the bridge has not."""
     retention: Retention = Retention()
     webhook_secret: Secret = SecretStr("")
     """Key that signs the webhook calls of rules."""

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
+from bridge.model import Permanent
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -32,3 +34,16 @@ class Listener:
     async def close(self) -> None:
         if self._runner is not None:
             await self._runner.cleanup()
+
+
+async def bind(
+    what: str, host: str, port: int, start: Callable[[str, int], Awaitable[None]]
+) -> None:
+    """Start to listen. Raises Permanent with the cure where the address is in use."""
+    try:
+        await start(host, port)
+    except OSError as error:
+        raise Permanent(
+            f"{what}: cannot listen on {host}:{port}: {error.strerror}; stop what uses the port or"
+            f" choose another one in config.yaml"
+        ) from error
