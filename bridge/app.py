@@ -163,6 +163,7 @@ class App:
             )
         directory = Directory(settings, vault)
         credentials = Grants(self.database, directory, AuthorizationServers(), time.time)
+        self._stop.push_async_callback(credentials.close)
         sender, mailbox = SmtpSender(credentials), Folders(credentials)
         reader = MailReader(self._started_reading())
         self._stop.callback(reader.close)

@@ -77,7 +77,7 @@ class ProblemKind(StrEnum):
 
 
 LASTING = frozenset({
-    ProblemKind.LOGIN, ProblemKind.LOGIN_BROKEN, ProblemKind.NO_LOGIN_HERE,
+    ProblemKind.NO_ACCESS, ProblemKind.LOGIN, ProblemKind.LOGIN_BROKEN, ProblemKind.NO_LOGIN_HERE,
     ProblemKind.LOGIN_WANTED, ProblemKind.TURNED_AWAY, ProblemKind.NOT_TLS,
     ProblemKind.TLS_AT_ONCE, ProblemKind.NO_STARTTLS, ProblemKind.WRONG_NAME, ProblemKind.EXPIRED,
     ProblemKind.UNTRUSTED,

@@ -101,10 +101,6 @@ def nobody_logged_in(client: OAuthClient, user: str) -> str:
     return f"nobody has logged in to {user} at {client.label} yet; !inbox login INBOX does"
 
 
-def not_agreed(account: str, user: str) -> str:
-    return f"{account} logged in for {user}, and no admin has agreed to that yet; !yes does"
-
-
 def link(label: str, user: str, url: str, *, pastes: bool, redirect: str) -> str:
     """The message with the link to log in at a provider."""
     then = (
@@ -139,7 +135,7 @@ def other_account(label: str, user: str, account: str) -> str:
     return (
         f"{account} logged in at {label}, and the mailbox is {user}. That is right for a shared"
         f" mailbox that {account} may open and send from; else it is the wrong account.\n"
-        "!yes uses it, !no forgets the log-in."
+        "!yes uses it, !no forgets this log-in. Until then, for an hour, nothing changes."
     )
 
 

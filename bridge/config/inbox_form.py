@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from bridge.config.inbox import Http, Imap, Inbox, Smtp
 from bridge.model import InboxId, Refused
+from bridge.model.grant import grant_name
 
 Values = dict[str, Any]
 SECRETS = ("imap.password", "smtp.password", "http.key")
@@ -126,6 +127,18 @@ def _complete(whole: Values) -> None:
             smtp.setdefault("password", imap["password"])
         if imap and "oauth" in imap and "password" not in smtp:
             smtp.setdefault("oauth", imap["oauth"])
+
+
+def grants(values: Mapping[str, Any]) -> set[str]:
+    """Names of the OAuth2 grants that an inbox with these keys uses, complete or not."""
+    whole = copy.deepcopy(dict(values))
+    _complete(whole)
+    servers = [whole.get(name) or {} for name in ("imap", "smtp")]
+    return {
+        grant_name(str(server["oauth"]), str(server.get("user", "")))
+        for server in servers
+        if server.get("oauth")
+    }
 
 
 def _sentence(inbox: InboxId, fault: Any) -> str:

@@ -13,6 +13,7 @@ from bridge.config.step import Draft, Question, Step
 from bridge.mail import provider
 from bridge.model import Refused
 
+BY_PASSWORD = "password"  # noqa: S105 - the word
 HTTP_KINDS: tuple[str, ...] = get_args(Http.model_fields["kind"].annotation)
 IMAP_PORTS = {143: "starttls", 993: "implicit"}
 SMTP_PORTS = {587: "starttls", 25: "starttls", 465: "implicit"}
@@ -120,12 +121,12 @@ def _ask_oauth(draft: Draft) -> Question | None:
         "With a link, the provider asks you on its own page, and no password is kept here. Once"
         " the questions are answered, !inbox login gives it.",
         fitting[0],
+        (*fitting, BY_PASSWORD),
     )
 
 
 def _take_oauth(values: Values, text: str) -> Values:
-    word = text.strip().casefold()
-    return values | {"imap": {**_imap(values), "oauth": "" if word == "password" else word}}
+    return values | {"imap": {**_imap(values), "oauth": "" if text == BY_PASSWORD else text}}
 
 
 def _ask_password(draft: Draft) -> Question | None:

@@ -19,6 +19,8 @@ class Question:
     """What `?` explains."""
     suggestion: str = ""
     """The value used if the admin answers `ok`."""
+    choices: tuple[str, ...] = ()
+    """The only answers besides that; empty for any."""
 
 
 NO_OAUTH: Mapping[str, str] = {}

@@ -9,6 +9,7 @@ from typing import Any
 from bridge.config.inbox_form import Values
 from bridge.config.questions import STEPS
 from bridge.config.step import NO_OAUTH, Draft, Question
+from bridge.model import Refused
 
 YES = ("ok", "yes", "y", "ja", "oui", "same")
 EXPLAIN, BACK, STOP = ("?", "？", "help"), ("back",), ("stop", "cancel")
@@ -57,5 +58,7 @@ def answer(values: Mapping[str, Any], question: Question, text: str) -> Values:
     """The values with the answer to a question. Raises Refused with the fault if it has to be asked
     again. A password is not stored among the values, and is not checked here."""
     text = (question.suggestion or text) if text.casefold() in YES else text
+    if question.choices and text not in question.choices:
+        raise Refused(f"Say ok, or one of {', '.join(question.choices)}.")
     (step,) = (step for step in STEPS if step.key == question.key)
     return step.take(copy.deepcopy(dict(values)), text)

@@ -32,7 +32,7 @@ async def connect(imap: Imap, credentials: Credentials, timeout: float = 60.0) -
         await connection.identify(__version__)
     except ImapError as error:
         await connection.close()
-        if isinstance(error, LoginRefused):
+        if isinstance(error, LoginRefused) and not error.is_temporary:
             await credentials.refused(imap)
         kind = LoginLost if isinstance(error, ConnectionLost) else type(error)
         # `from None`: a log would show the original error with the password

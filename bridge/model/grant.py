@@ -26,8 +26,6 @@ class GrantState(StrEnum):
     """State of a grant."""
 
     GOOD = "good"
-    ASKED = "asked"
-    """Another account logged in than the mailbox is named after; an admin has to agree."""
     ENDED = "ended"
     """The server refuses to renew it, and says why."""
 

@@ -15,7 +15,7 @@ import jwt
 from bridge import failpoint
 from bridge.config.oauth import Endpoints, OAuthClient
 from bridge.mail.charset import clean_line
-from bridge.model import Permanent, Transient
+from bridge.model import BridgeError, Permanent, Transient
 from bridge.model.grant import DeviceLogin, GrantRefused, Tokens
 
 TIMEOUT = 30.0
@@ -28,6 +28,10 @@ SLOWER = 5.0
 LASTS = 3600.0
 """Seconds for which a token is used whose end the server does not say."""
 METADATA = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")
+
+
+class NotThere(Permanent):
+    """There is nothing at an address."""
 
 
 class AuthorizationServers:
@@ -134,11 +138,11 @@ class AuthorizationServers:
 
     async def _metadata(self, client: OAuthClient) -> Mapping[str, Any]:
         """What an issuer says of itself (RFC 8414, OpenID Connect Discovery)."""
-        refused: GrantRefused | None = None
+        refused: BridgeError | None = None
         for path in METADATA:
             try:
                 found = await self._ask(client, "GET", client.issuer.rstrip("/") + path, None)
-            except GrantRefused as error:
+            except (GrantRefused, NotThere) as error:
                 refused = error
                 continue
             if str(found.get("issuer", "")).rstrip("/") != client.issuer.rstrip("/"):
@@ -172,6 +176,8 @@ class AuthorizationServers:
                     body += piece
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise Transient(f"{client.label} ({host}): {type(error).__name__}") from None
+        if status == 404 and method == "GET":
+            raise NotThere(f"{client.label} ({host}) answers 404")
         if status == 429 or status >= 500:
             raise Transient(f"{client.label} ({host}) answers {status}")
         try:
@@ -189,9 +195,7 @@ def _refused(
     """What an answer that is not 200 means. Only `error` decides; texts and numbers change."""
     error = found.get("error") if isinstance(found, dict) else None
     if not isinstance(error, str):
-        if status in (400, 401, 403, 404):
-            return GrantRefused(f"http_{status}", f"{host} answers {status}")
-        return Transient(f"{client.label} ({host}) answers {status} and no JSON")
+        return Transient(f"{client.label} ({host}) answers {status} and no error of OAuth2")
     if error == "slow_down":
         return Transient(f"{client.label} asks for patience", retry_after=SLOWER)
     if error in PASSING:

@@ -177,6 +177,8 @@ async def _rotate(database: Database, keys: list[str]) -> int:
             )
             count += len(secrets)
         for grant in await tx.grants.all():
+            if not grant.sealed:  # no token came yet
+                continue
             await tx.grants.put(replace(grant, sealed=vault.rotate(grant.sealed)))
             count += 1
         rows = await tx.conn.fetch(

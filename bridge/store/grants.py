@@ -41,6 +41,12 @@ class Grants:
             "UPDATE oauth_grant SET claimed_until = $2 WHERE name = $1", name, until
         )
 
+    async def expire(self, name: str, at: float) -> None:
+        """Let the access token end at `at`, epoch seconds, where it lasts longer."""
+        await self._conn.execute(
+            "UPDATE oauth_grant SET access_ends = $2 WHERE name = $1 AND access_ends > $2", name, at
+        )
+
     async def forget(self, name: str) -> None:
         await self._conn.execute("DELETE FROM oauth_grant WHERE name = $1", name)
 

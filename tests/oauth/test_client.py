@@ -56,6 +56,7 @@ def servers() -> AuthorizationServers:
     (302, ""), (200, "[" * 100_000), (400, '{"error": "temporarily_unavailable"}'),
     (400, '{"error": "server_error"}'), (400, '{"error": "slow_down"}'),
     (400, '{"error": "authorization_pending"}'), (418, "tea"),
+    (403, "<html>a proxy says no</html>"), (400, '{"error": {"code": 7}}'), (404, ""), (403, "[1]"),
 ])  # fmt: skip
 async def test_what_may_pass_is_asked_again(status: int, body: str) -> None:
     async with answering(status, body) as client:
@@ -68,8 +69,6 @@ async def test_what_may_pass_is_asked_again(status: int, body: str) -> None:
      "AADSTS50173"),
     (401, {"error": "invalid_client"}, "invalid_client", ""),
     (400, {"error": "something_new", "error_description": "Odd."}, "something_new", ""),
-    (400, {"error": {"code": 7}}, "http_400", ""), (403, ["no"], "http_403", ""),
-    (404, "", "http_404", ""),
 ])  # fmt: skip
 async def test_what_a_server_refuses_is_for_a_person(
     status: int, body: object, error: str, number: str

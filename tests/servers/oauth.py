@@ -3,6 +3,7 @@ are replaced, device codes, client credentials, introspection for a mail server.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -47,6 +48,8 @@ class AuthorizationServer:
     refusals: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     """What the next requests for tokens are answered."""
     is_down: bool = False
+    holds: asyncio.Event | None = None
+    """Answers wait for it."""
     key: str = ""
     """Public key of the service account."""
     asked: list[dict[str, str]] = field(default_factory=list)
@@ -116,6 +119,8 @@ class AuthorizationServer:
     async def _token(self, request: web.Request) -> web.Response:
         form = {name: str(value) for name, value in (await request.post()).items()}
         self.asked.append(form)
+        if self.holds is not None:
+            await self.holds.wait()
         if self.is_down:
             return web.Response(status=503, text="<html>away</html>")
         if self.refusals:
@@ -189,7 +194,7 @@ class AuthorizationServer:
         token = request.headers["Authorization"].removeprefix("Bearer ")
         account = self.tokens.get(token)
         if account is None:
-            return web.json_response({"error": "invalid_token"}, status=401)
+            return web.json_response({"active": "no"})
         return web.json_response({"active": "yes", "username": account})
 
     async def person(self, link: str) -> str:

@@ -6,14 +6,17 @@ import re
 import time
 
 import aiohttp
+import pytest
 
 from bridge.demo.ports import free_ports
+from bridge.desk.admin import access, question, status
 from tests.servers.database import rows
 from tests.servers.dovecot import DovecotServer
+from tests.servers.matrix_state import Room
 from tests.servers.oauth import CLIENT, AuthorizationServer, state_of
-from tests.stage import ADMIN, ALICE, SUPPORT, Stage, mail
+from tests.stage import ADMIN, ALICE, SUPPORT, Stage, mail, until
 from tests.stories.desk import ask, control_room
-from tests.stories.oauth import checked, configured, deliver, link_in, logged_in
+from tests.stories.oauth import begun, checked, configured, deliver, link_in, logged_in
 
 
 async def test_an_inbox_is_logged_in_by_a_pasted_address_and_mail_goes_both_ways(
@@ -102,7 +105,7 @@ async def test_another_account_is_asked_about_once_as_a_shared_mailbox_has_one(
         control, f"bob@acme.example logged in at Microsoft, and the mailbox is {SUPPORT}"
     )
     await ask(stage, control, "!inbox test support")
-    await stage.sees(control, "no admin has agreed to that yet")
+    await stage.sees(control, f"Nobody has logged in to {SUPPORT} at Microsoft yet")
     await ask(stage, control, "!yes", f"bob@acme.example is used for {SUPPORT}")
     await checked(stage)
     await deliver(mailbox, mail())
@@ -122,9 +125,75 @@ async def test_no_forgets_the_log_in_of_another_account(
     control = await control_room(stage)
     stage.hs.say(ADMIN, control.id, "!inbox login support")
     stage.hs.say(ADMIN, control.id, await provider.person(await link_in(stage, control)))
-    await stage.sees(control, "!no forgets the log-in")
+    await stage.sees(control, "!no forgets this log-in")
     await ask(stage, control, "!no", "is forgotten")
     assert not await rows(stage.database, stage.folder, "SELECT name FROM oauth_grant")
+    assert "decided already" in await asked_again(stage, control)
+
+
+async def asked_again(stage: Stage, control: Room) -> str:
+    async with stage.app.database.transaction("settings") as tx:
+        await question.ask(tx, ADMIN, question.LOGIN, f"microsoft:{SUPPORT}", time.time())
+    return await ask(stage, control, "!yes")
+
+
+async def test_a_wrong_log_in_changes_nothing_until_it_is_agreed_to(
+    stage: Stage, provider: AuthorizationServer, mailbox: DovecotServer
+) -> None:
+    control, room = await begun(stage, provider, mailbox)
+    before = await rows(stage.database, stage.folder, "SELECT sealed FROM oauth_grant")
+    provider.account = "eve@acme.example"
+    count = len(stage.hs.bodies(control))
+    stage.hs.say(ADMIN, control.id, "!inbox login support")
+    stage.hs.say(ADMIN, control.id, await provider.person(await link_in(stage, control, count)))
+    await stage.sees(control, "eve@acme.example logged in at Microsoft")
+    assert await rows(stage.database, stage.folder, "SELECT sealed FROM oauth_grant") == before
+    await deliver(mailbox, mail("Still read", message_id="<m2@customer.example>"))
+    await stage.conversation(2)
+    await ask(stage, control, "!no", "is forgotten")
+    stage.hs.say(ALICE, room.id, "!reply Hello")
+    await stage.sent(1)
+    assert await rows(stage.database, stage.folder, "SELECT sealed FROM oauth_grant") == before
+
+
+@pytest.mark.parametrize("said", [
+    "http://localhost/?code=CANARY-1&state={state}", "code=CANARY-1&state={state}",
+    "state={state}&code=CANARY-1", "`http://[localhost/?code=CANARY-1&state={state}`",
+    "http://localhost/#state={state}&code=CANARY-1",
+])  # fmt: skip
+async def test_T31_an_address_with_a_code_is_redacted_however_it_is_said(
+    stage: Stage, provider: AuthorizationServer, mailbox: DovecotServer, said: str
+) -> None:
+    config = configured(stage, provider, mailbox)
+    config["inboxes"]["support"]["agents"] = [ADMIN]
+    await stage.open(config)
+    control, queue = await control_room(stage), await stage.queue(ADMIN)
+    for room in (control, queue):
+        stage.hs.say(ADMIN, room.id, said.format(state="s" * 32))
+        await until(lambda r=room: "CANARY-1" not in str([e["content"] for e in r.events]),  # type: ignore[misc]  # mypy cannot infer a default argument of a lambda
+                    f"redaction in {room.id}")  # fmt: skip
+    for table in ("event", "job", "post", "setting"):
+        found = await rows(stage.database, stage.folder, f"SELECT * FROM {table}")
+        assert "CANARY-1" not in str(found), table
+
+
+async def test_a_password_said_in_place_of_the_word_is_not_kept(
+    stage: Stage, provider: AuthorizationServer, mailbox: DovecotServer
+) -> None:
+    config = configured(stage, provider, mailbox)
+    config["inboxes"] = {}
+    config["oauth"] = {"Acme": {**config["oauth"]["microsoft"], "kind": "other"}}
+    await stage.open(config)
+    control = await control_room(stage)
+    await ask(stage, control, f"!inbox add {SUPPORT}")
+    await ask(stage, control, "imap.example.com", "How does it log in")
+    await ask(stage, control, "CANARY-2", "Say ok, or one of")
+    await until(lambda: "CANARY-2" not in str([each["content"] for each in control.events]),
+                "the redaction")  # fmt: skip
+    found = await rows(stage.database, stage.folder, "SELECT settings FROM inbox")
+    assert "CANARY-2" not in str(found)
+    await ask(stage, control, "Acme", "Which server sends")
+    await ask(stage, control, "!inbox set support imap.oauth typo", "config.yaml has no client")
 
 
 async def test_google_lets_nobody_read_for_another_and_says_when_it_ends(
@@ -213,4 +282,37 @@ async def test_a_microsoft_inbox_is_set_up_by_chat(
     await stage.sent(1)
     await ask(stage, control, "!inbox remove support", "Remove Support")
     await ask(stage, control, "!yes", "is removed")
+    async with stage.app.database.transaction("janitor") as tx:
+        await access.forget_unused(tx, stage.app.desk)
     assert not await rows(stage.database, stage.folder, "SELECT name FROM oauth_grant")
+
+
+async def test_a_client_that_is_gone_from_the_configuration_is_told_of_once(
+    stage: Stage, provider: AuthorizationServer, mailbox: DovecotServer
+) -> None:
+    config = configured(stage, provider, mailbox)
+    oauth, config["inboxes"] = config["oauth"], {}
+    config["oauth"] = {"acme": {**oauth["microsoft"], "kind": "other"}}
+    await stage.open(config)
+    control = await control_room(stage)
+    await ask(stage, control, f"!inbox add {SUPPORT}")
+    await ask(stage, control, f"127.0.0.1:{mailbox.imap_port}")
+    await ask(stage, control, "none")
+    await ask(stage, control, "ok")
+    await ask(stage, control, "local")
+    await ask(stage, control, "-")
+    await ask(stage, control, "!inbox publish support", "nobody has logged in")
+    stage.hs.say(ADMIN, control.id, "!inbox login support")
+    stage.hs.say(ADMIN, control.id, await provider.person(await link_in(stage, control)))
+    await stage.sees(control, "is logged in at acme")
+    await ask(stage, control, "!inbox publish support", "is live")
+    await stage.close()
+    await stage.open({**config, "oauth": {}})
+    for _ in range(2):
+        await status.watch(stage.app.desk)
+    await stage.sees(control, "⚠️ Inbox support cannot be used: inbox support logs in through oauth")
+    await stage.close()
+    await stage.open(config)
+    await status.watch(stage.app.desk)
+    await stage.sees(control, "✅ Inbox support can be used again.")
+    assert len([each for each in stage.hs.bodies(control) if "cannot be used" in each]) == 1

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from bridge.config.load import load
 from bridge.desk.admin import access
 from bridge.desk.grants import Grants
 from bridge.model import Permanent, Transient
 from bridge.model.admin_task import RenewGrant
+from bridge.model.grant import GrantState, Tokens
 from bridge.oauth.client import AuthorizationServers
-from bridge.operate.backup import backup
+from bridge.operate.backup import backup, rekey
 from tests.servers.dovecot import DovecotServer
 from tests.servers.oauth import SECRET, AuthorizationServer, refused
 from tests.stage import ADMIN, ALICE, SUPPORT, Stage, mail, until
@@ -66,8 +68,9 @@ async def test_an_ended_grant_is_told_once_with_cause_and_link_and_mail_waits(
     assert "was changed" in await ask(stage, control, "!status")
     address = await provider.person(await link_in(stage, control, count))
     stage.hs.say(ADMIN, control.id, address)
-    await stage.sees(control, f"Support: {SUPPORT} is logged in again")
     await stage.sent(1)
+    good = [each for each in stage.hs.bodies(control) if f"✅ {SUPPORT} is logged in" in each]
+    assert len(good) == 2, "one for each log-in"
     alarms = [each for each in stage.hs.bodies(control) if each.startswith("⚠️")]
     assert len(alarms) == 2, "one for nobody logged in, one for the end"
 
@@ -157,3 +160,109 @@ async def test_a_restarted_bridge_renews_what_became_due(
     await until(lambda: len(provider.asked) > asked, "the renewal")
     await deliver(mailbox, mail("One more", message_id="<m2@customer.example>"))
     await stage.conversation(2)
+
+
+async def test_a_log_in_during_a_renewal_is_not_undone_by_it(
+    stage: Stage, provider: AuthorizationServer, mailbox: DovecotServer
+) -> None:
+    """The old refresh token is refused, and the answer comes after a person has logged in."""
+    control, _ = await begun(stage, provider, mailbox)
+    name, desk = f"microsoft:{SUPPORT}", stage.app.desk
+    provider.refusals = [refused("invalid_grant", "AADSTS50173: revoked")]
+    provider.holds = asyncio.Event()
+    renewing = asyncio.ensure_future(desk.grants.renew(name, anyway=True))
+    await until(lambda: provider.asked[-1]["grant_type"] == "refresh_token", "the renewal")
+    fresh = Tokens("at-fresh", time.time() + 3600, "rt-fresh")
+    provider.tokens["at-fresh"] = SUPPORT
+    async with stage.app.database.transaction("grant") as tx:
+        await desk.grants.keep(tx, name, fresh)
+    provider.holds.set()
+    with pytest.raises(Permanent):
+        await renewing
+    async with stage.app.database.reading() as tx:
+        grant = await tx.grants.get(name)
+    assert grant is not None
+    assert (grant.state, grant.claimed_until) == (GrantState.GOOD, 0.0)
+    await stage.quiet_but("renew")
+    assert not [each for each in stage.hs.bodies(control) if "was changed" in each]
+
+
+async def test_a_refusal_of_the_mail_server_undoes_no_renewal(
+    stage: Stage, provider: AuthorizationServer, mailbox: DovecotServer
+) -> None:
+    await begun(stage, provider, mailbox)
+    name, desk = f"microsoft:{SUPPORT}", stage.app.desk
+    (server,) = desk.settings.inboxes["support"].sources  # type: ignore[index]  # InboxId is a str
+    await expire(stage, name)
+    await asyncio.gather(desk.grants.renew(name), desk.grants.refused(server))
+    for _ in range(2):
+        await expire(stage, name)
+        await desk.grants.renew(name)
+    assert provider.asked[-1]["grant_type"] == "refresh_token"
+
+
+async def test_a_renewal_under_way_is_kept_though_the_bridge_stops(
+    stage: Stage, provider: AuthorizationServer, mailbox: DovecotServer
+) -> None:
+    await begun(stage, provider, mailbox)
+    name, provider.holds = f"microsoft:{SUPPORT}", asyncio.Event()
+    renewing = asyncio.ensure_future(stage.app.desk.grants.renew(name, anyway=True))
+    await until(lambda: provider.asked[-1]["grant_type"] == "refresh_token", "the renewal")
+    renewing.cancel()
+    closing = asyncio.ensure_future(stage.close())
+    await asyncio.sleep(0.1)
+    provider.holds.set()
+    await closing
+    provider.holds = None
+    await stage.open(configured(stage, provider, mailbox))
+    await stage.app.desk.grants.renew(name, anyway=True)
+    await deliver(mailbox, mail("One more", message_id="<m2@customer.example>"))
+    await stage.conversation(2)
+
+
+async def test_a_lost_encryption_key_is_mended_by_a_new_log_in(
+    stage: Stage, provider: AuthorizationServer, mailbox: DovecotServer
+) -> None:
+    config = configured(stage, provider, mailbox)
+    control, _ = await begun(stage, provider, mailbox)
+    await stage.close()
+    (stage.folder / "postroom.key").unlink()
+    await stage.open(config)
+    await stage.sees(control, f"Microsoft gives no access to {SUPPORT}")
+    count = len(stage.hs.bodies(control))
+    stage.hs.say(ADMIN, control.id, "!inbox login support")
+    stage.hs.say(ADMIN, control.id, await provider.person(await link_in(stage, control, count)))
+    await until(lambda: "is logged in" in str(stage.hs.bodies(control)[count:]), "the log-in")
+    await deliver(mailbox, mail("One more", message_id="<m2@customer.example>"))
+    await stage.conversation(2)
+
+
+async def test_rekey_passes_by_a_grant_that_has_no_token_yet(
+    stage: Stage, provider: AuthorizationServer, mailbox: DovecotServer
+) -> None:
+    client = {"flow": "client", "tenant": "acme.example", "client_secret": "wrong"}
+    await stage.open(configured(stage, provider, mailbox, **client))
+    control = await stage.enter("Postroom control", ADMIN)
+    await stage.sees(control, "client_secret in config.yaml is wrong")
+    await stage.close()
+    path = stage.folder / "config.yaml"
+    assert "sealed with a new key" in await rekey(load(path), path)
+
+
+async def test_what_can_never_be_sent_is_told_where_nobody_logged_in(
+    stage: Stage, provider: AuthorizationServer, mailbox: DovecotServer
+) -> None:
+    """Mail is read with a password, and sent with an access that nobody gave."""
+    config = configured(stage, provider, mailbox)
+    config["inboxes"]["support"]["imap"] |= {
+        "port": stage.imap.port, "password": "secret", "oauth": "", "tls": "none",
+    }  # fmt: skip
+    await stage.open(config)
+    control = await stage.enter("Postroom control", ADMIN)
+    await stage.queue(ALICE)
+    await stage.mail(mail())
+    room = await stage.conversation()
+    stage.hs.join(ALICE, room.id)
+    stage.hs.say(ALICE, room.id, "!reply Hello")
+    await stage.sees(control, "no mail can be sent since")
+    await stage.sees(control, f"Nobody has logged in to {SUPPORT} at Microsoft yet")

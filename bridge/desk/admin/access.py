@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from bridge.chat import grant as texts
 from bridge.chat import render
+from bridge.config import inbox_form
 from bridge.config.oauth import OAuthClient
 from bridge.desk.admin import open_login
 from bridge.desk.desk import Desk
@@ -16,8 +16,8 @@ from bridge.desk.outbound import outage
 from bridge.desk.rooms.refresh import tell_control
 from bridge.model import BridgeError, Job, Permanent, PostKey, Shows
 from bridge.model.admin_task import RenewGrant, TellOfGrant
-from bridge.model.grant import Grant, GrantState
-from bridge.model.oversight import StoredInbox
+from bridge.model.grant import GrantState
+from bridge.model.oversight import InboxState
 from bridge.ports import Tx
 
 WARN_BEFORE = (1, 7, 30)
@@ -52,46 +52,33 @@ async def let_go(tx: Tx, desk: Desk, name: str) -> None:
             await outage.try_now(tx, desk, problem)
 
 
-async def set_good(tx: Tx, desk: Desk, grant: Grant) -> None:
-    """Use the log-in of another account, to which an admin agreed."""
-    await tx.grants.put(replace(grant, state=GrantState.GOOD))
-    await desk.grants.order(tx, grant.name)
-    await let_go(tx, desk, grant.name)
-
-
-async def forget(tx: Tx, name: str) -> None:
-    """Delete a grant and its tokens."""
-    await tx.grants.forget(name)
-    await tx.jobs.drop(RenewGrant(name))
-
-
-async def forget_unused(tx: Tx, desk: Desk, stored: StoredInbox) -> None:
-    """After an inbox was removed: delete its grants, unless another inbox uses them."""
-    others = [each for each in desk.settings.inboxes.values() if each.id != stored.id]
-    built = desk.settings.inboxes.get(stored.id)
-    for name in built.grants if built is not None else ():
-        if not any(name in each.grants for each in others):
-            await forget(tx, name)
+async def forget_unused(tx: Tx, desk: Desk) -> None:
+    """Delete the grants that no inbox uses any more, nor one that is being set up."""
+    used = {name for inbox in desk.settings.inboxes.values() for name in inbox.grants}
+    for stored in await tx.inboxes.all():
+        if stored.state is not InboxState.REMOVED:
+            used |= inbox_form.grants(stored.values)
+    for grant in await tx.grants.all():
+        if grant.name not in used:
+            await tx.grants.forget(grant.name)
+            await tx.jobs.drop(RenewGrant(grant.name))
 
 
 async def tell(desk: Desk, job: Job[TellOfGrant]) -> None:
     """Tell the control room once that a grant ended, with a fresh link, or that it is good
     again."""
     name = job.task.grant
-    async with desk.store.reading() as tx:
-        grant = await tx.grants.get(name)
     inboxes = desk.settings.using(name)
-    if grant is None or not inboxes:
-        async with desk.store.transaction("told") as tx:
-            await tx.jobs.finish(job)
-        return
-    names, endpoints = ", ".join(each.name for each in inboxes), None
-    client = desk.settings.oauth.get(grant.provider)
-    if grant.state is GrantState.ENDED and client is not None and client.asks_a_person:
+    client, endpoints = desk.settings.oauth.get(name.partition(":")[0]), None
+    if client is not None and client.asks_a_person:
         with contextlib.suppress(BridgeError):
             endpoints = await desk.grants.authorizer.endpoints(client)
     async with desk.store.transaction("told") as tx:
         await tx.jobs.finish(job)
+        grant = await tx.grants.get(name)
+        if grant is None or not inboxes:
+            return
+        names = ", ".join(each.name for each in inboxes)
         if grant.state is not GrantState.ENDED:
             key = PostKey.other(Shows.ALARM_OVER, f"grant:{name}", int(grant.got_at))
             await tell_control(tx, desk, key, texts.good_again(names, grant.user))

@@ -9,7 +9,7 @@ from bridge.config import inbox_form
 from bridge.config.inbox import Inbox
 from bridge.config.settings import ConfigError
 from bridge.desk import directory
-from bridge.desk.admin import access, question
+from bridge.desk.admin import question
 from bridge.desk.command import CommandSpec
 from bridge.desk.context import Request
 from bridge.desk.desk import Desk
@@ -75,6 +75,9 @@ async def set_(tx: Tx, desk: Desk, asked: Request) -> str:
                       f" {stored.id} change who answers it. Nothing was changed.")  # fmt: skip
     if key.startswith(("imap.", "smtp.")) and key not in MAY_HOLD_BLANKS and len(text.split()) > 1:
         raise Refused(f"{key} takes one word; set one key at a time. Nothing was changed.")
+    if key.endswith(".oauth") and text not in (inbox_form.RESET, *desk.settings.oauth):
+        there = ", ".join(desk.settings.oauth) or "none"
+        raise Refused(f"config.yaml has no client {text[:40]} under oauth; there is {there}.")
     if key in inbox_form.SECRETS:
         secrets = {name: token for name, token in stored.secrets.items() if name != key}
         if text != inbox_form.RESET:
@@ -145,6 +148,8 @@ async def _set_paused(tx: Tx, desk: Desk, asked: Request, paused: bool) -> str:
     if bool(stored.values.get("paused")) == paused:
         return f"{stored.id} is {'paused' if paused else 'live'} already."
     await save(tx, desk, replace(stored, values={**stored.values, "paused": paused}))
+    for name in inbox_form.grants(stored.values):
+        await desk.grants.order(tx, name)
     for delivery in [] if paused else await tx.deliveries.under_way(stored.id):
         await tx.jobs.reschedule(Deliver(delivery.id), desk.now())
     deed = "paused" if paused else "resumed"
@@ -185,7 +190,6 @@ async def removed(tx: Tx, desk: Desk, asked: Request, inbox: InboxId) -> str:
     for account, sharing in desk.settings.accounts().items():
         if [each.id for each in sharing] == [inbox]:
             await tx.settings.forget_account(account)
-    await access.forget_unused(tx, desk, stored)
     await save(tx, desk, replace(stored, state=InboxState.REMOVED, secrets={}))
     await tx.audit.add(desk.now(), asked.who, f"inbox {inbox}: removed")
     return f"{inbox} is removed. Its conversations and their mail stay; its passwords are deleted."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bridge.desk.admin import access
 from bridge.desk.admin.erase import order_purge
 from bridge.desk.desk import Desk
 from bridge.desk.rooms.vacate import vacate
@@ -16,6 +17,7 @@ async def clean(desk: Desk) -> int:
     retention, now = desk.settings.retention, desk.now()
     count = 0
     async with desk.store.transaction("janitor") as tx:
+        await access.forget_unused(tx, desk)
         if retention.raw_mail is not None:
             count += await tx.erasing.empty_old_raw(now - retention.raw_mail * DAY)
         if retention.rooms is not None:

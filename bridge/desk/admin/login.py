@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
 from bridge.chat import grant as texts
 from bridge.config.inbox import Inbox
 from bridge.config.oauth import OAuthClient
-from bridge.desk.admin import access, inboxes, open_login, question, testing
+from bridge.desk.admin import access, inboxes, open_login, question, sealed, testing
 from bridge.desk.admin.open_login import OpenLogin
 from bridge.desk.command import CommandSpec
 from bridge.desk.context import Request
 from bridge.desk.desk import Desk
+from bridge.desk.grants import committed
 from bridge.desk.rooms.refresh import answer, tell_control
 from bridge.model import (
     CONTROL,
@@ -33,6 +34,8 @@ from bridge.model.admin_task import BeginLogin, FinishLogin, WaitForCode
 from bridge.model.grant import GrantRefused, GrantState, Tokens
 from bridge.ports import Tx
 
+ASKED = "asked-login:"
+"""Prefix of the settings with log-ins of other accounts, encrypted, until an admin agreed."""
 SHORT = 30 * 86400.0
 """Seconds; a grant that ends earlier is one that somebody should know of."""
 
@@ -48,7 +51,10 @@ async def login(tx: Tx, desk: Desk, asked: Request) -> str | None:
         if (grant := await tx.grants.get(each[0])) is None or grant.state is not GrantState.GOOD
     ]  # fmt: skip
     name, user = (lacking or list(inbox.grants.items()))[0][1]
-    client = desk.grants.client(name)
+    try:
+        client = desk.grants.client(name)
+    except Permanent as error:
+        raise Refused(f"{error}.") from error
     if not client.asks_a_person:
         return texts.by_itself(client, user)
     by_code = client.flow == "device" or asked.words[1:2] in (["code"], ["device"])
@@ -98,9 +104,13 @@ async def begin(desk: Desk, job: Job[BeginLogin]) -> None:
 
 async def pasted(tx: Tx, desk: Desk, asked: Request) -> str:
     """An admin pasted the address on which the browser ended; the message is redacted."""
-    address = next(word for word in asked.words if "state=" in word).strip("<>()[]\"'`")
-    parts = urlsplit(address)
-    query = {name: values[-1] for name, values in parse_qs(parts.query or parts.fragment).items()}
+    word = next(word for word in asked.words if sealed.is_redirect(word))
+    try:
+        parts = urlsplit(word.strip("<>()[]\"'`"))
+    except ValueError as error:
+        raise Refused("That is no address of a page. Copy the whole address line.") from error
+    given = parts.query or parts.fragment or parts.path
+    query = {name: values[-1] for name, values in parse_qs(given).items()}
     opened = await open_login.came_back(tx, desk, query, asked.who)
     return f"🔒 Your message is being redacted. Asking for the access to {opened.user} …"
 
@@ -116,7 +126,8 @@ async def finish(desk: Desk, job: Job[FinishLogin]) -> None:
             raise GrantRefused(
                 brought["error"], brought["error_description"], number[0] if number else ""
             )
-        if client.issuer and brought["iss"] not in ("", client.issuer):  # RFC 9207
+        if client.issuer and brought["iss"].rstrip("/") not in ("", client.issuer.rstrip("/")):
+            # RFC 9207
             raise GrantRefused("invalid_issuer", f"the answer is of {brought['iss'][:100]}")
         tokens = await desk.grants.authorizer.exchange(
             client, brought["code"], opened.verifier, opened.redirect
@@ -157,53 +168,63 @@ def _is_other(tokens: Tokens, opened: OpenLogin) -> bool:
 
 
 async def _keep(
-    desk: Desk,
-    job: Job[FinishLogin] | Job[WaitForCode],
-    client: OAuthClient,
-    opened: OpenLogin,
-    tokens: Tokens,
+    desk: Desk, job: Job[FinishLogin], client: OAuthClient, opened: OpenLogin, tokens: Tokens
 ) -> None:
     """Store the tokens, and tell the admins; asks once whether another account is the right one."""
-    async with desk.store.transaction("grant") as tx:
-        await tx.jobs.finish(job)
-        before = await tx.grants.get(opened.grant)
-        agreed = (
-            before is not None
-            and before.state is not GrantState.ASKED
-            and key_of(before.account) == key_of(tokens.account)
-        )
-        asks = _is_other(tokens, opened) and not agreed
-        await desk.grants.keep(tx, opened.grant, tokens, asked=asks)
-        if asks:
-            for admin in [opened.who] if opened.who else desk.settings.admins:
-                await question.ask(tx, Mxid(admin), question.LOGIN, opened.grant, desk.now())
-            text = texts.other_account(client.label, opened.user, tokens.account)
-        else:
-            text = texts.logged_in(client.label, opened.user, tokens.account, opened.inbox)
-            if 0 < tokens.refresh_ends < desk.now() + SHORT:
-                ends = datetime.fromtimestamp(tokens.refresh_ends, UTC)
-                text += texts.ends(client, f"{ends:%d %b %Y}")
-            await access.let_go(tx, desk, opened.grant)
-        await tell_control(tx, desk, PostKey.other(Shows.LOGIN, "done", job.id), text)
+
+    async def keep() -> None:
+        async with desk.store.transaction("grant") as tx:
+            await tx.jobs.finish(job)
+            await _kept(tx, desk, job.id, client, opened, tokens)
+
+    await committed(keep)  # a code gets tokens once
+
+
+async def _kept(
+    tx: Tx, desk: Desk, job: int, client: OAuthClient, opened: OpenLogin, tokens: Tokens
+) -> None:
+    before = await tx.grants.get(opened.grant)
+    agreed = before is not None and key_of(before.account) == key_of(tokens.account)
+    key = PostKey.other(Shows.LOGIN, "done", job)
+    if _is_other(tokens, opened) and not agreed:
+        sealed = desk.directory.vault.seal(json.dumps([asdict(opened), asdict(tokens)]))
+        await tx.settings.set_value(ASKED + opened.grant, sealed)
+        for admin in [opened.who] if opened.who else desk.settings.admins:
+            await question.ask(tx, Mxid(admin), question.LOGIN, opened.grant, desk.now())
+        asks = texts.other_account(client.label, opened.user, tokens.account)
+        await tell_control(tx, desk, key, asks)
+        return
+    await desk.grants.keep(tx, opened.grant, tokens)
+    text = texts.logged_in(client.label, opened.user, tokens.account, opened.inbox)
+    if 0 < tokens.refresh_ends < desk.now() + SHORT:
+        ends = datetime.fromtimestamp(tokens.refresh_ends, UTC)
+        text += texts.ends(client, f"{ends:%d %b %Y}")
+    await access.let_go(tx, desk, opened.grant)
+    await tell_control(tx, desk, key, text)
+
+
+async def _asked(tx: Tx, desk: Desk, name: str) -> Tokens:
+    """The log-in of another account that was asked about; it is taken away."""
+    sealed = await tx.settings.value(ASKED + name)
+    if sealed is None:
+        raise Refused("That log-in is decided already.")
+    await tx.settings.drop_value(ASKED + name)
+    return Tokens(**json.loads(desk.directory.vault.open(sealed))[1])
 
 
 async def agreed(tx: Tx, desk: Desk, asked: Request, name: str) -> str:
     """`!yes`: another account may be used for the mailbox."""
-    grant = await tx.grants.get(name)
-    if grant is None or grant.state is not GrantState.ASKED:
-        raise Refused("That log-in is decided already.")
-    await access.set_good(tx, desk, grant)
+    tokens = await _asked(tx, desk, name)
+    grant = await desk.grants.keep(tx, name, tokens)
+    await access.let_go(tx, desk, name)
     await tx.audit.add(desk.now(), asked.who, f"{grant.account} logs in for {grant.user}")
     return f"{grant.account} is used for {grant.user}. !inbox test tries the servers with it."
 
 
 async def disagreed(tx: Tx, desk: Desk, asked: Request, name: str) -> str:
     """`!no`: forget the log-in of another account."""
-    grant = await tx.grants.get(name)
-    if grant is None or grant.state is not GrantState.ASKED:
-        raise Refused("That log-in is decided already.")
-    await access.forget(tx, name)
-    return f"The log-in of {grant.account} is forgotten. !inbox login begins another one."
+    tokens = await _asked(tx, desk, name)
+    return f"The log-in of {tokens.account} is forgotten. !inbox login begins another one."
 
 
 async def _begin_by_code(
@@ -223,8 +244,9 @@ async def _begin_by_code(
 
 
 async def wait_for_code(desk: Desk, job: Job[WaitForCode]) -> None:
-    """Ask whether the person has logged in; the job is tried again until then (RFC 8628 §3.5)."""
-    begun, device_code = json.loads(desk.directory.vault.open(job.task.sealed))
+    """Ask whether the person has logged in, and again until then (RFC 8628 §3.5)."""
+    task = job.task
+    begun, device_code = json.loads(desk.directory.vault.open(task.sealed))
     opened = OpenLogin(**begun)
     client = desk.grants.client(opened.client)
     try:
@@ -233,13 +255,19 @@ async def wait_for_code(desk: Desk, job: Job[WaitForCode]) -> None:
         tokens = await desk.grants.authorizer.ask_device(client, device_code)
         text = await _checked(desk, client, opened, tokens)
     except Transient as error:
-        wait = job.task.interval + (error.retry_after or 0.0)
-        raise Transient(str(error), retry_after=wait) from error
+        interval = task.interval + (error.retry_after or 0.0)  # slow_down is for good
+        async with desk.store.transaction("told") as tx:
+            await tx.jobs.finish(job)
+            again = replace(task, interval=interval)
+            await tx.jobs.add(again, run_after=desk.now() + interval)
+        return
     except GrantRefused as error:
         text = f"❌ {texts.refusal(client, opened.user, error)}"
     else:
         if text is None:
-            await _keep(desk, job, client, opened, tokens)
+            async with desk.store.transaction("grant") as tx:
+                await tx.jobs.finish(job)
+                await _kept(tx, desk, job.id, client, opened, tokens)
             return
     async with desk.store.transaction("told") as tx:
         await tx.jobs.finish(job)

@@ -13,6 +13,7 @@ from bridge.desk.context import Request
 from bridge.desk.desk import Desk
 from bridge.desk.team import agents
 from bridge.model import Mxid, Permanent, Refused, Role
+from bridge.model.admin_task import RenewGrant
 from bridge.model.oversight import InboxState
 from bridge.ports import Tx
 
@@ -47,6 +48,8 @@ async def publish(tx: Tx, desk: Desk, asked: Request) -> str:
         )
     await tx.settings.drop_value(inboxes.testing_failed(stored.id))
     await inboxes.save(tx, desk, replace(stored, state=InboxState.LIVE))
+    for name in inbox.grants:
+        await tx.jobs.reschedule(RenewGrant(name), desk.now())
     await tx.audit.add(
         desk.now(), asked.who, f"inbox {stored.id}: published{f' ({comment})' if comment else ''}"
     )

@@ -13,6 +13,8 @@ ANSWER_WITHIN = 3600.0
 """Seconds after which a question expires, so that later text is not taken as its answer."""
 REMOVE, ERASE, DROP, LOGIN = "remove", "erase", "drop", "login"
 CONFIRMED_ACTIONS = (REMOVE, ERASE, DROP, LOGIN)
+MAY_BE_SECRET = (*inbox_form.SECRETS, "imap.oauth")
+"""Questions to which a password may be said: one asks whether there is one."""
 ASKED, DEED = "asked:", "deed:"
 
 
@@ -57,7 +59,7 @@ async def secrets_asked(tx: Tx, at: float) -> bool:
     """Whether any admin is being asked for a password; then any text may be one."""
     for value in (await tx.settings.values(ASKED)).values():
         open_ = _open(value, at)
-        if open_ is not None and open_.what in inbox_form.SECRETS:
+        if open_ is not None and open_.what in MAY_BE_SECRET:
             return True
     return False
 

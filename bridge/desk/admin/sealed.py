@@ -64,14 +64,18 @@ def is_redirect(text: str) -> bool:
     """Whether a text holds the address on which a browser ended after a log-in; its code gets the
     tokens."""
     return any(
-        re.search(r"[?&#]state=", word) and re.search(r"[?&#](?:code|error)=", word)
+        re.search(r"(?:^|[?&#])state=", word) and re.search(r"(?:^|[?&#])(?:code|error)=", word)
         for word in text.split()
     )
 
 
 def is_for(desk: Desk, event: Event) -> bool:
-    """Whether a message, or an edit, in any room is an `inbox` command of the control room."""
-    said = desk.commands.of_text(_text(event))
+    """Whether a message, or an edit, in any room is an `inbox` command of the control room, or the
+    address of a log-in that an admin said in the wrong room."""
+    text = _text(event)
+    said = desk.commands.of_text(text)
+    if event.sender in desk.settings.admins and is_redirect(text):
+        return True
     return said is not None and said.name == "inbox"
 
 

@@ -21,6 +21,8 @@ from bridge.model.task import Deliver, HandleEvent, ReceiveMail
 from bridge.ports import Tx
 
 DISK_TOLD = "disk-told"
+UNUSABLE = "unusable:"
+"""Prefix of the settings with problems of inboxes that the admins were told of."""
 RARER = " The next tries come at longer intervals, up to 15 min."
 ALARM_AFTER = 600.0
 """Seconds without a successful check after which the alarm of a mail account is raised."""
@@ -122,6 +124,7 @@ async def tell_failure(desk: Desk, telling: Job[TellOfFailure]) -> None:
 async def watch(desk: Desk) -> None:
     """Raise or end the alarms of the disk and of each mail account; called periodically."""
     await _watch_disk(desk)
+    await _watch_settings(desk)
     await outage.watch(desk)
     now = desk.now()
     for account, inboxes in desk.settings.accounts().items():
@@ -149,6 +152,27 @@ async def watch(desk: Desk) -> None:
                     tx, desk, PostKey.other(Shows.ALARM_OVER, account, int(told_at)),
                     f"✅ {names}: the mailbox is checked again.",
                 )  # fmt: skip
+
+
+async def _watch_settings(desk: Desk) -> None:
+    """Tell the admins, once, of an inbox set up by chat that cannot be used any more, as after a
+    change of config.yaml; and when it can."""
+    problems = desk.directory.problems
+    async with desk.store.reading() as tx:
+        told = await tx.settings.values(UNUSABLE)
+    wanted = {f"{UNUSABLE}{name}": problem for name, problem in problems.items()}
+    for name in {*told, *wanted}:
+        if told.get(name) == wanted.get(name):
+            continue
+        inbox = name.removeprefix(UNUSABLE)
+        async with desk.store.transaction("told") as tx:
+            text = f"✅ Inbox {inbox} can be used again."
+            await tx.settings.drop_value(name)
+            if name in wanted:
+                await tx.settings.set_value(name, wanted[name])
+                text = (f"⚠️ Inbox {inbox} cannot be used: {wanted[name]}. Its mail waits in the"
+                        " mailbox, and nothing is sent.")  # fmt: skip
+            await tell_control(tx, desk, PostKey.other(Shows.ALARM, name, int(desk.now())), text)
 
 
 async def _watch_disk(desk: Desk) -> None:
@@ -185,11 +209,11 @@ async def refused_login(desk: Desk, account: str, text: str) -> None:
         inboxes = desk.settings.accounts().get(account, ())
         if (health is not None and health[2]) or not inboxes:
             return
-        await tx.settings.set_alarm(account, desk.now())
         (way,) = (way for way in inboxes[0].sources if way.account == account)
         grant = await tx.grants.get(grant_name(way.oauth, way.user))
         if grant is not None and grant.state is not GrantState.GOOD:
-            return  # told where the grant ended, or asked about
+            return  # told where the grant ended
+        await tx.settings.set_alarm(account, desk.now())
         kind = ProblemKind.NO_ACCESS if way.oauth and grant is None else ProblemKind.LOGIN
         why = diagnosis.text(inboxes[0], way, Trouble(kind, text))
         names = ", ".join(each.name for each in inboxes)

@@ -57,11 +57,14 @@ async def _keep(desk: Desk, found: Sequence[Event]) -> int:
         count = 0
         for event in found:
             in_control = event.room == desk.directory.control
+            is_message = event.type == "m.room.message"
+            seals = is_message and (in_control or sealed.is_for(desk, event))
             if not _concerns(desk, event) and not (
-                in_control and await _is_answer_or_secret(tx, desk, event)
+                (seals and not in_control)
+                or (in_control and await _is_answer_or_secret(tx, desk, event))
             ):
                 continue
-            if event.type == "m.room.message" and (in_control or sealed.is_for(desk, event)):
+            if seals:
                 event = sealed.seal(desk, event)
             count += await tx.events.store(event, event.lane)
         return count

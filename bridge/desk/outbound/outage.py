@@ -23,6 +23,7 @@ from bridge.model import (
     SendingProblem,
     Shows,
 )
+from bridge.model.grant import GrantState, grant_name
 from bridge.model.task import Deliver, TrySending
 from bridge.ports import Tx
 
@@ -165,11 +166,9 @@ async def watch(desk: Desk) -> None:
     for problem in problems:
         if problem.is_told or desk.now() - problem.since < TOLD_AFTER:
             continue
-        if problem.kind == ProblemKind.NO_ACCESS:  # told where the access ended
-            continue
         async with desk.store.transaction("told") as tx:
             current = await tx.sending.get(problem.account)
-            if current is not None and not current.is_told:
+            if current is not None and not current.is_told and not await _ended(tx, desk, current):
                 await _tell(tx, desk, current)
 
 
@@ -201,9 +200,19 @@ async def _note(tx: Tx, desk: Desk, inbox: Inbox, trouble: Trouble) -> SendingPr
     await tx.sending.put(problem)
     if not await tx.jobs.reschedule(TrySending(account), problem.next_at):
         await tx.jobs.add(TrySending(account), run_after=problem.next_at)
-    if not problem.is_told and trouble.problem in LASTING:
+    if not problem.is_told and trouble.problem in LASTING and not await _ended(tx, desk, problem):
         await _tell(tx, desk, problem)
     return problem
+
+
+async def _ended(tx: Tx, desk: Desk, problem: SendingProblem) -> bool:
+    """Whether the problem is that an access ended, which was told where it ended."""
+    inboxes = desk.settings.sending_through(problem.account)
+    smtp = inboxes[0].smtp if inboxes else None
+    if smtp is None or problem.kind != ProblemKind.NO_ACCESS:
+        return False
+    grant = await tx.grants.get(grant_name(smtp.oauth, smtp.user))
+    return grant is not None and grant.state is GrantState.ENDED
 
 
 async def _tell(tx: Tx, desk: Desk, problem: SendingProblem) -> None:
