@@ -166,13 +166,14 @@ async def _watch_settings(desk: Desk) -> None:
             continue
         inbox = name.removeprefix(UNUSABLE)
         async with desk.store.transaction("told") as tx:
-            text = f"✅ Inbox {inbox} can be used again."
+            text, shows = f"✅ Inbox {inbox} can be used again.", Shows.ALARM_OVER
             await tx.settings.drop_value(name)
             if name in wanted:
                 await tx.settings.set_value(name, wanted[name])
+                shows = Shows.ALARM
                 text = (f"⚠️ Inbox {inbox} cannot be used: {wanted[name]}. Its mail waits in the"
                         " mailbox, and nothing is sent.")  # fmt: skip
-            await tell_control(tx, desk, PostKey.other(Shows.ALARM, name, int(desk.now())), text)
+            await tell_control(tx, desk, PostKey.other(shows, name, int(desk.now())), text)
 
 
 async def _watch_disk(desk: Desk) -> None:
