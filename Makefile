@@ -43,6 +43,7 @@ bench: $(READY)
 	$(BIN)/python -m tests.provision
 	CHECK=$(CHECK) $(BIN)/python -m bench.reading
 	CHECK=$(CHECK) $(BIN)/python -m bench.desk
+	CHECK=$(CHECK) $(BIN)/python -m bench.posting
 	$(BIN)/python -m bench.run
 
 # Each defence taken out by itself: the tests of its threat must notice. make mutants T="T01 T50"

@@ -12,14 +12,14 @@ from bridge.demo.ports import free_ports
 from tests.ingress import posts
 from tests.ingress.posts import Amazon, Request
 from tests.servers.matrix_state import Room
-from tests.stage import ALICE, Stage
+from tests.stage import ALICE, Scene, Stage
 from tests.stories.desk import ask, control_room
 
 KEYS = {"mailgun": posts.MAILGUN, "mandrill": posts.MANDRILL, "ses": posts.TOPIC}
 HOOK = re.compile(r"http://\S+/in/\S+")
 
 
-def pushed(stage: Stage, kind: str, **more: Any) -> dict[str, Any]:
+def pushed(stage: Scene, kind: str, **more: Any) -> dict[str, Any]:
     """The configuration of an inbox whose mail is posted."""
     (port,) = free_ports(1)
     config = stage.config(http={"kind": kind, "key": KEYS.get(kind, "")}, **more)
