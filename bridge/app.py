@@ -36,6 +36,7 @@ from bridge.desk.team import conversation_room, direct, setup
 from bridge.desk.triage import remind, search, state
 from bridge.imap.folders import Folders
 from bridge.ingress.http import HttpIngress
+from bridge.ingress.listeners import MailListeners
 from bridge.ingress.spool import SpoolWatcher
 from bridge.ingress.watches import Watches
 from bridge.mail.token import Tokens
@@ -223,6 +224,9 @@ class App:
         await bind(
             "appservice", settings.appservice.host, settings.appservice.port, self.service.start
         )
+        listeners = MailListeners(self.desk)
+        await listeners.start()
+        self._stop.push_async_callback(listeners.close)
         health = HealthPage(self.database, self.desk.directory, self.homeserver)
         await bind("health", settings.health.host, settings.health.port, health.listener.start)
         self._stop.push_async_callback(health.listener.close)

@@ -50,6 +50,8 @@ def complete(inbox: Inbox, prefix: str) -> str:
     login = f" First, {prefix}inbox login {id} logs it in." if inbox.grants else ""
     if inbox.http is not None:
         login += f" {prefix}inbox hook {id} gives the address to which its mail is posted."
+    elif inbox.imap is None:
+        login += f" {prefix}inbox forward {id} gives the address to which its mail is forwarded."
     return (
         f"Draft {id} is complete.{login} {prefix}inbox test {id} tries it, {prefix}inbox show {id}"
         f" lists what is set, {prefix}inbox publish {id} takes it live."

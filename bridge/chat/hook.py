@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 STEPS: Mapping[str, tuple[str, str]] = {
     "mailgun": (
@@ -72,3 +72,21 @@ def for_draft(id: str, sender: str, subject: str, text: str) -> str:
         f"📨 A mail came for draft {id}, which is not live, so it becomes no conversation.\n"
         f"From: {sender}\nSubject: {subject}\n{shown}"
     )
+
+
+def forwarded_to(id: str, address: str, made: Sequence[str]) -> str:
+    """Tells where the mail of an inbox is to be forwarded."""
+    others = f" (also taken: {', '.join(made[:-1])})" if made[1:] else ""
+    return (
+        f"Let {address} be forwarded to {made[-1]}{others}. Gmail and Zoho ask first whether that"
+        f" is wanted: while {id} is a draft, their mail is shown here with its link. At Microsoft"
+        " 365 an admin has to allow forwarding to the outside (outbound spam policy), and it has to"
+        " redirect, not forward, or the sender is lost. Keep a copy there."
+    )
+
+
+def for_postmaster(sender: str, subject: str, text: str) -> str:
+    """Tells of a mail to postmaster@ the platform's domain."""
+    lines = [line for line in text.splitlines() if line.strip()][:12]
+    shown = "\n".join(line[:300] for line in lines)
+    return f"📨 A mail to postmaster came.\nFrom: {sender}\nSubject: {subject}\n{shown}"

@@ -116,8 +116,9 @@ def try_build(
 def _complete(whole: Values) -> None:
     """Fill in defaults in place: most servers use one user and password for IMAP and SMTP."""
     whole.setdefault("name", str(whole.get("address", "")).partition("@")[0].capitalize())
-    if whole.get("smtp") == {}:  # it only receives
-        del whole["smtp"]
+    for name in ("imap", "smtp"):  # it only receives, or its mail is forwarded to us
+        if whole.get(name) == {}:
+            del whole[name]
     imap, smtp = whole.get("imap"), whole.get("smtp")
     if imap:
         imap.setdefault("user", whole.get("address", ""))

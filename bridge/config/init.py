@@ -50,8 +50,17 @@ limits:
 
 spool: spool                      # folder of what `postroom ingest` took; relative to this file
 
-ingress:                          # mail posted at Rails' addresses; docs/ingress.md
-  password: ""                    # of the user actionmailbox; empty: nothing is taken there
+ingress:                          # mail that is brought to us; docs/ingress.md
+  domain: ""                      # like in.example.com: !inbox forward makes addresses there
+  smtp:                           # takes mail for them, and for inboxes without imap
+    host: 127.0.0.1
+    port: 0                       # 0: off
+    cert_file: null               # for STARTTLS
+    key_file: null
+  lmtp:                           # the same for a mail server of yours
+    host: 127.0.0.1
+    port: 0
+  password: ""                    # for Rails' addresses, user actionmailbox; empty: closed
   others_to: ""                   # the inbox that takes what none owns; empty: refused
 
 retention:                        # days; null keeps for ever

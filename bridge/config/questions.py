@@ -13,6 +13,7 @@ from bridge.config.step import Draft, Question, Step
 from bridge.mail import provider
 from bridge.model import Refused
 
+FORWARD = "forward"
 BY_PASSWORD = "password"  # noqa: S105 - the word
 HTTP_KINDS: tuple[str, ...] = get_args(Http.model_fields["kind"].annotation)
 IMAP_PORTS = {143: "starttls", 993: "implicit"}
@@ -45,12 +46,14 @@ def with_address(values: Values, text: str) -> Values:
 def _ask_imap(draft: Draft) -> Question | None:
     if _imap(draft.values).get("host") or draft.values.get("http"):
         return None
+    if draft.values.get("imap") == {}:  # its mail is forwarded to us
+        return None
     names = ", ".join(each.key for each in provider.PROVIDERS)
     text = f"Where is the mailbox? A provider ({names}) or its IMAP server's name,"
     return Question(
         "imap.host",
         f"{text} like imap.example.com or imap.example.com:143; or who posts its mail to us:"
-        f" {', '.join(HTTP_KINDS)}.",
+        f" {', '.join(HTTP_KINDS)}; or {FORWARD}, where it is forwarded to us.",
         "The server that keeps the mail of this address: your provider's help calls it the IMAP or"
         " incoming server. Without a port it is 993, encrypted. Where Mailgun or another takes the"
         " mail and posts it here, say its name; relay stands for a script of yours.",
@@ -60,6 +63,8 @@ def _ask_imap(draft: Draft) -> Question | None:
 def _take_imap(values: Values, text: str) -> Values:
     if text.casefold() in HTTP_KINDS:
         return values | {"http": {"kind": text.casefold()}}
+    if text.casefold() == FORWARD:
+        return values | {"imap": {}}
     known = provider.named(text)
     if known is not None:
         return values | known.settings()

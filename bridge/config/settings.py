@@ -80,10 +80,27 @@ class Limits(Section):
     """Bytes to keep free on the disk of an SQLite database: with less, no mail is accepted."""
 
 
-class Ingress(Section):
-    """Mail that is posted to `public_url` at Rails' addresses, as the scripts of a Chatwoot
-    installation do: for all inboxes, each known by the mail's recipient."""
+class MailListener(Section):
+    """Where mail comes straight to us; port 0: nowhere."""
 
+    host: str = "127.0.0.1"
+    port: int = Field(0, ge=0, le=65535)
+
+
+class SmtpListener(MailListener):
+    cert_file: Path | None = None
+    """A PEM file with the certificates for STARTTLS; None for none."""
+    key_file: Path | None = None
+
+
+class Ingress(Section):
+    """Mail that is brought for all inboxes, each known by the mail's recipient: by SMTP or LMTP, or
+    posted to `public_url` at Rails' addresses, as the scripts of a Chatwoot installation do."""
+
+    domain: str = Field("", pattern=r"^([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+)?$")
+    """The domain at which `!inbox forward` makes addresses."""
+    smtp: SmtpListener = SmtpListener()
+    lmtp: MailListener = MailListener()
     password: Secret = SecretStr("")
     """Of the user `actionmailbox`; empty: nothing is taken there."""
     others_to: InboxId = InboxId("")

@@ -22,9 +22,10 @@ from bridge.store.mail_ids import MailIds
 
 
 class Mails(MailIds):
-    async def keep_raw(self, raw: bytes) -> int:
-        """Store the bytes of a mail, the same bytes only once. Returns the row's id."""
-        digest = hashlib.sha256(raw).hexdigest()
+    async def keep_raw(self, raw: bytes, digest: str = "") -> int:
+        """Store the bytes of a mail, the same bytes only once. Returns the row's id. `digest`:
+        their SHA-256 in hex, where it is known already."""
+        digest = digest or hashlib.sha256(raw).hexdigest()
         known = await self._conn.fetchval("SELECT id FROM raw WHERE sha256 = $1", digest)
         if known is not None:
             # the bytes were erased and have arrived again

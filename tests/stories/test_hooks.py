@@ -264,7 +264,7 @@ async def test_mail_for_a_draft_is_shown_in_the_control_room(stage: Stage) -> No
     await stage.queue(ALICE)
     assert await post(url, posts.relay(mail(), SUPPORT)) == 204
     await stage.sees(await stage.conversation(), "my display stays dark")
-    assert "mail is posted to it, the last" in await ask(stage, control, "!status")
+    assert "mail is brought to it, the last" in await ask(stage, control, "!status")
 
 
 async def test_a_new_address_ends_the_one_before(stage: Stage) -> None:

@@ -67,11 +67,11 @@ async def _intake(tx: Tx, inbox: Inbox, now: float) -> str:
             found.append(f"cannot be read ({problem}); no good check since {since}")
         else:
             found.append(f"checked {since}{await _slow(tx, way.account)}")
-    if inbox.http is not None:
+    if inbox.http is not None or not inbox.sources:
         last = await tx.settings.last_push(inbox.id)
         when = f"the last {render.clock(last, now)}" if last else "none came yet"
-        found.append(f"mail is posted to it, {when}")
-    return ", ".join(found) or "no incoming server"
+        found.append(f"mail is brought to it, {when}")
+    return ", ".join(found)
 
 
 async def _sending(tx: Tx, desk: Desk, inbox: Inbox) -> str:

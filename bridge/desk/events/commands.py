@@ -13,6 +13,7 @@ from bridge.desk.admin import (
     audit,
     erase,
     export,
+    forwards,
     hooks,
     inbox_setup,
     inboxes,
@@ -68,9 +69,9 @@ def help_content(desk: Desk, room: Role, rest: str) -> Content:
 
 
 COMMAND_FILES = (
-    inbox_setup, inboxes, login, hooks, publish, testing, agents, reply, compose, forward,
-    decisions, overrides, assign, state, block, labels, snippet, contact, merge, move, search, info,
-    original, rulebook, status, jobs, report, export, erase, audit, answers,
+    inbox_setup, inboxes, login, hooks, forwards, publish, testing, agents, reply, compose,
+    forward, decisions, overrides, assign, state, block, labels, snippet, contact, merge, move,
+    search, info, original, rulebook, status, jobs, report, export, erase, audit, answers,
 )  # fmt: skip
 """The files that define commands or reactions, in the order of `!help`."""
 

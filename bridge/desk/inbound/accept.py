@@ -42,6 +42,20 @@ async def accept(
     was there before the mailbox was watched, so that new mail goes first.
     """
     kept = await tx.mails.keep_raw(raw)
+    await accept_kept(tx, inboxes, source_key, kept, note, now, age=age)
+
+
+async def accept_kept(
+    tx: Tx,
+    inboxes: Sequence[Inbox],
+    source_key: str,
+    kept: int,
+    note: str,
+    now: float,
+    *,
+    age: Age = "new",
+) -> None:
+    """The same for a mail whose bytes are stored already, under the id `kept`."""
     for inbox in inboxes:
         intake = await tx.mails.accept(inbox.id, source_key, kept, note, now)
         if intake is not None:

@@ -18,6 +18,7 @@ async def show(desk: Desk, job: Job[ShowDraftMail]) -> None:
     mail, body = await desk.reader.read(raw, "", frozenset())
     async with desk.store.transaction("told") as tx:
         await tx.jobs.finish(job)
-        text = texts.for_draft(task.inbox, str(mail.sender), mail.subject, body.text)
+        shown = str(mail.sender), mail.subject, body.text
+        text = texts.for_draft(task.inbox, *shown) if task.inbox else texts.for_postmaster(*shown)
         await tell_control(tx, desk, PostKey.other(Shows.DRAFT_MAIL, task.raw), text)
         await tx.erasing.empty_if_unused(task.raw)

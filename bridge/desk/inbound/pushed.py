@@ -8,8 +8,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from bridge.desk.addresses import POSTMASTER
 from bridge.desk.desk import Desk
-from bridge.desk.inbound.accept import accept
+from bridge.desk.inbound.accept import accept_kept
 from bridge.desk.rooms.refresh import tell_control
 from bridge.mail.limits import size
 from bridge.model import Address, InboxId, PostKey, Shows, Transient, Verdict
@@ -52,14 +53,24 @@ async def take(desk: Desk, by: str, mails: Sequence[tuple[Sequence[InboxId], Pus
     needed = sum(len(mail.raw) for _, mail in mails)
     if free is not None and free < kept + needed:
         raise Transient(f"the disk of the database has {size(free)} left")
+    # a large mail is hashed in a thread, so that nobody waits meanwhile
+    digests = await asyncio.to_thread(lambda: [_digest(mail.raw) for _, mail in mails])
     # a bringer that hangs up must not undo what is being committed: it would bring it again
-    await asyncio.shield(asyncio.ensure_future(_store(desk, by, mails)))
+    await asyncio.shield(asyncio.ensure_future(_store(desk, by, mails, digests)))
 
 
-async def _store(desk: Desk, by: str, mails: Sequence[tuple[Sequence[InboxId], Pushed]]) -> None:
+def _digest(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()
+
+
+async def _store(
+    desk: Desk,
+    by: str,
+    mails: Sequence[tuple[Sequence[InboxId], Pushed]],
+    digests: Sequence[str],
+) -> None:
     async with desk.store.transaction("accept") as tx:
-        for inboxes, mail in mails:
-            digest = hashlib.sha256(mail.raw).hexdigest()
+        for (inboxes, mail), digest in zip(mails, digests, strict=True):
             key = f"{by}:{mail.key or digest}"
             note = {"to": mail.recipients, "from": mail.sender, "verdict": mail.verdict}
             text = json.dumps({name: value for name, value in note.items() if value})
@@ -71,14 +82,17 @@ async def _store(desk: Desk, by: str, mails: Sequence[tuple[Sequence[InboxId], P
                 before = await tx.mails.brought(inbox_id, key)
                 if before not in (None, digest):
                     raise KeyReused(key)
-                await accept(tx, [inbox], key, mail.raw, text, desk.now())
+                kept = await tx.mails.keep_raw(mail.raw, digest)
+                await accept_kept(tx, [inbox], key, kept, text, desk.now())
                 await tx.settings.record_push(inbox_id, desk.now())
 
 
 async def _draft(tx: Tx, inbox: InboxId, mail: Pushed) -> None:
-    """Order a mail for an inbox that is not live to be shown in the control room."""
+    """Order a mail for an inbox that is not live, or for the postmaster, to be shown in the control
+    room."""
     stored = await tx.inboxes.get(inbox)
-    if stored is None or stored.state is not InboxState.DRAFT:
+    is_draft = stored is not None and stored.state is InboxState.DRAFT
+    if not is_draft and inbox != POSTMASTER:
         raise Transient(f"inbox {inbox} is not live")
     raw = await tx.mails.keep_raw(mail.raw)
     await tx.jobs.add(ShowDraftMail(raw, inbox=inbox))

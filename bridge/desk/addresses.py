@@ -1,0 +1,48 @@
+"""Which inbox owns an address at which mail comes straight to us."""
+
+from __future__ import annotations
+
+import re
+
+from bridge.desk.desk import Desk
+from bridge.model import Address, InboxId, key_of
+from bridge.model.oversight import InboxState
+from bridge.ports import Tx
+
+POSTMASTER = InboxId("")
+"""Stands for postmaster@ of the platform's domain (RFC 5321 §4.5.1): the admins read that."""
+MADE = "forward:"
+"""Prefix of the settings with the inbox of each address that was made, by its local part."""
+
+
+async def owner(desk: Desk, spec: str) -> InboxId | None:
+    """The inbox of a recipient, or POSTMASTER; None where it is nobody's here."""
+    address = Address(plain(spec))
+    local, _, domain = address.untagged.rpartition("@")
+    platform = key_of(f"x@{desk.settings.ingress.domain}").partition("@")[2]
+    if local == "postmaster" and domain in ("", platform):
+        return POSTMASTER
+    if domain == platform and platform:
+        async with desk.store.reading() as tx:
+            name = await tx.settings.value(MADE + local)
+            if name is not None and await _takes(tx, desk, InboxId(name)):
+                return InboxId(name)
+    for inbox in desk.settings.inboxes.values():
+        if inbox.imap is None and address.is_of(inbox.own):
+            return inbox.id
+    return None
+
+
+async def _takes(tx: Tx, desk: Desk, name: InboxId) -> bool:
+    """Whether an inbox is live, or being set up."""
+    if name in desk.settings.inboxes:
+        return True
+    stored = await tx.inboxes.get(name)
+    return stored is not None and stored.state is InboxState.DRAFT
+
+
+def plain(spec: str) -> str:
+    """A recipient without its route (`@a,@b:x@y`) and without quotes that it does not need."""
+    spec = re.sub(r"^@[^:]*:", "", spec.strip())
+    found = re.fullmatch(r'"([^"\\@\s]+)"(@.*)?', spec)
+    return f"{found[1]}{found[2] or ''}" if found else spec
