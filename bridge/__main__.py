@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from bridge.sandbox.starter import ReadingProcess
 
 
-USAGE = 64
-"""EX_USAGE of sysexits.h, which mail servers know."""
+USAGE, TRY_LATER = 64, 75
+"""EX_USAGE and EX_TEMPFAIL of sysexits.h, which mail servers know."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -175,8 +175,11 @@ def _init(arguments: argparse.Namespace) -> int:
 
 
 def _ingest(arguments: argparse.Namespace) -> int:
-    from bridge.operate.ingest import ingest
-
+    try:
+        from bridge.operate.ingest import ingest
+    except ImportError as error:  # the program is being replaced
+        print(f"postroom: {error}", file=sys.stderr)
+        return TRY_LATER
     return ingest(arguments.config, arguments.inbox, arguments.sender)
 
 

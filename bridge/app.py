@@ -185,7 +185,7 @@ class App:
         await self.desk.directory.load(self.database)
         await search.order_index(self.database)
         await outage.try_at_start(self.desk)
-        await access.begin(self.desk)
+        await access.begin(self.desk, alone=not self.database.is_shared)
         take = functools.partial(listen.store_events, self.desk)
         self.reconciler = Reconciler(self.homeserver, self.database, take)
         await self._listen(take)

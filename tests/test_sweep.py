@@ -23,6 +23,7 @@ from bridge import failpoint
 from bridge.demo.ports import free_ports
 from tests.servers.bridge import Bridge, Zygote
 from tests.servers.matrix_state import Room
+from tests.servers.oauth import AuthorizationServer
 from tests.servers.smtp import Fault
 from tests.stage import ADMIN, ALICE, CUSTOMER, PASSWORD, SUPPORT, Scene, mail, until
 
@@ -79,6 +80,15 @@ async def scene(
             {"name": "r", "when": {}, "then": {"webhook": url}}
         ]
         config["webhook_secret"] = "secret"
+    if point.startswith(("oauth", "grant")):
+        provider = AuthorizationServer()
+        await provider.start()
+        ends.push_async_callback(provider.stop)
+        scene.smtp.lets_in = lambda user, token: token in provider.tokens
+        config["oauth"] = {"own": provider.client(flow="client", scopes=["mail"])}
+        config["inboxes"]["support"]["smtp"] |= {
+            "auth": "password", "user": SUPPORT, "oauth": "own",
+        }  # fmt: skip
     wrong = {**imap, "user": "nobody@acme.example"}
     config["inboxes"]["other"] = {"name": "Other", "address": "other@acme.example", "imap": wrong}
     bridge = Bridge(zygote, folder, config)

@@ -69,7 +69,7 @@ def for_draft(id: str, sender: str, subject: str, text: str) -> str:
     lines = [line for line in text.splitlines() if line.strip()][:12]
     shown = "\n".join(line[:300] for line in lines)
     return (
-        f"📨 A mail came for draft {id}, which is not live, so it becomes no conversation.\n"
+        f"📨 A mail came for draft {id}. It becomes a conversation once {id} is published.\n"
         f"From: {sender}\nSubject: {subject}\n{shown}"
     )
 

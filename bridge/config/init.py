@@ -61,6 +61,7 @@ ingress:                          # mail that is brought to us; docs/ingress.md
     host: 127.0.0.1
     port: 0
   password: ""                    # for Rails' addresses, user actionmailbox; empty: closed
+  keys: {{}}                        # of mailgun, mandrill and ses at Rails' addresses
   others_to: ""                   # the inbox that takes what none owns; empty: refused
 
 retention:                        # days; null keeps for ever

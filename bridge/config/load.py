@@ -23,7 +23,7 @@ from bridge.config.vault import new_key
 def load(path: Path, *, make_key: bool = False) -> Settings:
     """Read and check config.yaml. Raises ConfigError; relative paths start at its folder.
     `make_key`: create postroom.key beside it if no encryption key is configured or exists."""
-    data = _read(path)
+    data = read_file(path)
     try:
         settings = Settings.model_validate(data, context={"folder": path.parent})
     except ValidationError as error:
@@ -66,7 +66,7 @@ def _key_beside(path: Path, *, make: bool) -> str:
 
 def key_file(path: Path) -> Path | None:
     """The file with the encryption key; None if config.yaml gives the key in another way."""
-    given = _read(path).get("encryption_key")
+    given = read_file(path).get("encryption_key")
     if not given:
         return path.parent / KEY_FILE
     named = given.get("file") if isinstance(given, dict) else None
@@ -83,12 +83,13 @@ def load_registration(settings: Settings) -> Registration:
     """Read registration.yaml with the tokens. Raises ConfigError."""
     path = settings.appservice.registration
     try:
-        return Registration.model_validate(_read(path))
+        return Registration.model_validate(read_file(path))
     except ValidationError as error:
         raise ConfigError(f"{path}: {error.errors()[0]['loc'][0]} is missing") from error
 
 
-def _read(path: Path) -> Any:
+def read_file(path: Path) -> Any:
+    """The keys of a YAML file as they stand there. Raises ConfigError."""
     try:
         data = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:

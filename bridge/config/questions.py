@@ -14,7 +14,7 @@ from bridge.mail import provider
 from bridge.model import Refused
 
 FORWARD = "forward"
-BY_PASSWORD = "password"  # noqa: S105 - the word
+WITHOUT_LINK = "password"
 HTTP_KINDS: tuple[str, ...] = get_args(Http.model_fields["kind"].annotation)
 IMAP_PORTS = {143: "starttls", 993: "implicit"}
 SMTP_PORTS = {587: "starttls", 25: "starttls", 465: "implicit"}
@@ -52,8 +52,8 @@ def _ask_imap(draft: Draft) -> Question | None:
     text = f"Where is the mailbox? A provider ({names}) or its IMAP server's name,"
     return Question(
         "imap.host",
-        f"{text} like imap.example.com or imap.example.com:143; or who posts its mail to us:"
-        f" {', '.join(HTTP_KINDS)}; or {FORWARD}, where it is forwarded to us.",
+        f"{text} like imap.example.com or imap.example.com:143.\nIf its mail is brought here, say"
+        f" {FORWARD}, {', '.join(HTTP_KINDS)}.",
         "The server that keeps the mail of this address: your provider's help calls it the IMAP or"
         " incoming server. Without a port it is 993, encrypted. Where Mailgun or another takes the"
         " mail and posts it here, say its name; relay stands for a script of yours.",
@@ -126,12 +126,12 @@ def _ask_oauth(draft: Draft) -> Question | None:
         "With a link, the provider asks you on its own page, and no password is kept here. Once"
         " the questions are answered, !inbox login gives it.",
         fitting[0],
-        (*fitting, BY_PASSWORD),
+        (*fitting, WITHOUT_LINK),
     )
 
 
 def _take_oauth(values: Values, text: str) -> Values:
-    return values | {"imap": {**_imap(values), "oauth": "" if text == BY_PASSWORD else text}}
+    return values | {"imap": {**_imap(values), "oauth": "" if text == WITHOUT_LINK else text}}
 
 
 def _ask_password(draft: Draft) -> Question | None:

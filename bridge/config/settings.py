@@ -103,6 +103,8 @@ class Ingress(Section):
     lmtp: MailListener = MailListener()
     password: Secret = SecretStr("")
     """Of the user `actionmailbox`; empty: nothing is taken there."""
+    keys: dict[Literal["mailgun", "mandrill", "ses"], Secret] = Field(default_factory=dict)
+    """What proves a post at Rails' addresses in place of the password, as `http.key` does."""
     others_to: InboxId = InboxId("")
     """The inbox that takes what none of them owns; empty: it is refused."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from bridge.desk.desk import Desk
-from bridge.model import Address, InboxId, key_of
-from bridge.model.oversight import InboxState
+from bridge.model import Address, InboxId, Transient, key_of
+from bridge.model.oversight import InboxState, StoredInbox
 from bridge.ports import Tx
 
 POSTMASTER = InboxId("")
@@ -39,6 +40,42 @@ async def _takes(tx: Tx, desk: Desk, name: InboxId) -> bool:
         return True
     stored = await tx.inboxes.get(name)
     return stored is not None and stored.state is InboxState.DRAFT
+
+
+async def owners(desk: Desk, recipients: Sequence[str]) -> list[InboxId]:
+    """The inboxes that own one of these addresses, +tags included, and those that are being set
+    up. Raises Transient where one that is live cannot be used now: it may be mended."""
+    to = [Address(plain(spec)) for spec in recipients]
+    found = [
+        inbox.id
+        for inbox in desk.settings.inboxes.values()
+        if any(each.is_of(inbox.own) for each in to)
+    ]
+    async with desk.store.reading() as tx:
+        stored = [] if found else await tx.inboxes.all()
+    for each in stored:
+        if any(one.is_of(own_of(each)) for one in to):
+            if each.state is InboxState.LIVE:
+                raise Transient(f"inbox {each.id} cannot be used now")
+            if each.state is InboxState.DRAFT:
+                found.append(each.id)
+    return found
+
+
+async def taken(desk: Desk) -> frozenset[str]:
+    """The addresses of all inboxes that are not removed."""
+    ours = {key for inbox in desk.settings.inboxes.values() for key in inbox.own}
+    async with desk.store.reading() as tx:
+        for stored in await tx.inboxes.all():
+            if stored.state is not InboxState.REMOVED:
+                ours |= own_of(stored)
+    return frozenset(ours)
+
+
+def own_of(stored: StoredInbox) -> frozenset[str]:
+    """The addresses of a stored inbox, complete or not."""
+    aliases = stored.values.get("aliases") or ()
+    return frozenset(key_of(str(spec)) for spec in (stored.values.get("address", ""), *aliases))
 
 
 def plain(spec: str) -> str:

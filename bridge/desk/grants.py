@@ -26,7 +26,7 @@ log = structlog.get_logger("grants")
 
 MARGIN = 60.0
 """Seconds that a token has to last for one log-in."""
-CLAIM = 90.0
+CLAIM = 45.0
 """Seconds for which one process alone renews a grant; more than its request may take."""
 WEEK = 7 * 86400.0
 """Seconds after which a grant is renewed that nobody uses: unused ones end after 90 days."""
@@ -220,10 +220,12 @@ class Grants:
         await committed(note)
         return problem
 
-    async def begin(self, tx: Tx) -> None:
+    async def begin(self, tx: Tx, *, alone: bool) -> None:
         """At start: see that each grant is renewed in time, and try ended ones again, as the
-        configuration may have been mended."""
+        configuration may have been mended. `alone`: no other process may be renewing one."""
         for grant in await tx.grants.all():
+            if alone:
+                await tx.grants.claim(grant.name, 0.0)
             if grant.state is GrantState.ENDED:
                 await self._order(tx, grant.name, self._now())
             else:

@@ -5,26 +5,27 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hmac
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import IO
 
-import aiohttp
 import structlog
 from aiohttp import web
 
-from bridge.config.inbox import Http
+from bridge.desk import addresses
 from bridge.desk.admin import hooks
 from bridge.desk.desk import Desk
 from bridge.desk.inbound import pushed
 from bridge.desk.inbound.pushed import Pushed
-from bridge.ingress import signatures
 from bridge.ingress.posted import Broken, Forged, Posted, Received, Unusable
 from bridge.ingress.providers import KINDS, PostKind, of_rails
+from bridge.ingress.sns import AmazonSns
 from bridge.mail.limits import size
-from bridge.mail.parse import recipients
+from bridge.mail.parse import recipients, senders
 from bridge.model import BridgeError, InboxId
 
 log = structlog.get_logger("ingress")
@@ -37,9 +38,7 @@ LARGE_AT_ONCE = 2
 """How many bodies larger than that are read at once."""
 SILENT = 60.0
 """Seconds without a byte after which a request is given up."""
-CERTIFICATE = 64 * 1024
 FAULT = "Nothing was taken; send it again later.\n"
-Fetch = Callable[[str], Awaitable[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ class Way:
     """Of the kind."""
     inbox: InboxId | None
     """None at Rails' addresses, where the recipient says it."""
-    http: Http | None
+    key: str
     user: str
     password: str
 
@@ -60,26 +59,12 @@ class TooLarge(Exception):
     """The body is over the limit."""
 
 
-async def fetch(url: str) -> bytes:
-    """The start of what is at an address of Amazon SNS."""
-    timeout = aiohttp.ClientTimeout(total=10)
-    async with (
-        aiohttp.ClientSession(timeout=timeout) as http,
-        http.get(url, allow_redirects=False) as answer,
-    ):
-        answer.raise_for_status()
-        return await answer.content.read(CERTIFICATE)
-
-
 class HttpIngress:
     """The addresses to which mail is posted: one of each inbox, and Rails'."""
 
-    def __init__(
-        self, desk: Desk, now: Callable[[], float] = time.time, fetch: Fetch = fetch
-    ) -> None:
-        """`now` returns epoch seconds; `fetch` gets what is at an address of Amazon SNS."""
-        self._desk, self._now, self.fetch = desk, now, fetch
-        self._certificates: dict[str, bytes] = {}
+    def __init__(self, desk: Desk, now: Callable[[], float] = time.time) -> None:
+        """`now` returns epoch seconds."""
+        self._desk, self._now, self.amazon = desk, now, AmazonSns()
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
 
     @property
@@ -106,23 +91,28 @@ class HttpIngress:
             if way is None:
                 return web.Response(status=404, text="There is nothing here.\n")
             return await act(request, way)
-        except TooLarge:
+        except TooLarge as error:
             assert way is not None
+            await self._tell(way, str(error))
             return web.Response(status=way.kind.too_large, text="That is too large.\n")
         except (Forged, pushed.KeyReused) as error:
-            log.warning("post refused", way=_named(way), reason=str(error))
+            assert way is not None
+            await self._tell(way, f"a post was not proven: {error}")
             return _unauthorized("That is not proven.\n")
         except Unusable as error:
             assert way is not None
-            log.warning("post unusable", way=_named(way), reason=str(error))
-            if way.inbox is not None:
-                await pushed.remark(self._desk, way.inbox, f"{way.kind.label}: {error}.")
+            await self._tell(way, str(error))
             return web.Response(status=way.kind.unusable, text=f"{error}.\n")
         except (BridgeError, Broken, OSError, TimeoutError) as error:
             log.warning("post not taken", way=_named(way), error=str(error))
         except Exception:
             log.exception("post not taken", way=_named(way))
         return web.Response(status=503, text=FAULT, headers={"Retry-After": "60"})
+
+    async def _tell(self, way: Way, text: str) -> None:
+        """Tell the admins why a post was not taken, once a day."""
+        log.warning("post refused", way=_named(way), reason=text)
+        await pushed.remark(self._desk, way.inbox, f"{way.kind.label}: {text}.")
 
     async def _here(self, request: web.Request, way: Way) -> web.Response:
         return web.Response(text="Mail is taken here by POST.\n")
@@ -131,127 +121,119 @@ class HttpIngress:
         rest = "/" + request.match_info["rest"].rstrip("/")
         secret = request.match_info.get("secret")
         if secret is None:
-            name = of_rails(rest)
-            password = self._desk.settings.ingress.password.get_secret_value()
+            name, ingress = of_rails(rest), self._desk.settings.ingress
             if name is None:
                 return None
-            return Way(KINDS[name], name, None, None, RAILS_USER, password)
+            keys = {kind: key.get_secret_value() for kind, key in ingress.keys.items()}
+            password = ingress.password.get_secret_value()
+            return Way(KINDS[name], name, None, keys.get(name, ""), RAILS_USER, password)  # type: ignore[call-overload]  # any kind may lack one
         hook = await hooks.of_secret(self._desk, secret)
         if hook is None or KINDS[hook.http.kind].path != rest:
             return None
-        kind = KINDS[hook.http.kind]
-        return Way(kind, hook.http.kind, hook.inbox, hook.http, hooks.USER, hook.password)
+        kind, key = KINDS[hook.http.kind], hook.http.key.get_secret_value()
+        return Way(kind, hook.http.kind, hook.inbox, key, hooks.USER, hook.password)
 
     async def _taken(self, request: web.Request, way: Way) -> web.Response:
-        kind, key = way.kind, way.http.key.get_secret_value() if way.http is not None else ""
-        by_password = way.inbox is None or not kind.key or (kind.key_is_optional and not key)
+        kind = way.kind
+        by_password = not kind.key or (not way.key and (kind.key_is_optional or not way.inbox))
         if by_password and not _is_basic(request, way.user, way.password):
             return _unauthorized("A user and a password are wanted.\n")
         if kind.raw_only and request.content_type.casefold() != "message/rfc822":
             return web.Response(status=415, text="Content-Type: message/rfc822 is wanted.\n")
-        body = await self._body(request)
-        posted = Posted(
-            request.headers.get("Content-Type", ""),
-            {name.casefold(): value for name, value in request.headers.items()},
-            dict(request.query), body, self._urls(request, way),
-        )  # fmt: skip
-        if not by_password and (answer := await self._proven(posted, way, key)) is not None:
-            return answer
-        large = len(body) > IN_MEMORY
-        read = await asyncio.to_thread(kind.read, posted) if large else kind.read(posted)
-        await self._store(way, read)
+        with tempfile.SpooledTemporaryFile(IN_MEMORY) as spool:
+            total = await self._spooled(request, spool)
+            large = self._large if total > IN_MEMORY else contextlib.nullcontext()
+            async with large:  # until it is stored, so that few are in memory
+                spool.seek(0)
+                posted = Posted(
+                    request.headers.get("Content-Type", ""),
+                    {name.casefold(): value for name, value in request.headers.items()},
+                    dict(request.query), await asyncio.to_thread(spool.read),
+                    self._urls(request, way),
+                )  # fmt: skip
+                if not by_password and (answer := await self._proven(posted, way)) is not None:
+                    return answer
+                await self._store(way, await asyncio.to_thread(kind.read, posted))
         return web.Response(status=kind.done)
 
-    async def _proven(self, posted: Posted, way: Way, key: str) -> web.Response | None:
+    async def _proven(self, posted: Posted, way: Way) -> web.Response | None:
         """Raises Forged where the request is not the provider's. An answer where it asks for
         something else than taking a mail."""
-        if way.name == "mandrill" and not key and _is_empty_trial(posted):
+        if way.name == "mandrill" and not way.key and _is_empty_trial(posted):
             return web.Response()  # Mandrill shows its key only after that
-        if not key:
-            raise Forged(f"{way.kind.key} is not set yet")
+        if not way.key:
+            await self._tell(way, f"{way.kind.key} is not set yet, so nothing is taken")
+            raise Broken("there is no key yet")
         if way.name == "ses":
-            return await self._of_sns(posted, key)
+            return web.Response() if await self.amazon.proves_no_mail(posted, way.key) else None
         assert way.kind.verify is not None
-        way.kind.verify(posted, key, self._now())
+        await asyncio.to_thread(way.kind.verify, posted, way.key, self._now())
         return None
 
-    async def _of_sns(self, posted: Posted, topic: str) -> web.Response | None:
-        message = posted.json()
-        url = str(message.get("SigningCertURL"))
-        if not signatures.is_of_sns(url):
-            raise Forged("its certificate is not at Amazon's")
-        if url not in self._certificates:
-            try:
-                self._certificates[url] = await self.fetch(url)
-            except (aiohttp.ClientError, ValueError) as error:
-                raise Broken(f"no certificate: {type(error).__name__}") from error
-        signatures.sns(posted, topic, self._certificates[url])
-        if message.get("Type") != "SubscriptionConfirmation":
-            return None
-        if not signatures.is_of_sns(message.get("SubscribeURL")):
-            raise Forged("its address for confirming is not at Amazon's")
-        try:
-            await self.fetch(message["SubscribeURL"])
-        except (aiohttp.ClientError, ValueError) as error:
-            raise Broken(f"not confirmed: {type(error).__name__}") from error
-        return web.Response()
-
-    async def _body(self, request: web.Request) -> bytes:
-        """The whole body. Raises TooLarge; OSError where it ends early."""
-        most = 3 * self._desk.settings.limits.mail_size + IN_MEMORY
+    async def _spooled(self, request: web.Request, spool: IO[bytes]) -> int:
+        """Write the body into a file; returns its bytes. Raises TooLarge, Broken where its end is
+        missing."""
+        limit = self._desk.settings.limits.mail_size
+        most, total = 3 * limit + IN_MEMORY, 0
+        too_large = TooLarge(f"a post of over {size(most)} was refused, for limits.mail_size")
         if (request.content_length or 0) > most:
-            raise TooLarge
-        total = 0
-        with tempfile.SpooledTemporaryFile(IN_MEMORY) as spool:
-            while True:
-                async with asyncio.timeout(SILENT):
-                    piece = await request.content.readany()
-                if not piece:
-                    break
-                total += len(piece)
-                if total > most:
-                    raise TooLarge
-                if total > IN_MEMORY:
-                    await asyncio.to_thread(spool.write, piece)
-                else:
-                    spool.write(piece)
-            if request.content_length is not None and total < request.content_length:
-                raise Broken("the end is missing")
-            spool.seek(0)
-            if total <= IN_MEMORY:
-                return spool.read()
-            async with self._large:
-                return await asyncio.to_thread(spool.read)
+            raise too_large
+        while True:
+            async with asyncio.timeout(SILENT):
+                piece = await request.content.readany()
+            if not piece:
+                break
+            total += len(piece)
+            if total > most:
+                raise too_large
+            if total > IN_MEMORY:
+                await asyncio.to_thread(spool.write, piece)
+            else:
+                spool.write(piece)
+        is_packed = "Content-Encoding" in request.headers  # then the length is another one
+        if request.content_length is not None and total < request.content_length and not is_packed:
+            raise Broken("the end is missing")
+        return total
 
     async def _store(self, way: Way, read: Sequence[Received]) -> None:
-        limit = self._desk.settings.limits.mail_size
         mails = []
         for each in read:
-            if len(each.raw) > limit:
-                if way.inbox is not None:
-                    text = f"a mail of {size(len(each.raw))} was refused, for limits.mail_size in"
-                    text = f"{text} config.yaml is {size(limit)}."
-                    await pushed.remark(self._desk, way.inbox, text)
-                raise TooLarge
-            inboxes = [way.inbox] if way.inbox is not None else self._owners(each)
-            mails.append((inboxes, Pushed(
-                each.raw, each.recipients, each.sender, each.key, each.verdict
-            )))  # fmt: skip
+            try:
+                self._refuse_large(each)
+                inboxes = [way.inbox] if way.inbox is not None else await self._owners(each)
+            except (TooLarge, Unusable) as error:
+                if not way.kind.in_batches:
+                    raise
+                await self._tell(way, str(error))
+                continue
+            key = each.key if way.kind.binds_ids else ""
+            mail = Pushed(each.raw, each.recipients, each.sender, key, each.verdict)
+            mails.append((inboxes, mail))
         if mails:
             await pushed.take(self._desk, f"http:{way.name}", mails)
         for each in read:
-            if each.remark and way.inbox is not None:
-                await pushed.remark(self._desk, way.inbox, f"{way.kind.label}: {each.remark}")
+            if each.remark:
+                remark = f"{way.kind.label}: {each.remark}"
+                await pushed.remark(self._desk, way.inbox, remark)
 
-    def _owners(self, mail: Received) -> list[InboxId]:
+    def _refuse_large(self, mail: Received) -> None:
+        limit = self._desk.settings.limits.mail_size
+        if len(mail.raw) > limit:
+            who = ", ".join(senders(mail.raw)) or "nobody named"
+            raise TooLarge(
+                f"a mail of {who} with {size(len(mail.raw))} was refused, for limits.mail_size in"
+                f" config.yaml is {size(limit)}"
+            )
+
+    async def _owners(self, mail: Received) -> list[InboxId]:
         """The inboxes of a mail at Rails' addresses. Raises Unusable where none takes it."""
-        found = pushed.owners(self._desk, mail.recipients)
-        found = found or pushed.owners(self._desk, recipients(mail.raw))
+        found = await addresses.owners(self._desk, mail.recipients)
+        found = found or await addresses.owners(self._desk, recipients(mail.raw))
         others = self._desk.settings.ingress.others_to
         if not found and others in self._desk.settings.inboxes:
             return [others]
         if not found:
-            raise Unusable("no inbox has that recipient")
+            raise Unusable(f"no inbox has the address {', '.join(mail.recipients) or 'it is to'}")
         return found
 
     def _urls(self, request: web.Request, way: Way) -> tuple[str, ...]:

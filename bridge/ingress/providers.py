@@ -12,6 +12,8 @@ from typing import Any
 from bridge.ingress import signatures
 from bridge.ingress.posted import Broken, Posted, Received, Unusable, decoded, last, text_as_mail
 from bridge.ingress.rebuild import File, header_lines, rebuilt
+from bridge.mail import limits
+from bridge.mail.charset import decode
 from bridge.mail.parse import recipients, senders
 from bridge.model import Verdict
 
@@ -44,6 +46,11 @@ class PostKind:
     what is not proven 401, so that a corrected key still gets the mail."""
     raw_only: bool = False
     """Whether only message/rfc822 is a mail (else 415)."""
+    in_batches: bool = False
+    """Whether a request may bring many mails: then one that cannot be taken is told, and left out,
+    or it would keep the others back."""
+    binds_ids: bool = False
+    """Whether its id of a mail belongs to the signature, and may come with that mail only."""
 
 
 def _relay(posted: Posted) -> list[Received]:
@@ -59,7 +66,9 @@ def _relay(posted: Posted) -> list[Received]:
 
 def _traced(raw: bytes) -> tuple[str, ...]:
     """The envelope's recipient as the last server wrote it into the mail, else all recipients."""
-    for name, value in header_lines(raw[:20_000].decode("latin-1").partition("\r\n\r\n")[0]):
+    found = limits.END_OF_HEADERS.search(raw)
+    head = raw[: found.start() if found else len(raw)][:100_000].decode("latin-1")
+    for name, value in header_lines(head):
         if name.casefold() in ("x-original-to", "delivered-to", "envelope-to"):
             return (value.strip().strip("<>"),)
     return recipients(raw)
@@ -79,7 +88,11 @@ def _mailgun(posted: Posted) -> list[Received]:
         text, html = last(fields, "body-plain"), last(fields, "body-html")
         if not text and not html and not last(fields, "from"):
             raise Unusable("body-mime was expected")
-        raw = rebuilt(headers, text, html)
+        told = posted.files()
+        raw = rebuilt(headers, text, html, [
+            File(*told.get(name, (name, "")), value)
+            for name, value in fields if re.fullmatch(r"attachment-\d+", name)
+        ])  # fmt: skip
     to = tuple(each.strip() for each in last(fields, "recipient").split(",") if "@" in each)
     return [Received(raw, to, last(fields, "sender"), last(fields, "token"), remark=remark)]
 
@@ -94,11 +107,27 @@ def _mandrill(posted: Posted) -> list[Received]:
         message = event.get("msg") if isinstance(event, dict) else None
         if not isinstance(message, dict) or event.get("event") != "inbound":
             continue
-        raw = text_as_mail(message.get("raw_msg"))
-        if raw:
-            to = message.get("email")
-            found.append(Received(raw, (str(to),) if to else (), str(message.get("sender") or "")))
+        raw = text_as_mail(message.get("raw_msg")) or _of_mandrill(message)
+        to = message.get("email")
+        found.append(Received(raw, (str(to),) if to else (), str(message.get("sender") or "")))
     return found
+
+
+def _of_mandrill(message: dict[str, Any]) -> bytes:
+    """A mail that Mandrill gives in parts only."""
+    given = message.get("headers")
+    headers = [
+        (str(name), str(value))
+        for name, values in (given.items() if isinstance(given, dict) else ())
+        for value in (values if isinstance(values, list) else [values])
+    ]
+    files = message.get("attachments")
+    return rebuilt(headers, _text(message, "text"), _text(message, "html"), [
+        File(_text(each, "name"), _text(each, "type"),
+             decoded(each.get("content")) if each.get("base64") else text_as_mail(
+                 each.get("content")))
+        for each in _dicts(list(files.values()) if isinstance(files, dict) else files)
+    ])  # fmt: skip
 
 
 def _postmark(posted: Posted) -> list[Received]:
@@ -152,10 +181,7 @@ def _in_their_charsets(fields: list[tuple[str, bytes]]) -> tuple[str, str, list[
     for name in ("text", "html"):
         value = next((each for field, each in fields if field == name), b"")
         charset = charsets.get(name, "utf-8") if isinstance(charsets, dict) else "utf-8"
-        try:
-            texts.append(value.decode(str(charset), "replace"))
-        except LookupError:
-            texts.append(value.decode("utf-8", "replace"))
+        texts.append(decode(value, str(charset)))
     try:
         told = json.loads(last(fields, "attachment-info"))
     except ValueError:
@@ -221,10 +247,11 @@ KINDS: Mapping[str, PostKind] = {
     "mailgun": PostKind(
         "Mailgun", "/mailgun/mime", ("/mailgun/inbound_emails/mime",), _mailgun,
         signatures.mailgun, "the HTTP webhook signing key", too_large=406, unusable=406,
+        binds_ids=True,
     ),
     "mandrill": PostKind(
         "Mandrill", "/mandrill", ("/mandrill/inbound_emails",), _mandrill, signatures.mandrill,
-        "the key that Mandrill shows beside the webhook once it is there",
+        "the key that Mandrill shows beside the webhook once it is there", in_batches=True,
     ),
     "postmark": PostKind(
         "Postmark", "/postmark", ("/postmark/inbound_emails",), _postmark, too_large=403,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -26,34 +27,47 @@ class File:
 def rebuilt(
     headers: Sequence[tuple[str, str]], text: str, html: str, files: Sequence[File] = ()
 ) -> bytes:
-    """The mail with these headers, its text and HTML, and its files. Headers that tell of the
-    body's form are left out, as the form is new."""
-    body = MIMEMultipart("alternative")
+    """The mail with these headers, its text and HTML, and its files; the same for the same.
+    Headers that tell of the body's form are left out, as the form is new."""
+    digest = hashlib.sha256(repr((headers, text, html, files)).encode("utf-8", "replace"))
+    for each in files:
+        digest.update(each.data)
+    body = MIMEMultipart("alternative", f"a{digest.hexdigest()[:40]}")
     if text or not html:
-        body.attach(MIMEText(text, "plain", "utf-8"))
+        body.attach(MIMEText(_clean(text), "plain", "utf-8"))
     if html:
-        body.attach(MIMEText(html, "html", "utf-8"))
+        body.attach(MIMEText(_clean(html), "html", "utf-8"))
     whole: MIMEMultipart = body
     if files:
-        whole = MIMEMultipart("mixed")
+        whole = MIMEMultipart("mixed", f"m{digest.hexdigest()[:40]}")
         whole.attach(body)
         for each in files:
-            subtype = each.type.partition("/")[2] or "octet-stream"
-            part = MIMEApplication(each.data, subtype)
-            del part["Content-Type"]
-            kind = each.type if re.fullmatch(r"[\w.+-]+/[\w.+-]+", each.type) else ""
-            part["Content-Type"] = kind or "application/octet-stream"
-            part.add_header("Content-Disposition", "inline" if each.content_id else "attachment",
-                            filename=("utf-8", "", each.name))  # fmt: skip
-            if each.content_id:
-                part["Content-ID"] = f"<{_line(each.content_id).strip('<>')}>"
-            whole.attach(part)
+            whole.attach(_part(each))
     head = b"".join(
         f"{name}: {_line(value)}\r\n".encode("utf-8", "replace")
         for name, value in headers
         if re.fullmatch(r"[!-9;-~]+", name) and OF_THE_BODY.match(name) is None
     )
     return head + whole.as_bytes(policy=policy.SMTP)
+
+
+def _part(file: File) -> MIMEApplication:
+    part = MIMEApplication(file.data)
+    del part["Content-Type"]
+    kind = file.type if re.fullmatch(r"[A-Za-z0-9.+-]+/[A-Za-z0-9.+-]+", file.type) else ""
+    part["Content-Type"] = kind or "application/octet-stream"
+    name = _clean(_line(file.name)) or "file"
+    part.add_header("Content-Disposition", "inline" if file.content_id else "attachment",
+                    filename=("utf-8", "", name))  # fmt: skip
+    content_id = "".join(char for char in file.content_id if "!" <= char <= "~").strip("<>")
+    if content_id:
+        part["Content-ID"] = f"<{content_id}>"
+    return part
+
+
+def _clean(text: str) -> str:
+    """Text that can be encoded: a surrogate that stands alone cannot."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _line(value: str) -> str:
@@ -63,11 +77,11 @@ def _line(value: str) -> str:
 
 def header_lines(block: str) -> list[tuple[str, str]]:
     """Names and values of a block of header lines."""
-    found: list[tuple[str, str]] = []
+    found: list[tuple[str, list[str]]] = []
     for line in re.split(r"\r?\n", block):
         name, colon, value = line.partition(":")
         if line[:1] in (" ", "\t") and found:
-            found[-1] = (found[-1][0], f"{found[-1][1]} {line.strip()}")
+            found[-1][1].append(line.strip())
         elif colon:
-            found.append((name.strip(), value.strip()))
-    return found
+            found.append((name.strip(), [value.strip()]))
+    return [(name, " ".join(values)) for name, values in found]

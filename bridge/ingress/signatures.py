@@ -14,16 +14,18 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-from bridge.ingress.posted import Forged, Posted, last
+from bridge.ingress.posted import Broken, Forged, Posted, last
 
 BACK, AHEAD = 24 * 3600.0, 300.0
 """Seconds that a timestamp may be old, or ahead: a retry carries the first attempt's."""
-SNS_HOST = re.compile(r"sns\.[a-z0-9-]{3,40}\.amazonaws\.com(\.cn)?")
+SNS_HOST = re.compile(r"sns\.[a-z]{2}(-[a-z]+)+-\d{1,2}\.amazonaws\.com(\.cn)?")
+"""Not more: `sns.s3-….amazonaws.com` would be somebody's bucket."""
+CERTIFICATE = re.compile(r"/SimpleNotificationService-[0-9a-zA-Z]{1,64}\.pem")
 SIGNED_BY_SNS = {
     "Notification": ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
-    "SubscriptionConfirmation": (
+    **dict.fromkeys(("SubscriptionConfirmation", "UnsubscribeConfirmation"), (
         "Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type",
-    ),
+    )),
 }  # fmt: skip
 
 
@@ -72,6 +74,14 @@ def sendgrid(posted: Posted, key: str, now: float) -> None:
         raise Forged("the timestamp is more than three days old, or ahead")
 
 
+def is_certificate_of_sns(url: Any) -> bool:
+    """Whether an address is one of the certificates of Amazon SNS."""
+    if not is_of_sns(url):
+        return False
+    parts = urlsplit(url)
+    return CERTIFICATE.fullmatch(parts.path) is not None and not parts.query
+
+
 def is_of_sns(url: Any) -> bool:
     """Whether an address is one of Amazon SNS itself."""
     parts = urlsplit(url) if isinstance(url, str) else urlsplit("")
@@ -94,6 +104,9 @@ def sns(posted: Posted, topic: str, certificate: bytes) -> None:
     algorithm = hashes.SHA256() if message.get("SignatureVersion") == "2" else hashes.SHA1()  # noqa: S303 - SNS version 1
     try:
         public = x509.load_pem_x509_certificate(certificate).public_key()
+    except ValueError as error:
+        raise Broken("the certificate of SNS cannot be read") from error
+    try:
         signature = base64.b64decode(str(message.get("Signature")))
         if not names or not isinstance(public, rsa.RSAPublicKey):
             raise Forged("it is signed in a way that SNS does not")

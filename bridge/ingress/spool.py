@@ -5,21 +5,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
 
+from bridge.desk import addresses
 from bridge.desk.desk import Desk
 from bridge.desk.inbound import pushed
 from bridge.desk.inbound.pushed import Pushed
 from bridge.desk.rooms.refresh import tell_control
-from bridge.model import BridgeError, PostKey, Shows, key_of
+from bridge.model import Address, BridgeError, PostKey, Shows
 
 log = structlog.get_logger("spool")
 
@@ -44,8 +46,9 @@ class Spooled:
 
 def put(folder: Path, to: Sequence[str], sender: str, raw: bytes) -> None:
     """Store a mail so that it outlives a loss of power. Raises OSError."""
+    make_folder(folder)
     for name in ("tmp", "new"):
-        (folder / name).mkdir(mode=0o770, parents=True, exist_ok=True)
+        make_folder(folder / name)
     name = f"{time.time_ns()}.{os.getpid()}.{secrets.token_hex(4)}"
     beside = folder / "tmp" / name
     try:
@@ -53,12 +56,22 @@ def put(folder: Path, to: Sequence[str], sender: str, raw: bytes) -> None:
             file.write(json.dumps({"to": list(to), "from": sender}).encode() + b"\n" + raw)
             file.flush()
             os.fsync(file.fileno())
+        beside.chmod(0o660)
         beside.rename(folder / "new" / name)
     except BaseException:
         with contextlib.suppress(OSError):
             beside.unlink()
         raise
     _sync(folder / "new")
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder that the group of its parent may use, whatever the umask: the bridge and a mail
+    server's pipe may be different users."""
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(PermissionError):  # somebody else made it meanwhile
+            folder.chmod(0o2770)
 
 
 def _sync(folder: Path) -> None:
@@ -69,10 +82,11 @@ def _sync(folder: Path) -> None:
         os.close(handle)
 
 
-def waiting(folder: Path) -> Iterator[Path]:
-    """The mails in the folder, the oldest first."""
+def waiting(folder: Path, but: Collection[str] = ()) -> Iterator[Path]:
+    """The mails in the folder, the oldest first, without some names."""
     with contextlib.suppress(FileNotFoundError):
-        for name in sorted(os.listdir(folder / "new"))[:AT_ONCE]:
+        names = (name for name in sorted(os.listdir(folder / "new")) if name not in but)
+        for name in itertools.islice(names, AT_ONCE):
             yield folder / "new" / name
 
 
@@ -89,7 +103,7 @@ def read(path: Path) -> Spooled:
 def known(folder: Path) -> frozenset[str] | None:
     """The addresses that the bridge wrote down; None where it never ran."""
     try:
-        return frozenset((folder / ADDRESSES).read_text().split())
+        return frozenset((folder / ADDRESSES).read_text().split()) or None
     except FileNotFoundError:
         return None
 
@@ -120,26 +134,35 @@ class SpoolWatcher:
     async def _empty(self) -> bool:
         """Take what is there; whether there was something."""
         taken = False
-        for path in await asyncio.to_thread(lambda: list(waiting(self._folder))):
+        paths = await asyncio.to_thread(lambda: list(waiting(self._folder, self._told)))
+        for path in paths:
             try:
-                mail = await asyncio.to_thread(read, path)
-            except ValueError as error:
-                await self._tell(path, f"the spool has a file that is no mail: {error}")
-                continue
-            inboxes = pushed.owners(self._desk, mail.to)
-            others = self._desk.settings.ingress.others_to
-            if not inboxes and others in self._desk.settings.inboxes:
-                inboxes = [others]
-            if not inboxes:
-                to = ", ".join(mail.to)
-                await self._tell(path, f"the spool has a mail to {to}, which no live inbox has")
-                continue
-            await pushed.take(
-                self._desk, "spool", [(inboxes, Pushed(mail.raw, mail.to, mail.sender))]
-            )
-            await asyncio.to_thread(path.unlink)
-            taken = True
+                taken = await self._take(path) or taken
+            except FileNotFoundError:
+                continue  # another process took it
+            except BridgeError:
+                raise  # nothing can be stored now
+            except Exception as error:  # noqa: BLE001 - one file keeps no other back
+                await self._tell(path, f"the spool has a file that cannot be read: {error}")
         return taken
+
+    async def _take(self, path: Path) -> bool:
+        try:
+            mail = await asyncio.to_thread(read, path)
+        except ValueError as error:
+            await self._tell(path, f"the spool has a file that is no mail: {error}")
+            return False
+        inboxes = await addresses.owners(self._desk, mail.to)
+        others = self._desk.settings.ingress.others_to
+        if not inboxes and others in self._desk.settings.inboxes:
+            inboxes = [others]
+        if not inboxes:
+            to = ", ".join(mail.to)
+            await self._tell(path, f"the spool has a mail to {to}, which no inbox has any more")
+            return False
+        await pushed.take(self._desk, "spool", [(inboxes, Pushed(mail.raw, mail.to, mail.sender))])
+        await asyncio.to_thread(path.unlink, missing_ok=True)
+        return True
 
     async def _tell(self, path: Path, text: str) -> None:
         """Tell the admins of a file that stays where it is, once."""
@@ -153,8 +176,7 @@ class SpoolWatcher:
 
     async def _write_addresses(self) -> None:
         """Write down the addresses that are taken, where they changed."""
-        inboxes = self._desk.settings.inboxes.values()
-        ours = frozenset(key for inbox in inboxes for key in inbox.own)
+        ours = await addresses.taken(self._desk)
         if ours == self._written:
             return
         await asyncio.to_thread(_write, self._folder, ours)
@@ -162,17 +184,19 @@ class SpoolWatcher:
 
 
 def _write(folder: Path, addresses: frozenset[str]) -> None:
-    folder.mkdir(mode=0o770, parents=True, exist_ok=True)
+    make_folder(folder)
     beside = folder / f".{ADDRESSES}"
-    beside.write_text("\n".join(sorted(addresses)) + "\n")
+    with beside.open("w") as file:
+        file.write("\n".join(sorted(addresses)) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    beside.chmod(0o640)
     beside.rename(folder / ADDRESSES)
 
 
-def is_known(folder: Path, configured: frozenset[str], spec: str) -> bool | None:
+def is_known(folder: Path, configured: Collection[str], spec: str) -> bool | None:
     """Whether an inbox has an address, or a +tag of it; None where nobody can say yet."""
-    key = key_of(spec)
-    local, at, domain = key.rpartition("@")
-    found = known(folder)
-    if {key, local.partition("+")[0] + at + domain} & ((found or frozenset()) | configured):
+    address, found = Address(spec), known(folder)
+    if address.is_of(frozenset(found or ()) | frozenset(configured)):
         return True
     return None if found is None else False

@@ -29,6 +29,8 @@ NO_CHARSETS = frozenset(
 )
 SHIFTING = ("iso2022", "iso-2022", "hz", "utf-7", "utf-16", "utf_16", "utf-32", "utf_32")
 """Prefixes of charsets in which ASCII bytes may mean other characters."""
+WESTERN = ("cp1252", "iso8859-15", "windows-1252")
+"""Charsets in which valid UTF-8 would be rows of symbols: nobody writes that."""
 FEW = 20
 """One broken character in this many is accepted before another charset is tried."""
 # Cc except newline and tab, and lone surrogates, which are invalid in JSON.
@@ -51,6 +53,11 @@ def decode(data: bytes, declared: str | None) -> str:
             named = "iso2022_jp"
     if named.startswith("iso2022_jp"):
         return _iso_2022_jp(data)
+    if named in WESTERN:
+        try:  # text that JSON or a gateway turned into UTF-8 under its old label
+            return data.decode()
+        except UnicodeDecodeError:
+            pass
     names = [name for name in (named, "" if named.startswith(SHIFTING) else "utf-8") if name]
     for name in names:
         try:

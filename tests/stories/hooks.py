@@ -11,6 +11,7 @@ import aiohttp
 from bridge.demo.ports import free_ports
 from tests.ingress import posts
 from tests.ingress.posts import Amazon, Request
+from tests.servers.database import rows
 from tests.servers.matrix_state import Room
 from tests.stage import ALICE, Scene, Stage
 from tests.stories.desk import ask, control_room
@@ -57,3 +58,12 @@ def faithful(kind: str, raw: bytes, to: str, url: str, amazon: Amazon) -> Reques
         case _:
             made: Request = getattr(posts, kind)(raw, to)
             return made
+
+
+async def stored(stage: Stage) -> list[bytes]:
+    """The bytes of what was taken."""
+    found = await rows(
+        stage.database, stage.folder,
+        "SELECT bytes FROM intake JOIN raw ON raw.id = raw ORDER BY intake.id",
+    )  # fmt: skip
+    return [bytes(row["bytes"]) for row in found]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import shutil
 import smtplib
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -90,8 +92,40 @@ async def test_a_file_that_is_no_mail_keeps_no_other_back(stage: Stage) -> None:
     await stage.sees(await stage.conversation(2), "Mail 3")
     control = await stage.enter("Postroom control", "@admin:fake.local")
     await stage.sees(control, "a file that is no mail")
-    await stage.sees(control, "gone@acme.example, which no live inbox has")
+    await stage.sees(control, "gone@acme.example, which no inbox has any more")
     assert len(list((folder / "new").iterdir())) == 2, "nothing is thrown away"
+
+
+async def test_files_that_stay_keep_no_mail_back(stage: Stage) -> None:
+    await stage.open(pushed(stage, "relay"))
+    await stage.queue(ALICE)
+    folder = stage.folder / "spool"
+    for number in range(spool.AT_ONCE + 5):
+        spool.put(folder, [f"gone{number}@acme.example"], "", mail())
+    (folder / "new" / "000.link").symlink_to("/nowhere/at/all")
+    (folder / "new" / "001.folder").mkdir()
+    spool.put(folder, [SUPPORT], "", mail("Mail 1"))
+    await stage.sees(await stage.conversation(), "Mail 1")
+
+
+async def test_a_pipe_has_no_environment_and_its_own_umask(stage: Stage) -> None:
+    config = pushed(stage, "relay")
+    await stage.open(config)
+    await until(lambda: spool.known(stage.folder / "spool"), "the addresses")
+    await stage.close()
+    config["ingress"] = {"password": {"env": "NOT_IN_THIS_ENVIRONMENT"}}
+    (stage.folder / "config.yaml").write_text(json.dumps(config))
+    before = os.umask(0o077)
+    try:
+        assert await ingest(stage, mail("Mail 1"), "--inbox", SUPPORT) == (0, "")
+    finally:
+        os.umask(before)
+    (path,) = spool.waiting(stage.folder / "spool")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o660
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o2770
+    (stage.folder / "config.yaml").write_text("inboxes: {support: [")
+    code, said = await ingest(stage, mail(), "--inbox", SUPPORT)
+    assert (code, bool(said)) == (75, True), "half a configuration bounces nothing"
 
 
 class Answers:
@@ -162,7 +196,7 @@ async def test_getmail_keeps_what_the_script_could_not_bring(
     getmail = Getmail(stage.folder, mailbox, str(script(stage.folder, url, "geheim")))
     await deliver(mailbox, mail("Mail 1"))
     assert await getmail.run() == 1, "nothing listens"
-    for status in (503, 401):
+    for status in (503, 401, 302):
         server = Answers(status)
         await server.start(port)
         assert await getmail.run() == 1, status

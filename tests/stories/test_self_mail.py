@@ -121,7 +121,7 @@ async def test_a_draft_that_is_not_whole_cannot_be_tested(stage: Stage) -> None:
     stage.hs.say(ADMIN, control.id, "imap.acme.example")
     await stage.sees(control, "What is the password of sales@acme.example")
     stage.hs.say(ADMIN, control.id, "!inbox test sales")
-    await stage.sees(control, "sales cannot be tested yet: imap: imap needs user and password.")
+    await stage.sees(control, "sales cannot be used yet: imap: imap needs user and password.")
     stage.hs.say(ADMIN, control.id, "!inbox test nowhere")
     await stage.sees(control, "There is no inbox …; !inbox list shows them.")
 

@@ -24,10 +24,10 @@ WARN_BEFORE = (1, 7, 30)
 """Days before the end of a client's secret."""
 
 
-async def begin(desk: Desk) -> None:
-    """At start: see that each grant is renewed in time."""
+async def begin(desk: Desk, *, alone: bool) -> None:
+    """At start: see that each grant is renewed in time. `alone`: see Grants.begin."""
     async with desk.store.transaction("settings") as tx:
-        await desk.grants.begin(tx)
+        await desk.grants.begin(tx, alone=alone)
 
 
 async def renew(desk: Desk, job: Job[RenewGrant]) -> None:

@@ -13,7 +13,7 @@ from bridge.desk.admin import inboxes, testing
 from bridge.desk.command import CommandSpec
 from bridge.desk.context import Request
 from bridge.desk.desk import Desk
-from bridge.model import InboxId, Permanent, Refused, Role
+from bridge.model import InboxId, Permanent, Refused, Role, Transient
 from bridge.model.oversight import InboxState
 from bridge.ports import Tx
 
@@ -50,12 +50,14 @@ async def _inbox(tx: Tx, desk: Desk, name: InboxId) -> Inbox | None:
     if name in desk.settings.inboxes:
         return desk.settings.inboxes[name]
     stored = await tx.inboxes.get(name)
-    if stored is None or stored.state is not InboxState.DRAFT:
+    if stored is None or stored.state is InboxState.REMOVED:
         return None
+    if stored.state is InboxState.LIVE:  # it may be mended, or is not loaded yet in this process
+        raise Transient(f"inbox {name} cannot be used now")
     try:
         return desk.directory.built(stored)
-    except Permanent:
-        return None
+    except Permanent as error:
+        raise Transient(f"draft {name} is not complete: {error}") from error
 
 
 def _digest(secret: str) -> str:

@@ -15,6 +15,7 @@ from bridge.desk.team import agents
 from bridge.model import Mxid, Permanent, Refused, Role
 from bridge.model.admin_task import RenewGrant
 from bridge.model.oversight import InboxState
+from bridge.model.task import ReceiveMail
 from bridge.ports import Tx
 
 
@@ -48,6 +49,7 @@ async def publish(tx: Tx, desk: Desk, asked: Request) -> str:
         )
     await tx.settings.drop_value(inboxes.testing_failed(stored.id))
     await inboxes.save(tx, desk, replace(stored, state=InboxState.LIVE))
+    await tx.jobs.run_now([ReceiveMail])  # what came while it was a draft
     for name in inbox.grants:
         await tx.jobs.reschedule(RenewGrant(name), desk.now())
     await tx.audit.add(

@@ -11,7 +11,7 @@ from bridge.model.admin_task import ShowDraftMail
 
 
 async def show(desk: Desk, job: Job[ShowDraftMail]) -> None:
-    """Tell of the mail; it becomes no conversation, and its bytes are not kept."""
+    """Tell of the mail."""
     task = job.task
     async with desk.store.reading() as tx:
         raw = await tx.mails.raw(task.raw)

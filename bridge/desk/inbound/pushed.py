@@ -8,15 +8,22 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from bridge.config.inbox import Inbox
 from bridge.desk.addresses import POSTMASTER
 from bridge.desk.desk import Desk
+from bridge.desk.directory import silent
 from bridge.desk.inbound.accept import accept_kept
 from bridge.desk.rooms.refresh import tell_control
 from bridge.mail.limits import size
-from bridge.model import Address, InboxId, PostKey, Shows, Transient, Verdict
+from bridge.mail.parse import senders
+from bridge.model import InboxId, PostKey, Shows, Transient, Verdict
 from bridge.model.admin_task import ShowDraftMail
 from bridge.model.oversight import InboxState
 from bridge.ports import Tx
+
+GMAIL = "forwarding-noreply@google.com"
+"""Who asks, before Gmail forwards, whether that is wanted."""
+DAY = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +34,13 @@ class Pushed:
     recipients: tuple[str, ...] = ()
     sender: str = ""
     key: str = ""
-    """The bringer's id of it; empty: it is known by its bytes."""
+    """The bringer's id of it, which may come with these bytes only; empty: it is known by them."""
     verdict: Verdict = Verdict.NONE
     """The sender check of whoever brings it, who is proven to be who they are."""
 
 
 class KeyReused(Exception):
     """The bringer's id of a mail came before, with another mail."""
-
-
-def owners(desk: Desk, recipients: Sequence[str]) -> list[InboxId]:
-    """The inboxes that own one of these addresses, +tags included."""
-    to = [Address(spec) for spec in recipients]
-    return [
-        inbox.id
-        for inbox in desk.settings.inboxes.values()
-        if any(each.is_of(inbox.own) for each in to)
-    ]
 
 
 async def take(desk: Desk, by: str, mails: Sequence[tuple[Sequence[InboxId], Pushed]]) -> None:
@@ -77,35 +74,42 @@ async def _store(
             for inbox_id in inboxes:
                 inbox = desk.settings.inboxes.get(inbox_id)
                 if inbox is None:
-                    await _draft(tx, inbox_id, mail)
+                    inbox = await _draft(tx, desk, inbox_id, mail, digest)
+                if inbox is None:
                     continue
-                before = await tx.mails.brought(inbox_id, key)
+                before = await tx.mails.brought(inbox.id, key)
                 if before not in (None, digest):
                     raise KeyReused(key)
                 kept = await tx.mails.keep_raw(mail.raw, digest)
                 await accept_kept(tx, [inbox], key, kept, text, desk.now())
-                await tx.settings.record_push(inbox_id, desk.now())
+                await tx.settings.record_push(inbox.id, desk.now())
 
 
-async def _draft(tx: Tx, inbox: InboxId, mail: Pushed) -> None:
+async def _draft(tx: Tx, desk: Desk, inbox: InboxId, mail: Pushed, digest: str) -> Inbox | None:
     """Order a mail for an inbox that is not live, or for the postmaster, to be shown in the control
-    room."""
+    room. Returns the inbox whose conversation it becomes once that is live; None for none."""
     stored = await tx.inboxes.get(inbox)
     is_draft = stored is not None and stored.state is InboxState.DRAFT
     if not is_draft and inbox != POSTMASTER:
         raise Transient(f"inbox {inbox} is not live")
-    raw = await tx.mails.keep_raw(mail.raw)
+    raw = await tx.mails.keep_raw(mail.raw, digest)
     await tx.jobs.add(ShowDraftMail(raw, inbox=inbox))
+    asks = GMAIL in senders(mail.raw)  # whether a forward is wanted: that is no conversation
+    return silent(stored) if stored is not None and is_draft and not asks else None
 
 
-async def remark(desk: Desk, inbox: InboxId, text: str) -> None:
-    """Tell the admins, once, what they should change at the provider of an inbox."""
-    name = f"remark:{inbox}"
+async def remark(desk: Desk, inbox: InboxId | None, text: str) -> None:
+    """Tell the admins what they should change at the provider of an inbox, or for all inboxes
+    (None); the same once a day."""
+    name, now = f"remark:{inbox or ''}", desk.now()
     async with desk.store.reading() as tx:
-        if await tx.settings.value(name) == text:
-            return
+        before = json.loads(await tx.settings.value(name) or "{}")
+    if now - before.get(text, 0.0) < DAY:
+        return
+    recent = {said: at for said, at in before.items() if now - at < DAY}
     async with desk.store.transaction("told") as tx:
-        await tx.settings.set_value(name, text)
-        key = PostKey.other(Shows.HOOK, name, hashlib.sha256(text.encode()).hexdigest()[:16])
-        known = desk.settings.inboxes.get(inbox)
-        await tell_control(tx, desk, key, f"⚠️ {known.name if known else inbox}: {text}")
+        await tx.settings.set_value(name, json.dumps({**recent, text: now}))
+        known = desk.settings.inboxes.get(inbox) if inbox else None
+        who = known.name if known else inbox or "Mail for all inboxes"
+        key = PostKey.other(Shows.HOOK, name, int(now), _digest(text.encode())[:16])
+        await tell_control(tx, desk, key, f"⚠️ {who}: {text}")

@@ -21,6 +21,7 @@ from bridge.mail.parse import body_hash
 from bridge.mail.quote import Body
 from bridge.mail.reading import is_large
 from bridge.model import BridgeError, Job, Mail, MessageId, Transient, Verdict, key_of
+from bridge.model.oversight import InboxState
 from bridge.model.task import ReceiveMail
 from bridge.ports import Tx
 
@@ -76,7 +77,10 @@ async def _load(desk: Desk, job: Job[ReceiveMail]) -> _Accepted:
     async with desk.store.reading() as tx:
         inbox_id, raw_id, note, at = await tx.mails.intake(job.task.intake)
         raw = await tx.mails.raw(raw_id)
+        stored = await tx.inboxes.get(inbox_id)
     inbox = desk.inbox(inbox_id)
+    if stored is not None and stored.state is InboxState.DRAFT:
+        raise Transient(f"inbox {inbox.id} is not live yet", retry_after=60.0)
     if inbox.paused:  # mail still arrives where it shares its account with an inbox that is not
         raise Transient(f"inbox {inbox.id} is paused", retry_after=60.0)
     return _Accepted(job, inbox, raw, raw_id, note, at)
