@@ -70,7 +70,7 @@ async def test_eight_bit_mail_arrives_byte_for_byte(stage: Stage, kind: str) -> 
 
 
 @pytest.mark.parametrize("shape", [posts.form, posts.urlencoded])
-async def test_T28_a_retry_of_mailgun_is_taken_a_replay_with_another_mail_is_not(
+async def test_T27_T28_a_retry_of_mailgun_is_taken_a_replay_with_another_mail_is_not(
     stage: Stage, shape: Callable[[list[tuple[str, bytes]]], Request]
 ) -> None:
     _, url = await hooked(stage, "mailgun")
@@ -87,7 +87,7 @@ async def test_T28_a_retry_of_mailgun_is_taken_a_replay_with_another_mail_is_not
     assert await stored(stage) == [LATIN]
 
 
-async def test_sendgrid_signs_with_a_key_where_one_is_set(stage: Stage) -> None:
+async def test_T27_sendgrid_signs_with_a_key_where_one_is_set(stage: Stage) -> None:
     config = pushed(stage, "sendgrid")
     config["inboxes"]["support"]["http"]["key"] = posts.SENDGRID_KEY
     await stage.open(config)
@@ -101,7 +101,7 @@ async def test_sendgrid_signs_with_a_key_where_one_is_set(stage: Stage) -> None:
     assert await stored(stage) == [LATIN]
 
 
-async def test_amazon_is_believed_for_its_topic_and_certificate_only(stage: Stage) -> None:
+async def test_T27_amazon_is_believed_for_its_topic_and_certificate_only(stage: Stage) -> None:
     amazon, other = Amazon(), Amazon()
     _, url = await hooked(stage, "ses")
     stage.app.posts.amazon.fetch = amazon.fetch
@@ -130,7 +130,7 @@ async def test_amazon_is_believed_for_its_topic_and_certificate_only(stage: Stag
     assert len(await stored(stage)) == 2
 
 
-async def test_mandrill_shows_its_key_after_its_trial_and_nothing_is_taken_before(
+async def test_T27_mandrill_shows_its_key_after_its_trial_and_nothing_is_taken_before(
     stage: Stage,
 ) -> None:
     config = pushed(stage, "mandrill")
