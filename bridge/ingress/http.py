@@ -207,7 +207,10 @@ class HttpIngress:
                 await self._tell(way, str(error))
                 continue
             key = each.key if way.kind.binds_ids else ""
-            mail = Pushed(each.raw, each.recipients, each.sender, key, each.verdict)
+            mail = Pushed(
+                each.raw, each.recipients, each.sender, key, each.verdict,
+                is_stamped=way.kind.raw_only,
+            )  # fmt: skip
             mails.append((inboxes, mail))
         if mails:
             await pushed.take(self._desk, f"http:{way.name}", mails)

@@ -78,8 +78,9 @@ class MailListeners:
         by_inbox: dict[InboxId, list[str]] = {}
         for spec, owner in mail.recipients:
             by_inbox.setdefault(InboxId(owner), []).append(spec)
+        is_stamped = mail.protocol == AS_LMTP  # a mail server of ours hands over by LMTP
         await pushed.take(self._desk, "smtp", [
-            ([inbox], Pushed(mail.raw, tuple(specs), mail.sender))
+            ([inbox], Pushed(mail.raw, tuple(specs), mail.sender, is_stamped=is_stamped))
             for inbox, specs in by_inbox.items()
         ])  # fmt: skip
 

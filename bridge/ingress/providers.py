@@ -45,7 +45,7 @@ class PostKind:
     """Answers after which the provider does not try again. A fault of ours is answered 503, and
     what is not proven 401, so that a corrected key still gets the mail."""
     raw_only: bool = False
-    """Whether only message/rfc822 is a mail (else 415)."""
+    """Whether only message/rfc822 is a mail (else 415): a script of our own posts it."""
     in_batches: bool = False
     """Whether a request may bring many mails: then one that cannot be taken is told, and left out,
     or it would keep the others back."""

@@ -48,6 +48,7 @@ class Brought:
     raw: bytes = field(repr=False)
     sender: str
     recipients: Sequence[tuple[str, str]]
+    protocol: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +196,9 @@ class _Commands:
             return "554 5.4.6 That mail goes round in circles"
         plain = "" if sender == "<>" else sender
         try:
-            await self.post.take(Brought(raw, plain, owners))
+            await self.post.take(
+                Brought(raw, plain, owners, AS_LMTP if self.answers_each else AS_SMTP)
+            )
         except (BridgeError, OSError) as error:
             log.warning("mail not taken", error=str(error))
             return LATER

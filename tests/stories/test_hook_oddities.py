@@ -12,7 +12,7 @@ from bridge.model.oversight import InboxState
 from tests.ingress import posts
 from tests.ingress.posts import Request
 from tests.servers.database import rows
-from tests.stage import ALICE, SUPPORT, Stage, mail
+from tests.stage import ALICE, AUTHSERV, FAILED, SUPPORT, Stage, mail
 from tests.stories.desk import ask, control_room
 from tests.stories.hooks import hooked, post, pushed, stored
 
@@ -70,6 +70,18 @@ async def test_latin_1_that_json_made_utf_8_of_is_read(stage: Stage) -> None:
     assert b"iso-8859-1" in transcoded
     assert await post(url, posts.postmark(transcoded, SUPPORT)) == 200
     await stage.sees(await stage.conversation(), "Grüße")
+
+
+@pytest.mark.parametrize(("kind", "told"), [("postmark", False), ("relay", True)])
+async def test_T07_what_the_sender_wrote_under_our_name_is_no_check(
+    stage: Stage, kind: str, told: bool
+) -> None:
+    """A provider brings what it got; a script of ours what our mail server has stamped."""
+    _, url = await hooked(stage, kind, authserv_id=AUTHSERV)
+    failed = mail(Authentication_Results=FAILED)
+    assert await post(url, getattr(posts, kind)(failed, SUPPORT)) in (200, 204)
+    shown = await stage.sees(await stage.conversation(), "my display")
+    assert ("sender check" in shown["content"]["body"]) is told
 
 
 async def test_the_body_of_a_mail_names_no_inbox(stage: Stage) -> None:

@@ -37,6 +37,9 @@ class Pushed:
     """The bringer's id of it, which may come with these bytes only; empty: it is known by them."""
     verdict: Verdict = Verdict.NONE
     """The sender check of whoever brings it, who is proven to be who they are."""
+    is_stamped: bool = True
+    """Whether a mail server of ours was on its way, so that the Authentication-Results under its
+    name are its own, and not the sender's."""
 
 
 class KeyReused(Exception):
@@ -69,7 +72,10 @@ async def _store(
     async with desk.store.transaction("accept") as tx:
         for (inboxes, mail), digest in zip(mails, digests, strict=True):
             key = f"{by}:{mail.key or digest}"
-            note = {"to": mail.recipients, "from": mail.sender, "verdict": mail.verdict}
+            note = {
+                "to": mail.recipients, "from": mail.sender, "verdict": mail.verdict,
+                "unstamped": not mail.is_stamped,
+            }  # fmt: skip
             text = json.dumps({name: value for name, value in note.items() if value})
             for inbox_id in inboxes:
                 inbox = desk.settings.inboxes.get(inbox_id)

@@ -88,13 +88,14 @@ async def _load(desk: Desk, job: Job[ReceiveMail]) -> _Accepted:
 
 async def _read(desk: Desk, accepted: _Accepted) -> _ReadMail:
     job, inbox, raw = accepted.job, accepted.inbox, accepted.raw
+    known = json.loads(accepted.note) if accepted.note else {}
+    stamped_by = "" if known.get("unstamped") else inbox.authserv_id
     if job.deaths >= MAX_DEATHS:
-        mail, body = await desk.reader.read_headers(raw, DIED_TWICE, inbox.authserv_id, inbox.own)
+        mail, body = await desk.reader.read_headers(raw, DIED_TWICE, stamped_by, inbox.own)
     else:
-        mail, body = await desk.reader.read(raw, inbox.authserv_id, inbox.own)
+        mail, body = await desk.reader.read(raw, stamped_by, inbox.own)
     counts = not job.task.was_waiting
     arrival = Arrival(inbox, mail, body, raw, accepted.raw_id, accepted.at, counts=counts)
-    known = json.loads(accepted.note) if accepted.note else {}
     if "size" in known:
         arrival = _headed(arrival, known["size"], known["limit"])
     arrival = replace(arrival, junk=known.get("junk", ""), instead_of=known.get("instead"))
