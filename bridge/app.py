@@ -34,6 +34,7 @@ from bridge.desk.outbound import deliver, outage, preview
 from bridge.desk.rooms import post, upload
 from bridge.desk.team import conversation_room, direct, setup
 from bridge.desk.triage import remind, search, state
+from bridge.dns.lookup import NameServers
 from bridge.imap.folders import Folders
 from bridge.ingress.http import HttpIngress
 from bridge.ingress.listeners import MailListeners
@@ -147,6 +148,33 @@ class App:
             each.result()
 
     async def _start(self) -> None:
+        await self._open_desk()
+        await self.desk.directory.load(self.database)
+        await search.order_index(self.database)
+        await outage.try_at_start(self.desk)
+        await access.begin(self.desk, alone=not self.database.is_shared)
+        take = functools.partial(listen.store_events, self.desk)
+        self.reconciler = Reconciler(self.homeserver, self.database, take)
+        await self._listen(take)
+        handlers: dict[type[task.Task], Handler] = {
+            task: functools.partial(act, self.desk) for task, act in ACTS.items()
+        }
+        together: dict[type[task.Task], Together] = {
+            task.ReceiveMail: functools.partial(receive.receive_together, self.desk)
+        }
+        worker = Worker(Leases(self.database), handlers, name=self.database.name, together=together)
+        self.database.on_jobs = worker.wake
+        self._spawn("worker", worker.run())
+        self._getting_ready = asyncio.ensure_future(self.homeserver_ready())
+        alone = self.database.run_exclusively
+        self._spawn("reconciler", alone("reconciler", self._reconcile))
+        self._spawn("alarms", alone("alarms", self._watch_health))
+        self._spawn("janitor", alone("janitor", self._keep_house))
+        self._spawn("spool", SpoolWatcher(self.desk).run())
+        self._spawn("watches", Watches(self.database, self.desk, self.desk.grants).run())
+        log.info("started", inboxes=list(self.desk.settings.inboxes))
+
+    async def _open_desk(self) -> None:
         settings = self._settings
         self.database = await Database.open(settings.database)
         self._stop.push_async_callback(self.database.close)
@@ -176,36 +204,13 @@ class App:
             reader=reader,
             prober=Prober(sender, mailbox, credentials, Tokens(keys.ids, keys.former)),
             hooks=Hooks(),
+            names=NameServers(settings.name_servers),
             directory=directory,
             grants=credentials,
             keys=keys,
             now=time.time,
             command_words=commands.WORDS,
         )
-        await self.desk.directory.load(self.database)
-        await search.order_index(self.database)
-        await outage.try_at_start(self.desk)
-        await access.begin(self.desk, alone=not self.database.is_shared)
-        take = functools.partial(listen.store_events, self.desk)
-        self.reconciler = Reconciler(self.homeserver, self.database, take)
-        await self._listen(take)
-        handlers: dict[type[task.Task], Handler] = {
-            task: functools.partial(act, self.desk) for task, act in ACTS.items()
-        }
-        together: dict[type[task.Task], Together] = {
-            task.ReceiveMail: functools.partial(receive.receive_together, self.desk)
-        }
-        worker = Worker(Leases(self.database), handlers, name=self.database.name, together=together)
-        self.database.on_jobs = worker.wake
-        self._spawn("worker", worker.run())
-        self._getting_ready = asyncio.ensure_future(self.homeserver_ready())
-        alone = self.database.run_exclusively
-        self._spawn("reconciler", alone("reconciler", self._reconcile))
-        self._spawn("alarms", alone("alarms", self._watch_health))
-        self._spawn("janitor", alone("janitor", self._keep_house))
-        self._spawn("spool", SpoolWatcher(self.desk).run())
-        self._spawn("watches", Watches(self.database, self.desk, credentials).run())
-        log.info("started", inboxes=list(self.desk.settings.inboxes))
 
     def _started_reading(self) -> ReadingProcess:
         if self._reading is not None:

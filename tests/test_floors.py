@@ -15,7 +15,7 @@ FILES = sorted(p for p in ROOT.rglob("*.py") if p.name != "__init__.py")
 FLOORS: dict[str, float] = {
     "model": 0, "failpoint": 1, "logs": 1, "metrics": 1, "mail": 1, "config": 1.2, "chat": 1.5,
     "ports": 2, "desk": 3, "worker": 4, "store": 4, "matrix": 4, "imap": 4, "smtp": 4,
-    "ingress": 4, "web": 4, "sandbox": 4, "oauth": 4,
+    "ingress": 4, "web": 4, "sandbox": 4, "oauth": 4, "dns": 4,
     "operate": 5, "app": 6, "demo": 7, "__main__": 8,
 }  # fmt: skip
 """Of each file or folder: it imports from lower ones alone."""
@@ -28,7 +28,7 @@ DESK: dict[str, float] = {
 PURE_LIBRARIES = {"nh3", "selectolax", "inscriptis", "markdown_it", "cchardet",
                   "authres", "itsdangerous", "pydantic", "ruamel", "structlog",
                   "cryptography", "prometheus_client", "tnefparse", "icalendar",
-                  "flufl", "idna", "PIL"}  # fmt: skip
+                  "flufl", "idna", "PIL", "dkim"}  # fmt: skip
 ADAPTER_LIBRARIES = {"mautrix", "aiohttp", "aiosmtplib", "aioimaplib", "asyncpg", "aiosmtpd",
                      "aiosqlite", "pymap"}  # fmt: skip
 IO_MODULES = {"socket", "sqlite3", "time", "asyncio", "subprocess", "os", "random"}

@@ -75,6 +75,8 @@ encryption_key: ""                # {{file: postroom.key}} or {{env: NAME}}
 
 webhook_secret: ""                # signs what rules tell other programs; {{env: NAME}}, {{file: …}}
 
+name_servers: []                  # like 127.0.0.1 or 127.0.0.1:5353; empty: the system's
+
 log_level: INFO                   # DEBUG, INFO, WARNING or ERROR
 log_format: text                  # text, or json for a log collector
 command_prefix: "!"               # commands begin with it

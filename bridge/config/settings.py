@@ -146,6 +146,8 @@ class Settings(Section):
     """Fernet keys, newest first, separated by white space; they encrypt passwords given in chat."""
     oauth: dict[str, OAuthClient] = Field(default_factory=dict)
     """The clients of this installation at providers that want OAuth2, each under a short name."""
+    name_servers: tuple[str, ...] = ()
+    """Name servers to ask, as host or host:port; empty: the system's."""
     inboxes: dict[InboxId, Inbox] = Field(default_factory=dict)
 
     @field_validator("database")

@@ -30,7 +30,7 @@ from bridge.model import (
     Shows,
     Transient,
 )
-from bridge.ports import Chat, Hooks, Mailbox, Prober, Reader, Sender, Store, Tx
+from bridge.ports import Chat, Hooks, Mailbox, NameServers, Prober, Reader, Sender, Store, Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,7 @@ class Desk:
     reader: Reader
     prober: Prober
     hooks: Hooks
+    names: NameServers
     directory: Directory
     grants: Grants
     keys: Keys

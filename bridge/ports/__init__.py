@@ -6,6 +6,7 @@ from bridge.ports.outside import (
     Credentials,
     Hooks,
     Mailbox,
+    NameServers,
     Prober,
     Reader,
     Sender,
@@ -13,6 +14,6 @@ from bridge.ports.outside import (
 from bridge.ports.store import Store, Tx
 
 __all__ = [
-    "Authorizer", "Chat", "Credentials", "Hooks", "Mailbox", "Prober", "Reader", "Sender", "Store",
-    "Tx",
+    "Authorizer", "Chat", "Credentials", "Hooks", "Mailbox", "NameServers", "Prober", "Reader",
+    "Sender", "Store", "Tx",
 ]  # fmt: skip

@@ -101,7 +101,14 @@ class Reader(Protocol):
     async def read_headers(
         self, raw: bytes, problem: str, authserv_id: str, own: frozenset[str]
     ) -> tuple[Mail, Body]: ...
+    async def signed_by(self, raw: bytes, keys: Mapping[str, str]) -> list[str]: ...
     async def part(self, mail: str, part: int, load: Callable[[], Awaitable[bytes]]) -> bytes: ...
+
+
+class NameServers(Protocol):
+    """DNS."""
+
+    async def texts(self, names: Sequence[str], seconds: float) -> dict[str, str]: ...
 
 
 class Hooks(Protocol):

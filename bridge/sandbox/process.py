@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from bridge.mail import reading
+from bridge.mail import dkim, reading
 from bridge.mail.parse import files
 from bridge.sandbox import lockdown
 
@@ -77,7 +77,8 @@ def answer(request: bytes, held: tuple[str, ...]) -> bytes:
 
     `["read", authserv-id, own addresses …]` and `["head", problem, authserv-id, own addresses …]`
     return a mail and its folded text as JSON; `["files"]` each file of the mail after its length in
-    8 bytes; `["holds"]` the names of the restrictions in force.
+    8 bytes; `["signed", keys by name]` the domains that have signed it; `["holds"]` the names of
+    the restrictions in force.
     """
     head, _, raw = request.partition(b"\n")
     match json.loads(head):
@@ -87,6 +88,8 @@ def answer(request: bytes, held: tuple[str, ...]) -> bytes:
         case ["head", problem, authserv_id, *own]:
             found = reading.given_up(raw, problem, authserv_id, frozenset(own))
             return reading.RESULT.dump_json(found)
+        case ["signed", keys]:
+            return json.dumps(dkim.signed_by(raw, keys)).encode()
         case ["files"]:
             return b"".join(len(data).to_bytes(8, "big") + data for data in files(raw))
         case ["holds"]:

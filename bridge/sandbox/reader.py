@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
@@ -79,6 +79,13 @@ class MailReader:
         if part >= len(found):
             raise Permanent(f"the mail has no part {part}")
         return found[part]
+
+    async def signed_by(self, raw: bytes, keys: Mapping[str, str]) -> list[str]:
+        """The domains that have signed a mail; `keys` are the records by name. Raises Permanent
+        where that cannot be found out, Transient where the process cannot run."""
+        kind = LARGE if reading.is_large(raw) else SMALL
+        found: list[str] = json.loads(await self._request(["signed", dict(keys)], raw, kind))
+        return found
 
     async def restrictions(self) -> tuple[str, ...]:
         """The names of the restrictions in force in the process that parses mail."""

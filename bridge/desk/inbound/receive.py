@@ -13,6 +13,7 @@ from bridge.desk.desk import Desk
 from bridge.desk.inbound.again import says_nothing_new
 from bridge.desk.inbound.arrival import Arrival
 from bridge.desk.inbound.file import file
+from bridge.desk.inbound.signed import checked
 from bridge.desk.outbound.relayed import note_id
 from bridge.desk.rules import Placed, matching_rules, of_inbox
 from bridge.mail import author
@@ -100,6 +101,8 @@ async def _read(desk: Desk, accepted: _Accepted) -> _ReadMail:
         arrival = _headed(arrival, known["size"], known["limit"])
     arrival = replace(arrival, junk=known.get("junk", ""), instead_of=known.get("instead"))
     arrival = replace(arrival, mail=_brought(arrival.mail, known))
+    if known.get("unstamped"):
+        arrival = replace(arrival, mail=await checked(desk, arrival.mail, raw))
     if inbox.spam != "ignore":
         arrival = replace(arrival, spam=arrival.spam_said())
     mail = arrival.mail

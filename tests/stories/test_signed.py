@@ -1,0 +1,121 @@
+"""Mail that comes straight to us: who has signed it decides whether its sender is proven."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import AsyncIterator
+
+import dkim
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from bridge.mail.dkim import key_names, signed_by, vouches
+from tests.ingress import posts
+from tests.servers.database import rows
+from tests.servers.dns import DnsServer
+from tests.stage import ALICE, SUPPORT, Stage, mail
+from tests.stories.desk import ask, control_room
+from tests.stories.hooks import post, pushed
+
+KEY = rsa.generate_private_key(65537, 2048)
+PEM = KEY.private_bytes(
+    serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL,
+    serialization.NoEncryption(),
+)  # fmt: skip
+PUBLIC = KEY.public_key().public_bytes(
+    serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+)
+RECORD = f"v=DKIM1; k=rsa; p={base64.b64encode(PUBLIC).decode()}"
+NAME = "s1._domainkey.customer.example"
+
+
+def signed(raw: bytes, domain: str = "customer.example", **how: object) -> bytes:
+    """The mail with a signature of a domain."""
+    made: bytes = dkim.sign(raw, b"s1", domain.encode(), PEM, **how)
+    return made + raw
+
+
+@pytest.fixture
+async def names() -> AsyncIterator[DnsServer]:
+    server = DnsServer()
+    await server.start()
+    server.texts[NAME] = RECORD
+    yield server
+    await server.stop()
+
+
+async def verdicts(
+    stage: Stage, names: DnsServer, *raws: bytes, kind: str = "postmark"
+) -> list[str]:
+    """The verdict of each mail, as it comes by a provider."""
+    config = pushed(stage, kind)
+    config["name_servers"] = [names.address]
+    await stage.open(config)
+    control = await control_room(stage)
+    said = await ask(stage, control, "!inbox hook support")
+    url = next(word for word in said.split() if "/in/" in word)
+    await stage.queue(ALICE)
+    for raw in raws:
+        assert await post(url, getattr(posts, kind)(raw, SUPPORT)) in (200, 204)
+    await stage.quiet()
+    found = await rows(stage.database, stage.folder, "SELECT verdict FROM mail ORDER BY id")
+    return [row["verdict"] for row in found]
+
+
+async def test_a_signature_of_the_senders_domain_proves_the_sender(
+    stage: Stage, names: DnsServer
+) -> None:
+    names.texts["s1._domainkey.evil.example"] = RECORD
+    later = mail("Other", message_id="<2@customer.example>")
+    assert await verdicts(
+        stage, names, signed(mail()), signed(later, "evil.example"),
+        signed(mail("Changed", message_id="<3@customer.example>")).replace(b"Changed", b"Evil"),
+        mail("None", message_id="<4@customer.example>"),
+    ) == ["pass", "none", "none", "none"]  # fmt: skip
+
+
+async def test_what_a_mail_server_of_ours_has_checked_is_not_checked_again(
+    stage: Stage, names: DnsServer
+) -> None:
+    assert await verdicts(stage, names, signed(mail()), kind="relay") == ["none"]
+    assert names.asked == []
+
+
+async def test_a_name_server_that_is_silent_keeps_no_mail_back(
+    stage: Stage, names: DnsServer
+) -> None:
+    names.is_silent = True
+    began = time.monotonic()
+    assert await verdicts(stage, names, signed(mail())) == ["none"]
+    assert time.monotonic() - began < 30
+
+
+def test_at_most_five_signatures_are_looked_at_and_odd_ones_name_nothing() -> None:
+    raw = mail()
+    for number in range(8):
+        raw = signed(raw, f"d{number}.example")
+    assert key_names(raw) == [f"s1._domainkey.d{n}.example" for n in (7, 6, 5, 4, 3)]
+    for odd in (b"DKIM-Signature: d=a b.example; s=x/../y\r\n", b"DKIM-Signature: \xff;=;;\r\n",
+                b"DKIM-Signature: s=x; d=localhost\r\n", b"DKIM-Signature: s=; d=x.example\r\n",
+                b"DKIM-Signature: d=" + b"a." * 200 + b"example; s=x\r\n"):  # fmt: skip
+        assert key_names(odd + mail()) == []
+        assert signed_by(odd + mail(), {NAME: RECORD}) == []
+
+
+def test_a_signature_over_a_part_of_the_body_proves_nothing() -> None:
+    raw = signed(mail(), length=True)
+    assert b"; l=" in raw.replace(b"\r\n", b"")
+    assert signed_by(raw, {NAME: RECORD}) == []
+    assert signed_by(signed(mail()), {NAME: RECORD}) == ["customer.example"]
+    assert signed_by(signed(mail()), {NAME: "v=DKIM1; p=AAAA"}) == []
+
+
+@pytest.mark.parametrize(("domain", "sender", "good"), [
+    ("acme.example", "acme.example", True), ("mail.acme.example", "acme.example", True),
+    ("acme.example", "eu.acme.example", True), ("evilacme.example", "acme.example", False),
+    ("acme.example.evil", "acme.example", False), ("other.example", "acme.example", False),
+])  # fmt: skip
+def test_whom_a_domain_vouches_for(domain: str, sender: str, good: bool) -> None:
+    assert vouches(domain, sender) is good
