@@ -129,3 +129,16 @@ def test_every_file_the_docs_link_to_is_there(path: str) -> None:
     text = (ROOT / path).read_text()
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
         assert (ROOT / path).parent.joinpath(target).exists(), target
+
+
+def test_what_the_guide_for_trouble_quotes_is_what_the_bridge_says() -> None:
+    said = " ".join(
+        " ".join(re.sub(r'"\s*\n?\s*f?"', "", path.read_text()).split())
+        for path in (ROOT / "bridge").rglob("*.py")
+    )
+    page = (ROOT / "docs" / "troubleshooting.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| ") and "---" not in line][1:]
+    assert len(rows) > 20
+    for row in rows:
+        for quote in re.findall(r"`([^`]+)`", row.split(" | ")[1]):
+            assert quote in said, quote

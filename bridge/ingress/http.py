@@ -112,7 +112,8 @@ class HttpIngress:
     async def _tell(self, way: Way, text: str) -> None:
         """Tell the admins why a post was not taken, once a day."""
         log.warning("post refused", way=_named(way), reason=text)
-        await pushed.remark(self._desk, way.inbox, f"{way.kind.label}: {text}.")
+        with contextlib.suppress(BridgeError):  # it is said again by the next one
+            await pushed.remark(self._desk, way.inbox, f"{way.kind.label}: {text}.")
 
     async def _here(self, request: web.Request, way: Way) -> web.Response:
         return web.Response(text="Mail is taken here by POST.\n")
