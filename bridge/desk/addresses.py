@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from bridge.config.inbox import Inbox
 from bridge.desk.desk import Desk
 from bridge.model import Address, InboxId, Transient, key_of
 from bridge.model.oversight import InboxState, StoredInbox
@@ -32,6 +33,23 @@ async def owner(desk: Desk, spec: str) -> InboxId | None:
         if inbox.imap is None and address.is_of(inbox.own):
             return inbox.id
     return None
+
+
+async def made_for(tx: Tx, inbox: InboxId) -> list[str]:
+    """The local parts of the addresses that were made for an inbox."""
+    found = await tx.settings.values(MADE)
+    return [name.removeprefix(MADE) for name, whose in found.items() if whose == inbox]
+
+
+async def answered_at(tx: Tx, desk: Desk, inbox: Inbox) -> str:
+    """The address whose +tags carry the conversation of an answer: one of ours where the inbox's
+    mail is forwarded to it, else its own once a +tag was seen to arrive; empty for none."""
+    if inbox.reply_tokens != "auto":
+        return ""
+    made = await made_for(tx, inbox.id)
+    if made and inbox.imap is None and desk.settings.ingress.domain:
+        return f"{made[-1]}@{desk.settings.ingress.domain}"
+    return inbox.address if await tx.settings.value(f"tags:{inbox.address}") else ""
 
 
 async def _takes(tx: Tx, desk: Desk, name: InboxId) -> bool:

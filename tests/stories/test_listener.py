@@ -70,7 +70,13 @@ async def test_a_forward_is_set_up_by_chat_from_the_first_question_to_an_answer(
     await stage.sees(room, "my display stays dark")
     stage.hs.join(ALICE, room.id)
     stage.hs.say(ALICE, room.id, "!reply Hello")
-    await stage.sent(1)
+    (answer,) = await stage.sent(1)
+    reply_to = str(answer["Reply-To"])
+    assert reply_to.startswith(made[0].partition("@")[0] + "+1-")
+    assert str(answer["From"]).endswith(f"<{SUPPORT}>")
+    later = mail("From my telephone", sender="carla@phone.example", message_id="<t@phone.example>")
+    await asyncio.to_thread(brought, port, later, reply_to)
+    await stage.sees(room, "From my telephone")
     await asyncio.to_thread(
         brought, port, mail("For whom it concerns", message_id="<p@x.example>"),
         f"postmaster@{DOMAIN}",

@@ -6,7 +6,7 @@ import base64
 import secrets
 
 from bridge.chat import hook as texts
-from bridge.desk.addresses import MADE
+from bridge.desk.addresses import MADE, made_for
 from bridge.desk.admin import inboxes, testing
 from bridge.desk.command import CommandSpec
 from bridge.desk.context import Request
@@ -45,12 +45,6 @@ async def _remove(tx: Tx, desk: Desk, asked: Request, inbox: InboxId, made: list
     await tx.settings.drop_value(MADE + local)
     await tx.audit.add(desk.now(), asked.who, f"inbox {inbox}: removed {local}")
     return f"{asked.words[2]} takes no mail any more."
-
-
-async def made_for(tx: Tx, inbox: InboxId) -> list[str]:
-    """The local parts of the addresses that were made for an inbox."""
-    found = await tx.settings.values(MADE)
-    return [name.removeprefix(MADE) for name, owner in found.items() if owner == inbox]
 
 
 ADMIN_COMMANDS: tuple[CommandSpec[Request], ...] = (

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from bridge.chat import command
 from bridge.chat.render import FORMAT
 from bridge.config.inbox import Inbox
+from bridge.desk import addresses
 from bridge.desk.desk import Desk
 from bridge.desk.outbound import forwarding, quotation
 from bridge.desk.outbound.relayed import replaces_ids
@@ -59,7 +60,7 @@ async def outgoing(desk: Desk, inbox: Inbox, delivery: Delivery) -> compose.Outg
         conversation = await tx.conversations.get(delivery.conversation)
         queue = await tx.rooms.find(Role.QUEUE, delivery.inbox)
         letter = await tx.mails.letter(delivery.answers) if delivery.answers else None
-        tags = inbox.reply_tokens == "auto" and await tx.settings.value(f"tags:{inbox.address}")
+        answered = await addresses.answered_at(tx, desk, inbox)
         said_in = await tx.events.get(delivery.source)
         refers_to_itself = await replaces_ids(tx, inbox)
     if conversation.room is None and conversation.contact.spec:
@@ -87,8 +88,8 @@ async def outgoing(desk: Desk, inbox: Inbox, delivery: Delivery) -> compose.Outg
     if too_large:
         raise Permanent(too_large)
     reply_to = Address(inbox.reply_to) if inbox.reply_to else None
-    if tags and reply_to is None:
-        reply_to = Address(desk.tokens.reply_address(conversation.number, inbox.address))
+    if answered and reply_to is None:
+        reply_to = Address(desk.tokens.reply_address(conversation.number, answered))
     answers = letter if delivery.form is not Form.FORWARD else None
     quoted = inbox.quote and delivery.form in ANSWER_FORMS
     to = [each.address for each in delivery.recipients]
