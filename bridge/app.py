@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 import structlog
@@ -15,6 +15,7 @@ from bridge.config.settings import Registration, Settings
 from bridge.config.vault import Keys, Vault
 from bridge.desk.admin import (
     access,
+    domains,
     erase,
     export,
     janitor,
@@ -108,6 +109,7 @@ ACTS = dict((
     _act(admin_task.FinishLogin, login.finish),
     _act(admin_task.WaitForCode, login.wait_for_code),
     _act(admin_task.ShowDraftMail, draft_mail.show),
+    _act(admin_task.LookUpDomain, domains.look_up),
 ))  # fmt: skip
 
 
@@ -243,9 +245,8 @@ class App:
             await bind("public", settings.public.host, settings.public.port, public.start)
             self._stop.push_async_callback(public.close)
 
-    def _spawn(self, name: str, work: Awaitable[None]) -> None:
-        self._tasks.append(asyncio.ensure_future(work))
-        self._tasks[-1].set_name(name)
+    def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.create_task(work, name=name))
 
     def _ping_after_refused_push(self) -> None:
         """Ping the homeserver shortly after we refused its first push on purpose: a ping makes

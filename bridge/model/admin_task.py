@@ -197,3 +197,14 @@ class ShowDraftMail(Task):
     raw: int
     _: KW_ONLY
     inbox: InboxId
+
+
+@dataclass(frozen=True, slots=True)
+class LookUpDomain(Task):
+    """Tell what DNS says of a domain, as requested by `event`."""
+
+    kind, share = "domain", "rest"
+    title = "looking a domain up"
+    event: EventId
+    _: KW_ONLY
+    domain: str

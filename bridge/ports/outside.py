@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -10,6 +10,7 @@ from bridge.config.inbox import Inbox, Server
 from bridge.config.oauth import Endpoints, OAuthClient
 from bridge.mail.quote import Body
 from bridge.model import Content, EventId, Mail, MessageId, Mxid, RecipientStatus, RoomId
+from bridge.model.dns import Question, Records
 from bridge.model.grant import DeviceLogin, Tokens
 from bridge.model.login import Login
 from bridge.model.oversight import Finding, ReturnedMail
@@ -108,7 +109,9 @@ class Reader(Protocol):
 class NameServers(Protocol):
     """DNS."""
 
-    async def texts(self, names: Sequence[str], seconds: float) -> dict[str, str]: ...
+    async def ask(
+        self, questions: Iterable[Question], seconds: float
+    ) -> dict[Question, Records]: ...
 
 
 class Hooks(Protocol):

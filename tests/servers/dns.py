@@ -7,13 +7,16 @@ import asyncio
 import dns.flags
 import dns.message
 import dns.rcode
+import dns.rdatatype
 import dns.rrset
 
 
 class DnsServer(asyncio.DatagramProtocol):
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
-        """By name, in lower case and without a dot at the end."""
+        """One TXT record by name, in lower case and without a dot at the end."""
+        self.records: dict[tuple[str, str], list[str]] = {}
+        """Further records by name and type."""
         self.asked: list[str] = []
         self.is_silent = False
 
@@ -35,12 +38,23 @@ class DnsServer(asyncio.DatagramProtocol):
             return
         answer = dns.message.make_response(question)
         answer.flags |= dns.flags.RA
-        if name in self.texts:
-            parts = [self.texts[name][at : at + 250] for at in range(0, len(self.texts[name]), 250)]
-            text = " ".join(f'"{part}"' for part in parts)
-            answer.answer.append(
-                dns.rrset.from_text(question.question[0].name, 60, "IN", "TXT", text)
-            )
-        else:
+        asked = question.question[0]
+        kind = dns.rdatatype.to_text(asked.rdtype)
+        values = self.records.get((name, kind), [])
+        if kind == "TXT" and name in self.texts:
+            values = [self.texts[name]]
+        if kind == "TXT":
+            values = [
+                " ".join(f'"{value[at : at + 250]}"' for at in range(0, len(value), 250))
+                for value in values
+            ]
+        if values:
+            answer.answer.append(dns.rrset.from_text_list(asked.name, 60, "IN", kind, values))
+        elif not self._is_there(name):
             answer.set_rcode(dns.rcode.NXDOMAIN)
         self._transport.sendto(answer.to_wire(), address)
+
+    def _is_there(self, name: str) -> bool:
+        """Whether something is under a name, or below it (RFC 8020)."""
+        names = {*self.texts, *(each for each, _ in self.records)}
+        return any(each == name or each.endswith(f".{name}") for each in names)

@@ -11,6 +11,7 @@ from bridge.chat import reference, render
 from bridge.desk.admin import (
     answers,
     audit,
+    domains,
     erase,
     export,
     forwards,
@@ -69,7 +70,7 @@ def help_content(desk: Desk, room: Role, rest: str) -> Content:
 
 
 COMMAND_FILES = (
-    inbox_setup, inboxes, login, hooks, forwards, publish, testing, agents, reply, compose,
+    inbox_setup, inboxes, login, hooks, forwards, publish, testing, domains, agents, reply, compose,
     forward, decisions, overrides, assign, state, block, labels, snippet, contact, merge, move,
     search, info, original, rulebook, status, jobs, report, export, erase, audit, answers,
 )  # fmt: skip

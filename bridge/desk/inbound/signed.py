@@ -7,6 +7,7 @@ from dataclasses import replace
 from bridge.desk.desk import Desk
 from bridge.mail import dkim
 from bridge.model import Mail, Permanent, Verdict, ascii_domain
+from bridge.model.dns import Question
 
 LOOKUP = 3.0
 """Seconds for the keys of all signatures."""
@@ -18,7 +19,9 @@ async def checked(desk: Desk, mail: Mail, raw: bytes) -> Mail:
     if mail.sender_verdict is not Verdict.NONE or mail.problem:
         return mail
     names = dkim.key_names(raw)
-    keys = await desk.names.texts(names, LOOKUP) if names else {}
+    found = await desk.names.ask(map(Question, names), LOOKUP) if names else {}
+    # of several records at a name none counts (RFC 6376 §3.6.2.2)
+    keys = {q.name: each.values[0] for q, each in found.items() if len(each.values) == 1}
     if not keys:
         return mail
     try:
