@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from email.message import Message
 from email.parser import BytesHeaderParser
 from email.policy import compat32
+from functools import cache
+
+from publicsuffixlist import PublicSuffixList
 
 from bridge.mail import header
 from bridge.mail.limits import END_OF_HEADERS
@@ -14,15 +18,23 @@ from bridge.model import ascii_domain
 
 MOST = 5
 """Signatures of a mail that are looked at; the topmost are the last that were made."""
+ALGORITHMS = ("rsa-sha256", "ed25519-sha256")
+"""What counts (RFC 8301 §3.1); SHA-1 does not."""
+SINGLE = (
+    "from", "sender", "reply-to", "to", "subject", "date", "message-id", "content-type",
+    "mime-version",
+)  # fmt: skip
+"""Fields of which one is shown or followed: a signature covers the last, others the first."""
+COVERED = ("from", "reply-to", "subject")
+"""Fields that count as their author's only where the signature covers them."""
+NO_LINE_END = re.compile(rb"\r(?!\n)|\0")
 NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")
 
 
 def key_names(raw: bytes) -> list[str]:
     """The names under which DNS has the keys of a mail's signatures, each once."""
-    found = END_OF_HEADERS.search(raw)
-    head = raw[: found.end() if found else len(raw)][:100_000]
     try:
-        values = header.raw_values(BytesHeaderParser(policy=compat32).parsebytes(head), FIELD)
+        values = header.raw_values(_parsed(raw), FIELD)
     except Exception:  # noqa: BLE001 - the email package raises almost anything
         return []
     names = []
@@ -38,6 +50,15 @@ def key_names(raw: bytes) -> list[str]:
 FIELD = "dkim-signature"
 
 
+def _parsed(raw: bytes) -> Message:
+    return BytesHeaderParser(policy=compat32).parsebytes(_head(raw)[:100_000])
+
+
+def _head(raw: bytes) -> bytes:
+    found = END_OF_HEADERS.search(raw)
+    return raw[: found.end()] if found else raw
+
+
 def _tags(value: str) -> dict[str, str]:
     pairs = (part.partition("=") for part in value.split(";"))
     return {name.strip().lower(): "".join(text.split()) for name, _, text in pairs}
@@ -45,18 +66,48 @@ def _tags(value: str) -> dict[str, str]:
 
 def signed_by(raw: bytes, keys: Mapping[str, str]) -> list[str]:
     """The domains that have signed the whole of a mail; `keys` are the records by name. A signature
-    over a part of the body (`l=`) counts for nothing: anybody may have written the rest."""
+    over a part of the body (`l=`), without the sender, or over less than what is shown counts for
+    nothing: anybody may have written the rest."""
     import dkim  # here: it takes a tenth of a second, and most mail needs none
 
+    if NO_LINE_END.search(_head(raw)):  # a line end for the email package, and none for dkimpy
+        return []
     found = []
     signed = dkim.DKIM(raw, minkey=1024)
+    if not _is_unequivocal(raw, signed.headers):
+        return []
+    present = {name.decode().lower() for name, _ in signed.headers}
     values = [value for name, value in signed.headers if name.lower() == FIELD.encode()]
     for number, value in enumerate(values[:MOST]):
         tags = _tags(value.decode("ascii", "replace"))
         with contextlib.suppress(Exception):  # whatever is odd about it, it proves nothing
-            if "l" not in tags and signed.verify(number, lambda name, timeout=5: _key(keys, name)):
+            covered = tags["h"].lower().split(":")
+            is_whole = "l" not in tags and tags["a"].lower() in ALGORITHMS
+            if not is_whole or not present.intersection(COVERED) <= set(covered):
+                continue
+            if signed.verify(number, lambda name, timeout=5: _key(keys, name)):
                 found.append(ascii_domain(tags["d"]))
     return list(dict.fromkeys(found))
+
+
+def _is_unequivocal(raw: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bool:
+    """Whether what is shown of a mail is what was signed: one sender, one subject, and both parsers
+    find the same."""
+    parsed = (
+        (name, str(value).encode("ascii", "surrogateescape"))
+        for name, value in _parsed(raw).raw_items()
+    )
+    shown = _single(parsed)
+    names = [name for name, _ in shown]
+    signed = _single((name.decode(), value) for name, value in headers)
+    return shown == signed and "from" in names and len(set(names)) == len(names)
+
+
+def _single(fields: Iterable[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    """The fields that should stand once, in lower case and without blanks."""
+    return [
+        (name.lower(), b"".join(value.split())) for name, value in fields if name.lower() in SINGLE
+    ]
 
 
 def _key(keys: Mapping[str, str], name: bytes) -> bytes | None:
@@ -66,5 +117,15 @@ def _key(keys: Mapping[str, str], name: bytes) -> bytes | None:
 
 def vouches(domain: str, sender: str) -> bool:
     """Whether the signature of a domain vouches for a sender at another one: it is the same, or
-    one lies within the other (RFC 7489 §3.1.1, relaxed)."""
-    return domain == sender or domain.endswith(f".{sender}") or sender.endswith(f".{domain}")
+    one lies within the other and both belong to one organization (RFC 7489 §3.1.1, relaxed)."""
+    if domain == sender:
+        return True
+    is_within = domain.endswith(f".{sender}") or sender.endswith(f".{domain}")
+    return is_within and _public().privatesuffix(min(domain, sender, key=len)) is not None
+
+
+@cache
+def _public() -> PublicSuffixList:
+    """The domains below which anybody may have a domain (publicsuffix.org), private ones as
+    github.io among them."""
+    return PublicSuffixList()

@@ -35,8 +35,9 @@ class Bounds:
     wall: int
 
 
-SMALL, LARGE = Bounds(1, 60), Bounds(25, 240)
-"""Limits for ordinary mails, and for large or unusual ones. The wall-clock limit is generous, as a
+SMALL, LARGE, SIGNED = Bounds(1, 60), Bounds(25, 240), Bounds(5, 120)
+"""Limits for ordinary mails, for large or unusual ones, and for
+signatures, as dkimpy takes the square of a run of blanks. The wall-clock limit is generous, as a
 busy machine may give the process little processor time."""
 
 

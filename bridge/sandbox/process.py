@@ -68,8 +68,9 @@ JVBERg==
 --x--
 """
 """A mail with the parts and headers that most mails have, to warm up the parser."""
-SMALL, LARGE = b"s", b"l"
+SMALL, LARGE, SIGNED = b"s", b"l", b"k"
 """Sent with each connection: which limits apply."""
+BOUNDS = {SMALL: lockdown.SMALL, LARGE: lockdown.LARGE, SIGNED: lockdown.SIGNED}
 
 
 def answer(request: bytes, held: tuple[str, ...]) -> bytes:
@@ -107,9 +108,9 @@ def _child(door: socket.socket, taken: int, held: tuple[str, ...]) -> None:
     # malicious code in a mail must not reach the connections of other mails
     door.close()
     os.close(taken)
-    os.nice(10 if kind == LARGE else 5)  # after the bridge and the homeserver, which answer people
+    os.nice(5 if kind == SMALL else 10)  # after the bridge and the homeserver, which answer people
     with socket.socket(fileno=handed[0]) as client:
-        lockdown.bound(lockdown.LARGE if kind == LARGE else lockdown.SMALL)
+        lockdown.bound(BOUNDS[kind])
         with client.makefile("rb") as stream:
             request = stream.read()
         said = answer(request, held)

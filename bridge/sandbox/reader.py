@@ -12,16 +12,15 @@ from bridge import metrics
 from bridge.mail import reading
 from bridge.mail.quote import Body
 from bridge.model import Mail, Permanent, Transient
-from bridge.sandbox import lockdown
 from bridge.sandbox.kept import KeptFiles
-from bridge.sandbox.process import GOOD, LARGE, SMALL
+from bridge.sandbox.process import BOUNDS, GOOD, LARGE, SIGNED, SMALL
 from bridge.sandbox.starter import ReadingProcess
 
 log = structlog.get_logger("reader")
 
-PATIENCE = {SMALL: lockdown.SMALL.wall + 5.0, LARGE: lockdown.LARGE.wall + 5.0}
+PATIENCE = {kind: bounds.wall + 5.0 for kind, bounds in BOUNDS.items()}
 """Seconds that one request may take."""
-AT_ONCE = {SMALL: 4, LARGE: 2}
+AT_ONCE = {SMALL: 4, LARGE: 2, SIGNED: 2}
 """Number of requests at the same time. Small mails never wait for large ones."""
 ROOM, TIMES = 16_000_000, 4
 """An answer has at most ROOM bytes plus TIMES the bytes of the mail."""
@@ -83,8 +82,7 @@ class MailReader:
     async def signed_by(self, raw: bytes, keys: Mapping[str, str]) -> list[str]:
         """The domains that have signed a mail; `keys` are the records by name. Raises Permanent
         where that cannot be found out, Transient where the process cannot run."""
-        kind = LARGE if reading.is_large(raw) else SMALL
-        found: list[str] = json.loads(await self._request(["signed", dict(keys)], raw, kind))
+        found: list[str] = json.loads(await self._request(["signed", dict(keys)], raw, SIGNED))
         return found
 
     async def restrictions(self) -> tuple[str, ...]:

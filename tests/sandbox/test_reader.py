@@ -15,13 +15,20 @@ from bridge.mail import reading
 from bridge.model import Permanent, Transient
 from bridge.sandbox import kept
 from bridge.sandbox import reader as module
-from bridge.sandbox.process import LARGE, SMALL
+from bridge.sandbox.process import LARGE, SIGNED, SMALL
 from bridge.sandbox.reader import MailReader
 from bridge.sandbox.starter import ReadingProcess
 from tests.mail.samples import PNG, SAMPLES
 from tests.stage import mail, until
 
 OWN = frozenset({"support@acme.example"})
+
+RECORD = (
+    "v=DKIM1; p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDwIRP/UC3SBsEmGqZ9ZJW3/DkMoGeLnQg1fWn7/"
+    "zYtIxN2SnFCjxOCKG9v3b4jYfcTNh5ijSsq631uBItLa7od+v/RtdC2UzJ1lWT947qR+Rcac2gbto/NMqJ0fzfVjH4Ouk"
+    "hitdY9tf6mcwGjaNBcWToIMmPSPDdQPNUYckcQ2QIDAQAB"
+)
+"""A key of no one's, from RFC 6376 A.2."""
 
 
 @pytest.fixture
@@ -93,7 +100,7 @@ async def test_T16_a_mail_that_takes_too_long_or_too_much_is_shown_by_its_header
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: str, why: str
 ) -> None:
     mails = breaking(monkeypatch, tmp_path, code)
-    monkeypatch.setattr(module, "PATIENCE", {SMALL: 10.0, LARGE: 10.0})
+    monkeypatch.setattr(module, "PATIENCE", {SMALL: 10.0, LARGE: 10.0, SIGNED: 10.0})
     try:
         found, shown = await mails.read(mail(), "", OWN)
     finally:
@@ -296,3 +303,14 @@ async def test_a_cancelled_reading_leaves_no_child(mails: MailReader) -> None:
         await task
     found, _ = await mails.read(SAMPLES["winmail"], "", OWN)
     assert not found.problem
+
+
+async def test_a_signature_that_takes_long_proves_nothing_and_is_given_up(
+    mails: MailReader,
+) -> None:
+    head = b"From: a@b.example\r\nDKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; s=x;"
+    head += b" d=b.example; h=from; bh=AAAA; b=AAAA\r\n\r\n"
+    key = {"x._domainkey.b.example": RECORD}
+    assert await mails.signed_by(head + b"x\r\n", key) == []
+    with pytest.raises(Permanent):
+        await mails.signed_by(head + b" " * 300_000 + b"x\r\n", key)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import time
 from collections.abc import AsyncIterator
 
 import dkim
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from bridge.mail.dkim import key_names, signed_by, vouches
 from tests.ingress import posts
@@ -104,6 +105,61 @@ def test_at_most_five_signatures_are_looked_at_and_odd_ones_name_nothing() -> No
         assert signed_by(odd + mail(), {NAME: RECORD}) == []
 
 
+def forged(how: str) -> bytes:
+    """A mail of the customer's domain with something in it that its signature does not cover."""
+    raw, names = mail(), [b"from", b"to", b"subject", b"date", b"message-id"]
+    match how:
+        case "bare CR":
+            return b"X-A: a\rFrom: Boss <boss@customer.example>\r\rPay\r\n" + signed(raw)
+        case "bare CR after the mail's From":
+            return signed(raw).replace(b"\r\nSubject:", b"\r\nX: y\rSubject: Pay\r\nSubject:", 1)
+        case "NUL":
+            return b"X-A: a\0b\r\n" + signed(raw)
+        case "SHA-1":
+            return signed(raw, signature_algorithm=b"rsa-sha1")
+        case "a second subject":
+            return b"Subject: Pay\r\n" + signed(raw, include_headers=names)
+        case "a second sender":
+            return b"From: Boss <boss@customer.example>\r\n" + signed(raw, include_headers=names)
+        case "another place for answers":
+            return b"Reply-To: evil@evil.example\r\n" + signed(raw, include_headers=names)
+        case "another type":
+            return b"Content-Type: text/html\r\n" + signed(raw, include_headers=names)
+        case _:
+            raise ValueError(how)
+
+
+@pytest.mark.parametrize("how", [
+    "bare CR", "bare CR after the mail's From", "NUL", "SHA-1", "a second subject",
+    "a second sender", "another place for answers", "another type",
+])  # fmt: skip
+def test_what_a_signature_does_not_cover_is_nobodys_word(how: str) -> None:
+    names = [b"from", b"to", b"subject", b"date", b"message-id"]
+    assert signed_by(signed(mail(), include_headers=names), {NAME: RECORD}) == ["customer.example"]
+    assert signed_by(forged(how), {NAME: RECORD}) == []
+
+
+def by_hand(raw: bytes, fields: list[str]) -> bytes:
+    """The mail with a signature over these fields, as dkimpy refuses to make it."""
+    head, _, body = raw.partition(b"\r\n\r\n")
+    lines = {line.partition(b":")[0].lower().decode(): line for line in head.split(b"\r\n")}
+    digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
+    ours = (f"DKIM-Signature: v=1; a=rsa-sha256; d=customer.example; s=s1; c=simple/simple;"
+            f" h={':'.join(fields)}; bh={digest}; b=").encode()  # fmt: skip
+    text = b"".join(lines[field] + b"\r\n" for field in fields) + ours
+    made = KEY.sign(text, padding.PKCS1v15(), hashes.SHA256())
+    return ours + base64.b64encode(made) + b"\r\n" + raw
+
+
+def test_a_signature_without_the_sender_proves_nothing() -> None:
+    good = by_hand(mail(), ["from", "subject"])
+    assert signed_by(good, {NAME: RECORD}) == ["customer.example"]
+    bad = by_hand(mail(), ["to", "subject"])
+    assert dkim.verify(bad, dnsfunc=lambda name, timeout=5: RECORD.encode())
+    assert signed_by(bad, {NAME: RECORD}) == []
+    assert signed_by(by_hand(mail(), ["from", "to"]), {NAME: RECORD}) == []
+
+
 def test_a_signature_over_a_part_of_the_body_proves_nothing() -> None:
     raw = signed(mail(), length=True)
     assert b"; l=" in raw.replace(b"\r\n", b"")
@@ -116,6 +172,9 @@ def test_a_signature_over_a_part_of_the_body_proves_nothing() -> None:
     ("acme.example", "acme.example", True), ("mail.acme.example", "acme.example", True),
     ("acme.example", "eu.acme.example", True), ("evilacme.example", "acme.example", False),
     ("acme.example.evil", "acme.example", False), ("other.example", "acme.example", False),
+    ("evil.eu.org", "eu.org", False), ("evil.github.io", "github.io", False),
+    ("evil.co.uk", "co.uk", False), ("github.io", "victim.github.io", False),
+    ("mail.acme.co.uk", "acme.co.uk", True), ("co.uk", "co.uk", True),
 ])  # fmt: skip
 def test_whom_a_domain_vouches_for(domain: str, sender: str, good: bool) -> None:
     assert vouches(domain, sender) is good
