@@ -17,6 +17,7 @@ from tests import provision, test_features
 from tests.homeservers import PLAIN, SETTINGS, Setting
 from tests.real import Town
 from tests.servers.bridge import Zygote
+from tests.servers.dns import DnsServer
 from tests.servers.dovecot import DovecotServer, oauth2_server
 from tests.servers.oauth import AuthorizationServer
 from tests.servers.postgres import PostgresServer
@@ -206,6 +207,15 @@ async def any_town(request: pytest.FixtureRequest, new_town: Town) -> AsyncItera
         setting = replace(setting, synapse={**setting.synapse, "database": server.synapse()})
     async with living(new_town, setting):
         yield new_town
+
+
+@pytest.fixture
+async def names() -> AsyncIterator[DnsServer]:
+    """A name server that knows nothing yet."""
+    server = DnsServer()
+    await server.start()
+    yield server
+    await server.stop()
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from bridge.config.inbox import Inbox, Secret, secret
 from bridge.config.oauth import OAuthClient
 from bridge.config.section import MatrixId, Section
 from bridge.model import BridgeError, InboxId
+from bridge.model.dns import name_server
 
 MIB = 1024 * 1024
 KEY_FILE = "postroom.key"
@@ -147,7 +148,7 @@ class Settings(Section):
     oauth: dict[str, OAuthClient] = Field(default_factory=dict)
     """The clients of this installation at providers that want OAuth2, each under a short name."""
     name_servers: tuple[str, ...] = ()
-    """Name servers to ask, as host or host:port; empty: the system's."""
+    """Name servers to ask, as IP address or [address]:port; empty: the system's."""
     inboxes: dict[InboxId, Inbox] = Field(default_factory=dict)
 
     @field_validator("database")
@@ -163,6 +164,13 @@ class Settings(Section):
         if value and not re.fullmatch(r"https?://[^\s/?#'\";,]+(/[\w./~-]*)?", value):
             raise ValueError("write it like https://postroom.example.com")
         return value.rstrip("/")
+
+    @field_validator("name_servers")
+    @classmethod
+    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            name_server(each)
+        return value
 
     @field_validator("webhook_secret")
     @classmethod

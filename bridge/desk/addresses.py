@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from bridge.config.inbox import Inbox
 from bridge.desk.desk import Desk
@@ -18,7 +18,8 @@ MADE = "forward:"
 
 
 async def owner(desk: Desk, spec: str) -> InboxId | None:
-    """The inbox of a recipient, or POSTMASTER; None where it is nobody's here."""
+    """The inbox of a recipient, or POSTMASTER; None where it is nobody's here. Raises Transient
+    where that inbox is live and cannot be used now."""
     address = Address(plain(spec))
     local, _, domain = address.untagged.rpartition("@")
     platform = key_of(f"x@{desk.settings.ingress.domain}").partition("@")[2]
@@ -32,7 +33,9 @@ async def owner(desk: Desk, spec: str) -> InboxId | None:
     for inbox in desk.settings.inboxes.values():
         if inbox.imap is None and address.is_of(inbox.own):
             return inbox.id
-    return None
+    async with desk.store.reading() as tx:
+        stored = [each for each in await tx.inboxes.all() if not each.values.get("imap")]
+    return next(iter(_set_up(stored, [address])), None)
 
 
 async def made_for(tx: Tx, inbox: InboxId) -> list[str]:
@@ -57,7 +60,21 @@ async def _takes(tx: Tx, desk: Desk, name: InboxId) -> bool:
     if name in desk.settings.inboxes:
         return True
     stored = await tx.inboxes.get(name)
-    return stored is not None and stored.state is InboxState.DRAFT
+    return stored is not None and _is_set_up(stored)
+
+
+def _is_set_up(stored: StoredInbox) -> bool:
+    """Whether an inbox that is not in use is a draft. Raises Transient for a live one: it may be
+    mended, or this process has not seen yet that it was published."""
+    if stored.state is InboxState.LIVE:
+        raise Transient(f"inbox {stored.id} cannot be used now")
+    return stored.state is InboxState.DRAFT
+
+
+def _set_up(stored: Iterable[StoredInbox], to: Sequence[Address]) -> list[InboxId]:
+    """The drafts that own one of these addresses."""
+    owners = (each for each in stored if any(one.is_of(own_of(each)) for one in to))
+    return [each.id for each in owners if _is_set_up(each)]
 
 
 async def owners(desk: Desk, recipients: Sequence[str]) -> list[InboxId]:
@@ -69,15 +86,10 @@ async def owners(desk: Desk, recipients: Sequence[str]) -> list[InboxId]:
         for inbox in desk.settings.inboxes.values()
         if any(each.is_of(inbox.own) for each in to)
     ]
+    if found:
+        return found
     async with desk.store.reading() as tx:
-        stored = [] if found else await tx.inboxes.all()
-    for each in stored:
-        if any(one.is_of(own_of(each)) for one in to):
-            if each.state is InboxState.LIVE:
-                raise Transient(f"inbox {each.id} cannot be used now")
-            if each.state is InboxState.DRAFT:
-                found.append(each.id)
-    return found
+        return _set_up(await tx.inboxes.all(), to)
 
 
 async def taken(desk: Desk) -> frozenset[str]:

@@ -11,7 +11,7 @@ import dns.rdata
 import dns.resolver
 import structlog
 
-from bridge.model.dns import Question, Records
+from bridge.model.dns import Question, Records, name_server
 
 log = structlog.get_logger("dns")
 
@@ -20,7 +20,7 @@ class NameServers:
     """Implements ports.NameServers."""
 
     def __init__(self, servers: Sequence[str] = ()) -> None:
-        """`servers`: `host` or `host:port` of the name servers to ask; empty: the system's."""
+        """`servers`: the name servers to ask, as in the settings; empty: the system's."""
         self._servers = servers
         self._resolver: dns.asyncresolver.Resolver | None = None
 
@@ -58,12 +58,9 @@ class NameServers:
         if self._resolver is None:
             resolver = dns.asyncresolver.Resolver(configure=not self._servers)
             if self._servers:
-                resolver.nameservers = [each.rpartition(":")[0] or each for each in self._servers]
-                resolver.nameserver_ports = {
-                    each.rpartition(":")[0]: int(each.rpartition(":")[2])
-                    for each in self._servers
-                    if ":" in each
-                }
+                found = [name_server(each) for each in self._servers]
+                resolver.nameservers = [host for host, _ in found]
+                resolver.nameserver_ports = dict(found)
             resolver.cache = dns.resolver.LRUCache(1000)
             self._resolver = resolver
         return self._resolver

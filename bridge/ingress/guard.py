@@ -1,4 +1,5 @@
-"""How many connections an address may hold, and begin in a minute, at the SMTP listener.
+"""How many connections an address may hold, and begin in a minute, at the SMTP listener, how many
+mails it may bring in one, and how many bytes are held of those that are not stored yet.
 
 The numbers are mox's: wider networks may have three and nine times as many. Pure but for `now`.
 """
@@ -8,10 +9,15 @@ from __future__ import annotations
 import ipaddress
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from typing import Self
 
 AT_ONCE, A_MINUTE = 30, 300
 WIDER = (1, 3, 9)
 PREFIXES = {4: (32, 26, 21), 6: (64, 48, 32)}
+MAILS = 500
+"""A minute, of an address."""
+BUFFERED = 256_000_000
+"""Bytes of mail that is being read; of one network half. A mail that is alone always fits."""
 TOTAL = 1000
 """Connections at once, of everybody."""
 MINUTE = 60.0
@@ -25,6 +31,8 @@ class Guard:
         self._now = now
         self._held: Counter[str] = Counter()
         self._begun: dict[str, deque[float]] = {}
+        self._mails: dict[str, deque[float]] = {}
+        self._bytes: Counter[str] = Counter()
         self._total = 0
 
     def admits(self, address: str) -> bool:
@@ -52,12 +60,53 @@ class Guard:
             if self._held[network] <= 0:
                 del self._held[network]
 
+    def takes_mail(self, address: str) -> bool:
+        """Whether one more mail of an address may come in this minute; if so, it is counted."""
+        if is_loopback(address):
+            return True
+        self._forget(self._now())
+        sent = self._mails.setdefault(networks_of(address)[0], deque())
+        if len(sent) >= MAILS:
+            return False
+        sent.append(self._now())
+        return True
+
+    def buffer(self, address: str) -> Buffer:
+        """Counts the bytes of a mail of an address while it is read."""
+        return Buffer(self._bytes, networks_of(address)[0])
+
     def _forget(self, now: float) -> None:
-        for network, begun in list(self._begun.items()):
-            while begun and now - begun[0] > MINUTE:
-                begun.popleft()
-            if not begun:
-                del self._begun[network]
+        for counted in (self._begun, self._mails):
+            for network, times in list(counted.items()):
+                while times and now - times[0] > MINUTE:
+                    times.popleft()
+                if not times:
+                    del counted[network]
+
+
+class Buffer:
+    """The bytes of one mail among those of all; a context that gives them back."""
+
+    def __init__(self, held: Counter[str], network: str) -> None:
+        self._held, self._network, self._size = held, network, 0
+
+    def grow(self, size: int) -> bool:
+        """Whether the mail may be held with so many bytes; if so, they count."""
+        others = self._held.total() - self._size
+        near = self._held[self._network] - self._size
+        if others and (others + size > BUFFERED or near + size > BUFFERED // 2):
+            return False
+        self._held[self._network] += size - self._size
+        self._size = size
+        return True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._held[self._network] -= self._size
+        if self._held[self._network] <= 0:
+            del self._held[self._network]
 
 
 def is_loopback(address: str) -> bool:

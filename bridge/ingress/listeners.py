@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ssl
 import time
 
@@ -13,11 +12,11 @@ from bridge.desk.desk import Desk
 from bridge.desk.inbound import pushed
 from bridge.desk.inbound.pushed import Pushed
 from bridge.ingress.guard import Guard
-from bridge.ingress.smtp import AS_LMTP, AS_SMTP, STRANGER, Brought, Post, factory
-from bridge.model import InboxId, Permanent
+from bridge.ingress.smtp import AS_LMTP, AS_SMTP, STRANGER, Brought, Connection, Post, factory
+from bridge.model import BridgeError, InboxId, Permanent
 
 LAST_MOMENT = 10.0
-"""Seconds that connections may take to end when the bridge stops."""
+"""Seconds that storing mail may take when the bridge stops."""
 
 
 class MailListeners:
@@ -27,6 +26,7 @@ class MailListeners:
         self._desk = desk
         self._guard = Guard(time.monotonic)
         self._servers: list[asyncio.Server] = []
+        self._connections: set[Connection] = set()
         self._stopping = False
         self.patience = STRANGER
         """Seconds that an unknown recipient is answered later."""
@@ -37,24 +37,31 @@ class MailListeners:
         ingress = self._desk.settings.ingress
         for protocol, at in ((AS_SMTP, ingress.smtp), (AS_LMTP, ingress.lmtp)):
             if at.port:
-                await self._listen(protocol, at)
+                try:
+                    await self._listen(protocol, at)
+                except BridgeError:
+                    await self.close()
+                    raise
 
     async def close(self) -> None:
         """Take no new mail; what is being stored is stored, as its sender is told."""
         self._stopping = True
         for server in self._servers:
             server.close()
-        for server in self._servers:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LAST_MOMENT):
-                    await server.wait_closed()
+        for connection in list(self._connections):
+            connection.stop()
+        storing = {connection.task for connection in self._connections}
+        if storing:
+            await asyncio.wait(storing, timeout=LAST_MOMENT)
 
     async def _listen(self, protocol: str, at: MailListener) -> None:
         ingress = self._desk.settings.ingress
         tls = _tls(at) if isinstance(at, SmtpListener) else None
         name = ingress.domain or self._desk.server_name
         post = Post(name, self._desk.settings.limits.mail_size, self._find, self._room, self._take)
-        made = factory(post, self._guard, protocol, tls, patience=self.patience)
+        made = factory(
+            post, self._guard, protocol, tls, patience=self.patience, connections=self._connections
+        )
         try:
             loop = asyncio.get_running_loop()
             self._servers.append(await loop.create_server(made, at.host, at.port))

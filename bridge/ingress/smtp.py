@@ -8,6 +8,7 @@ each recipient of LMTP has its answer (RFC 2033 §4.2).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 import ssl
@@ -17,20 +18,17 @@ from typing import Any
 
 import structlog
 from aiosmtpd.lmtp import LMTP
-from aiosmtpd.smtp import SMTP, syntax
+from aiosmtpd.smtp import SMTP, TLSSetupException, syntax
 
-from bridge.ingress.guard import Guard
+from bridge.ingress import data
+from bridge.ingress.guard import Buffer, Guard
 from bridge.model import BridgeError
 
 log = structlog.get_logger("ingress")
 logging.getLogger("mail.log").setLevel(logging.CRITICAL)  # it prints addresses, and mail at DEBUG
 
-PIECE = 64 * 1024
-SMALL = 1 << 20
-"""Bytes of a mail that is copied in the event loop's own thread."""
-END = b"\r\n.\r\n"
-READ = 30.0
-"""Seconds without a byte after which a connection is closed."""
+READ, WHOLE = 30.0, 600.0
+"""Seconds without a byte after which a connection is closed; seconds for a whole mail."""
 STRANGER = 5.0
 """Seconds that an unknown recipient is answered later: whoever tries addresses is slowed down."""
 RECIPIENTS = 100
@@ -38,6 +36,9 @@ HOPS = 50
 """Received lines of a mail that goes round in circles."""
 RECEIVED = re.compile(rb"^received:", re.IGNORECASE | re.MULTILINE)
 LATER = "451 4.3.0 Something is wrong here; send it again later"
+NO_ADDRESS = "553 5.1.3 That is no address"
+SLOW = "421 4.4.2 That takes too long; try again later"
+STOPS = "421 4.3.2 This server stops; try again later"
 AS_SMTP, AS_LMTP = "smtp", "lmtp"
 
 
@@ -84,6 +85,10 @@ class _Handler:
     ) -> str:
         if why := self._post.room():
             return f"452 4.3.1 {why}"
+        if not address.isprintable():
+            return NO_ADDRESS
+        if not server.guard.takes_mail(server._address):
+            return "451 4.7.0 Too many mails in a minute; send it again later"
         envelope.mail_from = address  # `<>` as it came: an empty one would make RCPT fail
         envelope.mail_options.extend(options)
         return "250 2.1.0 Go on"
@@ -93,6 +98,8 @@ class _Handler:
     ) -> str:
         if len(envelope.rcpt_tos) >= RECIPIENTS:
             return "452 4.5.3 That is enough for one mail; send it again for the others"
+        if not address.isprintable():  # bytes that are no text, NUL
+            return NO_ADDRESS
         try:
             owner = await self._post.find(address)
         except (BridgeError, OSError):
@@ -105,15 +112,43 @@ class _Handler:
         return "250 2.1.5 Go on"
 
 
-class _Commands:
+class Connection:
     """What SMTP and LMTP do alike in place of aiosmtpd."""
 
     post: Post
     guard: Guard
+    connections: set[Connection]
     answers_each = False
     patience = STRANGER
     owners: list[tuple[str, str]]
     _address: str | None = None
+    _is_storing = _stops = False
+
+    @property
+    def task(self) -> asyncio.Task[None]:
+        """What listens to the client."""
+        server: Any = self
+        task: asyncio.Task[None] = server._handler_coroutine
+        return task
+
+    def stop(self) -> None:
+        """End the connection, with a mail that is being stored once its sender is answered."""
+        self._stops = True
+        if not self._is_storing:
+            self.leave(STOPS)
+
+    def leave(self, why: str) -> None:
+        """End the connection at once, whether the client reads or not."""
+        server: Any = self
+        if server.transport is None:
+            return
+        with contextlib.suppress(OSError, RuntimeError):
+            server.transport.write(f"{why}\r\n".encode())
+        (server._original_transport or server.transport).abort()
+        self.connection_lost(None)  # where TLS was asked for and not begun, nobody else says so
+
+    def _timeout_cb(self) -> None:
+        self.leave(SLOW)
 
     def connection_made(self, transport: Any) -> None:
         self.owners = []
@@ -125,6 +160,7 @@ class _Commands:
                 transport.close()
                 return
             self._address = address
+            self.connections.add(self)
         parent: Any = super()
         parent.connection_made(transport)
 
@@ -133,11 +169,12 @@ class _Commands:
             return
         address, self._address = self._address, None
         self.guard.leave(address)
+        self.connections.discard(self)
         parent: Any = super()
         parent.connection_lost(error)
 
     def eof_received(self) -> bool | None:
-        if getattr(self, "_handler_coroutine", None) is None:
+        if self._address is None:
             return None
         parent: Any = super()
         answer: bool | None = parent.eof_received()
@@ -159,7 +196,10 @@ class _Commands:
         self.owners = []
 
     async def handle_exception(self, error: Exception) -> str:
-        log.exception("listener failed", exc_info=error)
+        if isinstance(error, TLSSetupException):  # a client that speaks no TLS of ours
+            log.info("no TLS", error=str(error.__cause__))
+        else:
+            log.exception("listener failed", exc_info=error)
         return LATER
 
     async def smtp_AUTH(self, arg: str) -> None:
@@ -179,80 +219,71 @@ class _Commands:
         if arg:
             await server.push("501 5.5.4 DATA stands alone")
             return
-        owners, sender = list(self.owners), server.envelope.mail_from
         await server.push("354 Go on, and end with a dot")
-        raw = await self._mail()
-        answer = await self._answer(raw, sender, owners)
-        server._set_post_data_state()
-        for _ in owners if self.answers_each else (1,):
-            await server.push(answer)
+        try:
+            with self.guard.buffer(self._address or "") as buffer:
+                answer = await self._taken(buffer)
+            for _ in self.owners if self.answers_each else (1,):
+                await server.push(answer)
+        finally:
+            self._is_storing = False
+            server._set_post_data_state()
+        if self._stops:
+            self.leave(STOPS)
 
-    async def _answer(
-        self, raw: bytes | None, sender: str, owners: Sequence[tuple[str, str]]
-    ) -> str:
-        if raw is None:
-            return f"552 5.3.4 That is over {self.post.limit} bytes"
+    async def _taken(self, buffer: Buffer) -> str:
+        """Read a mail and store it; the answer."""
+        server: Any = self
+        try:
+            async with asyncio.timeout(WHOLE):
+                raw = await data.read(
+                    server._reader, self.post.limit, buffer.grow, server._reset_timeout
+                )
+        except data.Refused as refused:
+            return str(refused)
+        except TimeoutError:
+            self.leave(SLOW)
+            return LATER
+        # the timer is for what the client does, and not for our disk
+        server._timeout_handle.cancel()
+        self._is_storing = True
+        answer = await self._answer(raw, server.envelope.mail_from, self.owners)
+        server._reset_timeout()
+        return answer
+
+    async def _answer(self, raw: bytes, sender: str, owners: Sequence[tuple[str, str]]) -> str:
         if len(RECEIVED.findall(raw[: raw.find(b"\r\n\r\n")])) > HOPS:
             return "554 5.4.6 That mail goes round in circles"
         plain = "" if sender == "<>" else sender
         try:
             await self.post.take(
-                Brought(raw, plain, owners, AS_LMTP if self.answers_each else AS_SMTP)
+                Brought(raw, plain, list(owners), AS_LMTP if self.answers_each else AS_SMTP)
             )
         except (BridgeError, OSError) as error:
             log.warning("mail not taken", error=str(error))
             return LATER
+        except Exception:  # each recipient of LMTP has its answer, whatever happens
+            log.exception("mail not taken")
+            return LATER
         return "250 2.0.0 Taken"
 
-    async def _mail(self) -> bytes | None:
-        """The mail up to the dot that stands alone; None for one over the limit."""
-        server: Any = self
-        reader = server._reader
-        data, too_large = bytearray(b"\r\n"), False  # a dot may stand in the first line
-        while True:
-            piece = await reader.read(PIECE)
-            if not piece:
-                raise ConnectionResetError
-            server._reset_timeout()
-            begin = max(0, len(data) - len(END) + 1)
-            data += piece
-            end = data.find(END, begin)
-            if end >= 0:
-                reader._buffer[:0] = data[end + len(END) :]
-                break
-            if len(data) > self.post.limit + 2:
-                too_large = True
-                del data[: -len(END)]
-        if too_large or end > self.post.limit + 2:
-            return None
-        if len(data) > SMALL:  # copying it takes some hundredths of a second
-            return await asyncio.to_thread(_plain, data, end)
-        return _plain(data, end)
 
-
-def _plain(data: bytearray, end: int) -> bytes:
-    """The mail in what was read, which begins with a line end of ours: without the dots that a
-    client puts before those in the first column (RFC 5321 §4.5.2)."""
-    del data[end + 2 :]
-    plain = data.replace(b"\r\n..", b"\r\n.") if b"\r\n.." in data else data
-    del plain[:2]
-    return bytes(plain)
-
-
-class _Smtp(_Commands, SMTP):
+class _Smtp(Connection, SMTP):
     pass
 
 
-class _Lmtp(_Commands, LMTP):
+class _Lmtp(Connection, LMTP):
     answers_each = True
 
 
 def factory(
     post: Post, guard: Guard, protocol: str, tls: ssl.SSLContext | None = None,
-    *, patience: float = STRANGER,
+    *, patience: float = STRANGER, connections: set[Connection] | None = None,
 ) -> Callable[[], asyncio.Protocol]:  # fmt: skip
-    """Makes the protocol of each connection."""
+    """Makes the protocol of each connection; those that are open stand in `connections`."""
     kind: Any = _Lmtp if protocol == AS_LMTP else _Smtp
+
+    opened = set() if connections is None else connections
 
     def made() -> asyncio.Protocol:
         server = kind(
@@ -261,7 +292,7 @@ def factory(
             auth_exclude_mechanism=("LOGIN", "PLAIN"), loop=asyncio.get_running_loop(),
         )  # fmt: skip
         server.post, server.guard, server.patience = post, guard, patience
-        server.owners = []
+        server.connections = opened
         made_: asyncio.Protocol = server
         return made_
 

@@ -195,7 +195,6 @@ class ShowDraftMail(Task):
     kind, share = "draft-mail", "rest"
     title = "a mail for a draft inbox"
     raw: int
-    _: KW_ONLY
     inbox: InboxId
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from tests.servers.dns import DnsServer
@@ -14,10 +12,9 @@ GOOD, BROKEN, MISSING = "good.example", "broken.example", "missing.example"
 
 
 @pytest.fixture
-async def names() -> AsyncIterator[DnsServer]:
-    server = DnsServer()
-    await server.start()
-    server.records = {
+def names(names: DnsServer) -> DnsServer:
+    """A name server with good and bad records."""
+    names.records = {
         (GOOD, "MX"): ["20 b.mx.good.example.", "10 a.mx.good.example."],
         (GOOD, "TXT"): ["other", "v=spf1 include:_spf.google.com include:x.example -all"],
         ("_spf.google.com", "TXT"): ["v=spf1 include:a.example include:b.example ~all"],
@@ -32,8 +29,7 @@ async def names() -> AsyncIterator[DnsServer]:
         ("many.example", "MX"): ["0 ."],
         (MISSING, "MX"): ["10 mx.missing.example."],
     }
-    yield server
-    await server.stop()
+    return names
 
 
 async def shown(stage: Stage, names: DnsServer, domain: str, **inbox: object) -> list[str]:

@@ -14,9 +14,11 @@ import pytest
 from bridge.ingress.providers import KINDS
 from tests.ingress import posts
 from tests.ingress.posts import Amazon, Request
+from tests.servers.dns import DnsServer
 from tests.stage import ALICE, SUPPORT, Stage, mail
 from tests.stories.desk import ask, control_room
 from tests.stories.hooks import faithful, hooked, post, pushed, stored
+from tests.stories.signing import RECORD, gmails_question
 
 LATIN = mail("Grüße").replace("Grüße".encode(), b"Gr\xfc\xdfe").replace(b"utf-8", b"iso-8859-1")
 
@@ -257,9 +259,12 @@ async def test_rails_paths_are_closed_without_a_password(stage: Stage) -> None:
     assert await post(url, posts.relay(mail(), SUPPORT)) == 401
 
 
-async def test_mail_for_a_draft_is_shown_in_the_control_room(stage: Stage) -> None:
+async def test_mail_for_a_draft_is_shown_in_the_control_room(
+    stage: Stage, names: DnsServer
+) -> None:
+    names.texts["s1._domainkey.google.com"] = RECORD
     config = pushed(stage, "relay")
-    config["inboxes"] = {}
+    config["inboxes"], config["name_servers"] = {}, [names.address]
     await stage.open(config)
     control = await control_room(stage)
     await ask(stage, control, f"!inbox add {SUPPORT}", "say forward, relay, mailgun")
@@ -270,13 +275,16 @@ async def test_mail_for_a_draft_is_shown_in_the_control_room(stage: Stage) -> No
     url = next(word for word in said.split() if "/in/" in word)
     assert await post(url, posts.relay(mail(), SUPPORT)) == 204
     await stage.sees(control, "A mail came for draft support. It becomes a conversation once")
-    gmail = mail("vf-x", sender="forwarding-noreply@google.com", message_id="<g@google.com>")
-    assert await post(url, posts.relay(gmail, SUPPORT)) == 204
-    await stage.sees(control, "vf-x")
+    assert await post(url, posts.relay(gmails_question("vf-x"), SUPPORT)) == 204
+    await stage.sees(control, "(proven by a signature)\nSubject: Dark display\nvf-x")
+    forged = mail("vf-y", sender="forwarding-noreply@google.com", message_id="<g2@google.com>")
+    assert await post(url, posts.relay(forged, SUPPORT)) == 204
+    await stage.sees(control, "(not proven: anybody may have written this)\nSubject: Dark")
     await ask(stage, control, "!inbox publish support", "mail that arrives from now on")
     await stage.queue(ALICE)
     await stage.sees(await stage.conversation(), "my display stays dark")
-    assert len(await stored(stage)) == 1, "Gmail's question is no conversation"
+    await stage.quiet()
+    assert len(await stored(stage)) == 2, "Gmail's question is no conversation, a forged one is"
     assert "mail is brought to it, the last" in await ask(stage, control, "!status")
 
 

@@ -11,13 +11,17 @@ from typing import Any
 import pytest
 
 from bridge.demo.ports import free_ports
+from bridge.desk.inbound import draft_mail
 from bridge.ingress import listeners
+from bridge.model import InboxId
 from tests import provision
 from tests.servers.bridge import Bridge, Zygote
 from tests.servers.database import rows
+from tests.servers.dns import DnsServer
 from tests.servers.postfix import PostfixServer
 from tests.stage import ALICE, SALES, SUPPORT, Scene, Stage, mail, until
 from tests.stories.desk import ask, control_room
+from tests.stories.signing import RECORD, gmails_question
 
 DOMAIN = "in.acme.example"
 MAILS, KILLS, TWICE = 1000, 10, 5
@@ -42,10 +46,12 @@ def brought(port: int, raw: bytes, *to: str, sender: str = "carla@customer.examp
 
 
 async def test_a_forward_is_set_up_by_chat_from_the_first_question_to_an_answer(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, names: DnsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listeners, "STRANGER", 0.1)
+    names.texts["s1._domainkey.google.com"] = RECORD
     config = forwarded(stage, "smtp")
+    config["name_servers"] = [names.address]
     port, config["inboxes"] = config["ingress"]["smtp"]["port"], {}
     await stage.open(config)
     control = await control_room(stage)
@@ -57,9 +63,8 @@ async def test_a_forward_is_set_up_by_chat_from_the_first_question_to_an_answer(
     said = await ask(stage, control, "!inbox forward support", "be forwarded to")
     made = re.search(rf"[a-z2-7]{{16}}@{DOMAIN}", said)
     assert made is not None
-    question = mail("Click here: https://mail-settings.google.com/mail/vf-x",
-                    subject="(#123) Gmail Forwarding Confirmation", message_id="<g@google.com>",
-                    sender="forwarding-noreply@google.com")  # fmt: skip
+    question = gmails_question("Click here: https://mail-settings.google.com/mail/vf-x",
+                               subject="(#123) Gmail Forwarding Confirmation")  # fmt: skip
     await asyncio.to_thread(brought, port, question, made[0])
     await stage.sees(control, "https://mail-settings.google.com/mail/vf-x")
     await ask(stage, control, "!inbox publish support", "is live")
@@ -181,3 +186,49 @@ async def reached(scene: Scene, wanted: int) -> bool:
     """Whether so many mails were taken."""
     found = await rows(scene.database, scene.folder, "SELECT COUNT(*) AS n FROM intake")
     return bool(found[0]["n"] >= wanted)
+
+
+async def test_mail_for_an_inbox_that_cannot_be_used_now_waits_and_never_bounces(
+    stage: Stage,
+) -> None:
+    config = forwarded(stage, "smtp")
+    port, config["inboxes"] = config["ingress"]["smtp"]["port"], {}
+    await stage.open(config)
+    control = await control_room(stage)
+    await ask(stage, control, f"!inbox add {SUPPORT}", "Where is the mailbox?")
+    await ask(stage, control, "forward", "Which server sends its mail?")
+    await ask(stage, control, "local", "Who answers this mail?")
+    await ask(stage, control, ALICE, "!inbox forward support gives the address")
+    said = await ask(stage, control, "!inbox forward support", "be forwarded to")
+    made = re.search(rf"[a-z2-7]{{16}}@{DOMAIN}", said)
+    assert made is not None
+    await asyncio.to_thread(brought, port, mail(), SUPPORT)
+    await stage.sees(control, "A mail came for draft support")
+    await ask(stage, control, "!inbox publish support", "is live")
+    settings = stage.app.desk.settings
+    del settings.inboxes[InboxId("support")]  # as where its secret cannot be read
+    for spec in (SUPPORT, made[0]):
+        with pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
+            await asyncio.to_thread(brought, port, mail(message_id="<m2@x.example>"), spec)
+        assert refused.value.recipients[spec][0] == 451
+
+
+async def test_the_postmaster_is_shown_so_many_mails_an_hour_and_the_others_wait(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(draft_mail, "AN_HOUR", 2)
+    monkeypatch.setattr(draft_mail, "HOUR", 1e12)  # no end of it comes between
+    config = forwarded(stage, "smtp")
+    port = config["ingress"]["smtp"]["port"]
+    await stage.open(config)
+    control = await control_room(stage)
+    for number in (1, 2):
+        raw = mail(f"Number {number}", message_id=f"<{number}@x.example>")
+        await asyncio.to_thread(brought, port, raw, f"postmaster@{DOMAIN}")
+        await stage.sees(control, f"Number {number}")
+    with pytest.raises(smtplib.SMTPDataError) as refused:
+        await asyncio.to_thread(brought, port, mail("Number 3"), f"postmaster@{DOMAIN}")
+    assert refused.value.smtp_code == 451
+    monkeypatch.setattr(draft_mail, "HOUR", 1e9)  # another one
+    await asyncio.to_thread(brought, port, mail("Number 3"), f"postmaster@{DOMAIN}")
+    await stage.sees(control, "Number 3")

@@ -5,12 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import time
-from collections.abc import AsyncIterator
 
 import dkim
 import pytest
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
 
 from bridge.mail.dkim import key_names, signed_by, vouches
 from tests.ingress import posts
@@ -19,32 +18,14 @@ from tests.servers.dns import DnsServer
 from tests.stage import ALICE, SUPPORT, Stage, mail
 from tests.stories.desk import ask, control_room
 from tests.stories.hooks import post, pushed
-
-KEY = rsa.generate_private_key(65537, 2048)
-PEM = KEY.private_bytes(
-    serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL,
-    serialization.NoEncryption(),
-)  # fmt: skip
-PUBLIC = KEY.public_key().public_bytes(
-    serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-)
-RECORD = f"v=DKIM1; k=rsa; p={base64.b64encode(PUBLIC).decode()}"
-NAME = "s1._domainkey.customer.example"
-
-
-def signed(raw: bytes, domain: str = "customer.example", **how: object) -> bytes:
-    """The mail with a signature of a domain."""
-    made: bytes = dkim.sign(raw, b"s1", domain.encode(), PEM, **how)
-    return made + raw
+from tests.stories.signing import KEY, NAME, RECORD, signed
 
 
 @pytest.fixture
-async def names() -> AsyncIterator[DnsServer]:
-    server = DnsServer()
-    await server.start()
-    server.texts[NAME] = RECORD
-    yield server
-    await server.stop()
+def names(names: DnsServer) -> DnsServer:
+    """A name server with the key of the customer's domain."""
+    names.texts[NAME] = RECORD
+    return names
 
 
 async def verdicts(

@@ -5,9 +5,42 @@ from __future__ import annotations
 
 from bridge.chat import hook as texts
 from bridge.desk.desk import Desk
+from bridge.desk.inbound.signed import checked
 from bridge.desk.rooms.refresh import tell_control
-from bridge.model import Job, PostKey, Shows
+from bridge.mail.parse import senders
+from bridge.mail.quote import Body
+from bridge.model import InboxId, Job, Mail, PostKey, Shows, Verdict
 from bridge.model.admin_task import ShowDraftMail
+from bridge.ports import Tx
+
+GMAIL = "forwarding-noreply@google.com"
+"""Who asks, before Gmail forwards, whether that is wanted."""
+PROOF = {True: "proven by a signature", False: "not proven: anybody may have written this"}
+HOUR, AN_HOUR = 3600.0, 20
+"""Mails of a draft, or to the postmaster, that are shown in an hour."""
+
+
+async def is_gmails_question(desk: Desk, raw: bytes, verdict: Verdict) -> bool:
+    """Whether Gmail asks if a forward is wanted, which makes no conversation: its sender has to be
+    proven, by who brought the mail or by its signature. Raises Transient."""
+    if GMAIL not in senders(raw):
+        return False
+    if verdict is Verdict.PASS:
+        return True
+    mail, _ = await _read(desk, raw)
+    return mail.sender_verdict is Verdict.PASS
+
+
+async def may_show(tx: Tx, inbox: InboxId, now: float) -> bool:
+    """Whether one more mail may be shown in this hour; if so, it is counted. Anybody may write to
+    the postmaster, and the admins must still see what else happens."""
+    name, hour = f"shown:{inbox}", int(now // HOUR)
+    before, _, count = (await tx.settings.value(name) or "0 0").partition(" ")
+    shown = int(count) if int(before) == hour else 0
+    if shown >= AN_HOUR:
+        return False
+    await tx.settings.set_value(name, f"{hour} {shown + 1}")
+    return True
 
 
 async def show(desk: Desk, job: Job[ShowDraftMail]) -> None:
@@ -15,10 +48,16 @@ async def show(desk: Desk, job: Job[ShowDraftMail]) -> None:
     task = job.task
     async with desk.store.reading() as tx:
         raw = await tx.mails.raw(task.raw)
-    mail, body = await desk.reader.read(raw, "", frozenset())
+    mail, body = await _read(desk, raw)
+    sender = f"{mail.sender} ({PROOF[mail.sender_verdict is Verdict.PASS]})"
     async with desk.store.transaction("told") as tx:
         await tx.jobs.finish(job)
-        shown = str(mail.sender), mail.subject, body.text
+        shown = sender, mail.subject, body.text
         text = texts.for_draft(task.inbox, *shown) if task.inbox else texts.for_postmaster(*shown)
-        await tell_control(tx, desk, PostKey.other(Shows.DRAFT_MAIL, task.raw), text)
+        await tell_control(tx, desk, PostKey.other(Shows.DRAFT_MAIL, task.raw, task.inbox), text)
         await tx.erasing.empty_if_unused(task.raw)
+
+
+async def _read(desk: Desk, raw: bytes) -> tuple[Mail, Body]:
+    mail, body = await desk.reader.read(raw, "", frozenset())
+    return await checked(desk, mail, raw), body

@@ -6,23 +6,21 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bridge.config.inbox import Inbox
 from bridge.desk.addresses import POSTMASTER
 from bridge.desk.desk import Desk
 from bridge.desk.directory import silent
 from bridge.desk.inbound.accept import accept_kept
+from bridge.desk.inbound.draft_mail import is_gmails_question, may_show
 from bridge.desk.rooms.refresh import tell_control
 from bridge.mail.limits import size
-from bridge.mail.parse import senders
 from bridge.model import InboxId, PostKey, Shows, Transient, Verdict
 from bridge.model.admin_task import ShowDraftMail
 from bridge.model.oversight import InboxState
 from bridge.ports import Tx
 
-GMAIL = "forwarding-noreply@google.com"
-"""Who asks, before Gmail forwards, whether that is wanted."""
 DAY = 86400.0
 
 
@@ -37,6 +35,8 @@ class Pushed:
     """The bringer's id of it, which may come with these bytes only; empty: it is known by them."""
     verdict: Verdict = Verdict.NONE
     """The sender check of whoever brings it, who is proven to be who they are."""
+    is_question: bool = False
+    """Whether Gmail asks if a forward is wanted."""
     is_stamped: bool = True
     """Whether a mail server of ours was on its way, so that the Authentication-Results under its
     name are its own, and not the sender's."""
@@ -55,8 +55,18 @@ async def take(desk: Desk, by: str, mails: Sequence[tuple[Sequence[InboxId], Pus
         raise Transient(f"the disk of the database has {size(free)} left")
     # a large mail is hashed in a thread, so that nobody waits meanwhile
     digests = await asyncio.to_thread(lambda: [_digest(mail.raw) for _, mail in mails])
+    mails = [
+        (inboxes, replace(mail, is_question=await _asks(desk, inboxes, mail)))
+        for inboxes, mail in mails
+    ]
     # a bringer that hangs up must not undo what is being committed: it would bring it again
     await asyncio.shield(asyncio.ensure_future(_store(desk, by, mails, digests)))
+
+
+async def _asks(desk: Desk, inboxes: Sequence[InboxId], mail: Pushed) -> bool:
+    if all(inbox in desk.settings.inboxes for inbox in inboxes):
+        return False
+    return await is_gmails_question(desk, mail.raw, mail.verdict)
 
 
 def _digest(raw: bytes) -> str:
@@ -99,9 +109,12 @@ async def _draft(tx: Tx, desk: Desk, inbox: InboxId, mail: Pushed, digest: str) 
     if not is_draft and inbox != POSTMASTER:
         raise Transient(f"inbox {inbox} is not live")
     raw = await tx.mails.keep_raw(mail.raw, digest)
-    await tx.jobs.add(ShowDraftMail(raw, inbox=inbox))
-    asks = GMAIL in senders(mail.raw)  # whether a forward is wanted: that is no conversation
-    return silent(stored) if stored is not None and is_draft and not asks else None
+    becomes = silent(stored) if stored is not None and is_draft and not mail.is_question else None
+    if await may_show(tx, inbox, desk.now()):
+        await tx.jobs.add(ShowDraftMail(raw, inbox))
+    elif becomes is None:
+        raise Transient("as much mail was shown in the control room as may be in an hour")
+    return becomes
 
 
 async def remark(desk: Desk, inbox: InboxId | None, text: str) -> None:
