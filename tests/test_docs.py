@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ruamel.yaml import YAML
 
 from bridge.__main__ import main
 from bridge.chat.command import CommandReader
+from bridge.config import inbox_form
 from bridge.config.inbox import Inbox
 from bridge.config.init import config_text, registration_text
 from bridge.config.load import load
@@ -122,9 +124,11 @@ def test_the_operating_guide_names_every_command_of_the_shell(
         assert f"`postroom {word}" in text, word
 
 
-@pytest.mark.parametrize(
-    "path", ["README.md", "docs/house.md", "docs/admins.md", "docs/operating.md"]
-)
+PAGES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))
+SETUPS = [path for path in PAGES if "/setup/" in path]
+
+
+@pytest.mark.parametrize("path", ["README.md", *PAGES])
 def test_every_file_the_docs_link_to_is_there(path: str) -> None:
     text = (ROOT / path).read_text()
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
@@ -142,3 +146,27 @@ def test_what_the_guide_for_trouble_quotes_is_what_the_bridge_says() -> None:
     for row in rows:
         for quote in re.findall(r"`([^`]+)`", row.split(" | ")[1]):
             assert quote in said, quote
+
+
+@pytest.mark.parametrize("path", [*SETUPS, "docs/ingress.md", "docs/oauth.md"])
+def test_what_the_pages_of_ways_in_let_say_and_write_is_taken(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (ROOT / path).read_text()
+    reader = CommandReader("!", commands.WORDS)
+    for said in re.findall(r"`(![a-z][^`]*)`", text):
+        command = reader.of_text(said)
+        assert command is not None, said
+        assert command.name in {spec.word for spec in commands.ALL}, said
+        if found := re.fullmatch(r"!inbox set \S+ (\S+) .*", said):
+            assert found[1] in (*inbox_form.KEYS, *inbox_form.SECRETS), said
+    for number, block in enumerate(re.findall(r"^ *```yaml\n(.*?)^ *```", text, re.M | re.S)):
+        for name in re.findall(r"env: (\w+)", block):
+            monkeypatch.setenv(name, "x" * 20)
+        whole = YAML(typ="safe").load(
+            config_text("example.com", "@admin:example.com", example=False)
+        )
+        part = YAML(typ="safe").load(textwrap.dedent(block))
+        file = tmp_path / f"{number}.yaml"
+        YAML().dump(whole | part, file)
+        load(file)
