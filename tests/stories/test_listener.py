@@ -232,3 +232,29 @@ async def test_the_postmaster_is_shown_so_many_mails_an_hour_and_the_others_wait
     monkeypatch.setattr(draft_mail, "HOUR", 1e9)  # another one
     await asyncio.to_thread(brought, port, mail("Number 3"), f"postmaster@{DOMAIN}")
     await stage.sees(control, "Number 3")
+
+
+async def test_our_own_answers_that_a_forward_brings_back_make_no_conversation(
+    stage: Stage,
+) -> None:
+    config = forwarded(stage, "smtp")
+    port = config["ingress"]["smtp"]["port"]
+    await stage.open(config)
+    await stage.queue(ALICE)
+    await asyncio.to_thread(brought, port, mail(), SUPPORT)
+    room = await stage.conversation()
+    stage.hs.join(ALICE, room.id)
+    stage.hs.say(ALICE, room.id, "!reply Hello")
+    (answer,) = await stage.sent(1)
+    for raw in (
+        answer.as_bytes(),  # by BCC to the customer's own domain, which forwards
+        b"Received: from a by b; Sat, 28 Nov 2026 10:00:00 +0000\r\n" + answer.as_bytes(),
+        answer.as_bytes().replace(str(answer["Message-ID"]).encode(), b"<0100@relay.example>", 1),
+    ):
+        await asyncio.to_thread(brought, port, raw, SUPPORT, sender=SUPPORT)
+    await stage.quiet()
+    found = await rows(stage.database, stage.folder, "SELECT number FROM conversation")
+    assert len(found) == 1
+    assert len(await stage.sent(1)) == 1, "nothing answers it"
+    mails = await rows(stage.database, stage.folder, "SELECT outbound FROM mail")
+    assert [row["outbound"] for row in mails] == [0, 1], "each is seen again"
