@@ -66,11 +66,9 @@ def address(
 
 def for_draft(id: str, sender: str, subject: str, text: str) -> str:
     """Tells of a mail for an inbox that is not live yet."""
-    lines = [line for line in text.splitlines() if line.strip()][:12]
-    shown = "\n".join(line[:300] for line in lines)
     return (
         f"📨 A mail came for draft {id}. It becomes a conversation once {id} is published.\n"
-        f"From: {sender}\nSubject: {subject}\n{shown}"
+        f"{_shown(sender, subject, text)}"
     )
 
 
@@ -87,6 +85,9 @@ def forwarded_to(id: str, address: str, made: Sequence[str]) -> str:
 
 def for_postmaster(sender: str, subject: str, text: str) -> str:
     """Tells of a mail to postmaster@ the platform's domain."""
-    lines = [line for line in text.splitlines() if line.strip()][:12]
-    shown = "\n".join(line[:300] for line in lines)
-    return f"📨 A mail to postmaster came.\nFrom: {sender}\nSubject: {subject}\n{shown}"
+    return f"📨 A mail to postmaster came.\n{_shown(sender, subject, text)}"
+
+
+def _shown(sender: str, subject: str, text: str) -> str:
+    lines = [line[:300] for line in text.splitlines() if line.strip()]
+    return "\n".join((f"From: {sender}", f"Subject: {subject}", *lines[:12]))

@@ -18,6 +18,7 @@ from tests import provision
 from tests.servers.bridge import Bridge, Zygote
 from tests.servers.database import rows
 from tests.servers.dns import DnsServer
+from tests.servers.matrix_state import Room
 from tests.servers.postfix import PostfixServer
 from tests.stage import ALICE, SALES, SUPPORT, Scene, Stage, mail, until
 from tests.stories.desk import ask, control_room
@@ -45,6 +46,16 @@ def brought(port: int, raw: bytes, *to: str, sender: str = "carla@customer.examp
         client.sendmail(sender, list(to), raw)
 
 
+async def drafted(stage: Stage) -> Room:
+    """The control room, after a forwarding inbox was made by chat."""
+    control = await control_room(stage)
+    await ask(stage, control, f"!inbox add {SUPPORT}", "Where is the mailbox?")
+    await ask(stage, control, "forward", "Which server sends its mail?")
+    await ask(stage, control, "local", "Who answers this mail?")
+    await ask(stage, control, ALICE, "!inbox forward support gives the address")
+    return control
+
+
 async def test_a_forward_is_set_up_by_chat_from_the_first_question_to_an_answer(
     stage: Stage, names: DnsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -54,11 +65,7 @@ async def test_a_forward_is_set_up_by_chat_from_the_first_question_to_an_answer(
     config["name_servers"] = [names.address]
     port, config["inboxes"] = config["ingress"]["smtp"]["port"], {}
     await stage.open(config)
-    control = await control_room(stage)
-    await ask(stage, control, f"!inbox add {SUPPORT}", "Where is the mailbox?")
-    await ask(stage, control, "forward", "Which server sends its mail?")
-    await ask(stage, control, "local", "Who answers this mail?")
-    await ask(stage, control, ALICE, "!inbox forward support gives the address")
+    control = await drafted(stage)
     await ask(stage, control, f"!inbox set support smtp.port {stage.smtp.port}")
     said = await ask(stage, control, "!inbox forward support", "be forwarded to")
     made = re.search(rf"[a-z2-7]{{16}}@{DOMAIN}", said)
@@ -194,11 +201,7 @@ async def test_mail_for_an_inbox_that_cannot_be_used_now_waits_and_never_bounces
     config = forwarded(stage, "smtp")
     port, config["inboxes"] = config["ingress"]["smtp"]["port"], {}
     await stage.open(config)
-    control = await control_room(stage)
-    await ask(stage, control, f"!inbox add {SUPPORT}", "Where is the mailbox?")
-    await ask(stage, control, "forward", "Which server sends its mail?")
-    await ask(stage, control, "local", "Who answers this mail?")
-    await ask(stage, control, ALICE, "!inbox forward support gives the address")
+    control = await drafted(stage)
     said = await ask(stage, control, "!inbox forward support", "be forwarded to")
     made = re.search(rf"[a-z2-7]{{16}}@{DOMAIN}", said)
     assert made is not None
