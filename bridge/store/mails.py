@@ -26,16 +26,13 @@ class Mails(MailIds):
         """Store the bytes of a mail, the same bytes only once. Returns the row's id. `digest`:
         their SHA-256 in hex, where it is known already."""
         digest = digest or hashlib.sha256(raw).hexdigest()
-        known = await self._conn.fetchval("SELECT id FROM raw WHERE sha256 = $1", digest)
-        if known is not None:
-            # the bytes were erased and have arrived again
-            await self._conn.execute(
-                "UPDATE raw SET bytes = $1 WHERE id = $2 AND LENGTH(bytes) = 0", raw, known
-            )
-            return int(known)
         return int(
             await self._conn.fetchval(
-                "INSERT INTO raw (sha256, bytes) VALUES ($1, $2) RETURNING id", digest, raw
+                "INSERT INTO raw (sha256, bytes) VALUES ($1, $2)"
+                # known, and perhaps erased since
+                " ON CONFLICT (sha256) DO UPDATE SET bytes = excluded.bytes RETURNING id",
+                digest,
+                raw,
             )
         )
 

@@ -26,22 +26,23 @@ from tests.servers.dovecot import DovecotServer
 from tests.stage import SUPPORT, mail
 
 OLD = 20_000 if os.environ.get("FULL") else 2_000
+TURNS = 3
 
 
 @pytest.fixture
 async def dovecot(town_folder: Path) -> AsyncIterator[DovecotServer]:
     if not provision.dovecot():
         pytest.skip("needs Dovecot: python -m tests.provision")
-    server = DovecotServer(str(town_folder), {"support": "secret", "few": "secret"})
+    server = DovecotServer(str(town_folder), {"support": "secret"})
     await server.start()
     yield server
     await server.stop()
 
 
-def fill(server: DovecotServer, user: str, count: int) -> None:
+def fill(server: DovecotServer, count: int) -> None:
     """Put mails of a common size into a mailbox, as an import would."""
     words = "Some words, as people write them.\n" * 60
-    home = Path(server.maildir(user))
+    home = Path(server.maildir("support"))
     for name in ("cur", "new", "tmp"):
         (home / name).mkdir(parents=True)
     for number in range(count):
@@ -55,15 +56,15 @@ def fill(server: DovecotServer, user: str, count: int) -> None:
 
 @asynccontextmanager
 async def first_read(
-    server: DovecotServer, user: str, at: Path
+    server: DovecotServer, at: Path
 ) -> AsyncIterator[tuple[CountingDatabase, float]]:
     """Read a mailbox for the first time; gives the database and the mails accepted a second."""
     imap = Imap(
-        host="127.0.0.1", port=server.imap_port, tls="none", user=user, password="secret",
+        host="127.0.0.1", port=server.imap_port, tls="none", user="support", password="secret",
         since="2020-01-01",
     )  # fmt: skip
     inbox = Inbox(id=InboxId("support"), name="Support", address=SUPPORT, imap=imap)
-    database = CountingDatabase(await Sqlite.open(f"sqlite:{at}/{user}.db"))
+    database = CountingDatabase(await Sqlite.open(f"sqlite:{at}"))
 
     async def refused(source: str, said: str) -> None:
         raise AssertionError(f"{source}: {said}")
@@ -73,7 +74,7 @@ async def first_read(
     )
     connection = await ImapConnection.connect("127.0.0.1", server.imap_port, "none", timeout=60)
     try:
-        await connection.login(user, "secret")
+        await connection.login("support", "secret")
         await connection.select("INBOX")  # the server reads its folder before the clock runs
         reader = folder.FolderReader(MailAccount(context, [inbox], imap), "INBOX")
         began = time.perf_counter()
@@ -91,14 +92,17 @@ async def first_read(
 async def test_old_mail_is_accepted_in_batches_at_five_times_the_rate_of_one_by_one(
     dovecot: DovecotServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fill(dovecot, "few", OLD)  # as many: a table that grows is slower
-    fill(dovecot, "support", OLD)
-    with monkeypatch.context() as patch:
-        patch.setattr(folder, "OLD_PER_COMMIT", 1)
-        async with first_read(dovecot, "few", tmp_path) as (_, one_by_one):
-            pass
-    async with first_read(dovecot, "support", tmp_path) as (database, in_batches):
-        async with database.reading() as tx:
-            assert await tx.conn.fetchval("SELECT COUNT(*) FROM intake") == OLD
-        assert database.commits["accept"] <= OLD / 50
+    fill(dovecot, OLD)
+    one_by_one = in_batches = 0.0
+    # In turns, and the best of each: what else runs on the machine slows one of them, now and then.
+    for turn in range(TURNS):
+        with monkeypatch.context() as patch:
+            patch.setattr(folder, "OLD_PER_COMMIT", 1)
+            async with first_read(dovecot, tmp_path / f"one{turn}.db") as (_, rate):
+                one_by_one = max(one_by_one, rate)
+        async with first_read(dovecot, tmp_path / f"batch{turn}.db") as (database, rate):
+            async with database.reading() as tx:
+                assert await tx.conn.fetchval("SELECT COUNT(*) FROM intake") == OLD
+            assert database.commits["accept"] <= OLD / 50
+            in_batches = max(in_batches, rate)
     assert in_batches > 5 * one_by_one, f"{in_batches:.0f} a second, {one_by_one:.0f} one by one"
