@@ -7,7 +7,7 @@ import contextlib
 import functools
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
 
@@ -15,27 +15,19 @@ from bridge.config.settings import Registration, Settings
 from bridge.config.vault import Keys, Vault
 from bridge.desk.admin import (
     access,
-    domains,
-    erase,
-    export,
     janitor,
-    login,
-    report,
-    restored,
-    rulebook,
     status,
-    testing,
 )
 from bridge.desk.desk import Desk
 from bridge.desk.directory import Directory
-from bridge.desk.events import commands, converse, listen
+from bridge.desk.events import commands, listen
 from bridge.desk.grants import Grants
-from bridge.desk.inbound import draft_mail, receive, webhook
-from bridge.desk.outbound import deliver, outage, preview
-from bridge.desk.rooms import post, upload
-from bridge.desk.team import conversation_room, direct, setup
-from bridge.desk.triage import remind, search, state
+from bridge.desk.inbound import receive
+from bridge.desk.outbound import outage
+from bridge.desk.team import setup
+from bridge.desk.triage import remind, search
 from bridge.dns.lookup import NameServers
+from bridge.handlers import HANDLERS
 from bridge.imap.folders import Folders
 from bridge.ingress.http import HttpIngress
 from bridge.ingress.listeners import MailListeners
@@ -45,9 +37,10 @@ from bridge.mail.token import Tokens
 from bridge.matrix.homeserver import Homeserver
 from bridge.matrix.reconcile import Reconciler
 from bridge.matrix.service import Service
-from bridge.model import HomeserverError, Job, Transient, admin_task, task
+from bridge.model import HomeserverError, Transient, task
 from bridge.oauth.client import AuthorizationServers
 from bridge.operate.probe import Prober
+from bridge.sandbox.drawing import draw
 from bridge.sandbox.reader import MailReader
 from bridge.sandbox.starter import ReadingProcess
 from bridge.smtp.sender import SmtpSender
@@ -65,52 +58,6 @@ ALARM_EVERY = 15.0
 """Seconds between checks for alarms and reminders."""
 CLEAN_EVERY = 3600.0
 """Seconds between cleanings of expired data, and between checks of the bridge's rooms."""
-T = TypeVar("T", bound=task.Task)
-
-
-def _act(
-    kind: type[T], act: Callable[[Desk, Job[T]], Awaitable[None]]
-) -> tuple[type[task.Task], Callable[[Desk, Job[Any]], Awaitable[None]]]:
-    """A task type and its handler; the signature lets mypy check that they match."""
-    return kind, act
-
-
-ACTS = dict((
-    _act(task.ReceiveMail, receive.receive),
-    _act(task.MakeRoom, conversation_room.make_conversation_room),
-    _act(task.RemakeRoom, conversation_room.make_conversation_room),
-    _act(task.SetUp, setup.setup),
-    _act(task.FillRoom, setup.fill),
-    _act(task.MakeDirect, direct.make_direct_room),
-    _act(task.BringPost, post.post),
-    _act(task.UploadFile, upload.upload),
-    _act(task.HandleEvent, converse.converse),
-    _act(task.ReadEventAgain, listen.retry_parked),
-    _act(task.ShowPreview, preview.preview),
-    _act(task.Deliver, deliver.deliver),
-    _act(task.TrySending, outage.try_again),
-    _act(task.CopyToSent, deliver.copy),
-    _act(admin_task.TestInbox, testing.test),
-    _act(admin_task.AfterRestore, restored.restored),
-    _act(admin_task.Export, export.export),
-    _act(admin_task.Purge, erase.purge),
-    _act(admin_task.ForgetPerson, erase.erase_person),
-    _act(admin_task.RedactMentions, erase.redact_mentions),
-    _act(admin_task.EmptyLog, erase.empty_log),
-    _act(task.Wake, state.wake),
-    _act(admin_task.IndexWords, search.index),
-    _act(admin_task.MakeReport, report.make),
-    _act(task.CallHook, webhook.hook),
-    _act(admin_task.RehearseRules, rulebook.rehearse),
-    _act(admin_task.TellOfFailure, status.tell_failure),
-    _act(admin_task.RenewGrant, access.renew),
-    _act(admin_task.TellOfGrant, access.tell),
-    _act(admin_task.BeginLogin, login.begin),
-    _act(admin_task.FinishLogin, login.finish),
-    _act(admin_task.WaitForCode, login.wait_for_code),
-    _act(admin_task.ShowDraftMail, draft_mail.show),
-    _act(admin_task.LookUpDomain, domains.look_up),
-))  # fmt: skip
 
 
 class App:
@@ -159,7 +106,7 @@ class App:
         self.reconciler = Reconciler(self.homeserver, self.database, take)
         await self._listen(take)
         handlers: dict[type[task.Task], Handler] = {
-            task: functools.partial(act, self.desk) for task, act in ACTS.items()
+            task: functools.partial(act, self.desk) for task, act in HANDLERS.items()
         }
         together: dict[type[task.Task], Together] = {
             task.ReceiveMail: functools.partial(receive.receive_together, self.desk)
@@ -211,6 +158,7 @@ class App:
             grants=credentials,
             keys=keys,
             now=time.time,
+            draw=draw,
             command_words=commands.WORDS,
         )
 

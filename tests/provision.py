@@ -8,6 +8,7 @@ the tests that need it are then skipped by name.
 from __future__ import annotations
 
 import asyncio
+import ctypes.util
 import os
 import shutil
 import subprocess
@@ -23,7 +24,7 @@ DRIVER = "psycopg2-binary==2.9.11"
 """Lets Synapse store its data in PostgreSQL."""
 PACKAGES = (
     "dovecot-imapd", "dovecot-lmtpd", "postgresql", "chromium", "fonts-noto-color-emoji",
-    "fonts-ipafont-gothic", "libmime-tools-perl", "postfix", "getmail6", "curl",
+    "libpangoft2-1.0-0", "libharfbuzz-subset0", "fonts-ipafont-gothic", "libmime-tools-perl", "postfix", "getmail6", "curl",
 )  # fmt: skip
 
 
@@ -52,6 +53,11 @@ def chromium() -> str | None:
     return shutil.which("chromium") or shutil.which("chromium-browser")
 
 
+def pango() -> bool:
+    """Whether the library is there with which pictures of mails are drawn."""
+    return ctypes.util.find_library("pangoft2-1.0") is not None
+
+
 def postfix() -> bool:
     """Whether Postfix is on the machine, and may be run: it changes users, so root has to."""
     return shutil.which("postfix", path="/usr/sbin:/usr/bin") is not None and os.geteuid() == 0
@@ -75,7 +81,7 @@ def _servers() -> dict[str, bool]:
         "Synapse": synapse(), "Synapse's driver of PostgreSQL": driver(),
         "Dovecot": dovecot(), "PostgreSQL": postgres(),
         "Chromium": chromium() is not None, "MIME::Parser": perl_mime(), "Postfix": postfix(),
-        "getmail and curl": getmail(),
+        "getmail and curl": getmail(), "Pango": pango(),
     }  # fmt: skip
 
 

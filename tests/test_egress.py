@@ -11,7 +11,8 @@ from pydantic import SecretStr
 
 from bridge.chat.diagnosis import ProblemKind, Trouble
 from bridge.config.credentials import ConfiguredCredentials
-from bridge.config.inbox import Inbox, Smtp
+from bridge.config.inbox import Inbox
+from bridge.config.server import Smtp
 from bridge.model import InboxId, RecipientStatus
 from bridge.smtp.sender import SmtpSender
 from tests.servers.dovecot import make_certs

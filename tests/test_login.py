@@ -8,8 +8,8 @@ import pytest
 
 from bridge.chat.diagnosis import Trouble
 from bridge.config.credentials import ConfiguredCredentials
-from bridge.config.inbox import Imap, Server, Smtp
 from bridge.config.redact import masked
+from bridge.config.server import Imap, Server, Smtp
 from bridge.imap import account
 from bridge.imap.syntax import LoginRefused
 from bridge.model import Permanent

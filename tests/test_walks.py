@@ -8,7 +8,7 @@ from itertools import groupby, pairwise
 
 import pytest
 
-from bridge.app import ACTS
+from bridge.handlers import HANDLERS
 from tests.test_floors import MODULES, ROOT, imports
 
 HOUSE = (ROOT.parent / "docs" / "house.md").read_text()
@@ -40,7 +40,7 @@ def leads(here: str, how: str, there: str) -> bool:
         return any(given in path.read_text() for path in sources)
     return any(inspect.getmodule(act) is not None
                and inspect.getmodule(act).__name__ == module(there)  # type: ignore[union-attr]  # looked at above
-               for act in ACTS.values())  # fmt: skip
+               for act in HANDLERS.values())  # fmt: skip
 
 
 def test_there_are_three() -> None:

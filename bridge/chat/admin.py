@@ -17,11 +17,6 @@ BEFORE_RESTORE = (
 REDACTED = (
     "🔒 Your message is being redacted, for it may hold a password. Nothing else was done with it."
 )
-KEPT_ENCRYPTED = (
-    "🔒 Kept encrypted, and your message is being redacted. The homeserver itself keeps what was"
-    " redacted for some days (redaction_retention_period, 7 by default); a password in config.yaml"
-    " never passes through a room."
-)
 
 
 NO_RULES = "No rules yet. !rule add INBOX, and on the lines below what docs/rules.md shows."

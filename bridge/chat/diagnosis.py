@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bridge.config.inbox import Imap, Inbox, Server, Smtp
+from bridge.config.inbox import Inbox
+from bridge.config.server import Imap, Server, Smtp
 from bridge.mail import provider
 from bridge.mail.charset import clean_line
 from bridge.mail.provider import Provider

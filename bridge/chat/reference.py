@@ -49,7 +49,8 @@ Rows = Sequence[tuple[str, str]]
 
 
 def _commands(rows: Rows, prefix: str) -> list[str]:
-    lines = [f"| `{prefix}{usage}` | {what} |" for usage, what in rows]
+    shown = [(usage.replace("|", "\\|"), what) for usage, what in rows]  # or it ends the cell
+    lines = [f"| `{prefix}{usage}` | {what} |" for usage, what in shown]
     return ["| command | what it does |", "|---|---|", *lines]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.config.inbox import Server, Smtp
+from bridge.config.server import Server, Smtp
 from bridge.model import Permanent
 from bridge.model.login import Login, Password
 

@@ -10,11 +10,13 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from bridge.config.inbox import Http, Imap, Inbox, Smtp
+from bridge.config.inbox import Card, Inbox
+from bridge.config.server import Http, Imap, Smtp
 from bridge.model import InboxId, Refused
 from bridge.model.grant import grant_name
 
 Values = dict[str, Any]
+SECTIONS: tuple[type[BaseModel], ...] = (Imap, Smtp, Http, Card)
 SECRETS = ("imap.password", "smtp.password", "http.key")
 NOT_BY_CHAT = ("id", "paused", "rules", "imap.ca_file", "smtp.ca_file")
 """Keys chat cannot set. Paths on the server are only for admins with access to the server."""
@@ -31,7 +33,7 @@ def _keys() -> dict[str, Any]:
     """All dotted keys of an inbox that chat may set, with their types."""
     found: dict[str, Any] = {}
     for name, field in Inbox.model_fields.items():
-        section = next((t for t in (Imap, Smtp, Http) if t in get_args(field.annotation)), None)
+        section = next((t for t in SECTIONS if t in get_args(field.annotation)), None)
         if section is None:
             found[name] = field.annotation
         else:

@@ -110,8 +110,16 @@ inboxes:
     default: true                 # of several inboxes on one account: takes mail that names none
     undo: 10                      # seconds during which a send can be taken back
     sender_name: "{{agent}} from {{inbox}}" # the name in From
-    signature: |                  # under every mail
+    header: ""                    # above every mail; docs/templates.md: Markdown, or HTML
+    greeting: ""                  # like Hello {{{{ contact.first_name or "there" }}}},
+    signature: |                  # under every mail, like {{{{ agent.name }}}}
       Acme Support
+    footer: ""                    # below everything, like an imprint
+    card:                         # a contact card (.vcf) with the first answer to somebody
+      name: Acme Support
+      organization: Acme GmbH
+      phone: "+49 30 123456"
+      url: https://example.com
     reply_to: ""                  # where answers shall go, if not to address
     bcc: []                       # addresses that get a blind copy of every mail that leaves
     quote: false                  # true: a reply quotes the mail it answers

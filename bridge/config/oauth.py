@@ -13,8 +13,8 @@ from urllib.parse import urlencode, urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from bridge.config.inbox import LOOPBACK, Secret
 from bridge.config.section import Section
+from bridge.config.server import LOOPBACK, Secret
 
 Flow = Literal["code", "device", "client", "service"]
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
-from bridge.config.inbox import LOOPBACK, Http
 from bridge.config.inbox_form import RESET, Values
 from bridge.config.section import MXID
+from bridge.config.server import LOOPBACK, Http
 from bridge.config.step import Draft, Question, Step
 from bridge.mail import provider
 from bridge.model import Refused

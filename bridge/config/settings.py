@@ -16,9 +16,10 @@ from pydantic import (
     model_validator,
 )
 
-from bridge.config.inbox import Inbox, Secret, secret
+from bridge.config.inbox import Inbox
 from bridge.config.oauth import OAuthClient
 from bridge.config.section import MatrixId, Section
+from bridge.config.server import Secret, secret
 from bridge.model import BridgeError, InboxId
 from bridge.model.dns import name_server
 

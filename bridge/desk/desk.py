@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
 from bridge.chat import command, render, room
@@ -49,6 +49,8 @@ class Desk:
     grants: Grants
     keys: Keys
     now: Callable[[], float]
+    draw: Callable[[str], Awaitable[bytes]]
+    """Draws the HTML of a mail as a PNG. Raises Permanent where it cannot be drawn here."""
     command_words: Collection[str]
     """The first word of every command, for example `reply` or `inbox`."""
 
@@ -69,6 +71,11 @@ class Desk:
     def preview_links(self) -> Links:
         """Signs links to the page that previews a draft email."""
         return Links(self.keys.drafts, "draft")
+
+    @property
+    def template_links(self) -> Links:
+        """Signs links to the page with a sample mail of an inbox."""
+        return Links(self.keys.drafts, "template")
 
     @property
     def server_name(self) -> str:

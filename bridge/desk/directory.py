@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
 
 import structlog
 
-from bridge.config import inbox_form
+from bridge.config import inbox_form, shared
 from bridge.config.inbox import Inbox
 from bridge.config.settings import ConfigError, Settings
 from bridge.config.vault import Vault
-from bridge.model import InboxId, Permanent, RoomId
-from bridge.model.oversight import InboxState, StoredInbox
+from bridge.model import InboxId, Permanent, RoomId, ascii_domain
+from bridge.model.oversight import InboxState, StoredDomain, StoredInbox
 from bridge.ports import Store, Tx
 
 log = structlog.get_logger("directory")
@@ -31,6 +33,8 @@ class Directory:
         """Why a live inbox set up by chat cannot be used, by inbox."""
         self.changed = asyncio.Event()
         """Set when the settings were reloaded."""
+        self.domains: dict[str, StoredDomain] = {}
+        """Domains whose inboxes share settings, by name."""
         self.control: RoomId | None = None
         """The control room, once it is known."""
         self._version: str | None = None
@@ -42,6 +46,7 @@ class Directory:
             if version == self._version:
                 return
             stored = await tx.inboxes.all()
+            self.domains = {each.name: each for each in await tx.domains.all()}
         self._renew(stored)
         self._version = version
         self.changed.set()
@@ -59,21 +64,42 @@ class Directory:
                 problems[each.id] = str(error)
         self.settings, self.removed, self.problems = settings, removed, problems
 
-    def built(self, stored: StoredInbox) -> Inbox:
-        """Build an Inbox from stored values. Raises Permanent with what is missing or wrong."""
-        return inbox_form.build(stored.id, stored.values, self.opened(stored))
+    def built(self, stored: StoredInbox, domain: StoredDomain | None = None) -> Inbox:
+        """Build an Inbox from stored values, as it is with `domain` in place of its own. Raises
+        Permanent with what is missing or wrong."""
+        stored = self.whole(stored, domain)
+        return inbox_form.build(stored.id, stored.values, self.opened(stored.secrets))
 
-    def opened(self, stored: StoredInbox, *, all_: bool = True) -> dict[str, str]:
-        """The decrypted passwords of a stored inbox. Raises Permanent for one that no key decrypts;
-        with `all_=False` that one is left out, so that it can be set again."""
+    def whole(self, stored: StoredInbox, domain: StoredDomain | None = None) -> StoredInbox:
+        """A stored inbox with what its domain says where it says nothing itself."""
+        domain = domain or self.shared(stored)
+        if domain is None:
+            return stored
+        values, secrets = shared.merged(
+            stored.values, stored.secrets, domain.values, domain.secrets
+        )
+        return replace(stored, values=values, secrets=secrets)
+
+    def shared(self, stored: StoredInbox) -> StoredDomain | None:
+        """The domain of a stored inbox, if it holds settings."""
+        return self.domains.get(domain_of(stored))
+
+    def opened(self, secrets: Mapping[str, str], *, all_: bool = True) -> dict[str, str]:
+        """The decrypted passwords. Raises Permanent for one that no key decrypts; with `all_=False`
+        that one is left out, so that it can be set again."""
         found = {}
-        for key, token in stored.secrets.items():
+        for key, token in secrets.items():
             try:
                 found[key] = self.vault.open(token)
             except Permanent:
                 if all_:
                     raise
         return found
+
+
+def domain_of(stored: StoredInbox) -> str:
+    """The domain of a stored inbox's address, in ASCII."""
+    return ascii_domain(str(stored.values.get("address", "")).rpartition("@")[2])
 
 
 def silent(stored: StoredInbox) -> Inbox:

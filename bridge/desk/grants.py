@@ -13,8 +13,8 @@ import structlog
 
 from bridge.chat import grant as texts
 from bridge.config.credentials import ConfiguredCredentials
-from bridge.config.inbox import Server, Smtp
 from bridge.config.oauth import OAuthClient
+from bridge.config.server import Server, Smtp
 from bridge.desk.directory import Directory
 from bridge.model import Permanent, Transient
 from bridge.model.admin_task import RenewGrant, TellOfGrant

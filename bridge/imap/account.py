@@ -5,8 +5,8 @@ from __future__ import annotations
 import ssl
 
 from bridge import __version__
-from bridge.config.inbox import Imap
 from bridge.config.redact import masked
+from bridge.config.server import Imap
 from bridge.imap.connection import ImapConnection
 from bridge.imap.syntax import ConnectionLost, ImapError, LoginLost, LoginRefused, NotLoggedIn
 from bridge.model import Permanent, Transient

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bridge.config.inbox import Imap, Inbox
+from bridge.config.inbox import Inbox
+from bridge.config.server import Imap
 from bridge.ingress.source import SourceContext
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from bridge.chat.diagnosis import ProblemKind, Trouble
-from bridge.config.inbox import Imap
 from bridge.config.redact import masked
+from bridge.config.server import Imap
 from bridge.imap.account import connect
 from bridge.imap.connection import ImapConnection
 from bridge.imap.syntax import CommandRefused, ConnectionLost, ImapError, LoginRefused, NotLoggedIn

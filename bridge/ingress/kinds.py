@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bridge.config.inbox import Imap
 from bridge.config.section import Section
+from bridge.config.server import Imap
 from bridge.ingress import imap, imap_check
 from bridge.ingress.source import SourceKind
 

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from bridge.config.inbox import Inbox, Server
+from bridge.config.inbox import Inbox
+from bridge.config.server import Server
 from bridge.config.settings import Limits
 from bridge.model.oversight import Finding
 from bridge.ports import Credentials, Store

@@ -21,12 +21,14 @@ from bridge.mail.html import from_text
 from bridge.mail.message_ids import MessageIds, can_stand
 from bridge.mail.named_part import NamedContentType, add_name
 from bridge.mail.relay import OWN_ID
+from bridge.mail.template import Letterhead
 from bridge.mail.thread import base_subject
 from bridge.mail.written import to_html
 from bridge.model import Address, MessageId, Permanent
 
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 """Picture types that every mail program shows inline."""
+NO_LETTERHEAD = Letterhead()
 
 
 _registry = HeaderRegistry()
@@ -76,7 +78,7 @@ class Outgoing:
     at: float
     text: str
     html: str
-    signature: str = ""
+    letterhead: Letterhead = NO_LETTERHEAD
     in_reply_to: MessageId | None = None
     references: tuple[MessageId, ...] = ()
     files: tuple[File, ...] = ()
@@ -142,6 +144,11 @@ def plain(mail: Outgoing) -> str:
     return _bodies(mail, [("", file) for file in _shown(mail)])[0].strip()
 
 
+def page(mail: Outgoing) -> str:
+    """The HTML of the mail, without its pictures."""
+    return _bodies(mail, [])[1]
+
+
 def _shown(mail: Outgoing) -> list[File]:
     return [file for file in mail.files if file.shown and file.type in PICTURES]
 
@@ -169,14 +176,16 @@ def _fill(message: EmailMessage, mail: Outgoing) -> None:
 
 
 def _attach(message: EmailMessage, file: File) -> None:
-    maintype, _, subtype = file.type.partition("/")
-    odd = re.fullmatch(r"[\w.+-]+/[\w.+-]+", file.type) is None
+    type_, _, more = file.type.partition(";")
+    maintype, _, subtype = type_.strip().partition("/")
+    odd = re.fullmatch(r"[\w.+-]+/[\w.+-]+", type_.strip()) is None
     if odd or maintype in ("message", "multipart"):
         maintype, subtype = "application", "octet-stream"
     name = clean_line(file.name, 120) or "file"
     message.add_attachment(
-        file.data, maintype=maintype, subtype=subtype, cte="base64", filename=name
-    )
+        file.data, maintype=maintype, subtype=subtype, cte="base64", filename=name,
+        params={"charset": "utf-8"} if "utf-8" in more.casefold() and not odd else None,
+    )  # fmt: skip
     add_name(_last(message), name)
 
 
@@ -207,10 +216,16 @@ def _bodies(mail: Outgoing, pictures: Sequence[tuple[str, File]]) -> tuple[str, 
         name = from_text(clean_line(file.name, 120)).replace('"', "&quot;")
         html += f'\n<p><img src="cid:{content_id}" alt="{name}" style="max-width:100%"></p>'
         text = f"{text}\n\n[{clean_line(file.name, 120)}]".strip()
-    if mail.signature.strip():
-        signature = clean(mail.signature).strip()
-        text = f"{text}\n\n-- \n{signature}"  # RFC 3676 §4.3
-        html = f"{html}\n<div>-- <br>\n{linked(from_text(signature))}</div>"
+    around = mail.letterhead
+    text = "\n\n".join(filter(None, (around.header.text, around.greeting.text, text)))
+    above = (f"<div>{each.html}</div>" for each in (around.header, around.greeting) if each.html)
+    html = "\n".join((*above, html))
+    if around.signature.text:
+        text = f"{text}\n\n-- \n{around.signature.text}"  # RFC 3676 §4.3
+        html = f"{html}\n<div>-- <br>\n{around.signature.html}</div>"
+    if around.footer.html:
+        text = f"{text}\n\n{around.footer.text}"
+        html = f"{html}\n<div>{around.footer.html}</div>"
     if mail.quote is not None:
         quoted = "\n".join(f"> {line}" for line in clean(mail.quote.text).strip().splitlines())
         text = f"{text}\n\n{mail.quote.intro}\n{quoted}"

@@ -17,8 +17,8 @@ ADDRESS = re.compile(r"\+([0-9]{1,15})-([a-z2-7]{26})@")
 
 
 class Links:
-    """Signs and verifies the tokens in links to pages of one kind (`mail` or `draft`), which
-    contain a number and expire after `hours`."""
+    """Signs and verifies the tokens in links to pages of one kind (`mail`, `draft`, `template`),
+    which contain a number or a name and expire after `hours`."""
 
     hours = 24
 
@@ -30,16 +30,24 @@ class Links:
                                                     "digest_method": hashlib.sha256}
         )  # fmt: skip
 
-    def sign(self, number: int) -> str:
-        return str(self._serializer.dumps(number))
+    def sign(self, what: int | str) -> str:
+        return str(self._serializer.dumps(what))
 
     def read(self, token: str) -> int | None:
         """The number in a token; None if the token is not ours or has expired."""
+        found = self._loaded(token)
+        return found if isinstance(found, int) else None
+
+    def read_name(self, token: str) -> str | None:
+        """The name in a token, likewise."""
+        found = self._loaded(token)
+        return found if isinstance(found, str) else None
+
+    def _loaded(self, token: str) -> object:
         try:
-            found = self._serializer.loads(token, max_age=self.hours * 3600)
+            return self._serializer.loads(token, max_age=self.hours * 3600)
         except BadSignature:
             return None
-        return found if isinstance(found, int) else None
 
     def url_of(self, public_url: str, token: str) -> str:
         return f"{public_url.rstrip('/')}/{self._kind}/{token}"

@@ -207,3 +207,16 @@ class LookUpDomain(Task):
     event: EventId
     _: KW_ONLY
     domain: str
+    is_new: bool = False
+    """Whether it was just added."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewTemplates(Task):
+    """Show what a mail of an inbox looks like, as requested by `event`."""
+
+    kind, share = "template", "rest"
+    title = "a preview of templates"
+    event: EventId
+    _: KW_ONLY
+    inbox: InboxId

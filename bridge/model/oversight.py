@@ -46,6 +46,17 @@ class StoredInbox:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredDomain:
+    """What the inboxes of one domain share, set by chat: keys as of an inbox, encrypted secrets."""
+
+    name: str
+    """In ASCII, in lower case."""
+    values: Mapping[str, Any]
+    secrets: Mapping[str, str]
+    changed_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class AuditEntry:
     """One line of the audit log."""
 

@@ -176,6 +176,10 @@ async def _rotate(database: Database, keys: list[str]) -> int:
                 "UPDATE inbox SET secrets = $1 WHERE id = $2", json.dumps(secrets), stored.id
             )
             count += len(secrets)
+        for domain in await tx.domains.all():
+            secrets = {key: vault.rotate(token) for key, token in domain.secrets.items()}
+            await tx.domains.save(replace(domain, secrets=secrets))
+            count += len(secrets)
         for grant in await tx.grants.all():
             if not grant.sealed:  # no token came yet
                 continue

@@ -11,7 +11,8 @@ import aiosmtplib
 
 from bridge.chat import diagnosis
 from bridge.chat.diagnosis import ProblemKind, Trouble
-from bridge.config.inbox import Inbox, Server, Smtp
+from bridge.config.inbox import Inbox
+from bridge.config.server import Server, Smtp
 from bridge.ingress.kinds import KINDS
 from bridge.mail.address import idna
 from bridge.mail.token import Tokens

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from bridge.chat.diagnosis import SILENCE, ProblemKind, Trouble, of_certificate
-from bridge.config.inbox import Imap, Server
+from bridge.config.server import Imap, Server
 
 PATIENCE = 10.0
 """Seconds for each step: connecting, the greeting, the TLS handshake."""

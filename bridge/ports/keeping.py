@@ -19,7 +19,7 @@ from bridge.model import (
 )
 from bridge.model.grant import Grant
 from bridge.model.job import TaskT
-from bridge.model.oversight import AuditEntry, JobStatus, StoredInbox
+from bridge.model.oversight import AuditEntry, JobStatus, StoredDomain, StoredInbox
 from bridge.model.task import Task
 
 
@@ -107,6 +107,14 @@ class Inboxes(Protocol):
     async def discard(self, inbox: InboxId) -> None: ...
     async def leads(self, inbox: InboxId) -> dict[Mxid, bool]: ...
     async def set_lead(self, inbox: InboxId, mxid: Mxid, lead: bool) -> None: ...
+
+
+class Domains(Protocol):
+    """Domains whose inboxes share settings."""
+
+    async def all(self) -> list[StoredDomain]: ...
+    async def save(self, domain: StoredDomain) -> None: ...
+    async def discard(self, name: str) -> None: ...
 
 
 class Audit(Protocol):

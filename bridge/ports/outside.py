@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from bridge.config.inbox import Inbox, Server
+from bridge.config.inbox import Inbox
 from bridge.config.oauth import Endpoints, OAuthClient
+from bridge.config.server import Server
 from bridge.mail.quote import Body
 from bridge.model import Content, EventId, Mail, MessageId, Mxid, RecipientStatus, RoomId
 from bridge.model.dns import Question, Records

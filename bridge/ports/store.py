@@ -21,6 +21,7 @@ from bridge.ports.desk import (
 )
 from bridge.ports.keeping import (
     Audit,
+    Domains,
     Erasing,
     HeldMails,
     Inboxes,
@@ -77,6 +78,8 @@ class Tx(Protocol):
     def grants(self) -> StoredGrants: ...
     @property
     def inboxes(self) -> Inboxes: ...
+    @property
+    def domains(self) -> Domains: ...
     @property
     def audit(self) -> Audit: ...
     @property

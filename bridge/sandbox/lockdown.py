@@ -96,18 +96,22 @@ def _is_open(folder: Path) -> bool:
     return all(each.stat().st_mode & 0o001 for each in (folder, *folder.resolve().parents))
 
 
-def bound(bounds: Bounds) -> None:
-    """Set the limits of the process that parses one mail."""
-    seconds = bounds.processor
-    for limit, value in (
+def limit(bounds: Bounds) -> None:
+    """Set limits of time, memory and files for this process."""
+    for kind, value in (
         (resource.RLIMIT_AS, MEMORY),
-        (resource.RLIMIT_CPU, seconds),
+        (resource.RLIMIT_CPU, bounds.processor),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_NOFILE, 32),
-        (resource.RLIMIT_NPROC, 0),
     ):
-        resource.setrlimit(limit, (value, value))
+        resource.setrlimit(kind, (value, value))
     signal.alarm(bounds.wall)
+
+
+def bound(bounds: Bounds) -> None:
+    """Set the limits of the process that parses one mail, which starts no other."""
+    limit(bounds)
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
     with contextlib.suppress(OSError):  # needed as RLIMIT_NPROC does not stop root from forking
         seccomp.refuse(bounded=True)

@@ -68,7 +68,7 @@ class ReadingProcess:
                 self.process = subprocess.Popen(  # noqa: S603 - our own module, no shell
                     [sys.executable, "-m", "bridge.sandbox.process", str(theirs.fileno())],
                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                    pass_fds=[theirs.fileno()], env=_environment(), start_new_session=True, cwd="/",
+                    pass_fds=[theirs.fileno()], env=environment(), start_new_session=True, cwd="/",
                 )  # fmt: skip
         except OSError as error:
             ours.close()
@@ -77,7 +77,7 @@ class ReadingProcess:
         return ours
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """The environment of the process: only where our code is, no secret of the bridge's own."""
     path = os.pathsep.join(os.path.abspath(each) for each in sys.path)
     return {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}

@@ -8,8 +8,8 @@ import ssl
 import aiosmtplib
 
 from bridge.chat.diagnosis import ProblemKind, Trouble, of_certificate
-from bridge.config.inbox import Smtp
 from bridge.config.redact import masked
+from bridge.config.server import Smtp
 from bridge.model import BridgeError, Transient
 from bridge.model.login import AccessToken, Login
 from bridge.ports import Credentials

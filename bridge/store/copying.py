@@ -19,7 +19,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "room": (), "member": (), "post": (), "file": ("done",), "event": (),
     "delivery": ("data_begun",), "recipient": (), "job": (), "mailbox_cursor": (),
     "held_mail": ("is_reported",), "account_check": (), "sending_problem": ("is_told",),
-    "oauth_grant": (), "inbox": (), "agent": ("lead",),
+    "oauth_grant": (), "inbox": (), "domain": (), "agent": ("lead",),
     "audit": (), "away": (), "blocked": (), "seen": (), "snippet": (), "contact": (),
     "contact_address": (),
     "passage": (), "rule": (), "begun": (),

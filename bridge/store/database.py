@@ -22,7 +22,7 @@ from bridge.store.erasing import Erasing
 from bridge.store.events import Events
 from bridge.store.grants import Grants
 from bridge.store.held import HeldMails
-from bridge.store.inboxes import Audit, Inboxes
+from bridge.store.inboxes import Audit, Domains, Inboxes
 from bridge.store.jobs import Jobs
 from bridge.store.mails import Mails
 from bridge.store.numbers import ReportCounts
@@ -63,6 +63,7 @@ class Work:
         self.settings = StoredSettings(conn)
         self.grants = Grants(conn)
         self.inboxes = Inboxes(conn)
+        self.domains = Domains(conn)
         self.audit = Audit(conn)
         self.erasing = Erasing(conn)
 

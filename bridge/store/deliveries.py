@@ -108,6 +108,20 @@ class Deliveries:
         )
         return None if row is None else await self._whole(row)
 
+    async def has_reached(
+        self, inbox: InboxId, to: Address, forms: Sequence[Form], *, but: int
+    ) -> bool:
+        """Whether a delivery of one of `forms`, besides the one `but`, was sent to an address."""
+        found = await self._conn.fetchval(
+            "SELECT 1 FROM delivery JOIN recipient ON recipient.delivery = delivery.id"
+            " WHERE inbox = $1 AND recipient.key = $2 AND delivery.id <> $3"
+            f" AND form IN ({listed(forms)}) AND state IN ({listed(DELIVERIES_THAT_LEFT)}) LIMIT 1",
+            inbox,
+            to.key,
+            but,
+        )
+        return found is not None
+
     async def live(self, source: EventId) -> Delivery | None:
         """The live delivery of a source message: not failed, cancelled or bounced."""
         row = await self._conn.fetchrow(

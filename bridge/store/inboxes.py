@@ -1,4 +1,4 @@
-"""Inboxes set up by chat, leads named by chat, and the audit log of admins' changes."""
+"""Inboxes and domains set up by chat, leads named by chat, and the audit log of admins' changes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from bridge.model import InboxId, Mxid
-from bridge.model.oversight import AuditEntry, InboxState, StoredInbox
+from bridge.model.oversight import AuditEntry, InboxState, StoredDomain, StoredInbox
 from bridge.store.connection import Connection
 
 
@@ -51,6 +51,37 @@ class Inboxes:
             mxid,
             lead,
         )
+
+
+class Domains:
+    """Domains whose inboxes share settings."""
+
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+
+    async def all(self) -> list[StoredDomain]:
+        return [
+            StoredDomain(
+                name=row["name"],
+                values=json.loads(row["settings"]),
+                secrets=json.loads(row["secrets"]),
+                changed_at=row["changed_at"],
+            )
+            for row in await self._conn.fetch("SELECT * FROM domain ORDER BY name")
+        ]
+
+    async def save(self, domain: StoredDomain) -> None:
+        await self._conn.execute(
+            "INSERT INTO domain (name, settings, secrets, changed_at) VALUES ($1, $2, $3, $4)"
+            " ON CONFLICT (name) DO UPDATE SET settings = $2, secrets = $3, changed_at = $4",
+            domain.name,
+            json.dumps(dict(domain.values)),
+            json.dumps(dict(domain.secrets)),
+            domain.changed_at,
+        )
+
+    async def discard(self, name: str) -> None:
+        await self._conn.execute("DELETE FROM domain WHERE name = $1", name)
 
 
 class Audit:

@@ -83,6 +83,15 @@ CREATE TABLE oauth_grant (
 CREATE INDEX intake_raw ON intake (raw);
 """
 """From version 10: OAuth2 grants; what arrived is found by its bytes."""
+DOMAINS = """
+CREATE TABLE domain (
+    name TEXT PRIMARY KEY,
+    settings TEXT NOT NULL,
+    secrets TEXT NOT NULL,
+    changed_at DOUBLE PRECISION NOT NULL
+);
+"""
+"""From version 11: domains whose inboxes share settings."""
 KEYS = (
     ("mail", "sender_key", ""), ("mail", "forwarded_key", ""),
     ("conversation", "contact_key", ""), ("begun", "sender", ""),

@@ -38,11 +38,7 @@ CREATE TABLE intake (
 );
 CREATE INDEX intake_raw ON intake (raw);
 
-CREATE TABLE begun (
-    inbox TEXT NOT NULL,
-    sender TEXT NOT NULL,
-    at DOUBLE PRECISION NOT NULL
-);
+CREATE TABLE begun (inbox TEXT NOT NULL, sender TEXT NOT NULL, at DOUBLE PRECISION NOT NULL);
 CREATE INDEX begun_at ON begun (inbox, at);
 
 CREATE TABLE conversation (
@@ -343,6 +339,13 @@ CREATE TABLE oauth_grant (
 CREATE TABLE inbox (
     id TEXT PRIMARY KEY,
     state TEXT NOT NULL,
+    settings TEXT NOT NULL,
+    secrets TEXT NOT NULL,
+    changed_at DOUBLE PRECISION NOT NULL
+);
+
+CREATE TABLE domain (
+    name TEXT PRIMARY KEY,
     settings TEXT NOT NULL,
     secrets TEXT NOT NULL,
     changed_at DOUBLE PRECISION NOT NULL

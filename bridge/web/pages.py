@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from bridge.config.inbox import Inbox
+from bridge.desk.admin import inboxes, testing
 from bridge.desk.desk import Desk
-from bridge.desk.outbound import writing
+from bridge.desk.outbound import sample, writing
 from bridge.mail import compose, page
 from bridge.mail.compose import PICTURES
 from bridge.mail.page import View
-from bridge.model import DeliveryState, Mail, MailId, Permanent, Refused, Transient
+from bridge.mail.token import Links
+from bridge.model import DeliveryState, InboxId, Mail, MailId, Permanent, Refused, Transient
 from bridge.web.answers import COMMON, html, refused
 from bridge.web.callback import Callback
 from bridge.web.listener import Handler
@@ -53,7 +55,7 @@ class Pages:
         self._desk = desk
         self._read: dict[str, Mail] = {}
         """Cache of the mails read last, by token: a page requests its parts one by one."""
-        mail = r"/{kind:mail|draft}/{token:[\w.-]{20,200}}"
+        mail = r"/{kind:mail|draft|template}/{token:[\w.-]{20,200}}"
         self.routes: Mapping[str, Handler] = {
             mail: self._frame, f"{mail}/body": self._body,
             mail + r"/part/{part:\d{1,4}}": self._part,
@@ -125,13 +127,15 @@ class Pages:
         return mail, source
 
     async def _raw(self, request: web.Request) -> Source:
-        is_draft = request.match_info["kind"] == "draft"
-        links = self._desk.preview_links if is_draft else self._desk.original_links
-        number = links.read(request.match_info["token"])
-        if number is None:
+        kind, token = request.match_info["kind"], request.match_info["token"]
+        links = self._links(kind)
+        number, name = links.read(token), links.read_name(token)
+        if number is None and name is None:
             raise refused(web.HTTPNotFound, self._desk.with_prefix(EXPIRED))
         try:
-            return await (self._draft if is_draft else self._kept)(number)
+            if number is None:
+                return await self._sample(InboxId(name or ""))
+            return await (self._draft if kind == "draft" else self._kept)(number)
         except Refused as error:
             raise refused(web.HTTPGone, f"There is no such draft any more: {error}.") from error
         except (Transient, Permanent) as error:
@@ -163,12 +167,23 @@ class Pages:
         key = f"draft:{hashlib.sha256(raw).hexdigest()}"
         return Source(inbox, raw, key, f"draft-{number}")
 
+    async def _sample(self, name: InboxId) -> Source:
+        """The source of a mail as an inbox would send it now."""
+        async with self._desk.store.reading() as tx:
+            found = await inboxes.found(tx, self._desk, name)
+        if found is None:
+            raise Refused("its inbox was removed")
+        inbox = testing.built(self._desk, found)
+        raw = await asyncio.to_thread(compose.build, sample.mail(inbox, self._desk.now()))
+        return Source(inbox, raw, f"draft:{hashlib.sha256(raw).hexdigest()}", f"mail-of-{name}")
+
+    def _links(self, kind: str) -> Links:
+        desk = self._desk
+        by_kind = {"draft": desk.preview_links, "template": desk.template_links}
+        return by_kind.get(kind, desk.original_links)
+
     def _url(self, request: web.Request) -> str:
-        links = (
-            self._desk.preview_links
-            if request.match_info["kind"] == "draft"
-            else self._desk.original_links
-        )
+        links = self._links(request.match_info["kind"])
         return links.url_of(self._desk.settings.public_url, request.match_info["token"])
 
 

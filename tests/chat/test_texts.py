@@ -10,6 +10,7 @@ import pytest
 from bridge.chat import draft, listing, render, report, status
 from bridge.config.inbox import Inbox
 from bridge.mail import compose
+from bridge.mail.template import Letterhead, fill
 from bridge.model import (
     Address,
     Conversation,
@@ -118,7 +119,7 @@ def test_drafts() -> None:
         NOW,
         "Dear Carla,\n\npress the button.",
         "",
-        "Acme Support",
+        Letterhead(signature=fill("Acme Support", {})),
         files=(compose.File("manual.pdf", "application/pdf", b"x" * 12_000),),
     )
     one, two = delivery(DeliveryState.DRAFT), delivery(DeliveryState.APPROVING)

@@ -12,7 +12,8 @@ import pytest
 
 from bridge import __version__
 from bridge.config.credentials import ConfiguredCredentials
-from bridge.config.inbox import Imap, Inbox, Server
+from bridge.config.inbox import Inbox
+from bridge.config.server import Imap, Server
 from bridge.config.settings import Limits
 from bridge.imap.account import connect
 from bridge.ingress.imap import Watcher

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from bridge.config.credentials import ConfiguredCredentials
-from bridge.config.inbox import Imap, Inbox
+from bridge.config.inbox import Inbox
+from bridge.config.server import Imap
 from bridge.config.settings import Limits
 from bridge.imap.connection import ImapConnection
 from bridge.imap.syntax import ConnectionLost

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bridge.mail import template
 from bridge.mail.compose import File, Outgoing, build, reply_subject
 from bridge.mail.message_ids import MAX_REFERENCES, references_for
 from bridge.mail.parse import parse
@@ -75,10 +76,11 @@ def clean(text: str) -> str:
 
 
 def test_text_and_html_carry_the_signature() -> None:
-    found = parse(build(outgoing(signature="Acme\nSupport")))
+    signature = template.fill("Acme\nSupport", {})
+    found = parse(build(outgoing(letterhead=template.Letterhead(signature=signature))))
     assert found.text.replace("\r", "") == "Hello **you**\n\n-- \nAcme\nSupport\n"
     assert "<strong>you</strong>" in found.html
-    assert "Acme<br>" in found.html
+    assert "Acme<br />" in found.html
 
 
 def test_an_impossible_address_is_named() -> None:

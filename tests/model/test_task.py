@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.app import ACTS
+from bridge.handlers import HANDLERS
 from bridge.model import EventId, InboxId, MailId, Number, Role
 from bridge.model.admin_task import Export
 from bridge.model.job import TASKS, dumped, loaded
@@ -27,7 +27,7 @@ EVENT = EventId("$event")
 def test_each_kind_has_a_name_a_title_and_somebody_who_does_it() -> None:
     assert len({task.kind for task in TASKS}) == len(TASKS)
     assert all(task.kind and task.title for task in TASKS)
-    assert set(ACTS) == set(TASKS)
+    assert set(HANDLERS) == set(TASKS)
 
 
 @pytest.mark.parametrize(

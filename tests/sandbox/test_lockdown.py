@@ -15,7 +15,7 @@ import pytest
 from bridge.sandbox import landlock, lockdown
 from bridge.sandbox.lockdown import LANDLOCK, SECCOMP, USER
 from bridge.sandbox.reader import MailReader
-from bridge.sandbox.starter import ReadingProcess, _environment
+from bridge.sandbox.starter import ReadingProcess, environment
 
 # Each attempt is what stands in a child: it prints "done", or the name of the error.
 ATTEMPTS = {
@@ -95,7 +95,7 @@ def tried(
     """What came of an attempt, then what holds."""
     order = json.dumps([offers, ATTEMPTS[attempt], *target, limits])
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, order], env=_environment(), capture_output=True, text=True,
+        [sys.executable, "-c", PROGRAM, order], env=environment(), capture_output=True, text=True,
         timeout=60, check=False,
     )  # fmt: skip
     return done.stdout.split(maxsplit=1) or ["done", done.stderr]

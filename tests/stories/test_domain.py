@@ -1,11 +1,12 @@
-"""`!domain`: what DNS says of a domain's mail, and the line to put in."""
+"""`!domain`: what DNS says of a domain's mail, the line to put in, and what its inboxes share."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.servers.dns import DnsServer
-from tests.stage import Stage
+from tests.servers.matrix_state import Room
+from tests.stage import ADMIN, ALICE, PASSWORD, SUPPORT, Stage, mail, until
 from tests.stories.desk import ask, control_room
 
 GOOD, BROKEN, MISSING = "good.example", "broken.example", "missing.example"
@@ -101,3 +102,102 @@ async def test_the_domains_of_all_inboxes_are_listed(stage: Stage) -> None:
     assert "acme.example: support@acme.example, info@acme.example" in said
     assert "xn--mnchen-3ya.example: help@münchen.example" in said
     await ask(stage, control, "!domain show not a domain", "Say which, like")
+
+
+async def added(stage: Stage, names: DnsServer) -> Room:
+    """The control room of a bridge without an inbox, with a domain added by chat."""
+    config = stage.config() | {"inboxes": {}, "name_servers": [names.address]}
+    servers = stage.config()["inboxes"]["support"]
+    await stage.open(config)
+    control = await control_room(stage)
+    said = await ask(stage, control, "!domain add Acme.Example")
+    assert said.startswith("acme.example is added. !domain set acme.example imap.host")
+    assert "❌ MX: DNS knows no domain acme.example" in said
+    for server in ("imap", "smtp"):
+        for key, value in servers[server].items():
+            if key not in ("user", "password"):
+                await ask(stage, control, f"!domain set acme.example {server}.{key} {value}")
+    return control
+
+
+async def test_several_addresses_share_what_is_set_for_their_domain(
+    stage: Stage, names: DnsServer
+) -> None:
+    control = await added(stage, names)
+    await ask(stage, control, "!template set acme.example footer\nAcme GmbH, Berlin")
+    await ask(stage, control, f"!inbox add {SUPPORT}", f"What is the password of {SUPPORT} at")
+    await ask(stage, control, PASSWORD, "Who answers this mail?")
+    await ask(stage, control, ALICE, "is complete")
+    await ask(stage, control, "!inbox set support undo 0")
+    await ask(stage, control, "!inbox publish support", "is live")
+    shown = await ask(stage, control, "!inbox show support", "what !domain show acme.example says")
+    assert "imap.host" not in shown, "it is the domain's"
+    await ask(stage, control, "!template show support", "(of acme.example): Acme GmbH, Berlin")
+    await stage.queue(ALICE)
+    await stage.mail(mail())
+    room = await stage.conversation()
+    stage.hs.join(ALICE, room.id)
+    stage.hs.say(ALICE, room.id, "!reply Hello")
+    (sent,) = await stage.sent()
+    assert sent.get_body(("plain",)).get_content().rstrip().endswith("Acme GmbH, Berlin")  # type: ignore[union-attr]  # it has a text
+    said = await ask(stage, control, "!template set acme.example footer\nAcme SE")
+    assert said == "The footer of acme.example is set."
+    await ask(stage, control, "!template set support footer\nOnly ours")
+    stage.hs.say(ALICE, room.id, "!reply Again")
+    assert "Only ours" in str((await stage.sent(2))[1])
+    await ask(stage, control, "!inbox add sales@acme.example", "What is the password of sales@")
+    listed = await ask(stage, control, "!domain list")
+    assert listed == f"acme.example: {SUPPORT} (with settings of its own)"
+
+
+async def test_a_change_of_the_domain_holds_at_once_or_is_refused(
+    stage: Stage, names: DnsServer
+) -> None:
+    control = await added(stage, names)
+    for said in (f"!inbox add {SUPPORT}", PASSWORD, ALICE, "!inbox publish support"):
+        await ask(stage, control, said)
+    said = await ask(stage, control, "!domain set acme.example sender_name {agent}")
+    assert said.endswith("It holds for support at once.")
+    for key, value, why in (
+        ("smtp.port", "70000", "smtp.port: '70000' does not fit"),
+        ("imap.tls", "sometimes", "imap.tls"), ("imap.hots", "x", "did you mean imap.host?"),
+        ("address", "x@y.example", "address is of one address"),
+        ("imap.oauth", "google", "config.yaml has no client google"),
+        ("imap.host", "-", "That does not fit support: imap.host is missing"),
+    ):  # fmt: skip
+        answer = await ask(stage, control, f"!domain set acme.example {key} {value}", why)
+        assert "Nothing was changed" in answer or key == "imap.oauth"
+    await ask(stage, control, "!domain show acme.example", "\nimap.host: 127.0.0.1\n")
+
+
+async def test_a_domain_is_removed_only_when_no_inbox_has_an_address_there(
+    stage: Stage, names: DnsServer
+) -> None:
+    control = await added(stage, names)
+    for said in (f"!inbox add {SUPPORT}", "!cancel", "!inbox add sales@acme.example", "!cancel"):
+        await ask(stage, control, said)
+    said = await ask(stage, control, "!domain remove acme.example", "is not removed")
+    assert f"{SUPPORT} (inbox support)" in said
+    assert "sales@acme.example (inbox sales)" in said
+    for inbox in ("support", "sales"):
+        await ask(stage, control, f"!inbox remove {inbox}")
+        await ask(stage, control, "!yes")
+    await ask(stage, control, "!domain remove acme.example", "acme.example is removed")
+    await ask(stage, control, "!domain remove acme.example", "was not added yet")
+    await ask(stage, control, "!domain set acme.example footer x", "was not added yet")
+
+
+async def test_a_password_of_a_domain_is_sealed_and_redacted(
+    stage: Stage, names: DnsServer
+) -> None:
+    control = await added(stage, names)
+    stage.hs.say(ADMIN, control.id, "!domain set acme.example imap.password s3cret-canary")
+    await stage.sees(control, "Kept encrypted")
+    events = control.events
+    await until(lambda: "s3cret" not in str([e["content"] for e in events]), "the redaction")
+    await stage.quiet()
+    async with stage.app.desk.store.reading() as tx:
+        (kept,) = await tx.domains.all()
+    assert kept.secrets["imap.password"]
+    assert "s3cret-canary" not in str(kept)
+    await ask(stage, control, f"!inbox add {SUPPORT}", "Who answers this mail?")

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from bridge.config.credentials import ConfiguredCredentials
-from bridge.config.inbox import Imap, Inbox
+from bridge.config.inbox import Inbox
+from bridge.config.server import Imap
 from bridge.imap.folders import Folders
 from bridge.model import InboxId
 from tests.servers.scripted_imap import Answer, ScriptedImap

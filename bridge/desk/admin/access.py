@@ -57,7 +57,7 @@ async def forget_unused(tx: Tx, desk: Desk) -> None:
     used = {name for inbox in desk.settings.inboxes.values() for name in inbox.grants}
     for stored in await tx.inboxes.all():
         if stored.state is not InboxState.REMOVED:
-            used |= inbox_form.grants(stored.values)
+            used |= inbox_form.grants(desk.directory.whole(stored).values)
     for grant in await tx.grants.all():
         if grant.name not in used:
             await tx.grants.forget(grant.name)

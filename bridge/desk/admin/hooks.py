@@ -8,7 +8,8 @@ import secrets
 from dataclasses import dataclass
 
 from bridge.chat import hook as texts
-from bridge.config.inbox import Http, Inbox
+from bridge.config.inbox import Inbox
+from bridge.config.server import Http
 from bridge.desk.admin import inboxes, testing
 from bridge.desk.command import CommandSpec
 from bridge.desk.context import Request

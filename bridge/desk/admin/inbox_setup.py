@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bridge.chat import admin as texts
-from bridge.config import inbox_form, questions, walkthrough
+from bridge.chat import setting
+from bridge.config import inbox_form, questions, shared, walkthrough
+from bridge.config.inbox_form import Values
 from bridge.config.step import Question
 from bridge.desk.admin import question, sealed
 from bridge.desk.command import CommandSpec
@@ -65,9 +67,15 @@ def _refuse_taken(desk: Desk, address: str) -> None:
             raise Refused(f"{address} belongs to inbox {inbox.id} already; !inbox show {inbox.id}")
 
 
+def _next(desk: Desk, stored: StoredInbox) -> Question | None:
+    """The next question of the walk-through; what its domain says is not asked."""
+    whole = desk.directory.whole(stored)
+    return walkthrough.next_question(whole.values, whole.secrets, _clients(desk))
+
+
 async def _ask_next(tx: Tx, desk: Desk, asked: Request, stored: StoredInbox) -> str:
     """Ask the next question of the walk-through; after the last, say how to publish the inbox."""
-    next_ = walkthrough.next_question(stored.values, stored.secrets, _clients(desk))
+    next_ = _next(desk, stored)
     if next_ is None:
         await question.forget(tx, asked.who)
         try:
@@ -100,7 +108,7 @@ async def answered(tx: Tx, desk: Desk, asked: Request, about: question.Asked) ->
     if stored is None or stored.state is not InboxState.DRAFT:
         await question.forget(tx, asked.who)
         return None
-    next_ = walkthrough.next_question(stored.values, stored.secrets, _clients(desk))
+    next_ = _next(desk, stored)
     if next_ is None or next_.key != about.what:
         return await _ask_next(tx, desk, asked, stored)
     if word in walkthrough.EXPLAIN:
@@ -112,13 +120,13 @@ async def answered(tx: Tx, desk: Desk, asked: Request, about: question.Asked) ->
     try:
         changed = _with(desk, stored, next_, asked.rest)
     except Refused as error:
-        if asked.rest in desk.directory.opened(stored, all_=False).values():
+        if asked.rest in desk.directory.opened(stored.secrets, all_=False).values():
             await sealed.redact_secret(tx, desk, asked.event)  # a password once more
         return _again(sealed.mask_all(str(error), asked.rest), next_)
     await tx.inboxes.save(changed)
     if next_.key in changed.secrets:
         await tx.audit.add(desk.now(), asked.who, f"inbox {stored.id}: set {next_.key}")
-        return f"{texts.KEPT_ENCRYPTED}\n{await _ask_next(tx, desk, asked, changed)}"
+        return f"{setting.KEPT_ENCRYPTED}\n{await _ask_next(tx, desk, asked, changed)}"
     return await _ask_next(tx, desk, asked, changed)
 
 
@@ -128,11 +136,14 @@ def _again(said: str, asks: Question) -> str:
 
 async def _back(tx: Tx, desk: Desk, asked: Request, stored: StoredInbox, next_: Question) -> str:
     """Take the last answer back and ask for it again."""
-    found = walkthrough.before(stored.values, stored.secrets, next_.key, _clients(desk))
+    whole = desk.directory.whole(stored)
+    found = walkthrough.before(whole.values, whole.secrets, next_.key, _clients(desk))
     if found is None:
         return _again(FIRST, next_)
     values, secrets = found
-    stored = replace(stored, values=values, secrets=secrets, changed_at=desk.now())
+    kept = {key: token for key, token in stored.secrets.items() if key in secrets}
+    stored = replace(stored, values=_own(desk, stored, values), secrets=kept,
+                     changed_at=desk.now())  # fmt: skip
     await tx.inboxes.save(stored)
     return await _ask_next(tx, desk, asked, stored)
 
@@ -144,8 +155,14 @@ def _with(desk: Desk, stored: StoredInbox, next_: Question, text: str) -> Stored
             raise Refused("A password has no line break; give it alone.")
         sealed = {**stored.secrets, next_.key: desk.directory.vault.seal(text)}
         return replace(stored, secrets=sealed, changed_at=desk.now())
-    values = walkthrough.answer(stored.values, next_, text)
-    return replace(stored, values=values, changed_at=desk.now())
+    values = walkthrough.answer(desk.directory.whole(stored).values, next_, text)
+    return replace(stored, values=_own(desk, stored, values), changed_at=desk.now())
+
+
+def _own(desk: Desk, stored: StoredInbox, values: Values) -> Values:
+    """The values that are the inbox's own, and not its domain's."""
+    domain = desk.directory.shared(stored)
+    return shared.own(values, domain.values) if domain is not None else values
 
 
 ADMIN_COMMANDS: tuple[CommandSpec[Request], ...] = (

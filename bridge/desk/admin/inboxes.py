@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bridge.chat import admin as texts
+from bridge.chat import setting
 from bridge.config import inbox_form
 from bridge.config.inbox import Inbox
+from bridge.config.inbox_form import Values
 from bridge.config.settings import ConfigError
 from bridge.desk import directory
 from bridge.desk.admin import question
@@ -17,7 +19,7 @@ from bridge.desk.directory import touch
 from bridge.desk.outbound import decisions, outage
 from bridge.desk.team.agents import refuse_unfit
 from bridge.model import InboxId, Permanent, Refused, Role
-from bridge.model.oversight import InboxState, StoredInbox
+from bridge.model.oversight import InboxState, StoredDomain, StoredInbox
 from bridge.model.task import Deliver
 from bridge.ports import Tx
 
@@ -60,7 +62,10 @@ async def show(tx: Tx, desk: Desk, asked: Request) -> str:
         return "\n".join((head, *lines))
     live = desk.settings.inboxes.get(inbox.id)
     head = f"{inbox.id}: {_state(live, inbox)}, set up by chat"
-    return "\n".join((head, *inbox_form.setting_lines(None, inbox.values, inbox.secrets)))
+    lines = inbox_form.setting_lines(None, inbox.values, inbox.secrets)
+    if domain := desk.directory.shared(inbox):
+        lines += [f"and what !domain show {domain.name} says, where nothing is said here"]
+    return "\n".join((head, *lines))
 
 
 async def set_(tx: Tx, desk: Desk, asked: Request) -> str:
@@ -75,25 +80,20 @@ async def set_(tx: Tx, desk: Desk, asked: Request) -> str:
                       f" {stored.id} change who answers it. Nothing was changed.")  # fmt: skip
     if key.startswith(("imap.", "smtp.")) and key not in MAY_HOLD_BLANKS and len(text.split()) > 1:
         raise Refused(f"{key} takes one word; set one key at a time. Nothing was changed.")
-    if key.endswith(".oauth") and text not in (inbox_form.RESET, *desk.settings.oauth):
-        there = ", ".join(desk.settings.oauth) or "none"
-        raise Refused(f"config.yaml has no client {text[:40]} under oauth; there is {there}.")
-    if key in inbox_form.SECRETS:
-        secrets = {name: token for name, token in stored.secrets.items() if name != key}
-        if text != inbox_form.RESET:
-            secrets[key] = desk.directory.vault.seal(text)
-        changed = replace(stored, secrets=secrets, changed_at=desk.now())
-        done, deed = texts.KEPT_ENCRYPTED, f"set {key}"
-    else:
-        values = inbox_form.with_key(stored.values, key, text)
-        changed = replace(stored, values=values, changed_at=desk.now())
-        done = f"{key} of {stored.id} is now {text[:200]}."
-        deed = f"set {key} to {text[:200]}"
-        if text == inbox_form.RESET:
-            done, deed = f"{key} of {stored.id} has its default again.", f"set {key} to its default"
+    return await change(tx, desk, asked, stored, key, text)
+
+
+async def change(
+    tx: Tx, desk: Desk, asked: Request, stored: StoredInbox, key: str, text: str
+) -> str:
+    """Set one key of an inbox from text. Raises Refused, and then nothing is changed."""
+    values, secrets = written(desk, stored, key, text)
+    changed = replace(stored, values=values, secrets=secrets, changed_at=desk.now())
     todo = ""
-    opened = desk.directory.opened(changed, all_=False)
-    found = inbox_form.try_build(changed.id, changed.values, opened)
+    whole = desk.directory.whole(changed)
+    found = inbox_form.try_build(
+        changed.id, whole.values, desk.directory.opened(whole.secrets, all_=False)
+    )
     if isinstance(found, dict):
         # an inbox being set up may be incomplete, but an invalid value is not stored
         mine = [text for name, text in found.items() if name == key or stored.state is LIVE]
@@ -110,8 +110,25 @@ async def set_(tx: Tx, desk: Desk, asked: Request) -> str:
         await touch(tx)
         if key.startswith("smtp.") and stored.id in desk.settings.inboxes:
             await outage.forget(tx, desk, desk.settings.inboxes[stored.id])
+    said, deed = setting.changed(stored.id, key, text)
     await tx.audit.add(desk.now(), asked.who, f"inbox {stored.id}: {deed}")
-    return done + todo
+    return said + todo
+
+
+def written(
+    desk: Desk, stored: StoredInbox | StoredDomain, key: str, text: str
+) -> tuple[Values, dict[str, str]]:
+    """Values and encrypted secrets with `key` set from text. Raises Refused for an OAuth2 client
+    that the configuration does not have."""
+    if key.endswith(".oauth") and text not in (inbox_form.RESET, *desk.settings.oauth):
+        there = ", ".join(desk.settings.oauth) or "none"
+        raise Refused(f"config.yaml has no client {text[:40]} under oauth; there is {there}.")
+    if key not in inbox_form.SECRETS:
+        return inbox_form.with_key(stored.values, key, text), dict(stored.secrets)
+    kept = {name: token for name, token in stored.secrets.items() if name != key}
+    if text != inbox_form.RESET:
+        kept[key] = desk.directory.vault.seal(text)
+    return dict(stored.values), kept
 
 
 def check(desk: Desk, inbox: Inbox) -> None:
@@ -148,7 +165,7 @@ async def _set_paused(tx: Tx, desk: Desk, asked: Request, paused: bool) -> str:
     if bool(stored.values.get("paused")) == paused:
         return f"{stored.id} is {'paused' if paused else 'live'} already."
     await save(tx, desk, replace(stored, values={**stored.values, "paused": paused}))
-    for name in inbox_form.grants(stored.values):
+    for name in inbox_form.grants(desk.directory.whole(stored).values):
         await desk.grants.order(tx, name)
     for delivery in [] if paused else await tx.deliveries.under_way(stored.id):
         await tx.jobs.reschedule(Deliver(delivery.id), desk.now())
@@ -195,27 +212,30 @@ async def removed(tx: Tx, desk: Desk, asked: Request, inbox: InboxId) -> str:
     return f"{inbox} is removed. Its conversations and their mail stay; its passwords are deleted."
 
 
+async def found(tx: Tx, desk: Desk, name: InboxId) -> Inbox | StoredInbox | None:
+    """The inbox with this id, from config.yaml or set up by chat; None for one that was removed."""
+    stored = await tx.inboxes.get(name)
+    if stored is not None and stored.state is InboxState.REMOVED:
+        stored = None
+    return desk.directory.file.inboxes.get(name) or stored
+
+
 async def named(tx: Tx, desk: Desk, asked: Request, words: int) -> Inbox | StoredInbox:
-    """The inbox that the first word names, from config.yaml or set up by chat. Raises Refused where
-    there are fewer than `words` words, or no such inbox."""
+    """The inbox that the first word names. Raises Refused where there are fewer than `words` words,
+    or no such inbox."""
     if len(asked.words) < words:
         raise Refused("Say which inbox; !inbox list shows them.")
-    name = InboxId(asked.words[0].casefold())
-    file = desk.directory.file.inboxes.get(name)
-    stored = await tx.inboxes.get(name)
-    if file is None and (stored is None or stored.state is InboxState.REMOVED):
+    inbox = await found(tx, desk, InboxId(asked.words[0].casefold()))
+    if inbox is None:
         raise Refused(f"There is no inbox {asked.words[0][:60]}; !inbox list shows them.")
-    return file or stored  # type: ignore[return-value]  # one of the two is there
+    return inbox
 
 
 async def of_chat(tx: Tx, desk: Desk, asked: Request) -> StoredInbox:
-    found = await named(tx, desk, asked, 1)
-    if isinstance(found, Inbox):
-        raise Refused(
-            f"{found.id} is in config.yaml, which chat does not change: edit it there and restart"
-            " the bridge."
-        )
-    return found
+    inbox = await named(tx, desk, asked, 1)
+    if isinstance(inbox, Inbox):
+        raise Refused(setting.in_file(inbox.id))
+    return inbox
 
 
 ADMIN_COMMANDS: tuple[CommandSpec[Request], ...] = (

@@ -22,7 +22,8 @@ SPEAKS = re.compile(
 )
 """Matches messages that mention a password, also mistyped a little or in another language."""
 WORDS = frozenset(
-    "inbox set add list show test publish pause resume remove key value lead all help".split()  # noqa: SIM905 - names
+    "inbox domain set add list show test publish pause resume remove key value lead all"  # noqa: SIM905 - names
+    " help".split()
 )
 """Words of commands and answers, which are never a password and stay in answers."""
 
@@ -55,7 +56,9 @@ COMMON = frozenset(
     )
 )
 """Common words of our own texts, which stay in answers."""
-SPEAK_FREELY = ("help", "snippet", "rule")
+HOLDS_SECRETS = ("inbox", "domain")
+"""Commands with which passwords are set."""
+SPEAK_FREELY = ("help", "snippet", "rule", "template")
 """Commands whose text may mention passwords without containing one, such as a snippet that tells
 customers how to get a new one."""
 
@@ -76,7 +79,7 @@ def is_for(desk: Desk, event: Event) -> bool:
     said = desk.commands.of_text(text)
     if event.sender in desk.settings.admins and is_redirect(text):
         return True
-    return said is not None and said.name == "inbox"
+    return said is not None and said.name in HOLDS_SECRETS
 
 
 def _text(event: Event) -> str:
@@ -111,7 +114,7 @@ def may_hold_secret(desk: Desk, event: Event, said: command.Command | None, aske
         if asked or said is None:
             return asked
     words = said.rest.casefold().split()
-    if said.name != "inbox" or not words:
+    if said.name not in HOLDS_SECRETS or not words:
         return False
     if words[0] == "add":
         return len(words) > 2

@@ -38,8 +38,7 @@ async def test(desk: Desk, job: Job[TestInbox]) -> None:
     not exist any more."""
     inbox_id, event = job.task.inbox, job.task.event
     async with desk.store.reading() as tx:
-        stored = await tx.inboxes.get(inbox_id)
-    found = desk.directory.file.inboxes.get(inbox_id) or stored
+        found = await inboxes.found(tx, desk, inbox_id)
     if found is None:
         raise Permanent(f"inbox {inbox_id} is gone")
     inbox = built(desk, found)
@@ -59,8 +58,8 @@ async def test(desk: Desk, job: Job[TestInbox]) -> None:
         failed = next((each.text for each in findings if each.grade is Grade.BAD), "")
         if not failed and inbox.smtp is not None:
             await outage.works(tx, desk, desk.settings.sending_account(inbox))
-        if stored is not None:
-            noted = f"{stored.changed_at}\n{failed}" if failed else ""
+        if isinstance(found, StoredInbox):
+            noted = f"{found.changed_at}\n{failed}" if failed else ""
             await tx.settings.set_value(inboxes.testing_failed(inbox_id), noted)
         await _tell(tx, desk, event, texts.testing(inbox, findings, done=True))
 

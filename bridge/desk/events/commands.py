@@ -24,6 +24,7 @@ from bridge.desk.admin import (
     report,
     rulebook,
     status,
+    templates,
     testing,
 )
 from bridge.desk.command import CommandSpec, ReactionSpec
@@ -70,9 +71,10 @@ def help_content(desk: Desk, room: Role, rest: str) -> Content:
 
 
 COMMAND_FILES = (
-    inbox_setup, inboxes, login, hooks, forwards, publish, testing, domains, agents, reply, compose,
-    forward, decisions, overrides, assign, state, block, labels, snippet, contact, merge, move,
-    search, info, original, rulebook, status, jobs, report, export, erase, audit, answers,
+    inbox_setup, inboxes, login, hooks, forwards, publish, testing, domains, templates, agents,
+    reply, compose, forward, decisions, overrides, assign, state, block, labels, snippet, contact,
+    merge, move, search, info, original, rulebook, status, jobs, report, export, erase, audit,
+    answers,
 )  # fmt: skip
 """The files that define commands or reactions, in the order of `!help`."""
 

@@ -170,7 +170,7 @@ async def _control(desk: Desk, job: Job[HandleEvent], event: Event, room: Room |
             said = desk.commands.of_text(command.new_text(event.content))
             text = "That belongs into the control room; it is being redacted."
             if said is not None:
-                text = unknown("inbox", room.role, desk.settings.command_prefix)
+                text = unknown(said.name, room.role, desk.settings.command_prefix)
             await answer(tx, desk, room.place, event.id, f"{text} Nothing was done.")
         elif told := await control.act(tx, desk, event):
             await _answer(tx, desk, room.place, event.id, told)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import astuple
 
 from bridge.chat import command
 from bridge.chat.render import FORMAT
 from bridge.config.inbox import Inbox
 from bridge.desk import addresses
 from bridge.desk.desk import Desk
-from bridge.desk.outbound import forwarding, quotation
+from bridge.desk.outbound import forwarding, letterhead, quotation
 from bridge.desk.outbound.relayed import replaces_ids
 from bridge.mail import compose, limits
 from bridge.mail.charset import clean_line
@@ -61,6 +62,7 @@ async def outgoing(desk: Desk, inbox: Inbox, delivery: Delivery) -> compose.Outg
         queue = await tx.rooms.find(Role.QUEUE, delivery.inbox)
         letter = await tx.mails.letter(delivery.answers) if delivery.answers else None
         answered = await addresses.answered_at(tx, desk, inbox)
+        is_first = inbox.card is not None and await letterhead.is_first(tx, inbox, delivery)
         said_in = await tx.events.get(delivery.source)
         refers_to_itself = await replaces_ids(tx, inbox)
     if conversation.room is None and conversation.contact.spec:
@@ -82,6 +84,8 @@ async def outgoing(desk: Desk, inbox: Inbox, delivery: Delivery) -> compose.Outg
         await _file(desk, said_room if file == delivery.source else conversation.room, file)
         for file in delivery.files
     ]
+    if is_first and inbox.card is not None:
+        files.append(letterhead.card(inbox, inbox.card))
     forwarded = await forwarding.of(desk, inbox, delivery.letters)
     files += [file for each in forwarded for file in each.files]
     too_large = limits.over([(each.name, len(each.data)) for each in files], inbox.attachments)
@@ -96,7 +100,8 @@ async def outgoing(desk: Desk, inbox: Inbox, delivery: Delivery) -> compose.Outg
     return compose.Outgoing(
         message_id=desk.tokens.message_id(conversation.number, delivery.id, inbox.domain),
         sender=_sender(inbox, name), to=_named(delivery, "to"), cc=_named(delivery, "cc"),
-        subject=delivery.subject, at=desk.now(), text=text, html=html, signature=inbox.signature,
+        subject=delivery.subject, at=desk.now(), text=text, html=html,
+        letterhead=letterhead.of(inbox, delivery, name, text, conversation),
         in_reply_to=answers.message_id if answers else None, references=_references(answers),
         files=tuple(files), reply_to=reply_to,
         quote=await quotation.of(desk, inbox, letter, to) if quoted else None,
@@ -124,7 +129,8 @@ def _references(letter: Letter | None) -> tuple[MessageId, ...]:
 def digest(mail: compose.Outgoing, delivery: Delivery) -> str:
     """A SHA-256 over everything that agents see of a mail, to tell whether it changed since."""
     parts = [
-        str(mail.sender), mail.subject, mail.text, mail.html, mail.signature,
+        str(mail.sender), mail.subject, mail.text, mail.html,
+        *(part for each in astuple(mail.letterhead) for part in each),
         *(f"{each.field} {each.address}" for each in delivery.recipients),
         *(f"{each.name} {hashlib.sha256(each.data).hexdigest()}" for each in mail.files),
         *(each.text for each in mail.forwarded),
