@@ -24,7 +24,8 @@ DRIVER = "psycopg2-binary==2.9.11"
 """Lets Synapse store its data in PostgreSQL."""
 PACKAGES = (
     "dovecot-imapd", "dovecot-lmtpd", "postgresql", "chromium", "fonts-noto-color-emoji",
-    "libpangoft2-1.0-0", "libharfbuzz-subset0", "fonts-ipafont-gothic", "libmime-tools-perl", "postfix", "getmail6", "curl",
+    "fonts-ipafont-gothic", "libpangoft2-1.0-0", "libharfbuzz-subset0", "libmime-tools-perl",
+    "postfix", "getmail6", "curl",
 )  # fmt: skip
 
 
