@@ -45,7 +45,7 @@ def complete(inbox: Inbox, prefix: str) -> str:
     login = f" First, {prefix}inbox login {id} logs it in." if inbox.grants else ""
     if inbox.http is not None:
         login += f" {prefix}inbox hook {id} gives the address to which its mail is posted."
-    elif inbox.imap is None:
+    elif inbox.imap is None and inbox.receives:
         login += f" {prefix}inbox forward {id} gives the address to which its mail is forwarded."
     return (
         f"Draft {id} is complete.{login} {prefix}inbox test {id} tries it, {prefix}inbox show {id}"
@@ -55,10 +55,10 @@ def complete(inbox: Inbox, prefix: str) -> str:
 
 def published(inbox: Inbox, people: str, prefix: str) -> str:
     ways = []
-    if inbox.imap is not None or inbox.http is not None:
+    if inbox.sources or inbox.http is not None:
         ways.append("mail that arrives from now on becomes rooms")
-    if inbox.smtp is not None:
-        ways.append("agents can answer")
+    if inbox.sends:
+        ways.append("agents can answer" if inbox.receives else "agents can write, with !compose")
     return (
         f"{inbox.name} <{inbox.address}> is live: {' and '.join(ways) or 'it has no servers yet'}."
         f" Invited to its queue room: {people}. {prefix}agent add @who {inbox.id} invites more."

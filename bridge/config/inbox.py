@@ -45,6 +45,9 @@ class Inbox(Section):
     agents_invite: Literal["admins", "leads"] = "admins"
     federate: bool = False
     paused: bool = False
+    direction: Literal["both", "inbound", "outbound"] = "both"
+    """inbound: nobody sends from it. outbound: its mail is not read, and agents begin with
+    `!compose`; an imap section then is for copies in Sent."""
     default: bool = False
     approval: Literal["none", "four-eyes", "leads"] = "none"
     """Who has to approve (✅) a mail before it is sent: nobody, another agent, or a lead."""
@@ -155,6 +158,12 @@ class Inbox(Section):
         return ZoneInfo(self.time_zone) if self.time_zone else None
 
     @model_validator(mode="after")
+    def _one_direction(self) -> Inbox:
+        if not self.receives and self.http is not None:
+            raise ValueError("direction: outbound takes no mail, and http would bring some")
+        return self
+
+    @model_validator(mode="after")
     def _no_circle(self) -> Inbox:
         for spec in self.bcc:
             if key_of(spec) in self.own:
@@ -164,7 +173,15 @@ class Inbox(Section):
     @property
     def sources(self) -> tuple[Imap, ...]:
         """The sections that configure sources of mail; ingress/kinds.py lists their types."""
-        return (self.imap,) if self.imap is not None else ()
+        return (self.imap,) if self.imap is not None and self.receives else ()
+
+    @property
+    def receives(self) -> bool:
+        return self.direction != "outbound"
+
+    @property
+    def sends(self) -> bool:
+        return self.smtp is not None and self.direction != "inbound"
 
     @property
     def grants(self) -> dict[str, tuple[str, str]]:

@@ -107,6 +107,7 @@ inboxes:
     agents_invite: admins         # who else may invite agents: admins or leads
     federate: false               # true lets people of other homeservers in
     paused: false                 # true stops mail in and out
+    direction: both               # inbound: nobody sends; outbound: no mail is read, only !compose
     default: true                 # of several inboxes on one account: takes mail that names none
     undo: 10                      # seconds during which a send can be taken back
     sender_name: "{{agent}} from {{inbox}}" # the name in From

@@ -31,7 +31,7 @@ async def owner(desk: Desk, spec: str) -> InboxId | None:
             if name is not None and await _takes(tx, desk, InboxId(name)):
                 return InboxId(name)
     for inbox in desk.settings.inboxes.values():
-        if inbox.imap is None and address.is_of(inbox.own):
+        if inbox.imap is None and inbox.receives and address.is_of(inbox.own):
             return inbox.id
     async with desk.store.reading() as tx:
         stored = [each for each in await tx.inboxes.all() if not each.values.get("imap")]
@@ -58,7 +58,7 @@ async def answered_at(tx: Tx, desk: Desk, inbox: Inbox) -> str:
 async def _takes(tx: Tx, desk: Desk, name: InboxId) -> bool:
     """Whether an inbox is live, or being set up."""
     if name in desk.settings.inboxes:
-        return True
+        return desk.settings.inboxes[name].receives
     stored = await tx.inboxes.get(name)
     return stored is not None and _is_set_up(stored)
 
@@ -84,7 +84,7 @@ async def owners(desk: Desk, recipients: Sequence[str]) -> list[InboxId]:
     found = [
         inbox.id
         for inbox in desk.settings.inboxes.values()
-        if any(each.is_of(inbox.own) for each in to)
+        if inbox.receives and any(each.is_of(inbox.own) for each in to)
     ]
     if found:
         return found

@@ -27,6 +27,8 @@ async def forward(tx: Tx, desk: Desk, asked: Request) -> str:
             "Mail is forwarded to an address at a domain of ours, and config.yaml names none under"
             " ingress. docs/ingress.md shows how."
         )
+    if not inbox.receives:
+        raise Refused(f"{inbox.id} takes no mail: !inbox set {inbox.id} direction both first.")
     made = await made_for(tx, inbox.id)
     if asked.words[1:2] == ["remove"]:
         return await _remove(tx, desk, asked, inbox.id, made)

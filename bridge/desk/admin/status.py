@@ -55,6 +55,8 @@ async def status(tx: Tx, desk: Desk, asked: Request) -> str:
 async def _intake(tx: Tx, inbox: Inbox, now: float) -> str:
     if inbox.paused:
         return "paused"
+    if not inbox.receives:
+        return "only sends"
     found = []
     for way in inbox.sources:
         health = await tx.settings.health(way.account)

@@ -40,7 +40,7 @@ async def answer(
     text = known.get(rule.then.snippet.casefold())
     if text is None:
         return [f"there is no snippet {rule.then.snippet}."]
-    if inbox.smtp is None or inbox.paused:
+    if not inbox.sends or inbox.paused:
         return [f"{inbox.name} sends nothing."]
     if letter.sender_kind is not SenderKind.PERSON or letter.sender_verdict is Verdict.FAIL:
         return []

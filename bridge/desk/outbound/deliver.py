@@ -49,8 +49,8 @@ async def deliver(desk: Desk, job: Job[Deliver]) -> None:
     if delivery.state is DeliveryState.SENDING and delivery.data_begun:
         await _resolve_unknown(desk, job, inbox, delivery)
         return
-    if inbox.smtp is None:
-        await _fail(desk, job, delivery, f"inbox {inbox.name} has no outgoing server any more")
+    if not inbox.sends:
+        await _fail(desk, job, delivery, f"inbox {inbox.name} sends no mail any more")
         return
     if inbox.paused:
         raise Transient(f"inbox {inbox.id} is paused", retry_after=60.0)

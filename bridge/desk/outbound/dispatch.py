@@ -41,8 +41,9 @@ STATES_WITH_STATUS_SIGN = (
 
 def require_can_send(inbox: Inbox) -> None:
     """Raises Refused for an inbox that sends nothing."""
-    if inbox.paused or inbox.smtp is None:
-        why = "is paused" if inbox.paused else "has no outgoing server"
+    if inbox.paused or not inbox.sends:
+        why = "only receives mail" if inbox.smtp is not None else "has no outgoing server"
+        why = "is paused" if inbox.paused else why
         raise Refused(f"Inbox {inbox.name} {why}; nothing was sent. An admin can change that.")
 
 
