@@ -61,6 +61,9 @@ class Inbox(Section):
     footer: str = ""
     card: Card | None = None
     authserv_id: str = ""
+    forwarders: tuple[str, ...] = ()
+    """Addresses, as of a Google Group, that put themselves into From of what they forward: their
+    X-Original-From is believed where they are proven."""
     reply_to: str = ""
     """Reply-To of outgoing mails; empty for `address`."""
     bcc: tuple[str, ...] = ()
@@ -97,7 +100,7 @@ class Inbox(Section):
     smtp: Smtp | None = None
     http: Http | None = None
 
-    @field_validator("address", "aliases", "reply_to", "bcc")
+    @field_validator("address", "aliases", "reply_to", "bcc", "forwarders")
     @classmethod
     def _addresses(cls, value: Any, info: ValidationInfo) -> Any:
         for spec in (value,) if isinstance(value, str) else value:

@@ -137,6 +137,7 @@ inboxes:
     rules: []                     # what is done with mails; docs/rules.md shows how
     answer_within: 0              # hours a customer may wait before the team is reminded; 0: never
     attachments: 25000000         # bytes that the files of one mail may have together
+    forwarders: []                # groups that put themselves into From; docs/ingress.md
     authserv_id: ""               # your mail server's name in Authentication-Results
     sent_copy: auto               # in Sent: auto (not at Gmail, Microsoft), always, never
     reply_tokens: auto            # Reply-To support+token@ once !inbox test saw +tags arrive; never

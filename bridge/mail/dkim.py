@@ -64,6 +64,17 @@ def _tags(value: str) -> dict[str, str]:
     return {name.strip().lower(): "".join(text.split()) for name, _, text in pairs}
 
 
+def covers(message: Message, domain: str, field: str) -> bool:
+    """Whether there are signatures that vouch for a sender's domain, and each of them covers a
+    field: whichever of them was found good, it says so of the field, too."""
+    ours = [
+        tags["h"].lower().split(":")
+        for value in header.raw_values(message, FIELD)
+        if "h" in (tags := _tags(value)) and vouches(ascii_domain(tags.get("d", "")), domain)
+    ]
+    return bool(ours) and all(field in names for names in ours)
+
+
 def signed_by(raw: bytes, keys: Mapping[str, str]) -> list[str]:
     """The domains that have signed the whole of a mail; `keys` are the records by name. A signature
     over a part of the body (`l=`), without the sender, or over less than what is shown counts for

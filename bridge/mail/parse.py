@@ -18,6 +18,7 @@ from bridge.mail import (
     reaction,
     relay,
     report,
+    rewritten,
     tree,
     trust,
 )
@@ -153,6 +154,7 @@ def _read(
         contents = replace(contents, text=f"{emoji} reacts to a mail", html="", files=())
         sender_kind = SenderKind.AUTOMATIC
     inner = forwarded.attached(message, contents.files)
+    original, is_original_signed = rewritten.original(message, sender)
     return Mail(
         message_id=own_id[0] if own_id else _id_from(digest),
         body_hash=digest,
@@ -176,4 +178,6 @@ def _read(
         forwarded=inner if sender_kind is SenderKind.PERSON else (),
         problem=problem or contents.problem,
         own_id=next(iter(header.ids(message, relay.OWN_ID, 1)), None),
+        original=original,
+        is_original_signed=is_original_signed,
     )

@@ -122,6 +122,10 @@ class Mail:
     problem: str = ""
     own_id: MessageId | None = None
     """The Message-ID that we gave to it, where it says that it is a mail of ours."""
+    original: Address | None = None
+    """The sender that it is said to have had before a forwarder put itself into From."""
+    is_original_signed: bool = False
+    """Whether the signatures of its sender's domain, if they are good, cover that."""
 
     def ancestors(self) -> tuple[MessageId, ...]:
         """Message-IDs of the mails this one answers, nearest first (RFC 5322 §3.6.4)."""

@@ -24,6 +24,7 @@ MUTANTS = (
     Mutant("T01", "took_part", "sender.domain not in known.our_domains and any(", "any("),
     Mutant("T01", "_is_proven", "copy is not None and body_hash(copy) == mail.body_hash", "copy is not None"),
     Mutant("T01", "_is_echo", "and await _is_sent(tx, inbox, own_id, mail)", ""),
+    Mutant("T01", "unwrapped", " and mail.is_original_signed", ""),
     Mutant("T02", "took_part", "if sender.key in participants:", "if True:"),
     Mutant("T04", "address", "and other.key not in known:", "and False:"),
     Mutant("T05", "_whom", "is_plain = passed and (", "is_plain = ("),

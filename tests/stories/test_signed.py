@@ -159,3 +159,37 @@ def test_a_signature_over_a_part_of_the_body_proves_nothing() -> None:
 ])  # fmt: skip
 def test_whom_a_domain_vouches_for(domain: str, sender: str, good: bool) -> None:
     assert vouches(domain, sender) is good
+
+
+async def test_a_named_group_that_rewrites_from_is_unwrapped_and_nobody_else(
+    stage: Stage, names: DnsServer
+) -> None:
+    group = "help@group.example"
+    names.texts["s1._domainkey.group.example"] = RECORD
+    fields = [b"from", b"to", b"subject", b"date", b"message-id", b"x-original-from"]
+    config = pushed(stage, "postmark")
+    config["inboxes"]["support"]["forwarders"] = [group]
+    config["name_servers"] = [names.address]
+    await stage.open(config)
+    control = await control_room(stage)
+    said = await ask(stage, control, "!inbox hook support")
+    url = next(word for word in said.split() if "/in/" in word)
+    await stage.queue(ALICE)
+    true = {"X_Original_From": "Carla Doe <carla@yahoo.example>"}
+    senders = ((group, "group.example"), ("other@group.example", "group.example"),
+               (group, "evil.example"))  # fmt: skip
+    for number, (sender, domain) in enumerate(senders, 1):
+        raw = mail(
+            f"Text {number}", sender=f"'Carla' via Help <{sender}>", subject=f"About {number}",
+            message_id=f"<{number}@x.example>", **true,
+        )  # fmt: skip
+        raw = signed(raw, domain, include_headers=fields)
+        assert await post(url, posts.postmark(raw, SUPPORT)) == 200
+        await stage.sees(await stage.conversation(number), f"Text {number}")
+    await stage.quiet()
+    found = await rows(stage.database, stage.folder, "SELECT sender_key FROM mail ORDER BY id")
+    assert [row["sender_key"] for row in found] == [
+        "carla@yahoo.example", "other@group.example", group
+    ]  # fmt: skip
+    await stage.sees(await stage.conversation(1), f"↪ forwarded by {group}")
+    await stage.sees(await stage.conversation(3), "said to be from Carla Doe <carla@yahoo.example>")

@@ -16,7 +16,7 @@ from bridge.desk.inbound.file import file
 from bridge.desk.inbound.signed import checked
 from bridge.desk.outbound.relayed import note_id
 from bridge.desk.rules import Placed, matching_rules, of_inbox
-from bridge.mail import author
+from bridge.mail import author, rewritten
 from bridge.mail.limits import size
 from bridge.mail.parse import body_hash
 from bridge.mail.quote import Body
@@ -103,6 +103,7 @@ async def _read(desk: Desk, accepted: _Accepted) -> _ReadMail:
     arrival = replace(arrival, mail=_brought(arrival.mail, known))
     if known.get("unstamped"):
         arrival = replace(arrival, mail=await checked(desk, arrival.mail, raw))
+    arrival = replace(arrival, mail=rewritten.unwrapped(arrival.mail, inbox.forwarders))
     if inbox.spam != "ignore":
         arrival = replace(arrival, spam=arrival.spam_said())
     mail = arrival.mail
