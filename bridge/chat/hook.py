@@ -72,6 +72,15 @@ def for_draft(id: str, sender: str, subject: str, text: str) -> str:
     )
 
 
+def question(id: str, sender: str, subject: str, text: str) -> str:
+    """Tells that a provider asks whether it may forward mail to an inbox."""
+    whose = f"to {id}" if id else "to postmaster"
+    return (
+        f"📨 Somebody wants their mail to be forwarded {whose}. If that was you, open the link;"
+        f" otherwise do nothing.\n{_shown(sender, subject, text)}"
+    )
+
+
 def forwarded_to(id: str, address: str, made: Sequence[str]) -> str:
     """Tells where the mail of an inbox is to be forwarded."""
     others = f" (also taken: {', '.join(made[:-1])})" if made[1:] else ""

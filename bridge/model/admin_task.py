@@ -190,12 +190,14 @@ class WaitForCode(Task):
 
 @dataclass(frozen=True, slots=True)
 class ShowDraftMail(Task):
-    """Show a mail that came for an inbox that is being set up, in the control room."""
+    """Show a mail in the control room: one for an inbox that is being set up, or a provider's
+    question whether a forward to an inbox is wanted."""
 
     kind, share = "draft-mail", "rest"
-    title = "a mail for a draft inbox"
+    title = "a mail for the control room"
     raw: int
     inbox: InboxId
+    is_question: bool = False
 
 
 @dataclass(frozen=True, slots=True)

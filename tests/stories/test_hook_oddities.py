@@ -133,3 +133,29 @@ async def test_mailgun_at_rails_path_signs_where_a_key_is_set(stage: Stage) -> N
     assert await post(url, posts.mailgun(mail(), SUPPORT, key="wrong")) == 401
     assert await post(url, posts.mailgun(mail(), SUPPORT)) == 200
     assert len(await stored(stage)) == 1
+
+
+async def test_two_rules_that_forward_one_address_are_told_and_the_mail_is_shown_once(
+    stage: Stage,
+) -> None:
+    control, url = await hooked(stage, "relay")
+    one = b"Received: from a.example by mx.acme.example; Thu, 26 Nov 2026 10:00:00 +0000\r\n"
+    two = (b"X-Forwarded-For: dan@gmail.com support@acme.example\r\n"
+           b"Received: from b.example by mx.google.com (x) with SMTP; now\r\n")  # fmt: skip
+    for trace in (one, two, two + one, one):
+        assert await post(url, posts.relay(trace + mail(), SUPPORT)) == 204
+    told = await stage.sees(control, "mail comes to it twice")
+    said = told["content"]["body"]
+    assert "mx.acme.example" in said
+    assert "mx.google.com → dan@gmail.com" in said
+    assert "shown once" in said
+    await stage.sees(await stage.conversation(), "my display stays dark")
+    both = mail(to=f"{SUPPORT}, sales@acme.example", message_id="<2@x.example>", subject="Both")
+    for trace in (one, b"Received: by mx.other.example; now\r\n"):
+        assert await post(url, posts.relay(trace + both, SUPPORT)) == 204
+    await stage.sees(await stage.conversation(2), "my display stays dark")
+    await stage.quiet()
+    bodies = stage.hs.bodies(control)
+    assert not [each for each in bodies if "mx.other.example" in each], "it was sent to two"
+    assert len({each for each in bodies if "comes to it twice" in each}) == 2
+    assert len([each for each in await stored(stage) if each]) == 2

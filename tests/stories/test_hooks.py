@@ -277,12 +277,16 @@ async def test_mail_for_a_draft_is_shown_in_the_control_room(
     await stage.sees(control, "A mail came for draft support. It becomes a conversation once")
     assert await post(url, posts.relay(gmails_question("vf-x"), SUPPORT)) == 204
     await stage.sees(control, "(proven by a signature)\nSubject: Dark display\nvf-x")
+    await stage.sees(control, "Somebody wants their mail to be forwarded to support.")
     forged = mail("vf-y", sender="forwarding-noreply@google.com", message_id="<g2@google.com>")
     assert await post(url, posts.relay(forged, SUPPORT)) == 204
     await stage.sees(control, "(not proven: anybody may have written this)\nSubject: Dark")
     await ask(stage, control, "!inbox publish support", "mail that arrives from now on")
     await stage.queue(ALICE)
     await stage.sees(await stage.conversation(), "my display stays dark")
+    live = gmails_question("vf-live", subject="(#9) Gmail Forwarding Confirmation")
+    assert await post(url, posts.relay(live, SUPPORT)) == 204
+    await stage.sees(control, "vf-live")
     await stage.quiet()
     assert len(await stored(stage)) == 2, "Gmail's question is no conversation, a forged one is"
     assert "mail is brought to it, the last" in await ask(stage, control, "!status")

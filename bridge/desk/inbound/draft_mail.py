@@ -1,34 +1,34 @@
-"""Shows mail for an inbox that is being set up in the control room: a provider's question whether
-a forward is wanted, or the admin's own trial."""
+"""Shows mail in the control room: what comes for an inbox that is being set up, and at any time a
+provider's question whether a forward is wanted."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from bridge.chat import hook as texts
 from bridge.desk.desk import Desk
 from bridge.desk.inbound.signed import checked
 from bridge.desk.rooms.refresh import tell_control
-from bridge.mail.parse import senders
+from bridge.mail import forwarding_question
 from bridge.mail.quote import Body
 from bridge.model import InboxId, Job, Mail, PostKey, Shows, Verdict
 from bridge.model.admin_task import ShowDraftMail
 from bridge.ports import Tx
 
-GMAIL = "forwarding-noreply@google.com"
-"""Who asks, before Gmail forwards, whether that is wanted."""
 PROOF = {True: "proven by a signature", False: "not proven: anybody may have written this"}
 HOUR, AN_HOUR = 3600.0, 20
 """Mails of a draft, or to the postmaster, that are shown in an hour."""
 
 
-async def is_gmails_question(desk: Desk, raw: bytes, verdict: Verdict) -> bool:
-    """Whether Gmail asks if a forward is wanted, which makes no conversation: its sender has to be
-    proven, by who brought the mail or by its signature. Raises Transient."""
-    if GMAIL not in senders(raw):
+async def is_question(desk: Desk, raw: bytes, verdict: Verdict) -> bool:
+    """Whether a provider asks if a forward is wanted, which makes no conversation: its sender has
+    to be proven, by who brought the mail or by its signature. Raises Transient."""
+    if not forwarding_question.may_be(raw):
         return False
-    if verdict is Verdict.PASS:
-        return True
     mail, _ = await _read(desk, raw)
-    return mail.sender_verdict is Verdict.PASS
+    if verdict is Verdict.PASS:
+        mail = replace(mail, sender_verdict=verdict)
+    return forwarding_question.asks(mail)
 
 
 async def may_show(tx: Tx, inbox: InboxId, now: float) -> bool:
@@ -53,7 +53,12 @@ async def show(desk: Desk, job: Job[ShowDraftMail]) -> None:
     async with desk.store.transaction("told") as tx:
         await tx.jobs.finish(job)
         shown = sender, mail.subject, body.text
-        text = texts.for_draft(task.inbox, *shown) if task.inbox else texts.for_postmaster(*shown)
+        if task.is_question:
+            text = texts.question(task.inbox, *shown)
+        elif task.inbox:
+            text = texts.for_draft(task.inbox, *shown)
+        else:
+            text = texts.for_postmaster(*shown)
         await tell_control(tx, desk, PostKey.other(Shows.DRAFT_MAIL, task.raw, task.inbox), text)
         await tx.erasing.empty_if_unused(task.raw)
 

@@ -13,7 +13,7 @@ from bridge.desk.addresses import POSTMASTER
 from bridge.desk.desk import Desk
 from bridge.desk.directory import silent
 from bridge.desk.inbound.accept import accept_kept
-from bridge.desk.inbound.draft_mail import is_gmails_question, may_show
+from bridge.desk.inbound.draft_mail import is_question, may_show
 from bridge.desk.rooms.refresh import tell_control
 from bridge.mail.limits import size
 from bridge.model import InboxId, PostKey, Shows, Transient, Verdict
@@ -36,7 +36,7 @@ class Pushed:
     verdict: Verdict = Verdict.NONE
     """The sender check of whoever brings it, who is proven to be who they are."""
     is_question: bool = False
-    """Whether Gmail asks if a forward is wanted."""
+    """Whether a provider asks if a forward is wanted; worked out here."""
     is_stamped: bool = True
     """Whether a mail server of ours was on its way, so that the Authentication-Results under its
     name are its own, and not the sender's."""
@@ -56,17 +56,11 @@ async def take(desk: Desk, by: str, mails: Sequence[tuple[Sequence[InboxId], Pus
     # a large mail is hashed in a thread, so that nobody waits meanwhile
     digests = await asyncio.to_thread(lambda: [_digest(mail.raw) for _, mail in mails])
     mails = [
-        (inboxes, replace(mail, is_question=await _asks(desk, inboxes, mail)))
+        (inboxes, replace(mail, is_question=await is_question(desk, mail.raw, mail.verdict)))
         for inboxes, mail in mails
     ]
     # a bringer that hangs up must not undo what is being committed: it would bring it again
     await asyncio.shield(asyncio.ensure_future(_store(desk, by, mails, digests)))
-
-
-async def _asks(desk: Desk, inboxes: Sequence[InboxId], mail: Pushed) -> bool:
-    if all(inbox in desk.settings.inboxes for inbox in inboxes):
-        return False
-    return await is_gmails_question(desk, mail.raw, mail.verdict)
 
 
 def _digest(raw: bytes) -> str:
@@ -89,8 +83,8 @@ async def _store(
             text = json.dumps({name: value for name, value in note.items() if value})
             for inbox_id in inboxes:
                 inbox = desk.settings.inboxes.get(inbox_id)
-                if inbox is None:
-                    inbox = await _draft(tx, desk, inbox_id, mail, digest)
+                if inbox is None or mail.is_question:
+                    inbox = await _show(tx, desk, inbox_id, mail, digest)
                 if inbox is None:
                     continue
                 before = await tx.mails.brought(inbox.id, key)
@@ -101,17 +95,18 @@ async def _store(
                 await tx.settings.record_push(inbox.id, desk.now())
 
 
-async def _draft(tx: Tx, desk: Desk, inbox: InboxId, mail: Pushed, digest: str) -> Inbox | None:
-    """Order a mail for an inbox that is not live, or for the postmaster, to be shown in the control
-    room. Returns the inbox whose conversation it becomes once that is live; None for none."""
+async def _show(tx: Tx, desk: Desk, inbox: InboxId, mail: Pushed, digest: str) -> Inbox | None:
+    """Order a mail for an inbox that is not live, for the postmaster, or from a provider that asks
+    whether to forward, to be shown in the control room. Returns the inbox whose conversation it
+    becomes once that is live; None for none."""
     stored = await tx.inboxes.get(inbox)
     is_draft = stored is not None and stored.state is InboxState.DRAFT
-    if not is_draft and inbox != POSTMASTER:
+    if not is_draft and inbox != POSTMASTER and inbox not in desk.settings.inboxes:
         raise Transient(f"inbox {inbox} is not live")
     raw = await tx.mails.keep_raw(mail.raw, digest)
     becomes = silent(stored) if stored is not None and is_draft and not mail.is_question else None
     if await may_show(tx, inbox, desk.now()):
-        await tx.jobs.add(ShowDraftMail(raw, inbox))
+        await tx.jobs.add(ShowDraftMail(raw, inbox, mail.is_question))
     elif becomes is None:
         raise Transient("as much mail was shown in the control room as may be in an hour")
     return becomes

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from bridge import metrics
 from bridge.config.inbox import Inbox
 from bridge.desk.desk import Desk
+from bridge.desk.inbound import twice
 from bridge.desk.inbound.again import says_nothing_new
 from bridge.desk.inbound.arrival import Arrival
 from bridge.desk.inbound.file import file
@@ -161,6 +162,8 @@ async def _file(desk: Desk, mails: Sequence[_ReadMail]) -> None:
                 await tx.erasing.empty_if_unused(arrival.raw_id)
             results.append((arrival, result))
     for arrival, result in results:
+        if result == "known" and not arrival.inbox.sources:
+            await twice.tell(desk, arrival)
         metrics.received.labels(arrival.inbox.id, result).inc()
         metrics.arrival.labels(arrival.inbox.id).observe(max(0.0, desk.now() - arrival.at))
 
