@@ -222,7 +222,9 @@ def _bodies(mail: Outgoing, pictures: Sequence[tuple[str, File]]) -> tuple[str, 
     html = "\n".join((*above, html))
     if around.signature.text:
         text = f"{text}\n\n-- \n{around.signature.text}"  # RFC 3676 §4.3
-        html = f"{html}\n<div>-- <br>\n{around.signature.html}</div>"
+        signed = around.signature.html.removeprefix("<p>")  # a paragraph would stand apart
+        signed = f'<p style="margin-top:0">{signed}' if signed != around.signature.html else signed
+        html = f"{html}\n<div>-- <br>\n{signed}</div>"
     if around.footer.html:
         text = f"{text}\n\n{around.footer.text}"
         html = f"{html}\n<div>{around.footer.html}</div>"

@@ -32,7 +32,7 @@ INNER_STYLE = (
     "table{max-width:100%}"
     # on phones, ignore widths made for desktops
     "@media(max-width:640px){*{max-width:100%!important;min-width:0!important}"
-    "table,tbody,tr,td,th,div{width:auto!important}}"
+    "table:not([width='100%']),tbody,tr,td,th,div{width:auto!important}}"
 )
 OUTER_STYLE = """
 *{box-sizing:border-box}
