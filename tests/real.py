@@ -289,7 +289,7 @@ class Town:
     async def run(self, config: dict[str, Any], failpoint: str = "") -> None:
         """Start the bridge with a configuration and, if it can be so, wait until it is well. Where
         it dies at a failpoint before that, it is started again, and `died` is set."""
-        self.bridge = Bridge(self._zygote, self.folder, config)
+        self.bridge = self.configured(config)
         await self.bridge.start(failpoint)
         self.died = False
         while self.setting.is_well and not await self._well_or_dead():
@@ -297,6 +297,10 @@ class Town:
             await self.bridge.wait()
             await self.bridge.start()
             self.died = True
+
+    def configured(self, config: dict[str, Any]) -> Bridge:
+        """A bridge with its files written, and not started."""
+        return Bridge(self._zygote, self.folder, config)
 
     async def healthy(self) -> None:
         assert await self._well_or_dead(), self.bridge.log.read_text()[-3000:]
