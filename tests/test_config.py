@@ -45,6 +45,9 @@ def write(folder: Path, text: str) -> Path:
         ("imap.example.com,", "imap.example.com, tls: none,", "would send the password to imap"),
         ("imap.example.com,", "imap.example.com, tls: maybe,", "8: inboxes.support.imap.tls"),
         ("password: p}\n    smtp", "password: {env: NOT_SET}}\n    smtp", "NOT_SET is not set"),
+        ("    name: Support", '    name: Support\n    footer: "{{ agnt.name }}"',
+         "7: inboxes.support.footer: it is no template: line 1: agnt.name is no variable"),
+        ("    name: Support", "    name: Support\n    direction: out", "direction"),
         ("inboxes:", "inboxes: [", "not readable as YAML"),
         ("  support:", "  Sup port:", "use a-z, 0-9 and - only"),
     ],
@@ -90,6 +93,18 @@ def test_two_inboxes_on_one_account_need_one_default(tmp_path: Path) -> None:
     twice = GOOD + GOOD.partition("inboxes:\n")[2].replace("  support:", "  again:")
     with pytest.raises(ConfigError, match="belongs to inbox support and to again"):
         load(write(tmp_path, twice))
+
+
+def test_inboxes_share_a_server_by_an_anchor(tmp_path: Path) -> None:
+    more = """  sales:
+    name: Sales
+    address: sales@example.com
+    imap: {<<: *imap, user: sales}
+"""
+    settings = load(write(tmp_path, GOOD.replace("imap: {", "imap: &imap {") + more))
+    sales = next(each for each in settings.inboxes.values() if each.name == "Sales")
+    assert sales.imap is not None
+    assert (sales.imap.host, sales.imap.user) == ("imap.example.com", "sales")
 
 
 def test_init_writes_files_only_we_can_read_and_never_over_others(

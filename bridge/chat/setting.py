@@ -37,6 +37,8 @@ def in_file(inbox: str) -> str:
 def changed(of: str, key: str, text: str) -> tuple[str, str]:
     """What is said of a setting that was changed, and what the audit log notes. No password is
     repeated."""
+    if key in SECRETS and text == RESET:
+        return f"{key} of {of} is deleted.", f"deleted {key}"
     if key in SECRETS:
         return KEPT_ENCRYPTED, f"set {key}"
     if text == RESET:

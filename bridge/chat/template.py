@@ -12,6 +12,9 @@ from bridge.mail.html import from_text
 from bridge.mail.template import KINDS, VARIABLES
 from bridge.model import Content
 
+SHOWN = 900
+"""Characters of each template that `!template show` shows: a message holds about 5,000."""
+
 
 def shown(name: str, own: Mapping[str, str], shared: Mapping[str, object], domain: str) -> Content:
     """Each template of an inbox or domain in full, or that of the inbox's domain."""
@@ -19,6 +22,8 @@ def shown(name: str, own: Mapping[str, str], shared: Mapping[str, object], domai
     for kind, where in KINDS.items():
         text = own.get(kind) or str(shared.get(kind) or "")
         whose = f" (of {domain})" if text and kind not in own else ""
+        if len(text) > SHOWN:
+            text = f"{text[:SHOWN]} … ({len(text):,} characters)"
         lines.append(f"{kind}, {where}{whose}: {text or 'none'}")
         quoted = f"<pre><code>{html.escape(text)}</code></pre>" if text else " none"
         formatted.append(f"<p><strong>{kind}</strong>, {where}{whose}:{quoted}</p>")
@@ -29,10 +34,9 @@ def shown(name: str, own: Mapping[str, str], shared: Mapping[str, object], domai
     return text_message(body, page, notice=True)
 
 
-def changed(name: str, kind: str, *, cleared: bool, previews: str) -> str:
+def changed(name: str, kind: str, *, cleared: bool, more: str) -> str:
     """What is said of a template that was set or taken away."""
-    said = f"The {kind} of {name} is {'taken away' if cleared else 'set'}."
-    return f"{said} !template preview {previews} shows a mail with it." if previews else said
+    return f"The {kind} of {name} is {'taken away' if cleared else 'set'}. {more}".strip()
 
 
 def preview(inbox: Inbox, mail: compose.Outgoing, link: str, caption: str) -> Content:
@@ -41,11 +45,9 @@ def preview(inbox: Inbox, mail: compose.Outgoing, link: str, caption: str) -> Co
         f"What a mail of {inbox.name} looks like; it is not sent.",
         f"From: {mail.sender}", f"Subject: {mail.subject}",
         *(f"Files: {file.name}" for file in mail.files), *([caption] if caption else []),
+        *([f"With its formatting, for a day: {link}"] if link else []),
     ]  # fmt: skip
     text = compose.plain(mail)
     body = "\n".join((*head, "", text))
     formatted = "<br>".join(map(from_text, head)) + f"<blockquote>{from_text(text)}</blockquote>"
-    if link:
-        body += f"\n\nWith its formatting, for a day: {link}"
-        formatted += f'<a href="{from_text(link)}">with its formatting, for a day</a>'
     return text_message(body, formatted, notice=True)

@@ -12,6 +12,8 @@ from pydantic import BaseModel, ValidationError
 
 from bridge.config.inbox import Card, Inbox
 from bridge.config.server import Http, Imap, Smtp
+from bridge.mail import provider
+from bridge.mail.dkim import same_organization
 from bridge.model import InboxId, Refused
 from bridge.model.grant import grant_name
 
@@ -81,6 +83,8 @@ def with_key(values: Mapping[str, Any], key: str, text: str) -> Values:
         within = changed[section] = dict(changed.get(section) or {})
     if text == RESET:
         within.pop(name, None)
+        if section and not within:  # an empty one would say that there is none, a domain's included
+            del changed[section]
     elif key == "imap.folders":  # their names may hold blanks
         within[name] = [word.strip() for word in text.split(",") if word.strip()]
     elif str(KEYS[key]).startswith("tuple"):
@@ -125,11 +129,22 @@ def _complete(whole: Values) -> None:
     if imap:
         imap.setdefault("user", whole.get("address", ""))
     if smtp and smtp.get("auth") != "none":
-        smtp.setdefault("user", (imap or {}).get("user") or whole.get("address", ""))
-        if imap and "password" in imap:
-            smtp.setdefault("password", imap["password"])
-        if imap and "oauth" in imap and "password" not in smtp:
-            smtp.setdefault("oauth", imap["oauth"])
+        user = (imap or {}).get("user") or whole.get("address", "")
+        same = imap if imap and _takes_same(imap, smtp, user) else {}
+        smtp.setdefault("user", user)
+        if "password" in same:
+            smtp.setdefault("password", same["password"])
+        if "oauth" in same and "password" not in smtp:
+            smtp.setdefault("oauth", same["oauth"])
+
+
+def _takes_same(imap: Values, smtp: Values, user: str) -> bool:
+    """Whether the outgoing server may be given the log-in of the mailbox: both are of one
+    organization, or an admin named the same user for it. No server gets another one's password."""
+    one, other = str(imap.get("host", "")), str(smtp.get("host", ""))
+    known = provider.of_host(one)
+    is_one = known is not None and known == provider.of_host(other)
+    return is_one or same_organization(one, other) or smtp.get("user") == user
 
 
 def grants(values: Mapping[str, Any]) -> set[str]:

@@ -190,7 +190,8 @@ def _ask_smtp_password(draft: Draft) -> Question | None:
             "It is kept encrypted, and shown to nobody. Where the user differs, too, say"
             " !inbox set … smtp.user afterwards.",
         )
-    if provider.of_host(host) is not None:  # one account for both
+    known = provider.of_host(host)
+    if known is not None and known == provider.of_host(imap["host"]):  # one account for both
         return None
     user = imap.get("user") or draft.values["address"]
     return Question(

@@ -33,8 +33,13 @@ def merged(
         elif _holds(key, values):
             whole[key] = {**value, **(whole.get(key) or {})}
     for key, secret in shared_secrets.items():
-        if _holds(key.partition(".")[0], values):
+        section = key.partition(".")[0]
+        if _holds(section, values) and not (values.get(section) or {}).get("oauth"):
             kept.setdefault(key, secret)
+    for key in secrets:  # a password of its own takes the place of the domain's way to log in
+        section = key.partition(".")[0]
+        if section in whole and "oauth" not in (values.get(section) or {}):
+            whole[section].pop("oauth", None)
     return whole, kept
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bridge.config.inbox_form import Values
@@ -25,21 +25,33 @@ def word(text: str, prefix: str = "!") -> str:
     return plain if plain in SAID and not is_command else ""
 
 
+def _nothing_more(
+    values: Mapping[str, Any], secrets: Mapping[str, str]
+) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+    return values, secrets
+
+
+Whole = Callable[
+    [Mapping[str, Any], Mapping[str, str]], tuple[Mapping[str, Any], Mapping[str, str]]
+]
+
+
 def before(
     values: Mapping[str, Any],
     secrets: Mapping[str, str],
     key: str,
     oauth: Mapping[str, str] = NO_OAUTH,
+    whole: Whole = _nothing_more,
 ) -> tuple[Values, dict[str, str]] | None:
     """Values and secrets without the last answer before the question about `key`, so that it is
-    asked again; None where there is none."""
+    asked again; None where there is none. `whole` adds what needs no answer, as another says it."""
     keys = [step.key for step in STEPS]
     for step in reversed(STEPS[: keys.index(key)]):
         if step.undo is None:
             continue
         left = step.undo(copy.deepcopy(dict(values)))
         kept = {name: token for name, token in secrets.items() if name not in step.drops}
-        asks = step.ask(Draft(left, kept, oauth)) is not None
+        asks = step.ask(Draft(*whole(left, kept), oauth)) is not None
         if (left, kept) != (values, secrets) and asks:
             return left, kept
     return None

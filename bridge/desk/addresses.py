@@ -34,7 +34,11 @@ async def owner(desk: Desk, spec: str) -> InboxId | None:
         if inbox.imap is None and inbox.receives and address.is_of(inbox.own):
             return inbox.id
     async with desk.store.reading() as tx:
-        stored = [each for each in await tx.inboxes.all() if not each.values.get("imap")]
+        stored = [
+            each
+            for each in await tx.inboxes.all()
+            if not desk.directory.whole(each).values.get("imap")
+        ]
     return next(iter(_set_up(stored, [address])), None)
 
 

@@ -78,7 +78,8 @@ class Directory:
         values, secrets = shared.merged(
             stored.values, stored.secrets, domain.values, domain.secrets
         )
-        return replace(stored, values=values, secrets=secrets)
+        at = max(stored.changed_at, domain.changed_at)
+        return replace(stored, values=values, secrets=secrets, changed_at=at)
 
     def shared(self, stored: StoredInbox) -> StoredDomain | None:
         """The domain of a stored inbox, if it holds settings."""

@@ -222,11 +222,12 @@ def _bodies(mail: Outgoing, pictures: Sequence[tuple[str, File]]) -> tuple[str, 
     html = "\n".join((*above, html))
     if around.signature.text:
         text = f"{text}\n\n-- \n{around.signature.text}"  # RFC 3676 §4.3
+    if around.signature.html:
         signed = around.signature.html.removeprefix("<p>")  # a paragraph would stand apart
         signed = f'<p style="margin-top:0">{signed}' if signed != around.signature.html else signed
         html = f"{html}\n<div>-- <br>\n{signed}</div>"
     if around.footer.html:
-        text = f"{text}\n\n{around.footer.text}"
+        text = f"{text}\n\n{around.footer.text}".strip()
         html = f"{html}\n<div>{around.footer.html}</div>"
     if mail.quote is not None:
         quoted = "\n".join(f"> {line}" for line in clean(mail.quote.text).strip().splitlines())

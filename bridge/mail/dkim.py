@@ -135,6 +135,16 @@ def vouches(domain: str, sender: str) -> bool:
     return is_within and _public().privatesuffix(min(domain, sender, key=len)) is not None
 
 
+def same_organization(one: str, other: str) -> bool:
+    """Whether two hosts belong to one organization: they are the same, or lie below one domain that
+    somebody can have, as imap.gmail.com and smtp.gmail.com do."""
+    one, other = ascii_domain(one), ascii_domain(other)
+    if one == other or re.fullmatch(r"[0-9.]+|.*:.*", one):
+        return one == other
+    whose = _public().privatesuffix(one)
+    return whose is not None and whose == _public().privatesuffix(other)
+
+
 @cache
 def _public() -> PublicSuffixList:
     """The domains below which anybody may have a domain (publicsuffix.org), private ones as

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html as entities
 import re
+from collections.abc import Mapping
 from urllib.parse import quote
 
 import css_inline
@@ -43,9 +45,15 @@ PROPERTIES = {
 SCHEMES = {"http", "https", "mailto", "tel"}
 FETCHES = re.compile(r"@|url\s*\(|expression\s*\(|\\|image-set|javascript:", re.IGNORECASE)
 """What in a style sheet loads something, runs, or may hide such a word."""
-MARK = re.compile("[\U000f0000-\U000ffffd]")
-FIXED_START = re.compile("(?i:https?://[^/?#\U000f0000-\U000ffffd]+[/?]|mailto:|tel:)")
+MARK = re.compile(r"xq\d\dzv7kq")
+"""What stands for a value while Markdown and style sheets are worked out, so that no value is read
+as either: plain letters, which nothing changes."""
+FIXED_START = re.compile(r"(?i:https?://(?:(?!xq\d\dzv7kq)[^/?#])+[/?#]|mailto:|tel:)")
 """How a link begins into which a value may be put: it cannot change where the link leads."""
+PIECES = re.compile(r'(<[^">]*(?:"[^"]*"[^">]*)*>)')
+"""Tags, as they are written here, and what stands between."""
+MAX_WRITTEN = 200_000
+"""Maximum characters of the HTML that comes of it."""
 
 
 def is_html(text: str) -> bool:
@@ -72,28 +80,43 @@ def inlined(source: str) -> str:
     for node in tree.css("*"):
         for name, value in node.attributes.items():
             _check_attribute(node.tag or "", name, value or "")
-            if name == "href" and value:
-                node.attrs[name] = MARK.sub(lambda mark: quote(mark[0]), value)
     try:
         inliner = css_inline.CSSInliner(load_remote_stylesheets=False, keep_style_tags=False)
         page = inliner.inline(tree.html or "")
     except (css_inline.InlineError, ValueError) as error:
         raise Refused(f"its style sheet cannot be read: {str(error)[:100]}") from error
     body = LexborHTMLParser(page).body
-    return nh3.clean(
+    written = nh3.clean(
         (body.inner_html if body is not None else "") or "",
         tags=SHOWN, attributes=ALLOWED, url_schemes=SCHEMES, link_rel=None,
         filter_style_properties=PROPERTIES,
     ).strip()  # fmt: skip
+    if len(written) > MAX_WRITTEN:
+        raise Refused(f"it becomes {len(written):,} characters of HTML")
+    return written
 
 
-def with_names_of_pictures(html: str) -> str:
-    """The HTML with the alternative text in place of each picture, for the text of a mail."""
-    if "<img" not in html:
-        return html
+def filled(html: str, by_mark: Mapping[str, str]) -> str:
+    """The HTML with values in place of their marks: escaped, and quoted in links."""
+    return "".join(
+        MARK.sub(lambda mark: quote(by_mark.get(mark[0], ""), safe="@"), piece)
+        if number % 2
+        else MARK.sub(lambda mark: entities.escape(by_mark.get(mark[0], "")), piece)
+        for number, piece in enumerate(PIECES.split(html))
+    )
+
+
+def for_text(html: str) -> str:
+    """The HTML as the text of a mail is made of it: with the alternative text in place of each
+    picture, and the address behind the words of each link."""
     tree = LexborHTMLParser(html)
     for node in tree.css("img"):
         node.replace_with(node.attributes.get("alt") or "")
+    for node in tree.css("a[href]"):
+        address = (node.attributes.get("href") or "").removeprefix("mailto:")
+        words = " ".join(node.text().split())
+        if address not in words and not address.startswith("#"):
+            node.replace_with(f"{words} ({address})".strip() if words else address)
     return (tree.body.inner_html if tree.body is not None else "") or ""
 
 

@@ -7,13 +7,11 @@ is taken: variables, fallbacks and conditions. What was checked is what runs: th
 from __future__ import annotations
 
 import difflib
-import html as entities
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import SimpleNamespace
-from urllib.parse import quote
 
 from jinja2 import Template, nodes
 from jinja2.exceptions import TemplateError, TemplateSyntaxError
@@ -22,6 +20,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from bridge.mail import snippet, styled
 from bridge.mail.charset import clean, clean_line
 from bridge.mail.html import to_text
+from bridge.mail.languages import GREETINGS
 from bridge.mail.written import to_html
 from bridge.model import Permanent, Refused
 
@@ -57,12 +56,13 @@ OF_FREESCOUT = {
 FREESCOUT = re.compile(
     r"\{%([A-Za-z]{1,20}(?:\.[A-Za-z]{1,20})?)(?:,fallback=([^%{}\"\\]{0,100}))?%\}"
 )
-MAX_LENGTH, MAX_NESTED = 20_000, 10
-"""Maximum characters of a template, and maximum conditions within each other."""
-FIRST_MARK = 0xF0000
-"""The first of the characters (of a private plane) that stand for values while Markdown and style
-sheets are worked out, so that no value is read as either."""
-MARKS = re.compile("[\U000f0000-\U000ffffd]")
+MAX_LENGTH = 20_000
+"""Maximum characters of a template."""
+TOO_DEEP = "it is nested too deeply, or holds a number that is too large"
+MAX_DEPTH = 20
+"""Maximum depth of a template's tree: chains of `or` and of filters make Python's compiler slow."""
+NOTHING = "xq99zv7kq"
+"""Stands for an empty value, as the marks do for others."""
 NAMED = {
     nodes.For: "a loop", nodes.Call: "a call", nodes.Getitem: "[…]", nodes.Compare: "a comparison",
     nodes.Include: "another template", nodes.Import: "another template",
@@ -94,6 +94,16 @@ class Letterhead:
     footer: Filled = Filled()
 
 
+class _Nothing:
+    """An empty value: false in conditions, and with a mark of its own in the text."""
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __str__(self) -> str:
+        return NOTHING
+
+
 def _environment() -> ImmutableSandboxedEnvironment:
     made = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, cache_size=0)
     made.globals.clear()
@@ -108,13 +118,10 @@ _jinja = _environment()
 
 def check(source: str) -> None:
     """Raises Refused with the line and the fault of a template that cannot be used."""
-    source = _as_jinja(source)
-    tree = _parsed(source)
-    rendered = _jinja.from_string(tree)
+    tree, template = _compiled(source)
     every = "".join(_everything(tree))
-    for text in (every, _marked(rendered, dict.fromkeys(VARIABLES, "x")), _marked(rendered, {})):
-        if styled.is_html(text):
-            styled.inlined(text)
+    for text in (every, _marked(template, dict.fromkeys(VARIABLES, "x")), _marked(template, {})):
+        _as_html(text)
 
 
 def fill(source: str, values: Mapping[str, str]) -> Filled:
@@ -124,44 +131,58 @@ def fill(source: str, values: Mapping[str, str]) -> Filled:
         return Filled()
     values = {name: clean_line(values.get(name, ""), 200) for name in VARIABLES}
     try:
-        marked = _marked(_compiled(source), values).strip()
-        html = styled.inlined(marked) if styled.is_html(marked) else to_html(marked)
+        marked = _marked(_compiled(source)[1], values).strip()
+        html = _as_html(marked)
     except Refused as error:
         raise Permanent(f"a template of its inbox cannot be used: {error}") from error
-    for mark, name in zip(_marks(), VARIABLES, strict=True):
-        html = html.replace(mark, entities.escape(values[name]))
-        html = html.replace(quote(mark), quote(values[name], safe=""))
-    return Filled(to_text(styled.with_names_of_pictures(html)), html)
+    by_mark = dict(zip(_marks(), values.values(), strict=True))
+    html = styled.filled(html, by_mark)
+    if styled.is_html(marked):
+        return Filled(to_text(styled.for_text(html)).strip(), html)
+    return Filled(styled.MARK.sub(lambda mark: by_mark[mark[0]], marked), html)
 
 
 def begins_with_greeting(text: str, greeting: str) -> bool:
-    """Whether a text brings a greeting of its own: its first line ends with a comma, as letters
-    begin, or its first word is that of the greeting."""
-    first = text.strip().partition("\n")[0].strip()
-    if not first or not greeting.strip():
+    """Whether a text brings a greeting of its own: it begins with one in some language, with the
+    first word of `greeting`, or with a short line that ends in a comma, as letters do."""
+    plain = re.sub(r"[*_#>`~]", "", text).strip().casefold()
+    if not plain or not greeting.strip():
         return False
-    of_greeting = greeting.split()[0].strip(",.!:").casefold()
-    return first.endswith(",") or first.split()[0].strip(",.!:").casefold() == of_greeting
+    first = plain.partition("\n")[0].strip()
+    if first.endswith(",") and len(first.split()) <= 3:
+        return True
+    known = (*GREETINGS, greeting.split()[0].strip(",.!:").casefold())
+    return any(re.match(rf"{re.escape(each)}(?!\w)", plain) for each in known)
 
 
 def _marks() -> list[str]:
-    return [chr(FIRST_MARK + number) for number in range(len(VARIABLES))]
+    return [f"xq{number:02}zv7kq" for number in range(len(VARIABLES))]
 
 
 def _marked(template: Template, values: Mapping[str, str]) -> str:
-    """The text with a mark in place of each value that is not empty."""
+    """The text with a mark in place of each value that is not empty. `Hello {{ contact.name }},`
+    without a name is `Hello,`."""
     owners: dict[str, SimpleNamespace] = {}
     for mark, name in zip(_marks(), VARIABLES, strict=True):
         owner, _, attribute = name.partition(".")
-        setattr(
-            owners.setdefault(owner, SimpleNamespace()), attribute, mark if values.get(name) else ""
-        )
-    return template.render(owners)
+        value = mark if values.get(name) else _Nothing()
+        setattr(owners.setdefault(owner, SimpleNamespace()), attribute, value)
+    return re.sub(rf" ?{NOTHING}(?=[,.;:!?])|{NOTHING}", "", template.render(owners))
+
+
+def _as_html(marked: str) -> str:
+    """The HTML of a text with marks. Raises Refused for what cannot stand in a mail."""
+    return styled.inlined(marked if styled.is_html(marked) else to_html(marked))
 
 
 @lru_cache(256)
-def _compiled(source: str) -> Template:
-    return _jinja.from_string(_parsed(_as_jinja(source)))
+def _compiled(source: str) -> tuple[nodes.Template, Template]:
+    """The checked tree, and the same ready to run. Raises Refused."""
+    tree = _parsed(_as_jinja(source))
+    try:
+        return tree, _jinja.from_string(tree)
+    except (TemplateError, ValueError, SyntaxError, RecursionError, MemoryError) as error:
+        raise Refused(TOO_DEEP) from error
 
 
 def _as_jinja(source: str) -> str:
@@ -176,7 +197,7 @@ def _as_jinja(source: str) -> str:
         known = OF_SNIPPETS.get(name)
         return match[0] if known is None else f"{blank}{_variable(known, other)}"
 
-    source = MARKS.sub("", clean(source))
+    source = styled.MARK.sub("", clean(source))
     source = FREESCOUT.sub(freescout, source)
     return re.sub(rf"(?<!\{{){snippet.FIELD.pattern}(?!\}})", of_snippet, source)
 
@@ -196,7 +217,7 @@ def _parsed(source: str) -> nodes.Template:
     except TemplateSyntaxError as error:
         raise Refused(f"line {error.lineno}: {(error.message or '').rstrip('.')[:200]}") from error
     except (TemplateError, ValueError, RecursionError, MemoryError) as error:
-        raise Refused("it is nested too deeply, or holds a number that is too large") from error
+        raise Refused(TOO_DEEP) from error
     return tree
 
 
@@ -211,9 +232,8 @@ def _check(node: nodes.Node, depth: int) -> None:
         raise _unknown(node, node.name)
     if isinstance(node, nodes.Const):
         return
-    depth += isinstance(node, nodes.If)
-    if depth > MAX_NESTED:
-        raise Refused(f"line {node.lineno}: more than {MAX_NESTED} conditions within each other")
+    if depth > MAX_DEPTH:
+        raise Refused(f"line {node.lineno}: {TOO_DEEP}")
     if isinstance(node, nodes.Filter) and node.name == "default":
         if node.node is None or len(node.args) != 1 or node.kwargs or node.dyn_args:
             raise Refused(f'line {node.lineno}: write default("text")')
@@ -226,7 +246,7 @@ def _check(node: nodes.Node, depth: int) -> None:
             " {% if agent.name %}…{% endif %} can"
         )
     for child in node.iter_child_nodes():
-        _check(child, depth)
+        _check(child, depth + 1)
 
 
 def _unknown(node: nodes.Node, name: str) -> Refused:
@@ -240,7 +260,9 @@ def _everything(node: nodes.Node) -> Iterator[str]:
     if isinstance(node, nodes.TemplateData):
         yield node.data
     elif isinstance(node, nodes.Getattr):
-        yield chr(FIRST_MARK)
+        yield _marks()[0]
+    elif isinstance(node, nodes.Const):
+        yield str(node.value)
     elif isinstance(node, nodes.If):
         for child in (*node.body, *node.elif_, *node.else_):
             yield from _everything(child)

@@ -17,7 +17,6 @@ from bridge.sandbox.starter import environment
 BOUNDS = lockdown.Bounds(processor=30, wall=120)
 WIDTH, MARGIN, SCALE = 640, 16, 1.5
 """CSS pixels of the page's width and of its margin, and pixels of the picture for each of them."""
-MAX_PIXELS = 20_000_000
 CANNOT = 3
 """The exit code where the libraries are not installed."""
 PAGE = f"<style>@page{{size:{WIDTH}px 12000px;margin:{MARGIN}px}}body{{font-family:sans-serif}}"
@@ -35,35 +34,36 @@ async def draw(html: str) -> bytes:
     except OSError as error:
         raise Transient(f"no process can be started to draw: {error}") from error
     try:
-        picture, _ = await process.communicate(html.encode())
+        async with asyncio.timeout(BOUNDS.wall + 30):
+            picture, _ = await process.communicate(html.encode())
+    except TimeoutError:
+        picture = b""
     finally:
         if process.returncode is None:
             process.kill()
     if process.returncode == CANNOT:
         raise Permanent(CAPTION)
     if process.returncode or not picture:
-        raise Permanent("No picture: it takes too long to draw.")
+        raise Permanent("No picture: this HTML cannot be drawn here, or takes too long.")
     return picture
 
 
 def main() -> None:
     """Read HTML from standard input, and write a PNG to standard output."""
     html = sys.stdin.buffer.read().decode()
+    lockdown.limit(BOUNDS)  # and no more: GLib starts threads
     try:
         import pypdfium2
         import weasyprint
     except (ImportError, OSError):  # OSError: no Pango
         sys.exit(CANNOT)
-    lockdown.limit(BOUNDS)  # GLib starts threads
-
     nothing = weasyprint.urls.URLFetcher(allowed_protocols=())
     document = weasyprint.HTML(string=f"{PAGE}</style>{html}", url_fetcher=nothing)
     pdf = pypdfium2.PdfDocument(document.write_pdf(presentational_hints=True))
     page = pdf[0].render(scale=SCALE * 96 / 72).to_pil()  # a PDF counts in points
     box = page.convert("L").point(lambda value: 255 if value < 250 else 0).getbbox()
     edge = round(MARGIN * SCALE)
-    if box is not None:
-        page = page.crop((0, 0, page.width, min(page.height, box[3] + edge)))
+    page = page.crop((0, 0, page.width, min(page.height, (box[3] if box else edge) + edge)))
     stream = io.BytesIO()
     page.save(stream, "PNG")
     sys.stdout.buffer.write(stream.getvalue())

@@ -32,7 +32,8 @@ MAX_CACHED_MAILS = 8
 BUSY = "Try again in a moment."
 EXPIRED = (
     "This link has expired, or is not one of ours. Say !original in the conversation's room for a"
-    " new one. The link to a draft comes anew when its message is edited."
+    " new one. The link to a draft comes anew when its message is edited, and that to a sample of"
+    " an inbox's mail with !template preview."
 )
 FORGOTTEN = "This mail is not kept any more: its time was over, or it was erased."
 
@@ -137,7 +138,8 @@ class Pages:
                 return await self._sample(InboxId(name or ""))
             return await (self._draft if kind == "draft" else self._kept)(number)
         except Refused as error:
-            raise refused(web.HTTPGone, f"There is no such draft any more: {error}.") from error
+            what = "draft" if kind == "draft" else "mail"
+            raise refused(web.HTTPGone, f"There is no such {what} any more: {error}.") from error
         except (Transient, Permanent) as error:
             raise refused(web.HTTPServiceUnavailable, BUSY) from error
 

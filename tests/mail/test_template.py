@@ -27,20 +27,24 @@ VALUES = {
     ("Hello {first_name|there},", "Hello Alice,", "<p>Hello Alice,</p>"),
     ("Hello {%customer.firstName,fallback=there%},", "Hello Alice,", "<p>Hello Alice,</p>"),
     ("{{ contact.name }}", "Alice <b>Doe</b>", "<p>Alice &lt;b&gt;Doe&lt;/b&gt;</p>"),
-    ("**{{ agent.name }}**\nAcme", "Bob *Star*\nAcme", "<strong>Bob *Star*</strong><br"),
+    ("**{{ agent.name }}**\nAcme", "**Bob *Star***\nAcme", "<strong>Bob *Star*</strong><br"),
     ("{{ conversation.subject }}", "Re: {{ agent.name }}", "<p>Re: {{ agent.name }}</p>"),
     ("https://acme.example/t/{{ conversation.number }}", "https://acme.example/t/#12",
      '<a href="https://acme.example/t/%2312">'),
     ("{% if agent.name %}\nby {{ agent.first_name }}\n{% else %}\nby us\n{% endif %}\n", "by Bob",
      "<p>by Bob</p>"),
     ("{% if not contact.name %}nobody{% endif %}Acme", "Acme", "<p>Acme</p>"),
-    ('<a href="https://x.example/?q={{ contact.email }}">Ask</a>', "Ask",
-     '<a href="https://x.example/?q=a%26b%40x.example">Ask</a>'),
+    ('<a href="https://x.example/?q={{ contact.email }}">Ask</a>',
+     "Ask (https://x.example/?q=a%26b@x.example)",
+     '<a href="https://x.example/?q=a%26b@x.example">Ask</a>'),
+    ("[Write to us](mailto:{{ inbox.address }})", "[Write to us](mailto:support@acme.example)",
+     '<a href="mailto:support@acme.example">Write to us</a>'),
+    ("Acme\n\n2. OG\n______\n  Hauptstr. 5", "Acme\n\n2. OG\n______\n  Hauptstr. 5", "Hauptstr. 5"),
     ("<style>.a{color:red;position:fixed}</style><p class=a>{{ inbox.name }}</p>", "Support",
      '<p style="color:red">Support</p>'),
     ('<img src="https://x.example/l.png" alt="Acme" width="80">', "Acme",
      '<img src="https://x.example/l.png" alt="Acme" width="80">'),
-    ("Write to <help@acme.example>, 5 < 6 & 7", "Write to help@acme.example, 5 < 6 & 7",
+    ("Write to <help@acme.example>, 5 < 6 & 7", "Write to <help@acme.example>, 5 < 6 & 7",
      "5 &lt; 6 &amp; 7"),
     ("{braces} stay, and {% raw %}{{ so }}{% endraw %}", "{braces} stay, and {{ so }}", "{braces}"),
 ])  # fmt: skip
@@ -52,9 +56,20 @@ def test_a_template_becomes_text_and_html(source: str, text: str, html: str) -> 
 
 
 def test_what_has_no_value_is_empty_and_falls_back() -> None:
-    assert fill("Hello {first_name|there}, {{ agent.name }}.", {}).text == "Hello there, ."
+    assert fill("Hello {first_name|there}, {{ agent.name }}.", {}).text == "Hello there,."
+    assert fill("Hello {first_name}, {{ agent.name }}!", {}).text == "Hello,!"
     assert fill("{{ agent.name }}\nAcme", {}).text == "Acme"
     assert fill("", VALUES) == fill(" \n", VALUES)
+
+
+def test_no_value_is_taken_for_another_or_grows() -> None:
+    marks = "".join(f"xq{number:02}zv7kq" for number in range(9))
+    values = VALUES | {"contact.name": marks[:200], "conversation.subject": "&" * 200}
+    found = fill("{{ contact.name }} {{ contact.name }} %F3%B0%80%87", values)
+    assert found.text == f"{marks[:200]} {marks[:200]} %F3%B0%80%87"
+    assert len(found.html) < 600
+    assert "&amp;" not in found.html
+    assert fill("<p>{{ contact.name }}</p>", values).html == f"<p>{marks[:200]}</p>"
 
 
 def _nested(opens: str, closes: str, times: int) -> str:
@@ -80,7 +95,13 @@ REFUSED = {
     "closed brackets": "{{ " + _nested("(", ")", 900) + " }}",
     "not not": "{{ " + "not " * 4000 + "agent.name }}",
     "or or": "{{ " + "agent.name or " * 1000 + "agent.name }}",
-    "ifs": _nested("{% if agent.name %}", "{% endif %}", 11), "open": "{{ agent.name",
+    "defaults": '{{ agent.name' + '|default("a")' * 190 + " }}",
+    "ors": "{{ agent.name" + " or contact.name" * 250 + " }}",
+    "form in a fallback": '<b>{{ contact.name or "<form>" }}</b>',
+    "host in Markdown": "[x](https://{{ contact.first_name }}.acme.example/x)",
+    "picture in Markdown": "![x](https://acme.example/{{ contact.email }}.png)",
+    "much style": f"<style>*{{font-family:{'a' * 12_000}}}</style>{'<i>x</i>' * 900}",
+    "ifs": _nested("{% if agent.name %}", "{% endif %}", 30), "open": "{{ agent.name",
     "open if": "{% if agent.name %}x", "unknown": "{{ contact.fist_name }}",
     "object": "{{ contact }}", "long": "x" * 20_001, "braces": "{" * 20_000,
     "link": '<link rel="stylesheet" href="file:///etc/passwd">',
@@ -144,7 +165,9 @@ def test_a_fault_is_named_with_its_line() -> None:
 
 @pytest.mark.parametrize(("text", "is_greeted"), [
     ("Hi Alice,\nit works.", True), ("hello!", True), ("It works.", False), ("", False),
-    ("Dear Ms Doe,", True), ("One, two", False),
+    ("Dear Ms Doe,", True), ("One, two", False), ("Hi Carla!", True), ("Carla,\nit works", True),
+    ("Good morning Carla!", True), ("**Hello** Carla", True), ("First of all: red, green,", False),
+    ("Hint: press it.", False), ("Sehr geehrte Frau Doe", True),
 ])  # fmt: skip
 def test_a_text_with_a_greeting_of_its_own_is_known(text: str, is_greeted: bool) -> None:
     assert begins_with_greeting(text, "Hello Alice,") is is_greeted
@@ -162,6 +185,15 @@ def test_the_parts_stand_around_the_text_in_their_order() -> None:
     places = [html.index(f"The {each}") for each in
               ("header", "greeting", "text", "signature", "footer")]  # fmt: skip
     assert places == sorted(places)
+
+
+def test_a_signature_may_be_a_picture_alone() -> None:
+    picture = fill('<img src="https://x.example/l.png" alt="">', {})
+    raw = build(outgoing(text="The text", letterhead=Letterhead(signature=picture)))
+    mail = message_from_bytes(raw, policy=policy.default)
+    assert "l.png" in mail.get_body(("html",)).get_content()  # type: ignore[union-attr]  # it has HTML
+    text = mail.get_body(("plain",)).get_content()  # type: ignore[union-attr]  # it has a text
+    assert text.strip() == "The text"
 
 
 def test_a_contact_card_is_one_that_address_books_read() -> None:

@@ -80,7 +80,7 @@ def test_text_and_html_carry_the_signature() -> None:
     found = parse(build(outgoing(letterhead=template.Letterhead(signature=signature))))
     assert found.text.replace("\r", "") == "Hello **you**\n\n-- \nAcme\nSupport\n"
     assert "<strong>you</strong>" in found.html
-    assert "Acme<br />" in found.html
+    assert "Acme<br>" in found.html
 
 
 def test_an_impossible_address_is_named() -> None:

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from bridge.config import shared
+from bridge.config.vault import Vault, new_key
+from bridge.desk import addresses
+from bridge.desk.directory import touch
+from bridge.model import InboxId
 from tests.servers.dns import DnsServer
 from tests.servers.matrix_state import Room
 from tests.stage import ADMIN, ALICE, PASSWORD, SUPPORT, Stage, mail, until
@@ -141,7 +148,7 @@ async def test_several_addresses_share_what_is_set_for_their_domain(
     (sent,) = await stage.sent()
     assert sent.get_body(("plain",)).get_content().rstrip().endswith("Acme GmbH, Berlin")  # type: ignore[union-attr]  # it has a text
     said = await ask(stage, control, "!template set acme.example footer\nAcme SE")
-    assert said == "The footer of acme.example is set."
+    assert said == "The footer of acme.example is set. It holds for support at once."
     await ask(stage, control, "!template set support footer\nOnly ours")
     stage.hs.say(ALICE, room.id, "!reply Again")
     assert "Only ours" in str((await stage.sent(2))[1])
@@ -201,3 +208,78 @@ async def test_a_password_of_a_domain_is_sealed_and_redacted(
     assert kept.secrets["imap.password"]
     assert "s3cret-canary" not in str(kept)
     await ask(stage, control, f"!inbox add {SUPPORT}", "Who answers this mail?")
+
+
+async def test_what_is_reset_is_the_domains_again_and_switches_nothing_off(
+    stage: Stage, names: DnsServer
+) -> None:
+    control = await added(stage, names)
+    for said in (f"!inbox add {SUPPORT}", PASSWORD, ALICE, "!inbox publish support"):
+        await ask(stage, control, said)
+    for key in ("imap.poll", "smtp.port"):
+        await ask(stage, control, f"!inbox set support {key} -", "has its default again")
+    inbox = stage.app.desk.settings.inboxes[InboxId("support")]
+    assert inbox.imap is not None
+    assert inbox.smtp is not None
+    assert inbox.imap.port == stage.imap.port
+    assert await addresses.owner(stage.app.desk, SUPPORT) is None, "its mail comes by IMAP"
+
+
+async def test_no_server_gets_the_password_of_another(stage: Stage, names: DnsServer) -> None:
+    control = await added(stage, names)
+    for key, value in (("smtp.auth", "password"), ("smtp.user", "relay"), ("smtp.password", "x")):
+        await ask(stage, control, f"!domain set acme.example {key} {value}")
+    for said in (f"!inbox add {SUPPORT}", PASSWORD, ALICE):
+        await ask(stage, control, said)
+    await ask(stage, control, "!inbox publish support", "is live")
+    said = await ask(
+        stage, control, "!inbox set support smtp.host 127.0.0.2", "Nothing was changed"
+    )
+    assert "needs user and password" in said
+    several = "imap.user bob imap.password hunter2-canary"
+    await ask(stage, control, f"!domain set acme.example {several}", "takes one word")
+    await ask(stage, control, "!template set acme.example imap.password hunter3-canary", "Kinds:")
+    await stage.quiet()
+    assert "canary" not in str([each["content"] for each in control.events])
+    async with stage.app.desk.store.reading() as tx:
+        assert "canary" not in str(await tx.domains.all())
+        assert "canary" not in str(await tx.audit.last(50))
+
+
+async def test_a_log_in_of_its_own_takes_the_place_of_the_domains() -> None:
+    domain = {"imap": {"host": "imap.gmail.com", "oauth": "google"}}
+    values, secrets = shared.merged({}, {"imap.password": "own"}, domain, {})
+    assert "oauth" not in values["imap"]
+    assert secrets == {"imap.password": "own"}
+    values, secrets = shared.merged(
+        {"imap": {"oauth": "google"}}, {}, {"imap": {"host": "imap.gmail.com"}},
+        {"imap.password": "domain's"},
+    )  # fmt: skip
+    assert (values["imap"]["oauth"], secrets) == ("google", {})
+
+
+async def test_a_domain_whose_passwords_no_key_opens_is_mended_by_a_new_one(
+    stage: Stage, names: DnsServer
+) -> None:
+    control = await added(stage, names)
+    await ask(stage, control, f"!domain set acme.example imap.password {PASSWORD}")
+    for said in (f"!inbox add {SUPPORT}", ALICE, "!inbox publish support"):
+        await ask(stage, control, said)
+    async with stage.app.desk.store.transaction("settings") as tx:
+        (kept,) = await tx.domains.all()
+        lost = Vault([new_key()]).seal(PASSWORD)
+        await tx.domains.save(replace(kept, secrets={"imap.password": lost}))
+        await touch(tx)
+    await ask(stage, control, "!inbox list", "cannot be used")
+    await ask(
+        stage, control, f"!domain set acme.example imap.password {PASSWORD}", "Kept encrypted"
+    )
+    await ask(stage, control, "!inbox list", "live")
+
+
+async def test_back_goes_to_what_was_answered_here(stage: Stage, names: DnsServer) -> None:
+    control = await added(stage, names)
+    await ask(stage, control, f"!inbox add {SUPPORT}", "What is the password")
+    await ask(stage, control, "!back", "This is the first question.")
+    await ask(stage, control, PASSWORD, "Who answers this mail?")
+    await ask(stage, control, "!back", "What is the password")

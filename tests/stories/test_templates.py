@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from bridge.demo.ports import free_ports
-from bridge.model import Permanent
+from bridge.model import InboxId, Permanent
 from bridge.sandbox import drawing
 from tests.servers.matrix_state import Room
 from tests.stage import ALICE, SUPPORT, Stage, mail, until
@@ -152,6 +152,22 @@ async def test_the_first_answer_to_somebody_brings_the_contact_card(stage: Stage
     stage.hs.say(ALICE, other.id, "!reply Third")
     third = (await stage.sent(3))[2]
     assert list(third.iter_attachments()) == [], "the same person has it"
+
+
+async def test_a_card_is_no_file_that_could_be_too_large(stage: Stage) -> None:
+    room = await begun(stage, undo=0, card=CARD, attachments=0)
+    stage.hs.say(ALICE, room.id, "!reply Hello")
+    (sent,) = await stage.sent()
+    assert [each.get_filename() for each in sent.iter_attachments()] == ["Support.vcf"]
+
+
+async def test_a_card_ends_with_its_last_line(stage: Stage) -> None:
+    control = await by_chat(stage)
+    await ask(stage, control, "!inbox set support card.phone +49 30 1234")
+    assert stage.app.desk.settings.inboxes[InboxId("support")].card is not None
+    await ask(stage, control, "!inbox set support card.phone call me", "does not fit")
+    await ask(stage, control, "!inbox set support card.phone -")
+    assert stage.app.desk.settings.inboxes[InboxId("support")].card is None
 
 
 async def test_templates_of_config_yaml_are_shown_and_not_changed(stage: Stage) -> None:

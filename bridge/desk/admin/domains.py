@@ -20,7 +20,7 @@ from bridge.mail import domain as records
 from bridge.model import CONTROL, InboxId, Job, Permanent, Refused, Role, ascii_domain
 from bridge.model.admin_task import LookUpDomain
 from bridge.model.dns import Question, Records
-from bridge.model.oversight import InboxState, StoredDomain
+from bridge.model.oversight import InboxState, StoredDomain, StoredInbox
 from bridge.ports import Tx
 
 LOOKUP = 5.0
@@ -94,10 +94,9 @@ async def change(
         if each.state is InboxState.LIVE and domain_of(each) == stored.name
     ]  # fmt: skip
     for each in live:
-        try:
-            inboxes.check(desk, desk.directory.built(each, changed))
-        except (Permanent, ConfigError) as error:
-            raise Refused(f"That does not fit {each.id}: {error} Nothing was changed.") from error
+        fault = _fault(desk, each, changed)
+        if fault and not _fault(desk, each, stored):  # one that is not of today
+            raise Refused(f"That does not fit {each.id}: {fault} Nothing was changed.")
     await tx.domains.save(changed)
     await touch(tx)
     for each in live:
@@ -107,6 +106,15 @@ async def change(
     await tx.audit.add(desk.now(), asked.who, f"domain {stored.name}: {deed}")
     used = ", ".join(each.id for each in live)
     return f"{said}\nIt holds for {used} at once." if used else said
+
+
+def _fault(desk: Desk, inbox: StoredInbox, domain: StoredDomain) -> str:
+    """Why an inbox cannot be used with what its domain says; empty where it can."""
+    try:
+        inboxes.check(desk, desk.directory.built(inbox, domain))
+    except (Permanent, ConfigError) as error:
+        return str(error)
+    return ""
 
 
 async def remove(tx: Tx, desk: Desk, asked: Request) -> str:
@@ -120,7 +128,7 @@ async def remove(tx: Tx, desk: Desk, asked: Request) -> str:
     if there:
         raise Refused(
             f"{stored.name} is not removed: it has {', '.join(there)}. Remove those first, with"
-            " !inbox remove."
+            f" !inbox remove; or take back what they share, with !domain set {stored.name} KEY -."
         )
     await tx.domains.discard(stored.name)
     await touch(tx)

@@ -136,14 +136,18 @@ def _again(said: str, asks: Question) -> str:
 
 async def _back(tx: Tx, desk: Desk, asked: Request, stored: StoredInbox, next_: Question) -> str:
     """Take the last answer back and ask for it again."""
-    whole = desk.directory.whole(stored)
-    found = walkthrough.before(whole.values, whole.secrets, next_.key, _clients(desk))
+    domain = desk.directory.shared(stored)
+    found = walkthrough.before(
+        stored.values, stored.secrets, next_.key, _clients(desk),
+        lambda values, secrets: (
+            shared.merged(values, secrets, domain.values, domain.secrets)
+            if domain is not None else (values, secrets)
+        ),
+    )  # fmt: skip
     if found is None:
         return _again(FIRST, next_)
     values, secrets = found
-    kept = {key: token for key, token in stored.secrets.items() if key in secrets}
-    stored = replace(stored, values=_own(desk, stored, values), secrets=kept,
-                     changed_at=desk.now())  # fmt: skip
+    stored = replace(stored, values=values, secrets=secrets, changed_at=desk.now())
     await tx.inboxes.save(stored)
     return await _ask_next(tx, desk, asked, stored)
 

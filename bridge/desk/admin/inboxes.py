@@ -78,8 +78,6 @@ async def set_(tx: Tx, desk: Desk, asked: Request) -> str:
     if key in ("agents", "leads") and stored.state is LIVE:
         raise Refused(f"{stored.id} is live: !agent add @who {stored.id} and !agent remove @who"
                       f" {stored.id} change who answers it. Nothing was changed.")  # fmt: skip
-    if key.startswith(("imap.", "smtp.")) and key not in MAY_HOLD_BLANKS and len(text.split()) > 1:
-        raise Refused(f"{key} takes one word; set one key at a time. Nothing was changed.")
     return await change(tx, desk, asked, stored, key, text)
 
 
@@ -119,7 +117,10 @@ def written(
     desk: Desk, stored: StoredInbox | StoredDomain, key: str, text: str
 ) -> tuple[Values, dict[str, str]]:
     """Values and encrypted secrets with `key` set from text. Raises Refused for an OAuth2 client
-    that the configuration does not have."""
+    that the configuration does not have, and for several words where one is wanted: the others may
+    be a password."""
+    if key.startswith(("imap.", "smtp.")) and key not in MAY_HOLD_BLANKS and len(text.split()) > 1:
+        raise Refused(f"{key} takes one word; set one key at a time. Nothing was changed.")
     if key.endswith(".oauth") and text not in (inbox_form.RESET, *desk.settings.oauth):
         there = ", ".join(desk.settings.oauth) or "none"
         raise Refused(f"config.yaml has no client {text[:40]} under oauth; there is {there}.")

@@ -39,7 +39,8 @@ async def publish(tx: Tx, desk: Desk, asked: Request) -> str:
     comment = asked.rest.partition(asked.words[0])[2].strip()
     noted = await tx.settings.value(inboxes.testing_failed(stored.id)) or ""
     tested, _, failed = noted.partition("\n")
-    failed = failed if tested == str(stored.changed_at) else ""  # what was set since may mend it
+    changed_at = desk.directory.whole(stored).changed_at
+    failed = failed if tested == str(changed_at) else ""  # what was set since may mend it
     if comment.split()[:1] == ["anyway"]:
         comment = comment.removeprefix("anyway").strip()
     elif failed:

@@ -56,9 +56,9 @@ COMMON = frozenset(
     )
 )
 """Common words of our own texts, which stay in answers."""
-HOLDS_SECRETS = ("inbox", "domain")
-"""Commands with which passwords are set."""
-SPEAK_FREELY = ("help", "snippet", "rule", "template")
+HOLDS_SECRETS = ("inbox", "domain", "template")
+"""Commands with which passwords are set, or may be by mistake."""
+SPEAK_FREELY = ("help", "snippet", "rule")
 """Commands whose text may mention passwords without containing one, such as a snippet that tells
 customers how to get a new one."""
 
@@ -107,6 +107,9 @@ def may_hold_secret(desk: Desk, event: Event, said: command.Command | None, aske
     text = _text(event)
     if is_redirect(text):
         return True
+    words = said.rest.casefold().split() if said is not None else []
+    if said is not None and said.name == "template":  # a key of a server, in place of a kind
+        return words[:1] == ["set"] and len(words) > 2 and "." in words[2]
     if SPEAKS.search(text.casefold()):
         return said is None or said.name not in SPEAK_FREELY
     if said is None:

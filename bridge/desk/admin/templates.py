@@ -69,13 +69,20 @@ async def clear(tx: Tx, desk: Desk, asked: Request) -> str:
 
 
 async def _change(tx: Tx, desk: Desk, asked: Request, owner: Owner, kind: str, text: str) -> str:
+    is_cleared = text == RESET
     if isinstance(owner, StoredDomain):
-        await domains.change(tx, desk, asked, owner, kind, text)
-        return texts.changed(owner.name, kind, cleared=text == RESET, previews="")
+        said = await domains.change(tx, desk, asked, owner, kind, text)
+        holds = said.partition("\n")[2]
+        return texts.changed(owner.name, kind, cleared=is_cleared, more=holds)
     if isinstance(owner, Inbox):
         raise Refused(setting.in_file(owner.id))
     await inboxes.change(tx, desk, asked, owner, kind, text)
-    return texts.changed(owner.id, kind, cleared=text == RESET, previews=owner.id)
+    more = f"!template preview {owner.id} shows a mail with it."
+    if is_cleared:
+        domain = desk.directory.shared(owner)
+        has = domain is not None and domain.values.get(kind)
+        more = f"That of {domain.name} holds now." if domain is not None and has else ""
+    return texts.changed(owner.id, kind, cleared=is_cleared, more=more)
 
 
 async def preview(tx: Tx, desk: Desk, asked: Request) -> str:

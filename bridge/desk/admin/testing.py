@@ -59,7 +59,7 @@ async def test(desk: Desk, job: Job[TestInbox]) -> None:
         if not failed and inbox.smtp is not None:
             await outage.works(tx, desk, desk.settings.sending_account(inbox))
         if isinstance(found, StoredInbox):
-            noted = f"{found.changed_at}\n{failed}" if failed else ""
+            noted = f"{desk.directory.whole(found).changed_at}\n{failed}" if failed else ""
             await tx.settings.set_value(inboxes.testing_failed(inbox_id), noted)
         await _tell(tx, desk, event, texts.testing(inbox, findings, done=True))
 

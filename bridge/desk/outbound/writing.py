@@ -84,13 +84,13 @@ async def outgoing(desk: Desk, inbox: Inbox, delivery: Delivery) -> compose.Outg
         await _file(desk, said_room if file == delivery.source else conversation.room, file)
         for file in delivery.files
     ]
-    if is_first and inbox.card is not None:
-        files.append(letterhead.card(inbox, inbox.card))
     forwarded = await forwarding.of(desk, inbox, delivery.letters)
     files += [file for each in forwarded for file in each.files]
     too_large = limits.over([(each.name, len(each.data)) for each in files], inbox.attachments)
     if too_large:
         raise Permanent(too_large)
+    if is_first and inbox.card is not None:  # it counts for no limit: nobody could leave it away
+        files.append(letterhead.card(inbox, inbox.card))
     reply_to = Address(inbox.reply_to) if inbox.reply_to else None
     if answered and reply_to is None:
         reply_to = Address(desk.tokens.reply_address(conversation.number, answered))
