@@ -54,9 +54,9 @@ async def test_the_bot_is_no_agent_of_its_own(stage: Stage, version: str) -> Non
     await ask(stage, control, "stop", "Stopped.")
     await ask(stage, control, f"!inbox set sales leads {bot}", "leads of sales is now")
     for key, value in (
-        ("imap.host", "x.example"),
+        ("imap.host", "imap.x.example"),
         ("imap.password", "p"),
-        ("smtp.host", "y.example"),
+        ("smtp.host", "smtp.x.example"),
     ):
         await ask(stage, control, f"!inbox set sales {key} {value}")
     await ask(stage, control, "!inbox publish sales", "is the bridge's own user")
