@@ -143,7 +143,7 @@ def body_of(said: Command) -> str:
     match said.name:
         case "forward":
             return forwarded(said.rest)[2].strip()
-        case "compose":
+        case "compose" | "later":
             return said.rest.partition("\n")[2].strip()
         case _:
             return said.rest

@@ -54,10 +54,13 @@ def text(delivery: Delivery, question: str, now: float) -> str:
             wait = math.ceil(delivery.run_at - delivery.created_at)
             note = f" · {delivery.detail}" if delivery.detail else ""
             note = _notes(delivery) + note
+            if delivery.planned_for:  # the note says when
+                return f"→ {who}{note} · ❌ stops it (!undo)"
             stops = f" · in {wait} s · ❌ stops it (!undo)" if wait > 0 else ""
             return f"→ {who}{stops}{note}"
         case DeliveryState.SENDING:
-            return f"→ {who} · {delivery.detail or 'sending …'}"
+            says = "" if delivery.planned_for else delivery.detail
+            return f"→ {who} · {says or 'sending …'}"
         case DeliveryState.DEFERRED:
             next_try = clock(delivery.run_at, now)
             stops = " · ❌ stops it (!undo)" if delivery.waits_for_server else ""

@@ -76,6 +76,16 @@ class Recipient:
     reply: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """When a mail shall leave."""
+
+    at: float
+    """Epoch seconds."""
+    text: str
+    """The time in words, in the zone of who planned it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """One outgoing mail, caused by one explicit command or reaction of one agent, or by a rule."""
@@ -115,6 +125,8 @@ class Delivery:
     """Counts the edits since the request: MIME bytes built from an older wording are stale."""
     shown_at: float = 0.0
     """When the newest preview was posted in the room, epoch seconds."""
+    planned_for: float = 0.0
+    """When it shall leave, where an agent named a time, epoch seconds; else 0."""
 
     @property
     def open_recipients(self) -> list[Recipient]:
@@ -162,4 +174,5 @@ class DeliveryChanges(TypedDict, total=False):
     letters: tuple[MailId, ...]
     shown: str
     shown_at: float
+    planned_for: float
     approved_by: Mxid

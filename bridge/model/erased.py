@@ -32,6 +32,7 @@ def erased(shows: Shows) -> Erased:
             return Erased.WHERE_IT_NAMES
         case (
             Shows.FORWARDED | Shows.BOUNCE | Shows.TWIN | Shows.WENT | Shows.STATUS | Shows.SIGN
+            | Shows.PLANNED
             | Shows.AUTOMATIC | Shows.NAME | Shows.TOPIC | Shows.AVATAR | Shows.ROOM_SUMMARY
             | Shows.FACE | Shows.POWERS | Shows.JOIN_RULES | Shows.PARENT | Shows.CHILD
             | Shows.ENTER | Shows.INVITE | Shows.EXPEL | Shows.VACATE | Shows.AGAIN | Shows.OPENING

@@ -32,6 +32,8 @@ class Shows(StrEnum):
     SIGN = "sign"
     """State of a delivery, as a reaction to the message that is sent."""
     AUTOMATIC = "automatic"
+    PLANNED = "planned"
+    """Asks whether a mail that was planned shall leave."""
 
     NAME = "name"
     TOPIC = "topic"

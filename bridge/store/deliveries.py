@@ -42,8 +42,9 @@ class Deliveries:
         row = await self._conn.fetchrow(
             "INSERT INTO delivery (inbox, number, source, ordered_by, agent, state, answers,"
             " files, subject, question, run_at, created_at, form, text, letters,"
-            " author, detail)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"
+            " author, detail, planned_for)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,"
+            " $18)"
             " ON CONFLICT DO NOTHING RETURNING *",
             delivery.inbox,
             delivery.conversation,
@@ -62,6 +63,7 @@ class Deliveries:
             json.dumps(list(delivery.letters)),
             delivery.author or "",
             delivery.detail,
+            delivery.planned_for,
         )
         if row is None:
             return None
@@ -291,4 +293,5 @@ class Deliveries:
             author=Mxid(row["author"]) if row["author"] else None,
             wording=row["wording"],
             shown_at=row["shown_at"],
+            planned_for=row["planned_for"],
         )

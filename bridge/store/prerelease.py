@@ -92,6 +92,8 @@ CREATE TABLE domain (
 );
 """
 """From version 11: domains whose inboxes share settings."""
+PLANS = "ALTER TABLE delivery ADD COLUMN planned_for DOUBLE PRECISION NOT NULL DEFAULT 0"
+"""From version 12: mails that leave at a time that an agent named."""
 KEYS = (
     ("mail", "sender_key", ""), ("mail", "forwarded_key", ""),
     ("conversation", "contact_key", ""), ("begun", "sender", ""),

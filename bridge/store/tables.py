@@ -254,6 +254,7 @@ CREATE TABLE delivery (
     question TEXT NOT NULL,
     shown TEXT NOT NULL DEFAULT '',
     shown_at DOUBLE PRECISION NOT NULL DEFAULT 0,
+    planned_for DOUBLE PRECISION NOT NULL DEFAULT 0,
     message_id TEXT,
     relay_id TEXT NOT NULL DEFAULT '',
     mime BYTEA,
@@ -371,10 +372,7 @@ CREATE TABLE blocked (
 CREATE TABLE rule (id {serial}, inbox TEXT NOT NULL, text TEXT NOT NULL);
 
 CREATE TABLE snippet (
-    inbox TEXT NOT NULL,
-    name TEXT NOT NULL,
-    text TEXT NOT NULL,
-    PRIMARY KEY (inbox, name)
+    inbox TEXT NOT NULL, name TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (inbox, name)
 );
 
 CREATE TABLE audit (

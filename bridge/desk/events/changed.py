@@ -50,6 +50,11 @@ async def edited(tx: Tx, desk: Desk, event: Event, source: EventId) -> None:
     if is_order and (not kept or (said is not None and said.name == "snippet")):
         await decisions.stop(tx, desk, delivery, "the message was edited into something else")
         return
+    if is_order and said and said.name == "later" and original is not None:
+        before = command.new_text(original.content).partition("\n")[0]
+        if text.partition("\n")[0].split() != before.split():
+            await decisions.stop(tx, desk, delivery, "the edit changed its time; say it anew")
+            return
     names_people = is_order and delivery.form in (Form.FORWARD, Form.COMPOSE)
     if names_people and said and not await preview.readdress(tx, desk, delivery, said):
         return

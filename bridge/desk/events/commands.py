@@ -30,7 +30,16 @@ from bridge.desk.admin import (
 from bridge.desk.command import CommandSpec, ReactionSpec
 from bridge.desk.context import CommandContext, Request
 from bridge.desk.desk import Desk
-from bridge.desk.outbound import compose, decisions, forward, info, overrides, reply, snippet
+from bridge.desk.outbound import (
+    compose,
+    decisions,
+    forward,
+    info,
+    later,
+    overrides,
+    reply,
+    snippet,
+)
 from bridge.desk.team import agents
 from bridge.desk.triage import assign, block, contact, labels, merge, move, original, search, state
 from bridge.model import Content, Role
@@ -72,9 +81,9 @@ def help_content(desk: Desk, room: Role, rest: str) -> Content:
 
 COMMAND_FILES = (
     inbox_setup, inboxes, login, hooks, forwards, publish, testing, domains, templates, agents,
-    reply, compose, forward, decisions, overrides, assign, state, block, labels, snippet, contact,
-    merge, move, search, info, original, rulebook, status, jobs, report, export, erase, audit,
-    answers,
+    reply, later, compose, forward, decisions, overrides, assign, state, block, labels, snippet,
+    contact, merge, move, search, info, original, rulebook, status, jobs, report, export, erase,
+    audit, answers,
 )  # fmt: skip
 """The files that define commands or reactions, in the order of `!help`."""
 

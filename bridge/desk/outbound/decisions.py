@@ -113,11 +113,11 @@ async def yes(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
         return None
     if delivery.state not in (*PREVIEWED_DELIVERIES, DeliveryState.ASKING):
         raise Refused("Nothing waits for a yes there.")
-    await _agree(tx, desk, context, delivery)
+    await agree(tx, desk, context, delivery)
     return None
 
 
-async def _agree(tx: Tx, desk: Desk, context: CommandContext, delivery: Delivery) -> None:
+async def agree(tx: Tx, desk: Desk, context: CommandContext, delivery: Delivery) -> None:
     """Send the mail after its undo time, or ask for the approval that its inbox requires. Raises
     Transient while its preview is being sent to the room."""
     now, inbox = desk.now(), context.inbox
@@ -134,7 +134,8 @@ async def _agree(tx: Tx, desk: Desk, context: CommandContext, delivery: Delivery
     if delivery.state is DeliveryState.APPROVING and needed:
         await approval.require_may_approve(tx, inbox, delivery, context.who)
     changes: DeliveryChanges = {
-        "state": DeliveryState.WAITING, "run_at": now + inbox.undo, "created_at": now,
+        "state": DeliveryState.WAITING, "created_at": now,
+        "run_at": max(now + inbox.undo, delivery.planned_for),
     }  # fmt: skip
     if needed:
         agreed = await approval.may_approve(tx, inbox, delivery, context.who)

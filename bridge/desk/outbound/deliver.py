@@ -11,7 +11,7 @@ from bridge import metrics
 from bridge.chat.diagnosis import Trouble
 from bridge.config.inbox import Inbox
 from bridge.desk.desk import Desk
-from bridge.desk.outbound import outage, preview, unseen, writing
+from bridge.desk.outbound import later, outage, preview, unseen, writing
 from bridge.desk.outbound.decisions import stop
 from bridge.desk.outbound.dispatch import show_status
 from bridge.desk.outbound.outcome import next_try, settle
@@ -58,6 +58,8 @@ async def deliver(desk: Desk, job: Job[Deliver]) -> None:
         async with desk.store.transaction("verdict") as tx:
             await tx.jobs.finish(job)
         return
+    if delivery.planned_for and delivery.attempts == 0 and await _asks(desk, job, delivery):
+        return
     if built is None:
         try:
             built = await _build(desk, job, inbox, delivery)
@@ -72,6 +74,18 @@ async def deliver(desk: Desk, job: Job[Deliver]) -> None:
         if built is None:
             return
     await _attempt(desk, job, inbox, delivery, built)
+
+
+async def _asks(desk: Desk, job: Job[Deliver], delivery: Delivery) -> bool:
+    """Ask whether a planned mail shall leave, where somebody wrote since it was planned."""
+    async with desk.store.transaction("verdict") as tx:
+        current = await tx.deliveries.get(delivery.id)
+        asked = await later.question(tx, current)
+        if not asked or current.state is not DeliveryState.WAITING:
+            return False
+        await tx.jobs.finish(job)
+        await later.ask(tx, desk, current, asked)
+    return True
 
 
 async def _attempt(

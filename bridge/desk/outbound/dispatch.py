@@ -83,16 +83,23 @@ async def create_delivery(
 
 
 async def schedule_attempt(tx: Tx, delivery: Delivery) -> None:
-    """Schedule the attempt at `run_at`, behind earlier deliveries of the conversation."""
+    """Schedule the attempt at `run_at`, behind earlier deliveries of the conversation; one that an
+    agent planned for later keeps none back."""
     lane = f"{Place.of(delivery.conversation)}:mail"
+    if delivery.planned_for:
+        lane = f"{lane}:{delivery.id}"
     await tx.jobs.add(Deliver(delivery.id), lane, run_after=delivery.run_at)
 
 
 def status_of(desk: Desk, delivery: Delivery, content: Content) -> Wanted:
     """The post that shows the status of a delivery. It replies to the source message, unless that
     is in another room (`!compose`) or does not exist (an automatic answer)."""
+    return beside(desk, delivery, PostKey.of_delivery(Shows.STATUS, delivery.id), content)
+
+
+def beside(desk: Desk, delivery: Delivery, key: PostKey, content: Content) -> Wanted:
+    """A post in the conversation's room that replies to the source message, in the same cases."""
     elsewhere = delivery.form in (Form.COMPOSE, Form.AUTOMATIC)
-    key = PostKey.of_delivery(Shows.STATUS, delivery.id)
     place = Place.of(delivery.conversation)
     target = None if elsewhere else delivery.source
     return Wanted.message(key, place, desk.bot, content, target)

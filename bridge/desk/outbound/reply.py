@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridge.chat import command, status
 from bridge.chat.command import CLIP, MAIL
@@ -25,6 +25,7 @@ from bridge.model import (
     Refused,
     Role,
 )
+from bridge.model.delivery import Plan
 from bridge.ports import Tx
 
 SPLIT_FIRST = (
@@ -44,6 +45,12 @@ async def draft(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
 
 
 async def _answer(tx: Tx, desk: Desk, context: CommandContext, word: str) -> str | None:
+    answer = await of_text(tx, desk, context, word)
+    return await order(tx, desk, context, replace(answer, is_draft=word == "draft"))
+
+
+async def of_text(tx: Tx, desk: Desk, context: CommandContext, word: str = "reply") -> Answer:
+    """The answer whose text is that of the command itself. Raises Refused where there is none."""
     files = await tx.pins.of(context.conversation.number, context.who)
     target = command.replied_to(context.event.content)
     letter = None
@@ -60,8 +67,7 @@ async def _answer(tx: Tx, desk: Desk, context: CommandContext, word: str) -> str
         raise Refused(
             f"Nothing to send: write the text after {desk.settings.command_prefix}{word}."
         )
-    is_draft = word == "draft"
-    return await order(tx, desk, context, Answer(context.event.id, files, letter, is_draft))
+    return Answer(context.event.id, files, letter)
 
 
 async def send(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
@@ -71,6 +77,13 @@ async def send(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     pointed = context.points_at
     if own and (pointed is None or await _letter(tx, context, pointed) is not None):
         return await _answer(tx, desk, context, "send")
+    return await order(tx, desk, context, await of_message(tx, desk, context))
+
+
+async def of_message(tx: Tx, desk: Desk, context: CommandContext) -> Answer:
+    """The answer that is the message which a command points at. Raises Refused where it is none of
+    an agent's."""
+    own = dispatch.captioned_file(context)
     if context.points_at is None:
         raise Refused("Use it as a reply to the message that you want to send.")
     content = _content(context)
@@ -90,7 +103,7 @@ async def send(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     replied = command.replied_to(content)
     letter = await _letter(tx, context, replied) if replied else None
     author = Mxid(str((context.target or {}).get("sender", "")))
-    return await order(tx, desk, context, Answer(context.points_at, files, letter, author=author))
+    return Answer(context.points_at, files, letter, author=author)
 
 
 async def attach(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
@@ -129,6 +142,9 @@ async def _written_by_agent(tx: Tx, context: CommandContext) -> None:
         raise Refused("That was not written by an agent; use !reply.")
 
 
+AT_ONCE = Plan(0.0, "")
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """An answer that an agent wants to send."""
@@ -139,6 +155,7 @@ class Answer:
     letter: Letter | None
     """The mail that is answered; None for the latest mail of a person."""
     is_draft: bool = False
+    plan: Plan = AT_ONCE
     text: str = ""
     """The text to send, where it is not the text of the source."""
     author: Mxid | None = None
@@ -165,6 +182,7 @@ async def order(tx: Tx, desk: Desk, context: CommandContext, answer: Answer) -> 
         question = question or await unseen.question_if_unread(
             tx, context.who, conversation, latest, context.event.at
         )
+    plan = answer.plan
     wanted = Delivery(
         inbox=inbox.id,
         conversation=conversation.number,
@@ -174,8 +192,9 @@ async def order(tx: Tx, desk: Desk, context: CommandContext, answer: Answer) -> 
         answers=letter.id if letter else None,
         files=tuple(answer.files),
         subject=reply_subject(_subject(conversation, letter, addressed.recipients)),
-        run_at=now + inbox.undo,
-        detail=addressed.note,
+        run_at=max(now + inbox.undo, plan.at),
+        planned_for=plan.at,
+        detail=" · ".join(filter(None, (plan.text, addressed.note))),
         created_at=now,
         recipients=addressed.recipients,
         text=answer.text,

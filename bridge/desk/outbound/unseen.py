@@ -38,6 +38,8 @@ async def question_if_colleague_answered(tx: Tx, desk: Desk, context: CommandCon
         if newest.state is DeliveryState.UNKNOWN:
             return f"An answer of {newest.agent} may just have left here. Send this, too?"
         return f"{newest.agent} answered here less than a minute ago. Send this, too?"
+    if newest.planned_for:
+        return f"{newest.agent} planned an answer here ({newest.detail}). Send this, too?"
     if newest.state is DeliveryState.DEFERRED and context.event.at - newest.created_at > MINUTE:
         return ""
     return f"An answer of {newest.agent} is about to leave here. Send this, too?"

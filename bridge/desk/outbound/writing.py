@@ -41,7 +41,7 @@ MAX_FILE_BYTES = 100 * 1024 * 1024
 MARKS = re.compile(r"[\[\]<>*`~\\|]")
 SIGNATURE = re.compile(r"(?m)^\S.*\n--?[ \t]*$")
 WORDING = {
-    Form.REPLY: ("reply", "draft", "send", "attach"),
+    Form.REPLY: ("reply", "draft", "send", "attach", "later"),
     Form.SNIPPET: ("snippet", "draft", "reply"),
     Form.FORWARD: ("forward",),
     Form.COMPOSE: ("compose",),
