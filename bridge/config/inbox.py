@@ -92,6 +92,9 @@ class Inbox(Section):
     department: str = Field("", max_length=40)
     """A label that lists and rules can use."""
     rules: tuple[Rule, ...] = ()
+    sent_elsewhere: Literal["show", "ignore"] = "show"
+    """Whether what somebody sends as the inbox from another mail program is shown: it is found in
+    the Sent folder."""
     sent_copy: Literal["auto", "always", "never"] = "auto"
     reply_tokens: Literal["auto", "never"] = "auto"
     """auto: replies get a +tag Reply-To once `!inbox test` saw mail to a +tag address arrive."""
@@ -181,6 +184,10 @@ class Inbox(Section):
     @property
     def receives(self) -> bool:
         return self.direction != "outbound"
+
+    @property
+    def shows_sent(self) -> bool:
+        return self.sent_elsewhere == "show"
 
     @property
     def sends(self) -> bool:

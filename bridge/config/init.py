@@ -139,6 +139,7 @@ inboxes:
     attachments: 25000000         # bytes that the files of one mail may have together
     forwarders: []                # groups that put themselves into From; docs/ingress.md
     authserv_id: ""               # your mail server's name in Authentication-Results
+    sent_elsewhere: show          # what is sent from other mail programs: show or ignore
     sent_copy: auto               # in Sent: auto (not at Gmail, Microsoft), always, never
     reply_tokens: auto            # Reply-To support+token@ once !inbox test saw +tags arrive; never
     on_unknown: ask               # no answer after DATA: ask in the room, or retry

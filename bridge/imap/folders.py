@@ -124,6 +124,15 @@ async def is_junk(connection: ImapConnection, name: str) -> bool:
     return junk is not None and junk.name == name
 
 
+async def sent_name(connection: ImapConnection) -> str | None:
+    """The name of the Sent folder; None where there is none, or the server does not tell."""
+    try:
+        found = await _folder(connection)
+    except CommandRefused:
+        return None
+    return found.name if found is not None else None
+
+
 class _Session:
     """A connection for one task. Turns ImapError into Transient, CommandRefused into Permanent."""
 

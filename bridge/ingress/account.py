@@ -1,4 +1,4 @@
-"""Values that the folder readers of one mail account share."""
+"""Values that the folder readers of one mail account share, and what they fetch."""
 
 from __future__ import annotations
 
@@ -25,3 +25,17 @@ class MailAccount:
     def key(self, folder: str, validity: int, uid: int) -> str:
         """The source key of a mail: a mail is stored once for each."""
         return f"imap:{self.name}:{folder}:{validity}:{uid}"
+
+
+class DiskFull(Exception):
+    """The disk is nearly full: mail stays in the mailbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A fetched mail. `oversize` is JSON with size and limit if only the first HEAD bytes were
+    fetched, otherwise empty."""
+
+    uid: int
+    raw: bytes
+    oversize: str = ""

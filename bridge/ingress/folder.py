@@ -7,19 +7,19 @@ import contextlib
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import structlog
 
+from bridge.config.inbox import Inbox
 from bridge.desk.inbound.accept import Age, accept, addressed
 from bridge.imap.connection import ImapConnection
 from bridge.imap.folders import is_junk
 from bridge.imap.syntax import CommandRefused, ConnectionLost, ImapError, NoSuchMessage
-from bridge.ingress.account import MailAccount
+from bridge.ingress.account import DiskFull, Fetched, MailAccount
 from bridge.ingress.cursor import FolderCursor
 from bridge.ingress.held import HeldBack
 from bridge.mail.limits import size as megabytes
-from bridge.mail.parse import recipients
+from bridge.mail.parse import recipients, senders
 
 log = structlog.get_logger("imap")
 
@@ -40,25 +40,12 @@ NOT_GIVEN = "NO the server lists this mail and does not give it"
 """The refusal that counts for a mail that FETCH leaves out and SEARCH does not."""
 
 
-class DiskFull(Exception):
-    """The disk is nearly full: mail stays in the mailbox."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """A fetched mail. `oversize` is JSON with size and limit if only the first HEAD bytes were
-    fetched, otherwise empty."""
-
-    uid: int
-    raw: bytes
-    oversize: str = ""
-
-
 class FolderReader:
     """Accepts the new mails of one folder."""
 
-    def __init__(self, account: MailAccount, folder: str) -> None:
-        self._account, self.name = account, folder
+    def __init__(self, account: MailAccount, folder: str, *, is_sent: bool = False) -> None:
+        """`is_sent`: it holds what was sent from the account, and not what came."""
+        self._account, self.name, self.is_sent = account, folder, is_sent
         self._store, self._limits = account.context.store, account.context.limits
         self._looked_at: float | None = None
         """When the folder was last checked, in seconds of the monotonic clock."""
@@ -82,7 +69,7 @@ class FolderReader:
         async with self._store.reading() as tx:
             cursor = await tx.settings.cursor(self._account.name, self.name)
         await self._cursor.began()
-        if self._is_junk is None:
+        if self._is_junk is None and not self.is_sent:
             self._is_junk = await is_junk(connection, self.name)
         if cursor is None:
             since = self._account.imap.starts_at
@@ -260,11 +247,9 @@ class FolderReader:
     async def _accept(
         self, connection: ImapConnection, validity: int, mails: Sequence[Fetched]
     ) -> None:
-        inboxes = self._account.inboxes
-        several = len(inboxes) > 1  # with one inbox, no header has to be parsed
         async with self._store.transaction("accept") as tx:
             for mail in mails:
-                own = addressed(inboxes, recipients(mail.raw) if several else ())
+                own = self._owners(mail.raw)
                 key = self._account.key(self.name, validity, mail.uid)
                 age: Age = "waited" if mail.uid in self._waiting else "new"
                 age = "old" if mail.uid in self._old else age
@@ -275,16 +260,26 @@ class FolderReader:
             if last not in self._held:
                 await tx.settings.set_cursor(self._account.name, self.name, validity, last)
         self._held.give(len(mails))
-        if self._account.imap.mark_seen:
+        if self._account.imap.mark_seen and not self.is_sent:
             try:
                 await connection.store_seen([mail.uid for mail in mails])
             except CommandRefused as error:
                 log.info("Seen not set", account=self._account.name, error=str(error))
 
+    def _owners(self, raw: bytes) -> list[Inbox]:
+        """The inboxes of the account that a mail is for, or by."""
+        inboxes = self._account.inboxes
+        if self.is_sent:
+            by = senders(raw)
+            return [each for each in inboxes if each.shows_sent and by & each.own]
+        several = len(inboxes) > 1  # with one inbox, no header has to be parsed
+        return addressed(inboxes, recipients(raw) if several else ())
+
     def _note(self, mail: Fetched) -> str:
         """What is to be known of a mail beside its bytes; see desk.inbound.accept."""
-        junk = {"junk": self.name} if self._is_junk else {}
-        known = {**json.loads(mail.oversize or "{}"), **junk, **self._held.note(mail.uid)}
+        where = {"sent": self.name} if self.is_sent else {}
+        where |= {"junk": self.name} if self._is_junk else {}
+        known = {**json.loads(mail.oversize or "{}"), **where, **self._held.note(mail.uid)}
         return json.dumps(known) if known else ""
 
     async def _hold(self, validity: int, uid: int, error: ImapError) -> None:

@@ -12,6 +12,7 @@ from bridge.chat.diagnosis import ProblemKind, Trouble
 from bridge.config.inbox import Inbox
 from bridge.imap.account import connect
 from bridge.imap.connection import ImapConnection
+from bridge.imap.folders import sent_name
 from bridge.imap.syntax import (
     CommandRefused,
     ConnectionLost,
@@ -20,8 +21,8 @@ from bridge.imap.syntax import (
     LoginRefused,
     NotLoggedIn,
 )
-from bridge.ingress.account import MailAccount
-from bridge.ingress.folder import DiskFull, FolderReader
+from bridge.ingress.account import DiskFull, MailAccount
+from bridge.ingress.folder import FolderReader
 from bridge.ingress.source import SourceContext
 from bridge.model import Transient
 
@@ -51,6 +52,9 @@ class Watcher:
         self._context, self._imap = context, imap
         account = MailAccount(context, inboxes, imap)
         self._folders = [FolderReader(account, folder) for folder in imap.folders]
+        self._mail_account = account
+        self._sent: FolderReader | None = None
+        self._shows_sent = any(inbox.shows_sent for inbox in inboxes)
         self.account = account.name
         self._tries = 0
         self._idles: bool | None = None
@@ -121,6 +125,7 @@ class Watcher:
         has_waited = False
         while True:
             problem = ""
+            await self._take_sent(connection)  # first: IDLE waits on the folder that is read last
             for folder in reversed(self._folders):
                 try:
                     await folder.take_new(connection)
@@ -135,6 +140,21 @@ class Watcher:
             if problem or not await self._idle(connection, wait):
                 await self._context.sleep(wait if alone else min(wait, 60.0))
             has_waited = True
+
+    async def _take_sent(self, connection: ImapConnection) -> None:
+        """Accept what was sent from the account by another mail program. Nothing waits for that, so
+        that what keeps it from being read is only logged."""
+        if not self._shows_sent:
+            return
+        try:
+            name = await sent_name(connection)
+            if name is None or name in self._imap.folders:
+                return
+            if self._sent is None or self._sent.name != name:
+                self._sent = FolderReader(self._mail_account, name, is_sent=True)
+            await self._sent.take_new(connection)
+        except CommandRefused as error:
+            log.info("Sent folder not read", account=self.account, error=str(error))
 
     async def _idle(self, connection: ImapConnection, seconds: float) -> bool:
         """Wait for news; False where the server does not tell any."""

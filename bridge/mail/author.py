@@ -54,6 +54,11 @@ def by_hand(mail: Mail, own: frozenset[str]) -> Address | None:
         return None
     if any(each.is_of(own) for each in mail.to):  # a form on a website, with a copy to its visitor
         return None
+    return outsider(mail, own)
+
+
+def outsider(mail: Mail, own: frozenset[str]) -> Address | None:
+    """The first outsider to whom a mail of ours was sent; None for one within the team."""
     return next((each for each in (*mail.to, *mail.cc) if not is_from_us(each, own)), None)
 
 

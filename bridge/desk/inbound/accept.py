@@ -36,11 +36,13 @@ async def accept(
     """Store an arrived mail and add a receive job for each inbox, in the caller's transaction.
 
     `note`: JSON with `size` and `limit` where `raw` is only the head of a mail that was too large,
-    with `junk`, its name, where the mail was in a junk folder, with `instead`, a Message-ID, where
-    another mail told that it could not be fetched; empty otherwise. `age`: `waited` where it came
-    while the bridge did not fetch, so that it does not count for the hourly limits; `old` where it
-    was there before the mailbox was watched, so that new mail goes first.
+    with `junk` or `sent`, its name, where the mail was in a junk or a Sent folder, with `instead`,
+    a Message-ID, where another mail told that it could not be fetched; empty otherwise. `age`:
+    `waited` where it came while the bridge did not fetch, so that it does not count for the hourly
+    limits; `old` where it was there before the mailbox was watched, so that new mail goes first.
     """
+    if not inboxes:  # it was sent by nobody of ours
+        return
     kept = await tx.mails.keep_raw(raw)
     await accept_kept(tx, inboxes, source_key, kept, note, now, age=age)
 

@@ -36,6 +36,8 @@ class Arrival:
     """The mail that told of this one when it could not be fetched."""
     by_hand_to: Address | None = None
     """Whom it was sent to, where somebody wrote it as one of our inboxes elsewhere."""
+    is_sent: bool = False
+    """Whether it was in the Sent folder."""
     is_ours: bool = False
     """Whether that is proven, so that it is a mail that we sent."""
 

@@ -22,7 +22,7 @@ from bridge.mail.limits import size
 from bridge.mail.parse import body_hash
 from bridge.mail.quote import Body
 from bridge.mail.reading import is_large
-from bridge.model import BridgeError, Job, Mail, MessageId, Transient, Verdict, key_of
+from bridge.model import BridgeError, Job, Mail, MessageId, SenderKind, Transient, Verdict, key_of
 from bridge.model.oversight import InboxState
 from bridge.model.task import ReceiveMail
 from bridge.ports import Tx
@@ -108,6 +108,9 @@ async def _read(desk: Desk, accepted: _Accepted) -> _ReadMail:
     if inbox.spam != "ignore":
         arrival = replace(arrival, spam=arrival.spam_said())
     mail = arrival.mail
+    if known.get("sent"):
+        to = author.outsider(mail, desk.own_addresses)
+        return _ReadMail(job, replace(arrival, by_hand_to=to, is_ours=True, is_sent=True), ())
     to = author.by_hand(mail, desk.own_addresses)
     if to is not None:
         ours = await _is_proven(desk, mail, len(raw))
@@ -153,6 +156,7 @@ async def _file(desk: Desk, mails: Sequence[_ReadMail]) -> None:
         for each in mails:
             arrival, result = each.arrival, "known"
             echo = await _is_echo(tx, desk, arrival.inbox, arrival.mail)
+            echo = echo or (arrival.is_sent and _is_no_news(desk, arrival))
             if not echo and not await says_nothing_new(
                 tx, arrival.inbox.id, arrival.mail, arrival.body
             ):
@@ -205,6 +209,15 @@ async def _is_echo(tx: Tx, desk: Desk, inbox: Inbox, mail: Mail) -> bool:
             await note_id(tx, inbox, signed[1], homes[0][1], mail.message_id)
             return True
     return False
+
+
+def _is_no_news(desk: Desk, arrival: Arrival) -> bool:
+    """Whether a mail of the Sent folder is to be shown nowhere: we sent it ourselves, perhaps in
+    this moment and under another id, or it went to the team alone, or a program wrote it."""
+    ids = (arrival.mail.message_id, arrival.mail.own_id)
+    ours = any(each and desk.tokens.read_delivery(each) is not None for each in ids)
+    is_person = arrival.mail.sender_kind is SenderKind.PERSON
+    return ours or arrival.by_hand_to is None or not is_person
 
 
 async def _is_sent(tx: Tx, inbox: Inbox, own_id: MessageId, mail: Mail) -> bool:
