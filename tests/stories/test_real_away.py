@@ -84,8 +84,8 @@ async def test_everything_that_is_answered(town: Town) -> None:
     await queue.sees("❗ 🏷 billing · ☑️ closed · alice")
     bodies = Counter(await room.bodies())
     assert (bodies["mail-1.eml"], bodies["conversation-1.mbox"]) == (1, 1), original
-    sends = ("reply", "draft", "send", "attach", "forward", "yes", "no", "retry", "merge", "split",
-             "move")  # fmt: skip
+    sends = ("reply", "later", "draft", "send", "attach", "forward", "yes", "no", "retry", "merge",
+             "split", "move")  # fmt: skip
     complete(room.tried, dict.fromkeys(
         [f"conversation !{name}" for name in sends] + ["queue !compose", *REACTED],
         "in the stories below",
@@ -97,8 +97,8 @@ async def test_everything_that_sends(town: Town) -> None:
     queue, _, room, _ = await inside(town)
     alice = room.agent
     await room.ask("!snippet add push", "Kept", to=await room.say("From a snippet"))
-    agreed, refused, stopped = [
-        await drafted(room, text) for text in ("Agreed", "Refused", "Stopped")
+    agreed, refused, stopped, planned = [
+        await drafted(room, text) for text in ("Agreed", "Refused", "Stopped", "Planned")
     ]
     lost = await failed(town, room, "Lost and found")
     talk = await room.say("From talk")
@@ -106,7 +106,7 @@ async def test_everything_that_sends(town: Town) -> None:
     for text, to in (
         ("!attach", file), ("!reply From a reply", ""), ("!send", talk), ("!yes", agreed),
         ("!no", refused), ("!undo", stopped), ("!retry", lost), (f"!forward {EXPERT} Above", ""),
-        ("!snippet push send", ""),
+        ("!snippet push send", ""), ("!later 2d", planned),
     ):  # fmt: skip
         await room.say(text, to=to)
     ordered = await room.say("!draft From a draft")
@@ -115,12 +115,14 @@ async def test_everything_that_sends(town: Town) -> None:
     await town.sent(7, 60)
     draft = await status_of(room, ordered)
     await room.reads(draft, "From a draft")
+    await room.reads(planned, "⏰ leaves")
+    await room.say("!undo", to=planned)
     await dies(town)
     await room.say("!yes", to=draft)
     await dies(town)
     await town.sent(8, 60)
     await town.quiet(90)
-    for status in (refused, stopped):
+    for status in (refused, stopped, planned):
         await room.reads(status, "nothing was sent")
     said = [
         "Above", "Agreed", "From a draft", "From a reply", "From a snippet", "From talk",

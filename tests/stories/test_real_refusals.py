@@ -34,6 +34,7 @@ NO_ARGUMENT = "takes no argument"
 WRONG_HERE = {
     "!reply": "Nothing to send: write the text after !reply.",
     "!draft": "Nothing to send: write the text after !draft.",
+    "!later never": "Say when, like 2d, 3h",
     "!forward me": "Say to whom: !forward ADDRESS… [TEXT].",
     "!to carla": "carla is not a valid email address; nothing was changed.",
     "!cc x@": "x@ is not a valid email address; nothing was changed.",

@@ -90,8 +90,8 @@ async def test_twice(town: Town) -> None:
     files = [body for body in await room.bodies() if body.endswith((".eml", ".mbox"))]
     assert sorted(files) == ["conversation-1.mbox"] * 2 + ["mail-1.eml"] * 2
     assert town.smtp.accepted() == []
-    elsewhere = ["reply", "draft", "send", "attach", "forward", "undo", "yes", "no", "retry",
-                 "snippet", "merge", "split", "move"]  # fmt: skip
+    elsewhere = ["reply", "later", "draft", "send", "attach", "forward", "undo", "yes", "no",
+                 "retry", "snippet", "merge", "split", "move"]  # fmt: skip
     complete(room.tried, dict.fromkeys(
         [f"conversation !{name}" for name in elsewhere] + ["queue !compose", *REACTED],
         "in the two stories below",
@@ -124,6 +124,11 @@ async def test_twice_what_sends(town: Town) -> None:
     for text, draft in (("!no", drafts[1]), ("!undo", drafts[2])):
         for _ in range(2):
             await room.say(text, to=draft)
+    planned = await drafted(room, "Planned")
+    for _ in range(2):
+        await room.say("!later 2d", to=planned)
+        await room.reads(planned, "⏰ leaves")
+    await room.say("!undo", to=planned)
     lost = await failed(town, room, "Lost and found")
     await room.say("!retry", to=lost)
     await town.sent(9)
@@ -146,7 +151,7 @@ async def test_twice_what_sends(town: Town) -> None:
     await town.sent(12)
     await bobs.react(lost, "🔁", "Nothing to try again: ✅ sent")
     await town.quiet(60)
-    for draft in (refused, *drafts[1:]):
+    for draft in (refused, planned, *drafts[1:]):
         await room.reads(draft, "nothing was sent")
     mails = await town.sent(12)
     assert [first_line(each) for each in mails] == [
