@@ -139,7 +139,7 @@ def fill(source: str, values: Mapping[str, str]) -> Filled:
     html = styled.filled(html, by_mark)
     if styled.is_html(marked):
         return Filled(to_text(styled.for_text(html)).strip(), html)
-    return Filled(styled.MARK.sub(lambda mark: by_mark[mark[0]], marked), html)
+    return Filled(styled.MARK.sub(lambda mark: by_mark.get(mark[0], ""), marked), html)
 
 
 def begins_with_greeting(text: str, greeting: str) -> bool:

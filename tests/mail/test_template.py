@@ -69,6 +69,7 @@ def test_no_value_is_taken_for_another_or_grows() -> None:
     assert found.text == f"{marks[:200]} {marks[:200]} %F3%B0%80%87"
     assert len(found.html) < 600
     assert "&amp;" not in found.html
+    assert fill("xq5{% if agent.name %}{% endif %}7zv7kq", values).text == ""
     assert fill("<p>{{ contact.name }}</p>", values).html == f"<p>{marks[:200]}</p>"
 
 
