@@ -57,6 +57,7 @@ ingress:                          # mail that is brought to us; docs/ingress.md
     port: 0                       # 0: off
     cert_file: null               # for STARTTLS
     key_file: null
+    proxies: []                   # IP addresses that speak the PROXY protocol, like of HAProxy
   lmtp:                           # the same for a mail server of yours
     host: 127.0.0.1
     port: 0

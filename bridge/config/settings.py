@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -93,6 +94,17 @@ class SmtpListener(MailListener):
     cert_file: Path | None = None
     """A PEM file with the certificates for STARTTLS; None for none."""
     key_file: Path | None = None
+    proxies: tuple[str, ...] = ()
+    """IP addresses of proxies before it, which have to say by the PROXY protocol whose connection
+    each is."""
+
+    @field_validator("proxies")
+    @classmethod
+    def _are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            return tuple(str(ipaddress.ip_address(each)) for each in value)
+        except ValueError as error:
+            raise ValueError(f"{error}; name each proxy by its IP address") from error
 
 
 class Ingress(Section):

@@ -11,8 +11,9 @@ from bridge.desk import addresses
 from bridge.desk.desk import Desk
 from bridge.desk.inbound import pushed
 from bridge.desk.inbound.pushed import Pushed
+from bridge.ingress.envelope import Brought, Post
 from bridge.ingress.guard import Guard
-from bridge.ingress.smtp import AS_LMTP, AS_SMTP, STRANGER, Brought, Connection, Post, factory
+from bridge.ingress.smtp import AS_LMTP, AS_SMTP, STRANGER, Connection, factory
 from bridge.model import BridgeError, InboxId, Permanent
 
 LAST_MOMENT = 10.0
@@ -24,7 +25,7 @@ class MailListeners:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._guard = Guard(time.monotonic)
+        self._guard = Guard(time.monotonic, desk.settings.ingress.smtp.proxies)
         self._servers: list[asyncio.Server] = []
         self._connections: set[Connection] = set()
         self._stopping = False

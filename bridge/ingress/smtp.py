@@ -12,8 +12,7 @@ import contextlib
 import logging
 import re
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
@@ -21,6 +20,7 @@ from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP, TLSSetupException, syntax
 
 from bridge.ingress import data
+from bridge.ingress.envelope import LATER, Brought, Handler, Post
 from bridge.ingress.guard import Buffer, Guard
 from bridge.model import BridgeError
 
@@ -29,87 +29,17 @@ logging.getLogger("mail.log").setLevel(logging.CRITICAL)  # it prints addresses,
 
 READ, WHOLE = 30.0, 600.0
 """Seconds without a byte after which a connection is closed; seconds for a whole mail."""
+PROXY = 10.0
+"""Seconds in which a proxy tells whose connection it is."""
 STRANGER = 5.0
 """Seconds that an unknown recipient is answered later: whoever tries addresses is slowed down."""
-RECIPIENTS = 100
 HOPS = 50
 """Received lines of a mail that goes round in circles."""
 RECEIVED = re.compile(rb"^received:", re.IGNORECASE | re.MULTILINE)
-LATER = "451 4.3.0 Something is wrong here; send it again later"
-NO_ADDRESS = "553 5.1.3 That is no address"
 SLOW = "421 4.4.2 That takes too long; try again later"
 STOPS = "421 4.3.2 This server stops; try again later"
+TOO_MANY = b"421 4.7.0 Too many connections; try again later\r\n"
 AS_SMTP, AS_LMTP = "smtp", "lmtp"
-
-
-@dataclass(frozen=True, slots=True)
-class Brought:
-    """A mail, its envelope, and for each recipient what `find` returned."""
-
-    raw: bytes = field(repr=False)
-    sender: str
-    recipients: Sequence[tuple[str, str]]
-    protocol: str
-
-
-@dataclass(frozen=True, slots=True)
-class Post:
-    """What a listener does with what it is told."""
-
-    name: str
-    """The host name it greets with."""
-    limit: int
-    """Maximum bytes of a mail."""
-    find: Callable[[str], Awaitable[str | None]]
-    """Whose a recipient is; None: nobody's. Raises BridgeError."""
-    room: Callable[[], str]
-    """Why no mail can be taken now; empty for no reason."""
-    take: Callable[[Brought], Awaitable[None]]
-    """Stores a mail. Raises BridgeError or OSError where it is not stored."""
-
-
-class _Handler:
-    """aiosmtpd's hooks."""
-
-    def __init__(self, post: Post) -> None:
-        self._post = post
-
-    async def handle_EHLO(
-        self, server: Any, session: Any, envelope: Any, hostname: str, responses: list[str]
-    ) -> list[str]:
-        session.host_name = hostname
-        return [each for each in responses if not each.startswith("250-AUTH")]
-
-    async def handle_MAIL(
-        self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
-    ) -> str:
-        if why := self._post.room():
-            return f"452 4.3.1 {why}"
-        if not address.isprintable():
-            return NO_ADDRESS
-        if not server.guard.takes_mail(server._address):
-            return "451 4.7.0 Too many mails in a minute; send it again later"
-        envelope.mail_from = address  # `<>` as it came: an empty one would make RCPT fail
-        envelope.mail_options.extend(options)
-        return "250 2.1.0 Go on"
-
-    async def handle_RCPT(
-        self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
-    ) -> str:
-        if len(envelope.rcpt_tos) >= RECIPIENTS:
-            return "452 4.5.3 That is enough for one mail; send it again for the others"
-        if not address.isprintable():  # bytes that are no text, NUL
-            return NO_ADDRESS
-        try:
-            owner = await self._post.find(address)
-        except (BridgeError, OSError):
-            return LATER
-        if owner is None:
-            await asyncio.sleep(server.patience)
-            return "550 5.1.1 There is no such address here"
-        envelope.rcpt_tos.append(address)
-        server.owners.append((address, owner))
-        return "250 2.1.5 Go on"
 
 
 class Connection:
@@ -156,13 +86,26 @@ class Connection:
             peer = transport.get_extra_info("peername")
             address = str(peer[0]) if isinstance(peer, tuple) else "local"
             if not self.guard.admits(address):
-                transport.write(b"421 4.7.0 Too many connections; try again later\r\n")
+                transport.write(TOO_MANY)
                 transport.close()
                 return
             self._address = address
             self.connections.add(self)
+            if address in self.guard.proxies:
+                server: Any = self
+                server._proxy_timeout = PROXY
         parent: Any = super()
         parent.connection_made(transport)
+
+    def is_from(self, address: str) -> bool:
+        """Count a connection for the client's address, which a proxy told; whether it may go on."""
+        if not self.guard.admits(address):
+            server: Any = self
+            server.transport.write(TOO_MANY)
+            return False
+        self.guard.leave(self._address or "")
+        self._address = address
+        return True
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._address is None:
@@ -287,7 +230,7 @@ def factory(
 
     def made() -> asyncio.Protocol:
         server = kind(
-            _Handler(post), hostname=post.name, ident="Postroom", data_size_limit=post.limit,
+            Handler(post), hostname=post.name, ident="Postroom", data_size_limit=post.limit,
             enable_SMTPUTF8=True, tls_context=tls, timeout=READ,
             auth_exclude_mechanism=("LOGIN", "PLAIN"), loop=asyncio.get_running_loop(),
         )  # fmt: skip

@@ -9,8 +9,9 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from bridge.ingress.envelope import Brought, Post
 from bridge.ingress.guard import Guard
-from bridge.ingress.smtp import AS_SMTP, Brought, Connection, Post, factory
+from bridge.ingress.smtp import AS_SMTP, Connection, factory
 
 OURS, OTHER = "support@acme.example", "sales@acme.example"
 LIMIT = 60_000_000

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from bridge.ingress.envelope import Brought
 from bridge.ingress.guard import AT_ONCE, Guard
-from bridge.ingress.smtp import AS_LMTP, Brought
+from bridge.ingress.smtp import AS_LMTP
 from bridge.model import Transient
 from tests.ingress.smtp_talk import OTHER, OURS, Listener, Talk, sent
 from tests.servers.dovecot import make_certs

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from pathlib import Path
 
 import pytest
 
 from bridge.ingress import guard, smtp
 from bridge.ingress.data import FULL
-from bridge.ingress.smtp import AS_LMTP, AS_SMTP, Brought
+from bridge.ingress.envelope import Brought
+from bridge.ingress.smtp import AS_LMTP, AS_SMTP
 from tests.ingress.smtp_talk import OTHER, OURS, Listener, Talk
 from tests.servers.dovecot import make_certs
 from tests.stage import until
@@ -193,3 +195,44 @@ async def test_bytes_that_are_no_address_are_refused_for_good(odd: bytes) -> Non
         talk.writer.write(b"RCPT TO:<" + odd + b">\r\n")
         assert (await talk.hear())[:3] in ("553", "500", "501")
         talk.writer.close()
+
+
+async def test_connections_by_a_named_proxy_count_for_who_is_behind_it() -> None:
+    listener = Listener()
+    listener.guard = guard.Guard(time.monotonic, ["127.0.0.1"])
+    async with listener.listening() as port:
+
+        async def through(source: str) -> Talk:
+            talk = Talk(*await asyncio.open_connection("127.0.0.1", port))
+            talk.writer.write(f"PROXY TCP4 {source} 192.0.2.9 4000 25\r\n".encode())
+            talk.greeting = await talk.hear()
+            return talk
+
+        talks = [await through("192.0.2.1") for _ in range(guard.AT_ONCE)]
+        assert all(talk.greeting.startswith("220") for talk in talks)
+        refused = await through("192.0.2.1")
+        assert refused.greeting.startswith("421 4.7.0 Too many connections")
+        other = await through("203.0.113.7")
+        await other.begin(OURS)
+        other.writer.write(MAIL)
+        assert (await other.hear()).startswith("250")
+        check = Talk(*await asyncio.open_connection("127.0.0.1", port))
+        check.writer.write(b"PROXY UNKNOWN\r\n")
+        assert (await check.hear()).startswith("220")
+        for talk in (*talks, refused, other, check):
+            talk.writer.close()
+        await until(lambda: is_free(listener), "nobody is held")
+
+
+async def test_who_is_no_proxy_says_for_nobody_where_he_is_from() -> None:
+    listener = Listener()
+    listener.guard = guard.Guard(time.monotonic, ["127.0.0.1"])
+    async with listener.listening() as port:
+        talk = await Talk.to(port, "127.0.0.2")
+        assert (await talk.say("PROXY TCP4 192.0.2.1 192.0.2.9 4000 25")).startswith("500")
+        silent = Talk(*await asyncio.open_connection("127.0.0.1", port))
+        silent.writer.write(b"EHLO x\r\nNOOP\r\n")
+        assert await silent.reader.read() == b"", "a proxy has to say whose connection it is"
+        for each in (talk, silent):
+            each.writer.close()
+        await until(lambda: is_free(listener), "nobody is held")

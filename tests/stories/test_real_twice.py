@@ -98,6 +98,16 @@ async def test_twice(town: Town) -> None:
     ))  # fmt: skip
 
 
+async def planned_twice(room: Talk) -> str:
+    """A draft that was planned twice and stopped."""
+    planned = await drafted(room, "Planned")
+    for _ in range(2):
+        await room.say("!later 2d", to=planned)
+        await room.reads(planned, "⏰ leaves")
+    await room.say("!undo", to=planned)
+    return planned
+
+
 async def test_twice_what_sends(town: Town) -> None:
     queue, _, room, bobs = await begun(town)
     alice = room.agent
@@ -124,11 +134,7 @@ async def test_twice_what_sends(town: Town) -> None:
     for text, draft in (("!no", drafts[1]), ("!undo", drafts[2])):
         for _ in range(2):
             await room.say(text, to=draft)
-    planned = await drafted(room, "Planned")
-    for _ in range(2):
-        await room.say("!later 2d", to=planned)
-        await room.reads(planned, "⏰ leaves")
-    await room.say("!undo", to=planned)
+    planned = await planned_twice(room)
     lost = await failed(town, room, "Lost and found")
     await room.say("!retry", to=lost)
     await town.sent(9)
