@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta, tzinfo
 
 UNITS = {
     "m": timedelta(minutes=1), "min": timedelta(minutes=1), "minute": timedelta(minutes=1),
@@ -100,6 +100,12 @@ def _hour(word: str) -> time | None:
             return None
         hour = hour % 12 + (12 if match[3] == "pm" else 0)
     return time(hour, minute) if hour < 24 and minute < 60 else None
+
+
+def epoch(at: datetime, zone: tzinfo | None) -> float:
+    """The moment in epoch seconds. Where no zone is known, `at` has the offset that the server's
+    own has today, and its hour is that of the clock on its wall then."""
+    return at.timestamp() if zone is not None else at.replace(tzinfo=None).timestamp()
 
 
 def moment(at: datetime, now: datetime) -> str:

@@ -46,6 +46,8 @@ class FolderReader:
     def __init__(self, account: MailAccount, folder: str, *, is_sent: bool = False) -> None:
         """`is_sent`: it holds what was sent from the account, and not what came."""
         self._account, self.name, self.is_sent = account, folder, is_sent
+        self.is_new = False
+        """Whether the folder was made while the account was watched: all in it is new."""
         self._store, self._limits = account.context.store, account.context.limits
         self._looked_at: float | None = None
         """When the folder was last checked, in seconds of the monotonic clock."""
@@ -73,8 +75,9 @@ class FolderReader:
             self._is_junk = await is_junk(connection, self.name)
         if cursor is None:
             since = self._account.imap.starts_at
-            last = (uid_next or 1) - 1 if since is None else 0
-            if uid_next is None and since is None:
+            from_now = since is None and not self.is_new
+            last = (uid_next or 1) - 1 if from_now else 0
+            if uid_next is None and from_now:
                 last = max(await connection.search("ALL"), default=0)
             await self._cursor.begin(validity, last, uid_next)
         elif cursor[0] != validity:
@@ -101,9 +104,11 @@ class FolderReader:
                     await self._take(connection, validity, part, limit)
             await self._take_held(connection, validity, since, below)
         except ImapError:
-            await self._held.judge()
+            if not self.is_sent:  # of what was sent, nobody waits to hear
+                await self._held.judge()
             raise
-        await self._held.judge(connection)
+        if not self.is_sent:
+            await self._held.judge(connection)
         self._one_by_one = False
         self._looked_at = time.monotonic()
 

@@ -43,6 +43,14 @@ LONG = 1800.0
 """Seconds; a connection that ends after them was a good one."""
 
 
+SENT_WAIT, SENT_LONGEST = 300.0, 3600.0
+"""Seconds for which a Sent folder that cannot be read is left alone, at first and at most."""
+
+
+class SentBroke(Exception):
+    """Reading the Sent folder ended the connection."""
+
+
 class Watcher:
     """Watches one account; its inboxes share the connection. Implements source.Source."""
 
@@ -55,6 +63,9 @@ class Watcher:
         self._mail_account = account
         self._sent: FolderReader | None = None
         self._shows_sent = any(inbox.shows_sent for inbox in inboxes)
+        self._sent_after = self._sent_pause = 0.0
+        """When the Sent folder is read again, and the seconds of the last pause; see _take_sent."""
+        self._knows_no_sent = False
         self.account = account.name
         self._tries = 0
         self._idles: bool | None = None
@@ -72,6 +83,9 @@ class Watcher:
                     await self._watch(connection)
                 finally:
                     await connection.close()
+            except SentBroke as error:
+                log.info("logging in anew", account=self.account, said=str(error))
+                continue
             except NotLoggedIn as error:
                 await self._failed(str(error))
                 await self._tell_refused(str(error))
@@ -125,13 +139,14 @@ class Watcher:
         has_waited = False
         while True:
             problem = ""
-            await self._take_sent(connection)  # first: IDLE waits on the folder that is read last
             for folder in reversed(self._folders):
                 try:
                     await folder.take_new(connection)
                 except CommandRefused as error:  # a missing folder must not block the others
                     problem = f"folder {folder.name}: {error}"
                     log.warning("folder not read", account=self.account, problem=problem)
+            if await self._take_sent(connection) and not problem:
+                await self._folders[0].take_new(connection)  # IDLE waits on the one selected last
             if has_waited and not problem:
                 self._tries = 0
             async with self._context.store.transaction("account-health") as tx:
@@ -141,20 +156,46 @@ class Watcher:
                 await self._context.sleep(wait if alone else min(wait, 60.0))
             has_waited = True
 
-    async def _take_sent(self, connection: ImapConnection) -> None:
-        """Accept what was sent from the account by another mail program. Nothing waits for that, so
-        that what keeps it from being read is only logged."""
-        if not self._shows_sent:
-            return
+    async def _take_sent(self, connection: ImapConnection) -> bool:
+        """Accept what was sent from the account by another mail program; after all that came, so
+        that its questions are known. Returns whether another folder was selected.
+
+        Nothing waits for that: what keeps it from being read keeps nothing else, and it is left
+        alone for a while. Raises SentBroke where the connection is lost by it."""
+        if not self._shows_sent or self._context.now() < self._sent_after:
+            return False
         try:
             name = await sent_name(connection)
-            if name is None or name in self._imap.folders:
-                return
+            if name in self._imap.folders:
+                return False
+            if name is None:
+                await self._note_no_sent()
+                return False
             if self._sent is None or self._sent.name != name:
                 self._sent = FolderReader(self._mail_account, name, is_sent=True)
+                self._sent.is_new = await self._had_no_sent()
             await self._sent.take_new(connection)
-        except CommandRefused as error:
+        except ImapError as error:
             log.info("Sent folder not read", account=self.account, error=str(error))
+            self._sent_pause = min(max(2 * self._sent_pause, SENT_WAIT), SENT_LONGEST)
+            self._sent_after = self._context.now() + self._sent_pause
+            if connection.closed:
+                raise SentBroke(str(error)) from error
+        else:
+            self._sent_pause = 0.0
+        return True
+
+    async def _had_no_sent(self) -> bool:
+        """Whether the account was seen without a Sent folder: all that is in a new one is news."""
+        async with self._context.store.reading() as tx:
+            return await tx.settings.value(f"no-sent:{self.account}") is not None
+
+    async def _note_no_sent(self) -> None:
+        if self._knows_no_sent:
+            return
+        async with self._context.store.transaction("account-progress") as tx:
+            await tx.settings.set_value(f"no-sent:{self.account}", "1")
+        self._knows_no_sent = True
 
     async def _idle(self, connection: ImapConnection, seconds: float) -> bool:
         """Wait for news; False where the server does not tell any."""

@@ -79,6 +79,7 @@ class StoredSettings:
         for table in ("mailbox_cursor", "account_check", "held_mail"):
             await self._conn.execute(f"DELETE FROM {table} WHERE account = $1", account)
         await self.drop_value(f"began:{account}")
+        await self.drop_value(f"no-sent:{account}")
 
     async def record_check(self, account: str, now: float, problem: str) -> None:
         """Store the result of a check of an account; `problem` is empty when it succeeded."""

@@ -157,5 +157,5 @@ async def test_two_rules_that_forward_one_address_are_told_and_the_mail_is_shown
     await stage.quiet()
     bodies = stage.hs.bodies(control)
     assert not [each for each in bodies if "mx.other.example" in each], "it was sent to two"
-    assert len({each for each in bodies if "comes to it twice" in each}) == 2
+    assert len({each for each in bodies if "comes to it twice" in each}) == 1, "once a day"
     assert len([each for each in await stored(stage) if each]) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from bridge.model.job import loaded
 from tests.servers.database import rows
 from tests.servers.matrix_state import Room
+from tests.servers.smtp import Fault
 from tests.stage import ALICE, BOB, Stage, mail, until
 from tests.stories.desk import begun
 
@@ -36,8 +38,12 @@ async def is_due_after(stage: Stage, seconds: float) -> bool:
 async def time_comes(stage: Stage) -> None:
     """Let the time come that was named."""
     (job,) = await rows(stage.database, stage.folder, "SELECT * FROM job WHERE kind = 'deliver'")
+    task = loaded("deliver", job["payload"])
     async with stage.app.database.transaction("settings") as tx:
-        await tx.jobs.reschedule(loaded("deliver", job["payload"]), time.time())
+        await tx.deliveries.update(
+            json.loads(job["payload"])["delivery"], planned_for=time.time() - 1
+        )
+        await tx.jobs.reschedule(task, time.time())
 
 
 def text_of(sent: object) -> str:
@@ -168,3 +174,50 @@ async def test_what_names_no_time_or_no_mail_is_refused(
     await stage.sees(room, answer)
     await stage.quiet()
     assert stage.smtp.accepted() == []
+
+
+async def test_nothing_but_its_time_lets_it_leave(stage: Stage) -> None:
+    room = await planned(stage, "!later 3d\nHello")
+    await stage.sees(room, "⏰ leaves")
+    await stage.quiet_but("deliver")
+    (job,) = await rows(stage.database, stage.folder, "SELECT * FROM job WHERE kind = 'deliver'")
+    async with stage.app.database.transaction("settings") as tx:
+        await tx.jobs.reschedule(loaded("deliver", job["payload"]), time.time())
+    await until(lambda: is_due_after(stage, 2.9 * DAY), "it to wait again")
+    assert stage.smtp.accepted() == []
+
+
+async def test_a_refusal_for_now_is_no_end_though_it_was_planned_long_ago(stage: Stage) -> None:
+    room = await planned(stage, "!later 4d\nHello")
+    await stage.sees(room, "⏰ leaves")
+    await stage.quiet_but("deliver")
+    async with stage.app.database.transaction("settings") as tx:
+        await tx.deliveries.update(1, created_at=time.time() - 4 * DAY)
+        await tx.conn.execute("UPDATE mail SET at = 0")  # the customer's mail is older still
+    stage.smtp.script = [Fault("rcpt", "450 4.2.0 greylisted")]
+    await time_comes(stage)
+    await stage.sees(room, "⏳ deferred (450")
+
+
+async def test_a_plan_that_is_refused_changes_nothing(stage: Stage) -> None:
+    room = await planned(stage, approval="four-eyes")
+    preview = await stage.sees(room, "🔏 waits for ✅ of another agent")
+    await stage.quiet()
+    stage.hs.reply(ALICE, room.id, preview["event_id"], "!later 5h")
+    await stage.sees(room, "Somebody else has to approve this")
+    stage.hs.react(BOB, room.id, preview["event_id"], "✅")
+    await until(lambda: is_due_after(stage, 1.9 * 3600), "the time that was named")
+    assert await due(stage) < 2.1 * 3600
+
+
+async def test_what_came_while_it_waited_for_approval_is_asked_about(stage: Stage) -> None:
+    room = await planned(stage, approval="four-eyes")
+    preview = await stage.sees(room, "🔏 waits for ✅ of another agent")
+    await stage.mail(mail("Never mind.", message_id="<m2@customer.example>",
+                          In_Reply_To="<m1@customer.example>"))  # fmt: skip
+    await stage.sees(room, "Never mind.")
+    await stage.quiet()
+    stage.hs.react(BOB, room.id, preview["event_id"], "✅")
+    await until(lambda: is_due_after(stage, 1.9 * 3600), "the time that was named")
+    await time_comes(stage)
+    await stage.sees(room, "wrote after this was planned. Send it?")

@@ -113,3 +113,41 @@ async def test_nothing_but_the_inbox_itself_is_needed(stage: Stage) -> None:
     """A mailbox without a Sent folder is read as ever."""
     room = await begun(stage)
     await stage.sees(room, "my display stays dark")
+
+
+async def test_the_first_mail_of_a_new_sent_folder_is_not_missed(stage: Stage) -> None:
+    support = {"imap": {**stage.config()["inboxes"]["support"]["imap"], "poll": 1}}
+    await stage.open(**support)
+    await stage.queue(ALICE)
+    await stage.mail(mail())
+    room = await stage.conversation()
+    await stage.sees(room, "my display stays dark")
+    await put_into_sent(stage, sent("Press the button.", In_Reply_To="<m1@customer.example>"))
+    await stage.sees(room, "Press the button.")
+
+
+async def test_what_was_answered_while_we_were_away_waits_for_nobody(stage: Stage) -> None:
+    await with_sent_folder(stage)
+    await stage.close()
+    await stage.mail(mail())
+    await put_into_sent(stage, sent("Press the button.", In_Reply_To="<m1@customer.example>"))
+    support = {"imap": {**stage.config()["inboxes"]["support"]["imap"], "poll": 1}}
+    await stage.open(**support)
+    room = await stage.conversation()
+    await stage.sees(room, "Press the button.")
+    await stage.sees(room, "my display stays dark")
+    await stage.sees(await stage.room("Support queue"), "✅ answered")
+
+
+async def test_a_customer_whose_mail_is_forwarded_elsewhere_still_waits(stage: Stage) -> None:
+    await with_sent_folder(stage)
+    await stage.mail(mail())
+    room = await stage.conversation()
+    await stage.sees(room, "my display stays dark")
+    raw = sent("Can you look at it?", to="dan@supplier.example",
+               In_Reply_To="<m1@customer.example>")  # fmt: skip
+    await put_into_sent(stage, raw)
+    await stage.sees(room, "Can you look at it?")
+    await stage.quiet()
+    queue = await stage.room("Support queue")
+    assert not any("✅ answered" in body for body in stage.hs.bodies(queue))

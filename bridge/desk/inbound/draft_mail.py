@@ -20,15 +20,16 @@ HOUR, AN_HOUR = 3600.0, 20
 """Mails of a draft, or to the postmaster, that are shown in an hour."""
 
 
-async def is_question(desk: Desk, raw: bytes, verdict: Verdict) -> bool:
-    """Whether a provider asks if a forward is wanted, which makes no conversation: its sender has
-    to be proven, by who brought the mail or by its signature. Raises Transient."""
+async def is_question(desk: Desk, raw: bytes, verdict: Verdict) -> tuple[bool, bool]:
+    """(whether a provider asks if a forward is wanted, whether that is certain, so that it makes no
+    conversation). Its sender has to be proven, by who brought the mail or by its signature. Raises
+    Transient."""
     if not forwarding_question.may_be(raw):
-        return False
+        return False, False
     mail, _ = await _read(desk, raw)
     if verdict is Verdict.PASS:
         mail = replace(mail, sender_verdict=verdict)
-    return forwarding_question.asks(mail)
+    return forwarding_question.asks(mail), forwarding_question.is_certain(mail)
 
 
 async def may_show(tx: Tx, inbox: InboxId, now: float) -> bool:

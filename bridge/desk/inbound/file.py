@@ -101,6 +101,10 @@ async def _answered(
     outsiders = [each.spec for each in (*mail.to, *mail.cc) if not each.is_of(desk.own_addresses)]
     await tx.conversations.add_participants(number, outsiders)
     latest = await tx.mails.latest(number)
+    to = {each.key for each in (*mail.to, *mail.cc)}
+    whom = {conversation.contact.key, *([latest.sender.key] if latest is not None else [])}
+    if not to & whom:  # as where the customer's mail was forwarded to somebody else
+        return conversation
     answers_it = latest is None or latest.message_id in mail.ancestors()
     is_newer = latest is not None and not answers_it and latest.at > mail.date
     if is_newer or conversation.state in (*FINISHED_CONVERSATIONS, State.SNOOZED):

@@ -37,6 +37,8 @@ class Pushed:
     """The sender check of whoever brings it, who is proven to be who they are."""
     is_question: bool = False
     """Whether a provider asks if a forward is wanted; worked out here."""
+    is_no_mail: bool = False
+    """Whether that is certain, so that it makes no conversation."""
     is_stamped: bool = True
     """Whether a mail server of ours was on its way, so that the Authentication-Results under its
     name are its own, and not the sender's."""
@@ -55,12 +57,14 @@ async def take(desk: Desk, by: str, mails: Sequence[tuple[Sequence[InboxId], Pus
         raise Transient(f"the disk of the database has {size(free)} left")
     # a large mail is hashed in a thread, so that nobody waits meanwhile
     digests = await asyncio.to_thread(lambda: [_digest(mail.raw) for _, mail in mails])
-    mails = [
-        (inboxes, replace(mail, is_question=await is_question(desk, mail.raw, mail.verdict)))
-        for inboxes, mail in mails
-    ]
+    mails = [(inboxes, await _asked(desk, mail)) for inboxes, mail in mails]
     # a bringer that hangs up must not undo what is being committed: it would bring it again
     await asyncio.shield(asyncio.ensure_future(_store(desk, by, mails, digests)))
+
+
+async def _asked(desk: Desk, mail: Pushed) -> Pushed:
+    asks, is_certain = await is_question(desk, mail.raw, mail.verdict)
+    return replace(mail, is_question=asks, is_no_mail=is_certain)
 
 
 def _digest(raw: bytes) -> str:
@@ -104,7 +108,9 @@ async def _show(tx: Tx, desk: Desk, inbox: InboxId, mail: Pushed, digest: str) -
     if not is_draft and inbox != POSTMASTER and inbox not in desk.settings.inboxes:
         raise Transient(f"inbox {inbox} is not live")
     raw = await tx.mails.keep_raw(mail.raw, digest)
-    becomes = silent(stored) if stored is not None and is_draft and not mail.is_question else None
+    becomes = None if mail.is_no_mail else desk.settings.inboxes.get(inbox)
+    if stored is not None and is_draft and not mail.is_no_mail:
+        becomes = silent(stored)
     if await may_show(tx, inbox, desk.now()):
         await tx.jobs.add(ShowDraftMail(raw, inbox, mail.is_question))
     elif becomes is None:
@@ -112,17 +118,18 @@ async def _show(tx: Tx, desk: Desk, inbox: InboxId, mail: Pushed, digest: str) -
     return becomes
 
 
-async def remark(desk: Desk, inbox: InboxId | None, text: str) -> None:
+async def remark(desk: Desk, inbox: InboxId | None, text: str, about: str = "") -> None:
     """Tell the admins what they should change at the provider of an inbox, or for all inboxes
-    (None); the same once a day."""
+    (None); the same, or something else `about` the same, once a day."""
+    about = about or text
     name, now = f"remark:{inbox or ''}", desk.now()
     async with desk.store.reading() as tx:
         before = json.loads(await tx.settings.value(name) or "{}")
-    if now - before.get(text, 0.0) < DAY:
+    if now - before.get(about, 0.0) < DAY:
         return
     recent = {said: at for said, at in before.items() if now - at < DAY}
     async with desk.store.transaction("told") as tx:
-        await tx.settings.set_value(name, json.dumps({**recent, text: now}))
+        await tx.settings.set_value(name, json.dumps({**recent, about: now}))
         known = desk.settings.inboxes.get(inbox) if inbox else None
         who = known.name if known else inbox or "Mail for all inboxes"
         key = PostKey.other(Shows.HOOK, name, int(now), _digest(text.encode())[:16])

@@ -110,7 +110,8 @@ async def _read(desk: Desk, accepted: _Accepted) -> _ReadMail:
     mail = arrival.mail
     if known.get("sent"):
         to = author.outsider(mail, desk.own_addresses)
-        return _ReadMail(job, replace(arrival, by_hand_to=to, is_ours=True, is_sent=True), ())
+        arrival = replace(arrival, by_hand_to=to, is_ours=True, is_sent=True, counts=False)
+        return _ReadMail(job, arrival, ())
     to = author.by_hand(mail, desk.own_addresses)
     if to is not None:
         ours = await _is_proven(desk, mail, len(raw))

@@ -10,8 +10,8 @@ from bridge.mail import trace
 
 
 async def tell(desk: Desk, arrival: Arrival) -> None:
-    """Tell of a mail that was known, if it came by another path than before; once a day for each
-    pair of paths. One that was sent to two addresses of the inbox's domain comes twice by right."""
+    """Tell of a mail that was known, if it came by another path than before; once a day, as a
+    sender may name any path. One to two addresses of the inbox's domain comes twice by right."""
     named = (*arrival.mail.to, *arrival.mail.cc)
     if sum(each.domain == arrival.inbox.domain for each in named) > 1:
         return
@@ -28,4 +28,5 @@ async def tell(desk: Desk, arrival: Arrival) -> None:
         arrival.inbox.id,
         f"mail comes to it twice, by {one}, and by {two}. It is shown once. Two rules may forward"
         " the same address: remove one.",
+        about="twice",
     )

@@ -27,6 +27,7 @@ from bridge.model import (
     Shows,
     Transient,
 )
+from bridge.model.delivery import Plan
 from bridge.model.task import Deliver
 from bridge.ports import Tx
 
@@ -117,9 +118,11 @@ async def yes(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     return None
 
 
-async def agree(tx: Tx, desk: Desk, context: CommandContext, delivery: Delivery) -> None:
-    """Send the mail after its undo time, or ask for the approval that its inbox requires. Raises
-    Transient while its preview is being sent to the room."""
+async def agree(
+    tx: Tx, desk: Desk, context: CommandContext, delivery: Delivery, plan: Plan | None = None
+) -> None:
+    """Send the mail after its undo time, or when it is planned for, or ask for the approval that
+    its inbox requires. Raises Transient while its preview is being sent to the room."""
     now, inbox = desk.now(), context.inbox
     if delivery.state in PREVIEWED_DELIVERIES and not delivery.shown:
         raise Refused("Look at its preview first; it is not there yet, or says what is wrong.")
@@ -135,8 +138,12 @@ async def agree(tx: Tx, desk: Desk, context: CommandContext, delivery: Delivery)
         await approval.require_may_approve(tx, inbox, delivery, context.who)
     changes: DeliveryChanges = {
         "state": DeliveryState.WAITING, "created_at": now,
-        "run_at": max(now + inbox.undo, delivery.planned_for),
+        "run_at": max(now + inbox.undo, plan.at if plan else delivery.planned_for),
     }  # fmt: skip
+    if plan is not None:
+        changes |= {"planned_for": plan.at, "detail": plan.text}
+    elif delivery.planned_for > now:
+        del changes["created_at"]  # what came since it was planned is asked about
     if needed:
         agreed = await approval.may_approve(tx, inbox, delivery, context.who)
         if agreed and delivery.shown:
@@ -173,8 +180,8 @@ async def retry(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     )
     now = desk.now()
     delivery = await tx.deliveries.update(
-        delivery.id, state=DeliveryState.WAITING, run_at=now, created_at=now, detail="",
-        data_begun=False, finished_at=None,
+        delivery.id, state=DeliveryState.WAITING, run_at=max(now, delivery.planned_for),
+        created_at=now, detail="", data_begun=False, finished_at=None,
     )  # fmt: skip
     await schedule_attempt(tx, delivery)
     await show_status(tx, desk, delivery)

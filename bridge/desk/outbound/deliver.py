@@ -58,7 +58,7 @@ async def deliver(desk: Desk, job: Job[Deliver]) -> None:
         async with desk.store.transaction("verdict") as tx:
             await tx.jobs.finish(job)
         return
-    if delivery.planned_for and delivery.attempts == 0 and await _asks(desk, job, delivery):
+    if delivery.planned_for and delivery.attempts == 0 and await later.waits(desk, job, delivery):
         return
     if built is None:
         try:
@@ -66,6 +66,7 @@ async def deliver(desk: Desk, job: Job[Deliver]) -> None:
         except Refused as error:
             async with desk.store.transaction("verdict") as tx:
                 await stop(tx, desk, await tx.deliveries.get(delivery.id), str(error))
+                await later.tell_of(tx, desk, delivery)
                 await tx.jobs.finish(job)
             return
         except Permanent as error:
@@ -76,18 +77,6 @@ async def deliver(desk: Desk, job: Job[Deliver]) -> None:
     await _attempt(desk, job, inbox, delivery, built)
 
 
-async def _asks(desk: Desk, job: Job[Deliver], delivery: Delivery) -> bool:
-    """Ask whether a planned mail shall leave, where somebody wrote since it was planned."""
-    async with desk.store.transaction("verdict") as tx:
-        current = await tx.deliveries.get(delivery.id)
-        asked = await later.question(tx, current)
-        if not asked or current.state is not DeliveryState.WAITING:
-            return False
-        await tx.jobs.finish(job)
-        await later.ask(tx, desk, current, asked)
-    return True
-
-
 async def _attempt(
     desk: Desk, job: Job[Deliver], inbox: Inbox, delivery: Delivery, mime: bytes
 ) -> None:
@@ -96,6 +85,8 @@ async def _attempt(
         current = await tx.deliveries.get(delivery.id)
         if current.state not in ATTEMPTABLE:  # stopped meanwhile
             await tx.jobs.finish(job)
+            return
+        if await later.is_early(tx, desk, job, current):  # planned meanwhile
             return
         _refuse_old_words(delivery, current)
         problem = await tx.sending.get(desk.settings.sending_account(inbox))
@@ -154,7 +145,7 @@ async def _verdict(
                 settled = await settle(tx, desk, inbox, await tx.deliveries.get(delivery.id))
             metrics.sent.labels(inbox.id, settled.state.value).inc()
             if settled.state is DeliveryState.SENT:
-                took = desk.now() - settled.created_at - inbox.undo
+                took = desk.now() - max(settled.created_at, settled.planned_for) - inbox.undo
                 metrics.delivery.labels(inbox.id).observe(max(0.0, took))
             return
         except Transient:
@@ -201,6 +192,7 @@ async def _fail(desk: Desk, job: Job[Deliver], delivery: Delivery, why: str) -> 
             delivery.id, state=DeliveryState.FAILED, detail=why, finished_at=desk.now()
         )
         await show_status(tx, desk, failed)
+        await later.tell_of(tx, desk, failed)
 
 
 async def _build(desk: Desk, job: Job[Deliver], inbox: Inbox, delivery: Delivery) -> bytes | None:
@@ -217,6 +209,7 @@ async def _build(desk: Desk, job: Job[Deliver], inbox: Inbox, delivery: Delivery
             current = await tx.deliveries.get(delivery.id)
             if current.state in ATTEMPTABLE:
                 await preview.again(tx, desk, current)
+                await later.tell_of(tx, desk, current)
             await tx.jobs.finish(job)
         return None
     mime = await asyncio.to_thread(compose.build, mail)

@@ -58,7 +58,7 @@ def overall(delivery: Delivery) -> DeliveryState:
 async def settle(tx: Tx, desk: Desk, inbox: Inbox, delivery: Delivery) -> Delivery:
     """Store the new state of a delivery, store the mail once it was sent, and update the room."""
     now = desk.now()
-    if now - delivery.created_at > GIVE_UP:
+    if now - max(delivery.created_at, delivery.planned_for) > GIVE_UP:
         left = delivery.open_recipients
         await tx.deliveries.set_statuses(
             delivery.id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from bridge.chat.command import TICK
-from bridge.chat.when import USAGE, moment, when
+from bridge.chat.when import USAGE, epoch, moment, when
 from bridge.desk.command import CommandSpec, Needs, ReactionSpec
 from bridge.desk.context import CommandContext
 from bridge.desk.desk import Desk
@@ -80,12 +80,13 @@ async def spam(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
 
 async def snooze(tx: Tx, desk: Desk, context: CommandContext) -> str | None:
     """`!snooze 2d`: take it off the list until then, or until the customer writes."""
-    now = datetime.fromtimestamp(desk.now(), UTC).astimezone(context.zone)  # None: the server's
+    named = context.zone or context.inbox.zone
+    now = datetime.fromtimestamp(desk.now(), UTC).astimezone(named)  # None: the server's
     until = when(context.rest, now)
     if until is None:
         raise Refused(USAGE)
-    await set_state(tx, desk, context.conversation, State.SNOOZED, until.timestamp())
-    zone = "" if context.zone is None else f" ({context.zone})"
+    await set_state(tx, desk, context.conversation, State.SNOOZED, epoch(until, named))
+    zone = "" if named is None else f" ({named})"
     return (f"Snoozed until {moment(until, now)}{zone}. A mail from the customer, or !reopen, wakes"
             " it before.")  # fmt: skip
 
