@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
 from bridge.model import Permanent
 
+PASSES = 5
+"""Turns of the event loop until a connection that was accepted in this moment is known to aiohttp,
+which closes those that it knows."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -32,8 +36,13 @@ class Listener:
         await web.TCPSite(self._runner, host, port).start()
 
     async def close(self) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
+        if self._runner is None:
+            return
+        for site in self._runner.sites:
+            await site.stop()
+        for _ in range(PASSES):
+            await asyncio.sleep(0)
+        await self._runner.cleanup()
 
 
 async def bind(

@@ -17,6 +17,7 @@ import pytest
 from aiohttp import web
 
 from bridge.ingress import spool
+from bridge.web.listener import Listener
 from tests import provision
 from tests.servers.database import rows
 from tests.servers.dovecot import DovecotServer
@@ -135,18 +136,15 @@ class Answers:
         self.status = status
 
     async def start(self, port: int) -> None:
-        app = web.Application(client_max_size=1 << 24)
-        app.router.add_post("/{any:.*}", self._answer)
-        self._runner = web.AppRunner(app)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", port).start()
+        self._listener = Listener({}, {"/{any:.*}": self._answer})
+        await self._listener.start("127.0.0.1", port)
 
     async def _answer(self, request: web.Request) -> web.Response:
         await request.read()
         return web.Response(status=self.status)
 
     async def stop(self) -> None:
-        await self._runner.cleanup()
+        await self._listener.close()
 
 
 def script(folder: Path, url: str, password: str) -> Path:
