@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import time
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.chat.when import moment, when
+from bridge.chat.when import epoch, moment, when
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 25, 15, 30, tzinfo=BERLIN)  # a Wednesday
@@ -73,3 +74,21 @@ def test_a_moment_is_said_as_shortly_as_it_is_plain() -> None:
         found = when(said, NOW)
         assert found is not None
         assert moment(found, NOW) == shown
+
+
+def test_an_hour_named_in_winter_is_that_of_the_clock_in_summer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        now = datetime(2027, 3, 20, 11, tzinfo=UTC).astimezone()
+        at = when("2027-03-30 9:00", now)
+        assert at is not None
+        assert datetime.fromtimestamp(epoch(at, None), UTC).hour == 7, "summer time has begun"
+        there = when("2027-03-30 9:00", now.astimezone(BERLIN))
+        assert there is not None
+        assert epoch(there, BERLIN) == epoch(at, None)
+    finally:
+        monkeypatch.undo()
+        time.tzset()

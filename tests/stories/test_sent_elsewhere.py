@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.model import InboxId
+from tests.servers.scripted_imap import ScriptedImap
 from tests.stage import ALICE, CUSTOMER, SUPPORT, Stage, mail
 from tests.stories.desk import begun
 
@@ -151,3 +152,34 @@ async def test_a_customer_whose_mail_is_forwarded_elsewhere_still_waits(stage: S
     await stage.quiet()
     queue = await stage.room("Support queue")
     assert not any("✅ answered" in body for body in stage.hs.bodies(queue))
+
+
+@pytest.mark.parametrize("said", [
+    b"TAG NO Server error, please try again later\r\n", b"", b"* nonsense\r\nTAG NO corrupt\r\n",
+], ids=["asks for patience", "hangs up", "refuses"])  # fmt: skip
+async def test_a_sent_folder_that_cannot_be_read_keeps_nothing_else_back(
+    stage: Stage, said: bytes
+) -> None:
+    folder = ""
+
+    def answer(verb: str, args: str) -> bytes | None:
+        nonlocal folder
+        if verb == "SELECT":
+            folder = args.strip('"')
+        if verb == "LIST":
+            return b'* LIST () "/" INBOX\r\n* LIST (\\Sent) "/" Sent\r\nTAG OK done\r\n'
+        return said if verb == "UID FETCH" and folder == "Sent" else None
+
+    server = ScriptedImap(mail(), answer=answer)
+    await server.start()
+    imap = {**stage.config()["inboxes"]["support"]["imap"], "port": server.port, "poll": 1}
+    await stage.open(imap={**imap, "since": "2020-01-01"})
+    await stage.queue(ALICE)
+    room = await stage.conversation()
+    await stage.sees(room, "my display stays dark")
+    server.mails[2] = mail("And another.", message_id="<2@customer.example>", subject="Bill")
+    await stage.sees(await stage.conversation(2), "And another.")
+    assert sum(each.startswith("LOGIN") for each in server.commands) <= 2
+    await stage.close()
+    await server.stop()
+    await stage.open()  # the fixture closes it
