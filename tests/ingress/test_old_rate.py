@@ -59,7 +59,8 @@ def fill(server: DovecotServer, count: int) -> None:
 async def first_read(
     server: DovecotServer, at: Path
 ) -> AsyncIterator[tuple[CountingDatabase, float]]:
-    """Read a mailbox for the first time; gives the database and the mails accepted a second."""
+    """Read a mailbox for the first time; gives the database and the mails accepted in a second of
+    processor time."""
     imap = Imap(
         host="127.0.0.1", port=server.imap_port, tls="none", user="support", password="secret",
         since="2020-01-01",
@@ -78,9 +79,9 @@ async def first_read(
         await connection.login("support", "secret")
         await connection.select("INBOX")  # the server reads its folder before the clock runs
         reader = folder.FolderReader(MailAccount(context, [inbox], imap), "INBOX")
-        began = time.perf_counter()
+        began = time.process_time()  # what waits is not ours, and what else runs is not either
         await reader.take_new(connection)
-        took = time.perf_counter() - began
+        took = time.process_time() - began
         async with database.reading() as tx:
             count = await tx.conn.fetchval("SELECT COUNT(*) FROM intake")
             assert await tx.settings.cursor(imap.account, "INBOX") is not None

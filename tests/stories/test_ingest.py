@@ -133,15 +133,19 @@ class Answers:
     """An HTTP server in the place of the bridge that answers so."""
 
     def __init__(self, status: int) -> None:
-        self.status = status
+        self.status, self.open = status, 0
 
     async def start(self, port: int) -> None:
         self._listener = Listener({}, {"/{any:.*}": self._answer})
         await self._listener.start("127.0.0.1", port)
 
     async def _answer(self, request: web.Request) -> web.Response:
-        await request.read()
-        return web.Response(status=self.status)
+        self.open += 1
+        try:
+            await request.read()
+            return web.Response(status=self.status, headers={"Connection": "close"})
+        finally:
+            self.open -= 1
 
     async def stop(self) -> None:
         await self._listener.close()
@@ -258,7 +262,9 @@ async def test_postfix_keeps_what_its_pipe_could_not_bring(stage: Stage, town_fo
             await asyncio.to_thread(send, number)
             before = server.log().count("status=deferred")
             await server.flush()
-            await until(lambda n=before: server.log().count("status=deferred") > n, server.log)  # type: ignore[misc]  # mypy cannot infer a default argument of a lambda
+            all_ = before + number  # each mail that waits was tried: nobody is cut off by the stop
+            await until(lambda n=all_: server.log().count("status=deferred") >= n, server.log)  # type: ignore[misc]  # mypy cannot infer a default argument of a lambda
+            await until(lambda a=answers: not a.open, "no open request")  # type: ignore[misc]  # the same
             await answers.stop()
         await stage.open(config)
 
